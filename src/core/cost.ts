@@ -1,0 +1,90 @@
+import { z } from 'zod';
+import { evaluate, type Polynomial, polynomialSchema, type StepShape } from './polynomial.js';
+import type { Bytes, Flop } from './units.js';
+
+/** FLOPs of one forward pass, by convention. */
+export interface FlopCount {
+  /** Matrix products only, over the full n × (p+n) attention rectangle. */
+  matmul: Flop;
+  /** As the kernels run it: `matmul` plus what they compute beyond it. */
+  executed: Flop;
+  /** Only what causality needs: the attention rectangle's masked half left out. */
+  causal: Flop;
+  /** Elementwise and reduction ops, listed apart and in none of the others. */
+  elementwise: Flop;
+}
+
+/** Bytes moved by one forward pass. */
+export interface ByteCount {
+  weights: Bytes;
+  kvRead: Bytes;
+  kvWritten: Bytes;
+  activations: Bytes;
+}
+
+/**
+ * Experts of a mixture: all experts' weight bytes are left out of `bytes.weights` and charged for the
+ * distinct experts a pass touches.
+ */
+const mixtureSchema = z.strictObject({
+  layers: z.int().positive(),
+  experts: z.int().positive(),
+  expertsPerToken: z.int().positive(),
+  bytesPerExpert: z.number().nonnegative(),
+});
+export type Mixture = z.infer<typeof mixtureSchema>;
+
+/** What a graph costs, as exact functions of (batch, new tokens, past tokens). */
+export const costModelSchema = z.strictObject({
+  flops: z.strictObject({
+    matmul: polynomialSchema,
+    executed: polynomialSchema,
+    causal: polynomialSchema,
+    elementwise: polynomialSchema,
+  }),
+  bytes: z.strictObject({
+    weights: polynomialSchema,
+    kvRead: polynomialSchema,
+    kvWritten: polynomialSchema,
+    activations: polynomialSchema,
+  }),
+  mixture: mixtureSchema.nullable(),
+  parameters: z.int().nonnegative(),
+  kvBytesPerToken: z.number().nonnegative(),
+});
+export type CostModel = z.infer<typeof costModelSchema>;
+
+/** FLOPs of one forward pass. */
+export function flopsOf(cost: CostModel, step: StepShape): FlopCount {
+  return evaluateAll(cost.flops, step);
+}
+
+/**
+ * Bytes moved by one forward pass. For a mixture, `distinctExperts` is the number of distinct experts
+ * touched per layer; without it, the expectation under uniform routing, E·(1 − (1 − k/E)^(b·n)), is used.
+ */
+export function bytesOf(cost: CostModel, step: StepShape, distinctExperts?: number): ByteCount {
+  const bytes: ByteCount = evaluateAll(cost.bytes, step);
+  if (cost.mixture === null) return bytes;
+  const touched = distinctExperts ?? expectedDistinctExperts(cost.mixture, step.batch * step.newTokens);
+  return { ...bytes, weights: bytes.weights + cost.mixture.layers * touched * cost.mixture.bytesPerExpert };
+}
+
+export function totalBytes(bytes: ByteCount): Bytes {
+  return bytes.weights + bytes.kvRead + bytes.kvWritten + bytes.activations;
+}
+
+/** Expected number of distinct experts that `tokens` tokens touch when each picks k of E uniformly. */
+export function expectedDistinctExperts(mixture: Mixture, tokens: number): number {
+  const { experts, expertsPerToken } = mixture;
+  return experts * (1 - (1 - expertsPerToken / experts) ** tokens);
+}
+
+function evaluateAll<Key extends string>(
+  polynomials: Record<Key, Polynomial>,
+  step: StepShape,
+): Record<Key, number> {
+  const values = {} as Record<Key, number>;
+  for (const key of Object.keys(polynomials) as Key[]) values[key] = evaluate(polynomials[key], step);
+  return values;
+}

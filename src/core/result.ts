@@ -1,0 +1,210 @@
+/**
+ * The result file: the one contract between measuring and explaining.
+ *
+ * Bump rule: adding an optional field keeps `schemaVersion`; renaming, removing, retyping or changing
+ * the meaning of a field raises it by one, and a migration from the version before is added to
+ * `migrations` in the same change. Old results in `results/` must still open (tested).
+ *
+ * Times are integer nanoseconds from the run's start on the monotonic clock; only `startedAt` is wall
+ * time. `null` means absent, and the reason stands in the row's `absent` or in the metric's `reason`.
+ */
+import { z } from 'zod';
+import { costModelSchema } from './cost.js';
+import { absenceReason, metricSchema, workSchema } from './work.js';
+
+export const schemaVersion = 1;
+
+const count = z.int().nonnegative();
+const timeNs = z.int();
+const quantity = (unit: string) =>
+  z.strictObject({ value: z.number().positive(), unit: z.literal(unit), method: z.string() });
+
+export const warningSchema = z.strictObject({ code: z.string(), message: z.string(), hint: z.string() });
+export type Warning = z.infer<typeof warningSchema>;
+
+const sensorSchema = z.looseObject({
+  name: z.string(),
+  available: z.boolean(),
+  reason: absenceReason.nullable(),
+  hint: z.string().nullable(),
+  periodNs: z.number().nullable(),
+});
+
+const ceilingsSchema = z.strictObject({
+  /** Streaming read bandwidth with as many threads as the run keeps busy. */
+  memoryBandwidth: quantity('B/s').nullable(),
+  /** GEMM rate per dtype, with as many threads as the run keeps busy. */
+  gemm: z.record(z.string(), quantity('FLOP/s')),
+  threads: count,
+});
+export type Ceilings = z.infer<typeof ceilingsSchema>;
+
+export const hardwareSchema = z.looseObject({
+  id: z.string(),
+  cpu: z.looseObject({
+    brand: z.string(),
+    physicalCores: count,
+    logicalCores: count,
+  }),
+  memoryBytes: count,
+  gpus: z.array(z.looseObject({ model: z.string() })),
+  ceilings: ceilingsSchema.nullable(),
+});
+export type Hardware = z.infer<typeof hardwareSchema>;
+
+const engineSchema = z.looseObject({
+  name: z.string(),
+  /** `native`: ONNX Runtime's C API with zero-copy KV buffers; `node`: the Node binding. */
+  backend: z.enum(['native', 'node']),
+  /** Why this back end and no other, in words. */
+  backendReason: z.string(),
+  device: z.string(),
+  threads: count,
+  sharedSession: z.boolean(),
+  version: z.string(),
+});
+export type EngineRecord = z.infer<typeof engineSchema>;
+
+export const modelRecordSchema = z.looseObject({
+  id: z.string(),
+  source: z.enum(['synthesised', 'folder', 'hub']),
+  sha256: z.string(),
+  parameters: count,
+  dtype: z.string(),
+  style: z.string(),
+  contextLength: count,
+  engine: engineSchema,
+  cost: costModelSchema,
+  /** Reading the model and creating the session, before any request. */
+  loadNs: timeNs,
+  warmup: z.strictObject({ requests: count, durationNs: timeNs }),
+});
+export type ModelRecord = z.infer<typeof modelRecordSchema>;
+
+const factorsSchema = z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]));
+export const cellSchema = z.strictObject({
+  id: z.string(),
+  model: z.string(),
+  factors: factorsSchema,
+});
+export type Cell = z.infer<typeof cellSchema>;
+
+const tokensSchema = z.strictObject({
+  prompt: count,
+  completion: count,
+  /** ⊂ prompt. */
+  cached: count,
+  /** ⊂ completion. */
+  reasoning: count,
+  /** processed − billed. */
+  hidden: z.int(),
+  /** Every position any model evaluated for the request. */
+  processed: count,
+});
+export type Tokens = z.infer<typeof tokensSchema>;
+
+const stageSchema = z.strictObject({
+  name: z.string(),
+  /** Whether the stage's work moves a field of `usage`. */
+  visible: z.boolean(),
+  tokens: count,
+  billed: count,
+  times: z.strictObject({ started: timeNs, ended: timeNs }),
+  work: workSchema.partial(),
+});
+export type Stage = z.infer<typeof stageSchema>;
+
+const requestTimesSchema = z.strictObject({
+  submitted: timeNs,
+  started: timeNs,
+  firstToken: timeNs.nullable(),
+  lastToken: timeNs.nullable(),
+});
+
+const requestBase = {
+  id: count,
+  cell: z.string(),
+  repetition: count,
+  worker: count,
+};
+
+const okRequestSchema = z.strictObject({
+  ...requestBase,
+  outcome: z.strictObject({ status: z.literal('ok') }),
+  tokens: tokensSchema,
+  times: z.strictObject({
+    submitted: timeNs,
+    started: timeNs,
+    firstToken: timeNs,
+    lastToken: timeNs,
+  }),
+  /** HdrHistogram of the gaps between tokens in ns, compressed base64; null below two tokens. */
+  interTokenLatency: z.string().nullable(),
+  work: workSchema,
+  /** Why a `null` in `work` is null, by metric, where the metric's own reason does not say. */
+  absent: z.record(z.string(), absenceReason).optional(),
+  stages: z.array(stageSchema),
+});
+export type OkRequest = z.infer<typeof okRequestSchema>;
+
+const failedRequestSchema = z.strictObject({
+  ...requestBase,
+  outcome: z.strictObject({ status: z.literal('failed'), code: z.string(), message: z.string() }),
+  tokens: tokensSchema.nullable(),
+  times: requestTimesSchema.nullable(),
+  work: workSchema.partial().optional(),
+});
+export type FailedRequest = z.infer<typeof failedRequestSchema>;
+
+export const requestSchema = z.union([okRequestSchema, failedRequestSchema]);
+export type RequestRow = z.infer<typeof requestSchema>;
+
+const conservationSchema = z.strictObject({
+  total: z.number(),
+  requests: z.number(),
+  idle: z.number(),
+  unattributed: z.number(),
+  unit: z.string(),
+});
+export type Conservation = z.infer<typeof conservationSchema>;
+
+const runSchema = z.looseObject({
+  id: z.string(),
+  suite: z.string(),
+  seed: z.int(),
+  startedAt: z.iso.datetime(),
+  durationNs: timeNs,
+  command: z.string(),
+  complete: z.boolean(),
+  warmupRequests: count,
+  concurrency: count,
+  repetitions: count,
+  /** Requests the plan holds; fewer rows than this means the run was cut short. */
+  plannedRequests: count,
+});
+export type RunRecord = z.infer<typeof runSchema>;
+
+export const resultSchema = z.strictObject({
+  schemaVersion: z.literal(schemaVersion),
+  tool: z.strictObject({ name: z.literal('tokenwork'), version: z.string(), commit: z.string().nullable() }),
+  run: runSchema,
+  hardware: hardwareSchema,
+  environment: z.looseObject({
+    node: z.string(),
+    os: z.string(),
+    packages: z.record(z.string(), z.string()),
+    sensors: z.array(sensorSchema),
+  }),
+  models: z.array(modelRecordSchema),
+  metrics: z.record(z.string(), metricSchema),
+  cells: z.array(cellSchema),
+  requests: z.array(requestSchema),
+  conservation: z.record(z.string(), conservationSchema),
+  warnings: z.array(warningSchema),
+});
+export type Result = z.infer<typeof resultSchema>;
+
+/** Whether a request succeeded, narrowing to its full row. */
+export function isOk(request: RequestRow): request is OkRequest {
+  return request.outcome.status === 'ok';
+}

@@ -1,0 +1,62 @@
+/**
+ * engines/ runs one request and times each step. An engine opens a model as a `Decoder`; a decoder
+ * opens `Sequence`s, each a KV cache that grows by steps. Stages (prefill, decode, later draft and
+ * verify) are built on steps, so every one of them is timed and counted alike.
+ */
+import type { EngineRecord } from '../core/result.js';
+import type { Bytes } from '../core/units.js';
+
+export interface EngineOptions {
+  /** Intra-op threads of the session. */
+  threads: number;
+  /** `auto`: the native back end where it loads, else the Node binding. */
+  backend: 'auto' | 'native' | 'node';
+}
+
+/** Logits of one step. `data` is row-major [batch, positions, vocabulary] and valid until the next step. */
+export interface Logits {
+  data: Float32Array;
+  batch: number;
+  /** Positions the graph computed logits for: all new tokens, or 1 where it computes only the last. */
+  positions: number;
+  vocabulary: number;
+}
+
+/** A KV cache being filled. */
+export interface Sequence {
+  readonly batch: number;
+  /** Positions in the cache. */
+  readonly length: number;
+  /** Bytes the cached positions hold, exact from shape and dtype (not the allocated capacity). */
+  readonly kvBytes: Bytes;
+  /**
+   * Runs `tokenIds` (row-major [batch, n]) after the cached positions and appends them to the cache.
+   * Throws TokenworkError `context-exceeded`, `terminated` (stopped by `terminate`) or `engine-failed`.
+   */
+  step(tokenIds: BigInt64Array): Promise<Logits>;
+  /** Drops cached positions beyond `length`. */
+  truncate(length: number): void;
+  close(): void;
+}
+
+export interface Decoder {
+  readonly record: EngineRecord;
+  readonly vocabulary: number;
+  /** Largest number of positions a sequence may hold. */
+  readonly contextLength: number;
+  /**
+   * OS thread ids that compute for this decoder besides the calling thread; empty with one intra-op
+   * thread, `null` where they cannot be known.
+   */
+  readonly threadIds: readonly number[] | null;
+  /** A handle by which another worker thread of this process opens the same session; null if it cannot. */
+  readonly sharedHandle: bigint | null;
+  /**
+   * A handle with which another thread stops the step that runs on this decoder's thread (see
+   * `requestTermination`); null where the back end cannot be stopped inside a step.
+   */
+  readonly terminationHandle: bigint | null;
+  /** `capacity`: positions to allocate the cache for. */
+  open(shape: { batch: number; capacity: number }): Sequence;
+  close(): void;
+}
