@@ -86,7 +86,7 @@ export interface ModelProto {
 
 const optional = (type: string, id: number) => ({ type, id });
 const repeated = (type: string, id: number) => ({ rule: 'repeated', type, id });
-const message = (fields: Record<string, unknown>, nested?: Record<string, unknown>) =>
+const message = (fields: protobuf.IType['fields'], nested?: protobuf.IType['nested']): protobuf.IType =>
   nested ? { fields, nested } : { fields };
 
 const root = protobuf.Root.fromJSON({
