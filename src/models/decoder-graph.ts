@@ -1,0 +1,191 @@
+/**
+ * What an engine must know of an ONNX graph to run it as a decoder: which inputs and outputs carry the
+ * tokens, the logits and the KV cache of each layer. Read from the graph alone, in the naming of
+ * transformers.js exports (`past_key_values.N.key` in, `present.N.key` out).
+ */
+import { TokenworkError } from '../core/errors.js';
+import type { ModelProto, NodeProto, ValueInfoProto } from './onnx/proto.js';
+
+/** Element types a decoder's tensors may have. */
+export type CacheDtype = 'fp32' | 'fp16';
+export type IndexDtype = 'int32' | 'int64';
+
+/** A graph input of integers. */
+export interface IndexInput {
+  name: string;
+  dtype: IndexDtype;
+  /** Number of dimensions the graph declares. */
+  rank: number;
+}
+
+/** One layer's KV cache; each tensor is [batch, heads, positions, headDim]. */
+export interface LayerCache {
+  pastKey: string;
+  pastValue: string;
+  presentKey: string;
+  presentValue: string;
+  /** Key/value heads. */
+  heads: number;
+  headDim: number;
+  dtype: CacheDtype;
+}
+
+export interface DecoderGraph {
+  /** [batch, new]. */
+  inputIds: IndexInput;
+  /** [batch, past + new]; 1 where the position counts. */
+  attentionMask: IndexInput | null;
+  /** [batch, new]. */
+  positionIds: IndexInput | null;
+  /** Scalar or [1]: how many trailing positions to compute logits for. */
+  logitsToKeep: IndexInput | null;
+  /** [batch, positions, vocabulary]. */
+  logits: { name: string; dtype: CacheDtype; lastPositionOnly: boolean };
+  vocabulary: number;
+  layers: LayerCache[];
+  /**
+   * Whether past and present may be one buffer of the cache's full capacity: every cache goes straight
+   * into a GroupQueryAttention, comes straight out of it, and is read by nothing else.
+   */
+  cacheInPlace: boolean;
+}
+
+const elementTypes = new Map<number, string>([
+  [1, 'fp32'],
+  [6, 'int32'],
+  [7, 'int64'],
+  [10, 'fp16'],
+]);
+const logitsToKeepNames = new Set(['num_logits_to_keep', 'logits_to_keep']);
+const pastPattern = /^past_key_values\.(\d+)\.(key|value)$/;
+
+/**
+ * Describes `model` as a decoder. Throws TokenworkError `not-a-decoder`, naming what is missing or what
+ * input the graph wants that no decoder step can supply.
+ */
+export function describeDecoder(model: ModelProto): DecoderGraph {
+  const weights = new Set((model.graph.initializer ?? []).map((tensor) => tensor.name));
+  // Before IR version 4, initializers are listed among the inputs too.
+  const inputs = byName((model.graph.input ?? []).filter((input) => !weights.has(input.name)));
+  const outputs = byName(model.graph.output ?? []);
+
+  const inputIds = indexInput(inputs, 'input_ids');
+  if (!inputIds) throw notADecoder('it has no input named input_ids');
+  const logitsInfo = outputs.get('logits');
+  if (!logitsInfo) throw notADecoder('it has no output named logits');
+  const toKeep = [...logitsToKeepNames].find((name) => inputs.has(name));
+
+  const layers = describeLayers(inputs, outputs);
+  const graph: DecoderGraph = {
+    inputIds,
+    attentionMask: indexInput(inputs, 'attention_mask'),
+    positionIds: indexInput(inputs, 'position_ids'),
+    logitsToKeep: toKeep === undefined ? null : indexInput(inputs, toKeep),
+    logits: {
+      name: logitsInfo.name,
+      dtype: floatDtype(logitsInfo),
+      lastPositionOnly: toKeep !== undefined || shapeOf(logitsInfo)[1]?.dimValue === 1,
+    },
+    vocabulary: vocabularyOf(model, logitsInfo),
+    layers,
+    cacheInPlace: layers.every((layer) => isUpdatedInPlace(model, layer)),
+  };
+  refuseUnknownInputs(graph, inputs);
+  return graph;
+}
+
+function describeLayers(
+  inputs: Map<string, ValueInfoProto>,
+  outputs: Map<string, ValueInfoProto>,
+): LayerCache[] {
+  const indices = [...inputs.keys()]
+    .map((name) => pastPattern.exec(name))
+    .filter((match) => match?.[2] === 'key')
+    .map((match) => Number(match![1]))
+    .sort((a, b) => a - b);
+  if (indices.length === 0) throw notADecoder('it has no KV cache inputs named past_key_values.N.key');
+  return indices.map((index) => {
+    const cache = {
+      pastKey: `past_key_values.${index}.key`,
+      pastValue: `past_key_values.${index}.value`,
+      presentKey: `present.${index}.key`,
+      presentValue: `present.${index}.value`,
+    };
+    const key = inputs.get(cache.pastKey)!;
+    if (!inputs.has(cache.pastValue)) throw notADecoder(`input ${cache.pastValue} is missing`);
+    for (const name of [cache.presentKey, cache.presentValue])
+      if (!outputs.has(name)) throw notADecoder(`output ${name} is missing`);
+    const [, heads, , headDim, ...rest] = shapeOf(key);
+    if (!heads?.dimValue || !headDim?.dimValue || rest.length > 0)
+      throw notADecoder(`${cache.pastKey} does not declare a shape [batch, heads, positions, headDim]`);
+    return { ...cache, heads: heads.dimValue, headDim: headDim.dimValue, dtype: floatDtype(key) };
+  });
+}
+
+function isUpdatedInPlace(model: ModelProto, layer: LayerCache): boolean {
+  const nodes = model.graph.node ?? [];
+  const readers = (name: string) => nodes.filter((node) => node.input?.includes(name));
+  const [attention, ...others] = readers(layer.pastKey);
+  return (
+    attention !== undefined &&
+    others.length === 0 &&
+    attention.opType === 'GroupQueryAttention' &&
+    attention.input?.[3] === layer.pastKey &&
+    attention.input?.[4] === layer.pastValue &&
+    attention.output?.[1] === layer.presentKey &&
+    attention.output?.[2] === layer.presentValue &&
+    readers(layer.pastValue).length === 1 &&
+    readers(layer.presentKey).length === 0 &&
+    readers(layer.presentValue).length === 0
+  );
+}
+
+function vocabularyOf(model: ModelProto, logits: ValueInfoProto): number {
+  const declared = shapeOf(logits)[2]?.dimValue;
+  if (declared) return declared;
+  // Some exports leave the last dimension symbolic; the embedding table has a row for each token.
+  const lookup = (model.graph.node ?? []).find(
+    (node: NodeProto) => node.opType === 'Gather' && node.input?.[1] === 'input_ids',
+  );
+  const table = model.graph.initializer?.find((tensor) => tensor.name === lookup?.input?.[0]);
+  const rows = table?.dims?.[0];
+  if (!rows) throw notADecoder('its logits do not say how large the vocabulary is');
+  return rows;
+}
+
+function refuseUnknownInputs(graph: DecoderGraph, inputs: Map<string, ValueInfoProto>): void {
+  const known = new Set<string | undefined>([
+    graph.inputIds.name,
+    graph.attentionMask?.name,
+    graph.positionIds?.name,
+    graph.logitsToKeep?.name,
+    ...graph.layers.flatMap((layer) => [layer.pastKey, layer.pastValue]),
+  ]);
+  const unknown = [...inputs.keys()].filter((name) => !known.has(name));
+  if (unknown.length > 0) throw notADecoder(`it wants inputs a decoder step has not: ${unknown.join(', ')}`);
+}
+
+function indexInput(inputs: Map<string, ValueInfoProto>, name: string): IndexInput | null {
+  const info = inputs.get(name);
+  if (!info) return null;
+  const dtype = elementTypes.get(info.type?.tensorType?.elemType ?? 0);
+  if (dtype !== 'int64' && dtype !== 'int32') throw notADecoder(`input ${name} is not of integers`);
+  return { name, dtype, rank: shapeOf(info).length };
+}
+
+function floatDtype(info: ValueInfoProto): CacheDtype {
+  const dtype = elementTypes.get(info.type?.tensorType?.elemType ?? 0);
+  if (dtype !== 'fp32' && dtype !== 'fp16') throw notADecoder(`${info.name} is neither fp32 nor fp16`);
+  return dtype;
+}
+
+const shapeOf = (info: ValueInfoProto) => info.type?.tensorType?.shape?.dim ?? [];
+const byName = (infos: ValueInfoProto[]) => new Map(infos.map((info) => [info.name, info]));
+
+function notADecoder(why: string): TokenworkError {
+  return new TokenworkError(
+    'not-a-decoder',
+    `The model is not a decoder with a KV cache: ${why}.`,
+    'Use an export with past key values in transformers.js layout, or `tokenwork flops --shape` to count any ONNX file.',
+  );
+}
