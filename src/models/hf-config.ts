@@ -1,0 +1,196 @@
+import { z } from 'zod';
+import { TokenworkError } from '../core/errors.js';
+import type { Recipe } from './recipe.js';
+
+/**
+ * transformers.js picks its cache layout by `model_type` and knows no OLMoE or Mixtral, so folders built
+ * of those name a type it does know; `architectures` still says what the model is, and is read first.
+ */
+const families: Record<string, Recipe['architecture']> = {
+  LlamaForCausalLM: 'llama',
+  MistralForCausalLM: 'mistral',
+  Qwen2ForCausalLM: 'qwen2',
+  Qwen3ForCausalLM: 'qwen3',
+  GPT2LMHeadModel: 'gpt2',
+  MixtralForCausalLM: 'mixtral',
+  OlmoeForCausalLM: 'olmoe',
+  Qwen2MoeForCausalLM: 'qwen2_moe',
+  Qwen3MoeForCausalLM: 'qwen3_moe',
+};
+
+const mixtures = new Set<Recipe['architecture']>(['mixtral', 'olmoe', 'qwen2_moe', 'qwen3_moe']);
+
+const size = z.int().positive();
+const tokenIds = z.union([z.int().nonnegative(), z.array(z.int().nonnegative()).min(1)]).nullish();
+
+const gpt2Schema = z.looseObject({
+  n_embd: size,
+  n_layer: size,
+  n_head: size,
+  n_inner: size.nullish(),
+  n_positions: size.default(1024),
+  vocab_size: size,
+  layer_norm_epsilon: z.number().default(1e-5),
+  activation_function: z.literal('gelu_new').default('gelu_new'),
+  bos_token_id: z.int().nonnegative().nullish(),
+  eos_token_id: tokenIds,
+});
+
+const ropeSchema = z.looseObject({ rope_theta: z.number().optional() });
+
+const llamaSchema = z.looseObject({
+  hidden_size: size,
+  num_hidden_layers: size,
+  num_attention_heads: size,
+  num_key_value_heads: size.nullish(),
+  head_dim: size.nullish(),
+  intermediate_size: size,
+  vocab_size: size,
+  max_position_embeddings: size,
+  rms_norm_eps: z.number().default(1e-6),
+  hidden_act: z.literal('silu').default('silu'),
+  rope_theta: z.number().optional(),
+  /** Newer configs keep the base here; scaling changes the tables' values, never the work. */
+  rope_parameters: ropeSchema.nullish(),
+  tie_word_embeddings: z.boolean().default(false),
+  attention_bias: z.boolean().default(false),
+  mlp_bias: z.boolean().default(false),
+  use_sliding_window: z.boolean().optional(),
+  sliding_window: size.nullish(),
+  num_local_experts: size.optional(),
+  num_experts: size.optional(),
+  num_experts_per_tok: size.optional(),
+  moe_intermediate_size: size.optional(),
+  shared_expert_intermediate_size: size.optional(),
+  norm_topk_prob: z.boolean().default(false),
+  decoder_sparse_step: z.literal(1).default(1),
+  mlp_only_layers: z.array(z.number()).max(0, 'dense layers between mixtures are not supported').default([]),
+  bos_token_id: z.int().nonnegative().nullish(),
+  eos_token_id: tokenIds,
+});
+type LlamaConfig = z.infer<typeof llamaSchema>;
+
+/** Reads the fields of a recipe out of a Hugging Face `config.json`; the recipe schema checks the rest. */
+export function recipeFieldsOf(config: unknown, id: string): Recipe {
+  const { architectures, model_type } = parse(
+    z.looseObject({ architectures: z.array(z.string()).nullish(), model_type: z.string() }),
+    config,
+    id,
+  );
+  const supported = Object.values(families);
+  const family = families[architectures?.[0] ?? ''] ?? supported.find((name) => name === model_type);
+  if (family === undefined) {
+    throw new TokenworkError(
+      'unsupported-architecture',
+      `The config.json of ${id} is of architecture "${model_type}", which tokenwork cannot build.`,
+      `Supported: ${supported.join(', ')}. A folder with its own ONNX file is accepted for any decoder.`,
+    );
+  }
+  return family === 'gpt2' ? gpt2Fields(config, id) : llamaFields(config, id, family);
+}
+
+function gpt2Fields(config: unknown, id: string): Recipe {
+  const gpt2 = parse(gpt2Schema, config, id);
+  requireDivisible(gpt2.n_embd, gpt2.n_head, id);
+  return {
+    id,
+    name: id,
+    source: `config.json of ${id}`,
+    architecture: 'gpt2',
+    hiddenSize: gpt2.n_embd,
+    layers: gpt2.n_layer,
+    heads: gpt2.n_head,
+    kvHeads: gpt2.n_head,
+    headDim: gpt2.n_embd / gpt2.n_head,
+    intermediateSize: gpt2.n_inner ?? 4 * gpt2.n_embd,
+    vocabulary: gpt2.vocab_size,
+    contextLength: gpt2.n_positions,
+    normEpsilon: gpt2.layer_norm_epsilon,
+    ropeTheta: null,
+    tiedEmbeddings: true,
+    qkvBias: true,
+    outputBias: true,
+    mlpBias: true,
+    qkNorm: 'none',
+    mixture: null,
+    bosTokenId: gpt2.bos_token_id ?? null,
+    eosTokenIds: listOf(gpt2.eos_token_id, gpt2.vocab_size),
+  };
+}
+
+function llamaFields(config: unknown, id: string, family: Recipe['architecture']): Recipe {
+  const llama = parse(llamaSchema, config, id);
+  if (llama.head_dim == null) requireDivisible(llama.hidden_size, llama.num_attention_heads, id);
+  return {
+    id,
+    name: id,
+    source: `config.json of ${id}`,
+    architecture: family,
+    hiddenSize: llama.hidden_size,
+    layers: llama.num_hidden_layers,
+    heads: llama.num_attention_heads,
+    kvHeads: llama.num_key_value_heads ?? llama.num_attention_heads,
+    headDim: llama.head_dim ?? llama.hidden_size / llama.num_attention_heads,
+    intermediateSize: llama.intermediate_size,
+    vocabulary: llama.vocab_size,
+    contextLength: contextOf(llama),
+    normEpsilon: llama.rms_norm_eps,
+    ropeTheta: llama.rope_theta ?? llama.rope_parameters?.rope_theta ?? 10_000,
+    tiedEmbeddings: llama.tie_word_embeddings,
+    qkvBias: family === 'qwen2' || family === 'qwen2_moe' || llama.attention_bias,
+    outputBias: llama.attention_bias,
+    mlpBias: llama.mlp_bias,
+    qkNorm: family === 'olmoe' ? 'projection' : family.startsWith('qwen3') ? 'head' : 'none',
+    mixture: mixtureOf(llama, family, id),
+    bosTokenId: llama.bos_token_id ?? null,
+    eosTokenIds: listOf(llama.eos_token_id, llama.vocab_size),
+  };
+}
+
+/** A sliding window is taken as the context's end: within it, it hides nothing. */
+function contextOf(llama: LlamaConfig): number {
+  const window = llama.use_sliding_window === false ? null : llama.sliding_window;
+  return Math.min(llama.max_position_embeddings, window ?? Number.POSITIVE_INFINITY);
+}
+
+function mixtureOf(llama: LlamaConfig, family: Recipe['architecture'], id: string): Recipe['mixture'] {
+  if (!mixtures.has(family)) return null;
+  const experts = llama.num_local_experts ?? llama.num_experts;
+  const expertsPerToken = llama.num_experts_per_tok;
+  if (experts === undefined || expertsPerToken === undefined) {
+    throw badConfig(id, 'a mixture needs num_experts (or num_local_experts) and num_experts_per_tok');
+  }
+  return {
+    experts,
+    expertsPerToken,
+    expertSize: llama.moe_intermediate_size ?? llama.intermediate_size,
+    normaliseRouting: family === 'mixtral' || llama.norm_topk_prob,
+    sharedExpertSize: family === 'qwen2_moe' ? (llama.shared_expert_intermediate_size ?? 0) : 0,
+  };
+}
+
+function listOf(ids: number | number[] | null | undefined, vocabulary: number): number[] {
+  return ids == null ? [vocabulary - 1] : [ids].flat();
+}
+
+function requireDivisible(hidden: number, heads: number, id: string): void {
+  if (hidden % heads !== 0) throw badConfig(id, `hidden size ${hidden} is not divisible by ${heads} heads`);
+}
+
+function parse<Schema extends z.ZodType>(schema: Schema, config: unknown, id: string): z.infer<Schema> {
+  const parsed = schema.safeParse(config);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    path.length > 0 ? `${path.join('.')}: ${message}` : message,
+  );
+  throw badConfig(id, problems.join('; '), parsed.error);
+}
+
+function badConfig(id: string, problem: string, cause?: unknown): TokenworkError {
+  return new TokenworkError(
+    'bad-config',
+    `The config.json of ${id} does not describe a decoder tokenwork can build: ${problem}.`,
+    'Take config.json unchanged from the model’s repository.',
+    { cause },
+  );
+}

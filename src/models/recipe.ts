@@ -1,0 +1,185 @@
+/**
+ * models/ knows what a model is: shape recipes, ONNX graphs written and read, FLOP and byte counts,
+ * and model folders. A recipe is the published shape of a decoder, without its weights.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { closest } from 'fastest-levenshtein';
+import { z } from 'zod';
+import { messageOf, TokenworkError } from '../core/errors.js';
+import { recipeFieldsOf } from './hf-config.js';
+
+/** Architectures the builder can write, by their Hugging Face `model_type`. */
+export const architectures = [
+  'llama',
+  'mistral',
+  'qwen2',
+  'qwen3',
+  'gpt2',
+  'mixtral',
+  'olmoe',
+  'qwen2_moe',
+  'qwen3_moe',
+] as const;
+
+const size = z
+  .int()
+  .positive()
+  .max(2 ** 24);
+
+const mixtureSchema = z.strictObject({
+  experts: size,
+  expertsPerToken: size,
+  /** Width of one expert. */
+  expertSize: size,
+  /** Whether the chosen experts' routing weights are scaled to sum to 1. */
+  normaliseRouting: z.boolean(),
+  /** Width of the expert every token passes, beside the routed ones; 0 where there is none. */
+  sharedExpertSize: z.int().nonnegative().default(0),
+});
+
+export const recipeSchema = z
+  .strictObject({
+    id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, 'letters, digits, dots, dashes and underscores only'),
+    name: z.string().min(1),
+    /** Where the numbers come from. */
+    source: z.string().min(1),
+    architecture: z.enum(architectures),
+    hiddenSize: size,
+    layers: size,
+    heads: size,
+    kvHeads: size,
+    headDim: size,
+    /** Width of the dense feed-forward; unused where every layer is a mixture. */
+    intermediateSize: size,
+    vocabulary: size,
+    contextLength: size,
+    normEpsilon: z.number().positive().max(1),
+    /** Base of the rotary frequencies; null where positions are learned. */
+    ropeTheta: z.number().positive().nullable(),
+    tiedEmbeddings: z.boolean(),
+    /** Bias on the query, key and value projections. */
+    qkvBias: z.boolean(),
+    /** Bias on the attention's output projection. */
+    outputBias: z.boolean(),
+    /** Bias on the feed-forward's projections. */
+    mlpBias: z.boolean(),
+    /** RMS norm of queries and keys: over each head, over the whole projection, or not at all. */
+    qkNorm: z.enum(['none', 'head', 'projection']),
+    mixture: mixtureSchema.nullable(),
+    bosTokenId: z.int().nonnegative().nullable(),
+    eosTokenIds: z.array(z.int().nonnegative()).min(1),
+  })
+  .refine((recipe) => recipe.heads % recipe.kvHeads === 0, 'heads must be a multiple of kvHeads')
+  .refine((recipe) => recipe.architecture === 'gpt2' || recipe.headDim % 2 === 0, 'headDim must be even')
+  .refine(
+    (recipe) => (recipe.architecture === 'gpt2') === (recipe.ropeTheta === null),
+    'ropeTheta is null for gpt2 and a number for every other architecture',
+  )
+  .refine(
+    ({ mixture }) => mixture === null || mixture.expertsPerToken <= mixture.experts,
+    'expertsPerToken must not exceed experts',
+  )
+  .refine(
+    ({ vocabulary, bosTokenId, eosTokenIds }) =>
+      [bosTokenId ?? 0, ...eosTokenIds].every((id) => id < vocabulary),
+    'bosTokenId and eosTokenIds must lie within the vocabulary',
+  )
+  .refine(({ mixture, mlpBias }) => mixture === null || !mlpBias, 'a mixture has no feed-forward bias')
+  .refine(({ vocabulary }) => vocabulary >= 260, 'vocabulary must hold 256 bytes and the special tokens');
+export type Recipe = z.infer<typeof recipeSchema>;
+export type Mixture = z.infer<typeof mixtureSchema>;
+
+const recipeDirectory = fileURLToPath(new URL('../../models/', import.meta.url));
+
+/**
+ * The recipe of a Hugging Face `config.json`.
+ * Throws TokenworkError `unsupported-architecture` or `bad-config`.
+ */
+export function recipeFromConfig(config: unknown, id: string): Recipe {
+  return parseRecipe(recipeFieldsOf(config, id), `config.json of ${id}`, 'bad-config');
+}
+
+/** The shipped recipe of that id. Throws TokenworkError `unknown-model`, naming the nearest id. */
+export async function loadRecipe(id: string): Promise<Recipe> {
+  const ids = await recipeIds();
+  if (!ids.includes(id)) {
+    throw new TokenworkError(
+      'unknown-model',
+      `No recipe is called "${id}".`,
+      `Did you mean "${closest(id, ids)}"? There are: ${ids.join(', ')}.`,
+    );
+  }
+  const path = join(recipeDirectory, `${id}.json`);
+  let content: unknown;
+  try {
+    content = JSON.parse(await readFile(path, 'utf8'));
+  } catch (cause) {
+    throw new TokenworkError(
+      'bad-recipe',
+      `${path} cannot be read: ${messageOf(cause)}.`,
+      'Reinstall tokenwork.',
+      {
+        cause,
+      },
+    );
+  }
+  return parseRecipe(content, path, 'bad-recipe');
+}
+
+/** Every shipped recipe, smallest first. */
+export async function listRecipes(): Promise<Recipe[]> {
+  const recipes = await Promise.all((await recipeIds()).map(loadRecipe));
+  return recipes.sort((a, b) => parameterCount(a) - parameterCount(b));
+}
+
+/** Trained parameters of the shape, tied embeddings counted once. */
+export function parameterCount(recipe: Recipe): number {
+  const { hiddenSize: hidden, vocabulary, heads, kvHeads, headDim, mixture } = recipe;
+  const learnedPositions = recipe.ropeTheta === null;
+  const queries = heads * headDim;
+  const keys = kvHeads * headDim;
+  const norm = recipe.architecture === 'gpt2' ? 2 * hidden : hidden;
+
+  let layer = hidden * (queries + 2 * keys) + queries * hidden + 2 * norm;
+  if (recipe.qkvBias) layer += queries + 2 * keys;
+  if (recipe.outputBias) layer += hidden;
+  if (recipe.qkNorm === 'head') layer += 2 * headDim;
+  if (recipe.qkNorm === 'projection') layer += queries + keys;
+  if (mixture) {
+    layer += hidden * mixture.experts + mixture.experts * 3 * hidden * mixture.expertSize;
+    if (mixture.sharedExpertSize > 0) layer += 3 * hidden * mixture.sharedExpertSize + hidden;
+  } else if (recipe.architecture === 'gpt2') {
+    layer += 2 * hidden * recipe.intermediateSize;
+    if (recipe.mlpBias) layer += recipe.intermediateSize + hidden;
+  } else {
+    layer += 3 * hidden * recipe.intermediateSize;
+    if (recipe.mlpBias) layer += 2 * recipe.intermediateSize + hidden;
+  }
+
+  const embeddings = vocabulary * hidden * (recipe.tiedEmbeddings ? 1 : 2);
+  return embeddings + (learnedPositions ? recipe.contextLength * hidden : 0) + recipe.layers * layer + norm;
+}
+
+async function recipeIds(): Promise<string[]> {
+  const files = await readdir(recipeDirectory);
+  return files
+    .filter((file) => file.endsWith('.json'))
+    .map((file) => file.slice(0, -'.json'.length))
+    .sort();
+}
+
+function parseRecipe(content: unknown, what: string, code: string): Recipe {
+  const parsed = recipeSchema.safeParse(content);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) =>
+    [path.join('.'), message].filter(Boolean).join(': '),
+  );
+  throw new TokenworkError(
+    code,
+    `The ${what} does not describe a decoder: ${problems.join('; ')}.`,
+    'Compare it with the model card it was taken from.',
+    { cause: parsed.error },
+  );
+}
