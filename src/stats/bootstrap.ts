@@ -1,0 +1,38 @@
+import { median, quantile } from './quantile.js';
+import { createRandom, type Random } from './random.js';
+
+export interface Interval {
+  value: number;
+  low: number;
+  high: number;
+}
+
+/**
+ * The ratio of two medians, candidate over baseline, with a percentile-bootstrap interval (Efron 1979):
+ * each side is resampled on its own. `null` where a side is empty or a median of the baseline is 0.
+ */
+export function ratioOfMedians(
+  baseline: readonly number[],
+  candidate: readonly number[],
+  { seed, resamples = 2000, level = 0.95 }: { seed: number; resamples?: number; level?: number },
+): Interval | null {
+  const value = ratio(median(baseline), median(candidate));
+  if (value === null) return null;
+  const random = createRandom(seed);
+  const ratios: number[] = [];
+  for (let drawn = 0; drawn < resamples; drawn++) {
+    const resampled = ratio(median(resample(baseline, random)), median(resample(candidate, random)));
+    if (resampled === null) return null;
+    ratios.push(resampled);
+  }
+  const tail = (1 - level) / 2;
+  return { value, low: quantile(ratios, tail)!, high: quantile(ratios, 1 - tail)! };
+}
+
+function ratio(baseline: number | null, candidate: number | null): number | null {
+  return baseline === null || candidate === null || baseline === 0 ? null : candidate / baseline;
+}
+
+function resample(values: readonly number[], random: Random): number[] {
+  return values.map(() => values[random.below(values.length)]!);
+}

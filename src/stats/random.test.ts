@@ -1,0 +1,96 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { createRandom, deriveSeed, shuffle, xoshiro128starstar } from './random.js';
+
+describe('xoshiro128**', () => {
+  it('gives the outputs of the reference implementation', () => {
+    // xoshiro128starstar.c with the state 1, 2, 3, 4; also in rand_xoshiro's tests.
+    const random = xoshiro128starstar([1, 2, 3, 4]);
+    const outputs = Array.from({ length: 10 }, () => random.uint32());
+    expect(outputs).toEqual([
+      11520, 0, 5927040, 70819200, 2031721883, 1637235492, 1287239034, 3734860849, 3729100597, 4258142804,
+    ]);
+  });
+
+  it('is seeded by SplitMix32', () => {
+    // Both generators written out independently with unbounded integers in Python.
+    const random = createRandom(42);
+    expect(Array.from({ length: 4 }, () => random.uint32())).toEqual([
+      2837322924, 544945897, 479756282, 3500138142,
+    ]);
+  });
+});
+
+describe('a seeded stream', () => {
+  it('differs between seeds that differ only in high bits or in sign', () => {
+    const first = (seed: number) => createRandom(seed).uint32();
+    expect(new Set([0, 1, 2 ** 32, 2 ** 33, -1, 2 ** 53 - 1].map(first)).size).toBe(6);
+  });
+
+  it('refuses a seed that is not a whole number', () => {
+    expect(() => createRandom(0.5)).toThrow(/0\.5 is not a safe integer/);
+  });
+
+  it('draws within its bound, every value about as often', () => {
+    const random = createRandom(7);
+    const counts = new Array<number>(6).fill(0);
+    for (let drawn = 0; drawn < 6000; drawn++) counts[random.below(6)]!++;
+    // Pearson's chi-squared with 5 degrees of freedom: 20.5 is its 99.9% point.
+    const chiSquared = counts.reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0);
+    expect(chiSquared).toBeLessThan(20.5);
+  });
+
+  it('is uniform over [0, 1) in mean and variance', () => {
+    const random = createRandom(11);
+    const values = Array.from({ length: 20_000 }, () => random.uniform());
+    const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
+    const variance = values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length;
+    // Four standard errors: 4·√(1/12/20000) of the mean, 4·√(1/180/20000) of the variance.
+    expect(Math.abs(mean - 1 / 2)).toBeLessThan(0.0082);
+    expect(Math.abs(variance - 1 / 12)).toBeLessThan(0.0022);
+    expect(Math.max(...values)).toBeLessThan(1);
+  });
+
+  it.each([0, -1, 1.5, 2 ** 33])('refuses a bound of %d', (bound) => {
+    expect(() => createRandom(1).below(bound)).toThrow(RangeError);
+  });
+});
+
+describe('deriveSeed', () => {
+  it('tells parts and their order apart', () => {
+    const seeds = [
+      deriveSeed(1),
+      deriveSeed(1, 2),
+      deriveSeed(2, 1),
+      deriveSeed(1, 2, 3),
+      deriveSeed(1, 3, 2),
+    ];
+    expect(new Set(seeds).size).toBe(5);
+    expect(deriveSeed(1, 2, 3)).toBe(deriveSeed(1, 2, 3));
+  });
+});
+
+describe('shuffle', () => {
+  it('keeps every item and leaves its input alone', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer()), fc.integer(), (items, seed) => {
+        const before = [...items];
+        const shuffled = shuffle(items, createRandom(seed));
+        expect(items).toEqual(before);
+        expect([...shuffled].sort()).toEqual([...items].sort());
+      }),
+    );
+  });
+
+  it('reaches each of the six orders of three items about equally often', () => {
+    const random = createRandom(3);
+    const counts = new Map<string, number>();
+    for (let drawn = 0; drawn < 6000; drawn++) {
+      const order = shuffle(['a', 'b', 'c'], random).join('');
+      counts.set(order, (counts.get(order) ?? 0) + 1);
+    }
+    const chiSquared = [...counts.values()].reduce((sum, count) => sum + (count - 1000) ** 2 / 1000, 0);
+    expect(counts.size).toBe(6);
+    expect(chiSquared).toBeLessThan(20.5);
+  });
+});

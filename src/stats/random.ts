@@ -1,0 +1,95 @@
+/**
+ * stats/: numbers in, numbers out. Quantiles, spread, intervals, tests and seeded randomness; no I/O and
+ * no knowledge of results.
+ */
+
+/** A seeded stream of pseudo-random numbers. Equal seeds give equal streams on every machine. */
+export interface Random {
+  /** Uniform over [0, 2³²). */
+  uint32(): number;
+  /** Uniform over [0, 1), with 32 random bits. */
+  uniform(): number;
+  /** Uniform over 0 … `bound` − 1, without modulo bias. `bound` is 1 … 2³². */
+  below(bound: number): number;
+}
+
+/** xoshiro128** 1.1 from four state words, not all zero (Blackman & Vigna 2018, public domain). */
+export function xoshiro128starstar(state: readonly [number, number, number, number]): Random {
+  let [a, b, c, d] = state;
+  const uint32 = (): number => {
+    const output = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
+    const shifted = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= shifted;
+    d = rotateLeft(d, 11);
+    return output;
+  };
+  return {
+    uint32,
+    uniform: () => uint32() / 2 ** 32,
+    below: (bound) => {
+      if (!Number.isInteger(bound) || bound < 1 || bound > 2 ** 32) {
+        throw new RangeError(`a bound of ${bound} is not an integer from 1 to 2^32`);
+      }
+      // Values past the last whole multiple of `bound` would favour the small ones: draw again.
+      const limit = 2 ** 32 - (2 ** 32 % bound);
+      let drawn = uint32();
+      while (drawn >= limit) drawn = uint32();
+      return drawn % bound;
+    },
+  };
+}
+
+/**
+ * A stream from a seed (any safe integer). The state is filled by SplitMix32, as the generator's authors
+ * advise, from both halves of the seed, so that neighbouring seeds give unrelated streams.
+ */
+export function createRandom(seed: number): Random {
+  const next = splitMix32(foldSeed(seed));
+  return xoshiro128starstar([next(), next(), next(), next()]);
+}
+
+/** A seed of its own for a part of something seeded, such as one prompt of a suite. */
+export function deriveSeed(seed: number, ...parts: number[]): number {
+  let derived = splitMix32(foldSeed(seed))();
+  for (const part of parts) derived = splitMix32(derived ^ foldSeed(part))();
+  return derived;
+}
+
+/** A copy in random order (Fisher–Yates). */
+export function shuffle<Item>(items: readonly Item[], random: Random): Item[] {
+  const shuffled = [...items];
+  for (let last = shuffled.length - 1; last > 0; last--) {
+    const other = random.below(last + 1);
+    [shuffled[last], shuffled[other]] = [shuffled[other]!, shuffled[last]!];
+  }
+  return shuffled;
+}
+
+/** SplitMix with a 32-bit state: a Weyl sequence through MurmurHash3's 32-bit finaliser. */
+function splitMix32(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x9e3779b9) | 0;
+    return mix32(state);
+  };
+}
+
+function mix32(word: number): number {
+  let mixed = Math.imul(word ^ (word >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}
+
+/** A safe integer's two halves in one 32-bit word; seeds from 0 to 2³² − 1 stay as they are. */
+function foldSeed(seed: number): number {
+  if (!Number.isSafeInteger(seed)) throw new RangeError(`a seed of ${seed} is not a safe integer`);
+  return (seed ^ mix32(Math.floor(seed / 2 ** 32))) >>> 0;
+}
+
+function rotateLeft(word: number, by: number): number {
+  return (word << by) | (word >>> (32 - by));
+}
