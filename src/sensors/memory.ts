@@ -1,0 +1,58 @@
+import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import type { Bytes } from '../core/units.js';
+import type { Absence } from './absence.js';
+
+/** Peak memory of one stretch of work, by the process's high-water mark. */
+export interface PeakMemory {
+  method: string;
+  /** Starts a stretch at the resting level. */
+  begin(): void;
+  /** Bytes by which resident memory peaked above the resting level since `begin`. */
+  end(): Bytes;
+}
+
+const paths = { status: '/proc/self/status', clearRefs: '/proc/self/clear_refs' };
+
+/**
+ * The kernel's high-water mark of resident memory (VmHWM), reset by writing 5 to clear_refs. The mark is
+ * the whole process's, so it belongs to a request only while that request runs alone.
+ */
+export function openPeakMemory(alone: boolean): PeakMemory | Absence {
+  if (!alone) {
+    return {
+      reason: 'not-applicable',
+      hint: 'The high-water mark is the whole process’s; run with --concurrency 1 to measure it.',
+    };
+  }
+  if (process.platform !== 'linux') {
+    return { reason: 'unsupported', hint: 'Only Linux lets a process reset its high-water mark.' };
+  }
+  const file = { status: 0, clearRefs: 0 };
+  try {
+    file.status = openSync(paths.status, 'r');
+    file.clearRefs = openSync(paths.clearRefs, 'w');
+    writeSync(file.clearRefs, '5');
+  } catch {
+    if (file.status !== 0) closeSync(file.status);
+    return { reason: 'permission', hint: `${paths.clearRefs} cannot be written here.` };
+  }
+  const buffer = Buffer.alloc(4096);
+  const read = (field: 'VmRSS' | 'VmHWM'): Bytes =>
+    statusBytes(buffer.toString('latin1', 0, readSync(file.status, buffer, 0, buffer.length, 0)), field);
+  let restingBytes = 0;
+  return {
+    method: 'peak resident memory (VmHWM, reset before the request) minus the resting level',
+    begin() {
+      writeSync(file.clearRefs, '5');
+      restingBytes = read('VmRSS');
+    },
+    end: () => Math.max(0, read('VmHWM') - restingBytes),
+  };
+}
+
+/** The bytes of a field of /proc/PID/status, which the kernel prints in kB of 1,024 bytes. */
+export function statusBytes(status: string, field: string): Bytes {
+  const match = new RegExp(`^${field}:\\s*(\\d+) kB$`, 'm').exec(status);
+  if (!match) throw new Error(`${paths.status} has no field ${field}`);
+  return Number(match[1]) * 1024;
+}
