@@ -1,0 +1,60 @@
+import type { Dtype } from '../dtype.js';
+import type { ModelProto, TensorProto } from '../onnx/proto.js';
+import type { Recipe } from '../recipe.js';
+import { opsetImports, writeDecoder } from './decoder.js';
+import type { Style } from './linear.js';
+import { byteLength, type TensorSpec, tensorBytes } from './tensor.js';
+
+export interface GraphOptions {
+  dtype: Dtype;
+  style: Style;
+  seed: number;
+}
+
+/** Decides where a tensor's bytes go: into the message, elsewhere, or nowhere. */
+type Store = (tensor: TensorSpec) => Pick<TensorProto, 'rawData' | 'externalData' | 'dataLocation'>;
+
+/**
+ * The decoder of a recipe. With `weights` false, initializers carry dims but no data, save the small
+ * constants that are part of the graph's logic, so shapes of any size are counted without building them.
+ * Throws TokenworkError `style-unsupported` for a mixture in the standard style.
+ */
+export function buildGraph(recipe: Recipe, options: GraphOptions & { weights?: boolean }): ModelProto {
+  const { seed, weights = true } = options;
+  return assemble(recipe, options, (tensor) =>
+    weights || tensor.fill.kind === 'values' ? { rawData: materialise(tensor, seed) } : {},
+  );
+}
+
+/** The decoder as a message whose tensors `store` has put where they belong, in order of the graph. */
+export function assemble(recipe: Recipe, { dtype, style }: GraphOptions, store: Store): ModelProto {
+  const graph = writeDecoder(recipe, { dtype, style });
+  return {
+    irVersion: 10,
+    producerName: 'tokenwork',
+    opsetImport: opsetImports(style),
+    graph: {
+      name: recipe.id,
+      node: graph.nodes,
+      input: graph.inputs,
+      output: graph.outputs,
+      initializer: graph.tensors.map((tensor) => ({
+        name: tensor.name,
+        dims: tensor.dims,
+        dataType: tensor.dataType,
+        ...store(tensor),
+      })),
+    },
+  };
+}
+
+/** A tensor's bytes in one piece. */
+export function materialise(tensor: TensorSpec, seed: number): Uint8Array {
+  const bytes = new Uint8Array(byteLength(tensor));
+  let offset = 0;
+  for (const chunk of tensorBytes(tensor, seed)) {
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return bytes;
+}

@@ -1,0 +1,113 @@
+/**
+ * models/build/ writes a model folder from a recipe: the ONNX decoder with seeded random weights, its
+ * configuration and a tokenizer of its vocabulary, cached by content.
+ */
+import type { Dtype } from '../dtype.js';
+import type { Recipe } from '../recipe.js';
+import { attention, attentionInputs } from './attention.js';
+import { gatedFeedForward, geluFeedForward } from './feed-forward.js';
+import { contrib, GraphBuilder } from './graph-builder.js';
+import { linear, type Style, type Writer } from './linear.js';
+import { mixtureOfExperts } from './mixture.js';
+import { normalise, type Stream } from './norm.js';
+import { elementType, floatTypeOf } from './tensor.js';
+
+/** The standard opset each style is written in; Attention and its kin came with 23. */
+export const opsetOf: Record<Style, number> = { contrib: 21, standard: 23 };
+
+/**
+ * Writes the whole decoder: int64 input_ids [batch, new], attention_mask [batch, past + new] and a KV
+ * cache [batch, kvHeads, past, headDim] per layer in; fp32 logits [batch, new, vocabulary] and the grown
+ * cache out. position_ids is an input where nothing in the graph derives positions: for learned ones,
+ * and in the standard style.
+ */
+export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Style }): GraphBuilder {
+  const graph = new GraphBuilder();
+  const writer: Writer = { graph, recipe, ...options };
+  const ids = graph.input('input_ids', elementType.int64, ['batch_size', 'sequence_length']);
+  const mask = graph.input('attention_mask', elementType.int64, ['batch_size', 'total_sequence_length']);
+  const positions =
+    recipe.ropeTheta === null || options.style === 'standard'
+      ? graph.input('position_ids', elementType.int64, ['batch_size', 'sequence_length'])
+      : '';
+  graph.output('logits', elementType.float, ['batch_size', 'sequence_length', recipe.vocabulary]);
+
+  const shared = attentionInputs(writer, mask, positions);
+  let stream: Stream = { residual: embed(writer, ids, positions), branch: null };
+  for (let layer = 0; layer < recipe.layers; layer++) {
+    const module = `model.layers.${layer}`;
+    const before = normalise(writer, `${module}.input_layernorm`, stream);
+    stream = {
+      residual: before.residual,
+      branch: attention(writer, layer, before.normed, shared),
+    };
+    const between = normalise(writer, `${module}.post_attention_layernorm`, stream);
+    stream = {
+      residual: between.residual,
+      branch: feedForward(writer, `${module}.mlp`, between.normed),
+    };
+  }
+  writeHead(writer, normalise(writer, 'model.norm', stream).normed, ids);
+  return graph;
+}
+
+function embed({ graph, recipe, dtype }: Writer, ids: string, positions: string): string {
+  const { vocabulary, hiddenSize, contextLength, ropeTheta } = recipe;
+  const type = floatTypeOf(dtype);
+  // A tied table is the head's weight too, so it is scaled as that; the first norm undoes it.
+  const limit = Math.sqrt(3 / (recipe.tiedEmbeddings ? hiddenSize : 1));
+  const fill = { kind: 'uniform', low: -limit, high: limit } as const;
+  const table = graph.tensor('model.embed_tokens.weight', [vocabulary, hiddenSize], type, fill);
+  const embedded = graph.node('Gather', '/model/embed_tokens/Gather', [table, ids]);
+  if (ropeTheta !== null) return embedded;
+  const positionTable = graph.tensor('model.embed_positions.weight', [contextLength, hiddenSize], type, fill);
+  const position = graph.node('Gather', '/model/embed_positions/Gather', [positionTable, positions]);
+  return graph.node('Add', '/model/embed/Add', [embedded, position]);
+}
+
+function feedForward(writer: Writer, module: string, input: string): string {
+  const { recipe } = writer;
+  if (recipe.mixture) return mixtureOfExperts(writer, module, input, recipe.mixture);
+  if (recipe.architecture === 'gpt2') return geluFeedForward(writer, module, input);
+  return gatedFeedForward(writer, module, input, recipe.intermediateSize);
+}
+
+function writeHead(writer: Writer, input: string, ids: string): void {
+  const { graph, recipe, dtype } = writer;
+  const { hiddenSize, vocabulary, tiedEmbeddings } = recipe;
+  // Quantised exports keep the embedding table in float and quantise the head apart, tied or not.
+  const shareTable = tiedEmbeddings && (dtype === 'fp32' || dtype === 'fp16');
+  const logits = shareTable
+    ? tiedHead(writer, input, ids)
+    : linear(writer, { module: 'lm_head', input, inputSize: hiddenSize, outputSize: vocabulary });
+  graph.node('Cast', '/lm_head/Cast', [logits], {
+    attributes: { to: { int: elementType.float } },
+    outputs: ['logits'],
+  });
+}
+
+/** Gemm reads the embedding table transposed, so the weights exist once in the file. */
+function tiedHead({ graph, recipe }: Writer, input: string, ids: string): string {
+  const rows = graph.node('Reshape', '/lm_head/Reshape_1', [
+    input,
+    graph.constant('lm_head.rows_shape', [-1, recipe.hiddenSize]),
+  ]);
+  const product = graph.node('Gemm', '/lm_head/Gemm', [rows, 'model.embed_tokens.weight'], {
+    attributes: { transB: { int: 1 } },
+  });
+  const shape = graph.node(
+    'Concat',
+    '/lm_head/Concat',
+    [graph.node('Shape', '/lm_head/Shape', [ids]), graph.constant('lm_head.vocabulary', [recipe.vocabulary])],
+    { attributes: { axis: { int: 0 } } },
+  );
+  return graph.node('Reshape', '/lm_head/Reshape_2', [product, shape]);
+}
+
+/** Domains and versions a graph of that style imports. */
+export function opsetImports(style: Style): { domain: string; version: number }[] {
+  return [
+    { domain: '', version: opsetOf[style] },
+    { domain: contrib, version: 1 },
+  ];
+}

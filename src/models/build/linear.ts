@@ -1,0 +1,114 @@
+import type { Dtype } from '../dtype.js';
+import type { Recipe } from '../recipe.js';
+import { contrib, type GraphBuilder } from './graph-builder.js';
+import { elementType, type Fill, floatTypeOf } from './tensor.js';
+
+/** How a decoder's graph is written: contrib ops of ONNX Runtime, or the ONNX standard's own. */
+export const styles = ['contrib', 'standard'] as const;
+export type Style = (typeof styles)[number];
+
+/** What every part of the graph is written with. */
+export interface Writer {
+  graph: GraphBuilder;
+  recipe: Recipe;
+  dtype: Dtype;
+  style: Style;
+}
+
+/** Weights per quantisation block; each block has one fp32 scale. */
+export const blockSize = 32;
+
+/** Standard deviations of the codes of a `nibbles` and a `bytes` tensor about their zero points 8 and 128. */
+const codeDeviation = { 4: Math.sqrt(17.5), 8: Math.sqrt((2 ** 16 - 1) / 12) } as const;
+
+/** Uniform weights of variance 1/fan-in: activations, and with them logits, keep unit variance. */
+export function uniformFor(fanIn: number): Fill {
+  const limit = Math.sqrt(3 / fanIn);
+  return { kind: 'uniform', low: -limit, high: limit };
+}
+
+/** Scales that give quantised weights that same variance, 10% to either side as trained ones differ. */
+export function scalesFor(fanIn: number, bits: 4 | 8): Fill {
+  const scale = 1 / (Math.sqrt(fanIn) * codeDeviation[bits]);
+  return { kind: 'uniform', low: 0.9 * scale, high: 1.1 * scale };
+}
+
+/** Bits a weight of a matrix product is stored in. */
+export function quantisedBits(dtype: Dtype): 4 | 8 | null {
+  return dtype === 'q4' ? 4 : dtype === 'int8' ? 8 : null;
+}
+
+interface Linear {
+  /** The module's name in Hugging Face's naming, e.g. `model.layers.0.mlp.up_proj`. */
+  module: string;
+  input: string;
+  inputSize: number;
+  outputSize: number;
+  bias?: boolean;
+  /** False for small matrices that exports leave unquantised, such as routers. */
+  quantise?: boolean;
+}
+
+/** A matrix product with weights of the model's dtype: [.., inputSize] to [.., outputSize]. */
+export function linear(writer: Writer, options: Linear): string {
+  const { graph, dtype } = writer;
+  const { module, outputSize, bias = false } = options;
+  const bits = options.quantise === false ? null : quantisedBits(dtype);
+  const product = bits ? quantisedProduct(writer, options, bits) : floatProduct(writer, options);
+  if (!bias) return product;
+  const vector = graph.tensor(`${module}.bias`, [outputSize], floatTypeOf(dtype), {
+    kind: 'uniform',
+    low: -0.1,
+    high: 0.1,
+  });
+  return graph.node('Add', `${pathOf(module)}/Add`, [product, vector]);
+}
+
+function floatProduct({ graph, dtype }: Writer, { module, input, inputSize, outputSize }: Linear): string {
+  const weight = graph.tensor(
+    `${module}.weight`,
+    [inputSize, outputSize],
+    floatTypeOf(dtype),
+    uniformFor(inputSize),
+  );
+  return graph.node('MatMul', `${pathOf(module)}/MatMul`, [input, weight]);
+}
+
+/**
+ * MatMulNBits, symmetric, as published q4 exports have it. `accuracy_level` 4 lets the CPU kernel quantise
+ * the activations and multiply in int8.
+ */
+function quantisedProduct(
+  { graph }: Writer,
+  { module, input, inputSize, outputSize }: Linear,
+  bits: 4 | 8,
+): string {
+  const blocks = Math.ceil(inputSize / blockSize);
+  const weight = graph.tensor(
+    `${module}.weight_q${bits}`,
+    [outputSize, blocks, (blockSize * bits) / 8],
+    elementType.uint8,
+    { kind: bits === 4 ? 'nibbles' : 'bytes' },
+  );
+  const scales = graph.tensor(
+    `${module}.weight_scales`,
+    [outputSize, blocks],
+    elementType.float,
+    scalesFor(inputSize, bits),
+  );
+  return graph.node('MatMulNBits', `${pathOf(module)}/MatMulNBits`, [input, weight, scales], {
+    domain: contrib,
+    attributes: {
+      K: { int: inputSize },
+      N: { int: outputSize },
+      bits: { int: bits },
+      block_size: { int: blockSize },
+      accuracy_level: { int: 4 },
+    },
+  });
+}
+
+/** A module's name as a node path: `model.layers.0.mlp` is `/model/layers.0/mlp`. */
+export function pathOf(module: string): string {
+  return `/${module.replaceAll(/\.(?!\d)/g, '/')}`;
+}

@@ -1,0 +1,107 @@
+import { TokenworkError } from '../../core/errors.js';
+import type { Mixture } from '../recipe.js';
+import { gatedFeedForward } from './feed-forward.js';
+import { contrib } from './graph-builder.js';
+import { blockSize, linear, pathOf, quantisedBits, scalesFor, uniformFor, type Writer } from './linear.js';
+import { elementType, floatTypeOf } from './tensor.js';
+
+/**
+ * A mixture of SwiGLU experts: a router picks the experts of each token, and ONNX Runtime's MoE or QMoE
+ * runs them. Throws TokenworkError `style-unsupported` in the standard style, which has no such op.
+ */
+export function mixtureOfExperts(writer: Writer, module: string, input: string, mixture: Mixture): string {
+  const { graph, recipe, style } = writer;
+  if (style === 'standard') {
+    throw new TokenworkError(
+      'style-unsupported',
+      `${recipe.name} is a mixture of experts, which the standard ops cannot express sparsely.`,
+      'Build it in the contrib style.',
+    );
+  }
+  const path = pathOf(module);
+  const { hiddenSize } = recipe;
+  const router = linear(writer, {
+    module: `${module}.gate`,
+    input,
+    inputSize: hiddenSize,
+    outputSize: mixture.experts,
+    quantise: false,
+  });
+  const rows = graph.node('Reshape', `${path}/router/Reshape`, [
+    router,
+    graph.constant(`${module}.router_shape`, [-1, mixture.experts]),
+  ]);
+  const bits = quantisedBits(writer.dtype);
+  // Gate and up projections interleaved row by row: the only SwiGLU layout the CPU kernels take.
+  const up = expertWeights(
+    writer,
+    `${module}.experts.gate_up_proj`,
+    mixture,
+    2 * mixture.expertSize,
+    hiddenSize,
+  );
+  const down = expertWeights(writer, `${module}.experts.down_proj`, mixture, hiddenSize, mixture.expertSize);
+  const opType = bits ? 'QMoE' : 'MoE';
+  const routed = graph.node(opType, `${path}/${opType}`, [input, rows, ...up, '', ...down], {
+    domain: contrib,
+    attributes: {
+      k: { int: mixture.expertsPerToken },
+      activation_type: { string: 'swiglu' },
+      swiglu_fusion: { int: 1 },
+      // The op's default is gpt-oss's variant; these make it plain silu(gate) · up.
+      activation_alpha: { float: 1 },
+      activation_beta: { float: 0 },
+      normalize_routing_weights: { int: mixture.normaliseRouting ? 1 : 0 },
+      ...(bits ? { expert_weight_bits: { int: bits }, block_size: { int: blockSize } } : {}),
+    },
+  });
+  return mixture.sharedExpertSize === 0
+    ? routed
+    : graph.node('Add', `${path}/Add`, [
+        routed,
+        sharedExpert(writer, module, input, mixture.sharedExpertSize),
+      ]);
+}
+
+/** The expert every token passes, scaled by a sigmoid gate of its own (qwen2_moe). */
+function sharedExpert(writer: Writer, module: string, input: string, width: number): string {
+  const { graph, recipe } = writer;
+  const path = pathOf(`${module}.shared_expert_gate`);
+  const expert = gatedFeedForward(writer, `${module}.shared_expert`, input, width);
+  const gate = linear(writer, {
+    module: `${module}.shared_expert_gate`,
+    input,
+    inputSize: recipe.hiddenSize,
+    outputSize: 1,
+    quantise: false,
+  });
+  return graph.node('Mul', `${path}/Mul`, [expert, graph.node('Sigmoid', `${path}/Sigmoid`, [gate])]);
+}
+
+function expertWeights(
+  { graph, dtype }: Writer,
+  module: string,
+  { experts }: Mixture,
+  outputSize: number,
+  inputSize: number,
+): string[] {
+  const bits = quantisedBits(dtype);
+  if (bits === null) {
+    const dims = [experts, outputSize, inputSize];
+    return [graph.tensor(`${module}.weight`, dims, floatTypeOf(dtype), uniformFor(inputSize))];
+  }
+  return [
+    graph.tensor(
+      `${module}.weight_q${bits}`,
+      [experts, outputSize, Math.ceil((inputSize * bits) / 8)],
+      elementType.uint8,
+      { kind: bits === 4 ? 'nibbles' : 'bytes' },
+    ),
+    graph.tensor(
+      `${module}.weight_scales`,
+      [experts, outputSize, Math.ceil(inputSize / blockSize)],
+      elementType.float,
+      scalesFor(inputSize, bits),
+    ),
+  ];
+}
