@@ -1,0 +1,82 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { gini, hoover, lorenzCurve, orderBy, theil } from './concentration.js';
+
+const giniOf = (work: number[], bill: number[]) =>
+  gini(work, bill, orderBy(Float64Array.from(work, (value, i) => value / bill[i]!)));
+
+describe('concentration', () => {
+  it('is nothing where work is proportional to the bill', () => {
+    const [work, bill] = [
+      [2, 4, 6],
+      [1, 2, 3],
+    ];
+    expect(hoover(work!, bill!)).toBeCloseTo(0, 15);
+    expect(giniOf(work!, bill!)).toBeCloseTo(0, 15);
+    expect(theil(work!, bill!)).toBeCloseTo(0, 15);
+  });
+
+  it('is n−1 in n where one cell does all the work, and ln n by Theil', () => {
+    const work = [0, 0, 0, 1];
+    const bill = [1, 1, 1, 1];
+    expect(hoover(work, bill)).toBeCloseTo(3 / 4, 15);
+    expect(giniOf(work, bill)).toBeCloseTo(3 / 4, 15);
+    expect(theil(work, bill)).toBeCloseTo(Math.log(4), 15);
+  });
+
+  it('follows the closed forms of 1, 2, …, n', () => {
+    // Σ|x − x̄| of 1..n is n²/4 for even n, and Σx is n(n+1)/2.
+    const n = 10;
+    const work = Array.from({ length: n }, (_, i) => i + 1);
+    const bill = work.map(() => 1);
+    expect(giniOf(work, bill)).toBeCloseTo((n - 1) / (3 * n), 14);
+    expect(hoover(work, bill)).toBeCloseTo(n / (4 * (n + 1)), 14);
+  });
+
+  it('equals p − q for a share q of work on a share p of the bill', () => {
+    // Two groups: 80% of the bill carries 50% of the work. Theil: ½ ln(½/0.8) + ½ ln(½/0.2).
+    expect(hoover([50, 50], [80, 20])).toBeCloseTo(0.3, 15);
+    expect(giniOf([50, 50], [80, 20])).toBeCloseTo(0.3, 15);
+    expect(theil([50, 50], [80, 20])).toBeCloseTo(0.5 * Math.log(0.5 / 0.8) + 0.5 * Math.log(0.5 / 0.2), 15);
+  });
+
+  it('draws the Lorenz curve from the cheapest token to the dearest', () => {
+    expect(lorenzCurve([6, 1, 3], [1, 1, 2])).toEqual([
+      { bill: 0, work: 0 },
+      { bill: 0.25, work: 0.1 },
+      { bill: 0.75, work: 0.4 },
+      { bill: 1, work: 1 },
+    ]);
+  });
+
+  it('counts copies as so many cells, and Hoover is the curve’s largest distance', () => {
+    const cell = fc.record({ work: fc.integer({ min: 1, max: 1000 }), bill: fc.integer({ min: 1, max: 1000 }), copies: fc.nat(3) });
+    fc.assert(
+      fc.property(fc.array(cell, { minLength: 1, maxLength: 30 }), (cells) => {
+        fc.pre(cells.some(({ copies }) => copies > 0));
+        const repeated = cells.flatMap((entry) => Array.from({ length: entry.copies }, () => entry));
+        const [work, bill, copies] = [cells.map((c) => c.work), cells.map((c) => c.bill), cells.map((c) => c.copies)];
+        const [works, bills] = [repeated.map((c) => c.work), repeated.map((c) => c.bill)];
+        const order = orderBy(Float64Array.from(work, (value, i) => value / bill[i]!));
+        expect(hoover(work, bill, copies)).toBeCloseTo(hoover(works, bills), 12);
+        expect(theil(work, bill, copies)).toBeCloseTo(theil(works, bills), 12);
+        expect(gini(work, bill, order, copies)).toBeCloseTo(giniOf(works, bills), 12);
+        const distance = Math.max(...lorenzCurve(works, bills).map((point) => point.bill - point.work));
+        expect(hoover(works, bills)).toBeCloseTo(distance, 12);
+      }),
+    );
+  });
+
+  it('orders like a stable comparator, infinities last', () => {
+    fc.assert(
+      fc.property(fc.array(fc.double({ min: 0, max: 1e9, noNaN: true }), { maxLength: 50 }), (values) => {
+        const keys = Float64Array.from([...values, Number.POSITIVE_INFINITY]);
+        const order = [...orderBy(keys)];
+        expect([...order].sort((a, b) => a - b)).toEqual([...keys.keys()]);
+        for (let k = 1; k < order.length; k++) {
+          expect(keys[order[k]!]!).toBeGreaterThanOrEqual(keys[order[k - 1]!]! * (1 - 1e-9) - Number.MIN_VALUE * 128);
+        }
+      }),
+    );
+  });
+});
