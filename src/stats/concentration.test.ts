@@ -50,12 +50,20 @@ describe('concentration', () => {
   });
 
   it('counts copies as so many cells, and Hoover is the curve’s largest distance', () => {
-    const cell = fc.record({ work: fc.integer({ min: 1, max: 1000 }), bill: fc.integer({ min: 1, max: 1000 }), copies: fc.nat(3) });
+    const cell = fc.record({
+      work: fc.integer({ min: 1, max: 1000 }),
+      bill: fc.integer({ min: 1, max: 1000 }),
+      copies: fc.nat(3),
+    });
     fc.assert(
       fc.property(fc.array(cell, { minLength: 1, maxLength: 30 }), (cells) => {
         fc.pre(cells.some(({ copies }) => copies > 0));
         const repeated = cells.flatMap((entry) => Array.from({ length: entry.copies }, () => entry));
-        const [work, bill, copies] = [cells.map((c) => c.work), cells.map((c) => c.bill), cells.map((c) => c.copies)];
+        const [work, bill, copies] = [
+          cells.map((c) => c.work),
+          cells.map((c) => c.bill),
+          cells.map((c) => c.copies),
+        ];
         const [works, bills] = [repeated.map((c) => c.work), repeated.map((c) => c.bill)];
         const order = orderBy(Float64Array.from(work, (value, i) => value / bill[i]!));
         expect(hoover(work, bill, copies)).toBeCloseTo(hoover(works, bills), 12);
@@ -74,7 +82,9 @@ describe('concentration', () => {
         const order = [...orderBy(keys)];
         expect([...order].sort((a, b) => a - b)).toEqual([...keys.keys()]);
         for (let k = 1; k < order.length; k++) {
-          expect(keys[order[k]!]!).toBeGreaterThanOrEqual(keys[order[k - 1]!]! * (1 - 1e-9) - Number.MIN_VALUE * 128);
+          expect(keys[order[k]!]!).toBeGreaterThanOrEqual(
+            keys[order[k - 1]!]! * (1 - 1e-9) - Number.MIN_VALUE * 128,
+          );
         }
       }),
     );

@@ -30,7 +30,11 @@ describe('weighted least squares', () => {
       fc.property(points, fc.nat(4), (observations, out) => {
         const [x, y] = [observations.map((o) => o[0]), observations.map((o) => o[1])];
         const all = fitLinear([ones(x.length), x], y);
-        const held = fitLinear([ones(x.length), x], y, x.map((_, i) => (i === out ? 0 : 1)));
+        const held = fitLinear(
+          [ones(x.length), x],
+          y,
+          x.map((_, i) => (i === out ? 0 : 1)),
+        );
         fc.pre(all !== null && held !== null && all.leverage[out]! < 0.99);
         const deleted = (y[out]! - all!.fitted[out]!) / (1 - all!.leverage[out]!);
         expect(deleted).toBeCloseTo(y[out]! - held!.fitted[out]!, 5);
@@ -39,7 +43,15 @@ describe('weighted least squares', () => {
   });
 
   it('says that dependent columns determine nothing, whatever their units', () => {
-    expect(fitLinear([[1, 2, 3], [2e9, 4e9, 6e9]], [1, 2, 3])).toBeNull();
+    expect(
+      fitLinear(
+        [
+          [1, 2, 3],
+          [2e9, 4e9, 6e9],
+        ],
+        [1, 2, 3],
+      ),
+    ).toBeNull();
     expect(fitLinear([[0, 0, 0]], [1, 2, 3])).toBeNull();
     expect(fitLinear([[1e-9, 2e-9, 4e-9], ones(3)], [1, 2, 4])!.coefficients[0]).toBeCloseTo(1e9, 0);
   });

@@ -1,5 +1,12 @@
 import { describe, expect, it } from 'vitest';
-import { normal95, normalDensity, normalSource, normalUpperTail } from './normal.js';
+import {
+  chiSquared,
+  normal95,
+  normalDensity,
+  normalSource,
+  normalUpperTail,
+  scaledStudentSource,
+} from './normal.js';
 import { createRandom } from './random.js';
 
 describe('the standard normal', () => {
@@ -35,5 +42,22 @@ describe('the standard normal', () => {
     expect(Math.abs(sums[1]! - 1)).toBeLessThan(5 * Math.sqrt(2 / n));
     expect(Math.abs(sums[2]!)).toBeLessThan(5 * Math.sqrt(15 / n));
     expect(Math.abs(sums[3]! - 3)).toBeLessThan(5 * Math.sqrt(96 / n));
+  });
+
+  it('has a Student t beside it with unit variance and kurtosis 3 + 6/(df − 4)', () => {
+    const draw = scaledStudentSource(createRandom(2), 20);
+    const draws = Array.from({ length: 200_000 }, draw);
+    const moment = (power: number) => draws.reduce((sum, value) => sum + value ** power, 0) / draws.length;
+    expect(Math.abs(moment(2) - 1)).toBeLessThan(0.02);
+    expect(Math.abs(moment(4) - 3.375)).toBeLessThan(0.25);
+  });
+
+  it.each([4, 60])('has a chi-squared of %d degrees of freedom with mean df and variance 2 df', (df) => {
+    const normal = normalSource(createRandom(3));
+    const draws = Array.from({ length: 50_000 }, () => chiSquared(df, normal));
+    const mean = draws.reduce((sum, value) => sum + value, 0) / draws.length;
+    const variance = draws.reduce((sum, value) => sum + (value - mean) ** 2, 0) / draws.length;
+    expect(Math.abs(mean / df - 1)).toBeLessThan(0.02);
+    expect(Math.abs(variance / (2 * df) - 1)).toBeLessThan(0.06);
   });
 });

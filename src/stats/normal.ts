@@ -49,3 +49,26 @@ export function normalSource(random: Random): () => number {
     }
   };
 }
+
+/**
+ * A source of Student t numbers with `df` degrees of freedom, scaled to unit variance (`df` above 2):
+ * Bailey's polar method (1994), which needs no gamma numbers.
+ */
+export function scaledStudentSource(random: Random, df: number): () => number {
+  const scale = Math.sqrt((df - 2) / df);
+  return () => {
+    const u = 1 - random.uniform();
+    return scale * Math.sqrt(df * (u ** (-2 / df) - 1)) * Math.cos(2 * Math.PI * random.uniform());
+  };
+}
+
+/** A chi-squared number: a sum of squares up to 30 degrees of freedom, Wilson & Hilferty's cube beyond. */
+export function chiSquared(df: number, normal: () => number): number {
+  if (df > 30) {
+    const ninth = 2 / (9 * df);
+    return df * Math.max(0, 1 - ninth + normal() * Math.sqrt(ninth)) ** 3;
+  }
+  let sum = 0;
+  for (let k = 0; k < df; k++) sum += normal() ** 2;
+  return sum;
+}

@@ -1,0 +1,72 @@
+import { orderBy } from '../stats/concentration.js';
+import type { CellTotals } from './cell-totals.js';
+
+/**
+ * Cells as a statistic sees them: work beside the bill. The bill is the simplest tariff, one price per
+ * token, each model at its own (prices are per model everywhere): its tokens at the price that makes the
+ * model's bill equal its work. With one model it is proportional to the tokens.
+ */
+export interface CellSample {
+  totals: CellTotals;
+  work: Float64Array;
+  bill: Float64Array;
+  /** Work per unit of bill: 1 is a cell that pays what it costs. */
+  rate: Float64Array;
+  /** Requests per cell, with multiplicity: the cell's weight wherever cells are averaged. */
+  weight: Float64Array;
+  /** How often each cell entered a bootstrap's resample; absent where each is there once. */
+  copies: Float64Array | undefined;
+  /** Price per token, by model. */
+  price: Float64Array;
+  /** Positions by rising rate. */
+  order(): Uint32Array;
+}
+
+/** A sample that can be filled again and again without allocating. */
+export interface SampleBuffer {
+  /** With `work` in place of the measured totals, or with `copies` of each cell. */
+  fill(work: Float64Array, copies?: Float64Array): CellSample;
+}
+
+export function sampleBuffer(totals: CellTotals): SampleBuffer {
+  const size = totals.work.length;
+  const [bill, rate, weight] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+  const [worked, billed] = [new Float64Array(totals.models), new Float64Array(totals.models)];
+  const price = new Float64Array(totals.models);
+  const order = new Uint32Array(size);
+  return {
+    fill(work, copies) {
+      worked.fill(0);
+      billed.fill(0);
+      for (let i = 0; i < size; i++) {
+        const times = copies?.[i] ?? 1;
+        const model = totals.model[i]!;
+        worked[model]! += times * work[i]!;
+        billed[model]! += times * totals.tokens[i]!;
+        weight[i] = times * totals.requests[i]!;
+      }
+      for (let model = 0; model < price.length; model++) {
+        price[model] = billed[model] === 0 ? 0 : worked[model]! / billed[model]!;
+      }
+      for (let i = 0; i < size; i++) {
+        bill[i] = totals.tokens[i]! * price[totals.model[i]!]!;
+        rate[i] = bill[i] === 0 ? 0 : work[i]! / bill[i]!;
+      }
+      let sorted = false;
+      return {
+        totals,
+        work,
+        bill,
+        rate,
+        weight,
+        copies,
+        price,
+        order: () => {
+          if (!sorted) orderBy(rate, order);
+          sorted = true;
+          return order;
+        },
+      };
+    },
+  };
+}

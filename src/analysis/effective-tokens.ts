@@ -1,0 +1,44 @@
+import { normal95 } from '../stats/normal.js';
+import type { CellTotals } from './cell-totals.js';
+import type { Observations } from './observations.js';
+import type { PlainToken } from './plain-token.js';
+import type { Noise } from './within-cell-noise.js';
+
+/** What a cell's request would be billed, were tokens work. */
+export interface EffectiveTokens {
+  cell: string;
+  /** Billed tokens of its mean request. */
+  billed: number;
+  /** Work of its mean request ÷ the model's plain token, with the 95% interval from the cell's noise. */
+  effective: number;
+  low: number | null;
+  high: number | null;
+}
+
+/** Effective tokens of every cell whose model has a plain token, in the result's order. */
+export function effectiveTokensOf(
+  { cells }: Observations,
+  totals: CellTotals,
+  noise: Noise | null,
+  plainToken: PlainToken,
+): EffectiveTokens[] {
+  const effective: EffectiveTokens[] = [];
+  for (let c = 0; c < totals.cell.length; c++) {
+    const { id, model } = cells[totals.cell[c]!]!;
+    const plain = plainToken.byModel[model];
+    if (plain === undefined) continue;
+    const value = totals.work[c]! / totals.requests[c]! / plain.value;
+    const reach =
+      noise === null
+        ? null
+        : Math.exp(normal95 * Math.sqrt(Math.expm1(noise.cellSigma[c]! ** 2) / totals.requests[c]!));
+    effective.push({
+      cell: id,
+      billed: totals.tokens[c]! / totals.requests[c]!,
+      effective: value,
+      low: reach === null ? null : value / reach,
+      high: reach === null ? null : value * reach,
+    });
+  }
+  return effective;
+}

@@ -1,0 +1,200 @@
+/**
+ * analysis/: a result to findings. Pure functions on what was measured, without a model, a GPU or native
+ * code; one metric, one file, its definition in its docstring.
+ */
+import type { Result } from '../core/result.js';
+import { type WorkMetric, workSchema } from '../core/work.js';
+import { sampleBuffer } from './cell-sample.js';
+import { totalsOf } from './cell-totals.js';
+import { type Driver, driversOf } from './drivers.js';
+import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
+import { type Observations, observe, workColumn } from './observations.js';
+import { type PlainToken, plainTokenOf } from './plain-token.js';
+import { type StageEffect, stageEffects } from './stage-effects.js';
+import type { Statistic } from './statistic.js';
+import { fittedTariff, type Prices, type Tariff, tariffModel, tariffs } from './tariff.js';
+import { type Design, uniformityStatistics } from './uniformity.js';
+import { estimateNoise, type Noise, noNoise } from './within-cell-noise.js';
+import { type CrossSubsidy, worstCells } from './worst-cells.js';
+
+/** Whether tokens track one metric of work; `tokenwork report FILE --json` prints it. */
+export interface Uniformity {
+  unit: string;
+  cells: number;
+  requests: number;
+  /** Relative standard deviation between repetitions of a cell; `null` where nothing was repeated. */
+  noise: number | null;
+  misbilledShare: Statistic;
+  gini: Statistic;
+  theil: Statistic;
+  /** Explained variance, held out by cell. */
+  rSquared: Record<Tariff, Statistic>;
+  elasticity: Statistic;
+  workPerToken: { cv: Statistic; p95OverP5: Statistic; maxOverMedian: Statistic };
+  /** Fitted prices in units of work, and what stays misbilled under them; `null` where not determined. */
+  tariffs: Record<
+    Tariff,
+    { prices: (Omit<Prices, 'model'> & { model: string })[]; misbilledShare: number } | null
+  >;
+  worstCells: CrossSubsidy[];
+  /** `null` with a reason where work per token does not vary, or no factor does. */
+  drivers: Driver[] | null;
+  driversReason?: string;
+  driversLeftOut: { factor: string; reason: string }[];
+}
+
+export interface Findings {
+  schemaVersion: 1;
+  /** The run's id. */
+  result: string;
+  workload: {
+    suite: string;
+    models: string[];
+    cells: number;
+    requests: number;
+    failed: number;
+    design: Design;
+    /** How the intervals were made, in words. */
+    intervals: string;
+    seed: number;
+  };
+  uniformity: Partial<Record<WorkMetric, Uniformity>>;
+  /** Why a metric has no findings. */
+  notMeasured: Partial<Record<WorkMetric, string>>;
+  plainToken: Partial<Record<WorkMetric, PlainToken>>;
+  /** By metric and cell; `null` for more cells than a reader or a page can take. */
+  effectiveTokens: Partial<Record<WorkMetric, EffectiveTokens[]>> | null;
+  stages: StageEffect[];
+}
+
+export interface FindingsOptions {
+  seed?: number;
+  /** Bootstrap resamples at most. */
+  resamples?: number;
+  metrics?: readonly WorkMetric[];
+  /** Overrides what the result says of its design. */
+  design?: Design;
+}
+
+const workMetrics = Object.keys(workSchema.shape) as WorkMetric[];
+const cellsListed = 1000;
+const worstListed = 5;
+
+const intervalWords: Record<Design, string> = {
+  fixed:
+    'The cells are given and only noise is random: 95% parametric bootstrap of the noise within cells, spanning the least and the most bias that noise gives.',
+  sampled:
+    'The requests are a sample: 95% cluster bootstrap over cells, less the bias that noise gives where repetitions show it.',
+};
+
+/**
+ * What a result says about tokens and work. Throws TokenworkError `inconsistent-result` where its rows do
+ * not fit together; everything else that cannot be said is `null` with its reason.
+ */
+export function findingsOf(result: Result, options: FindingsOptions = {}): Findings {
+  const { seed = 1, resamples = 2000, metrics = workMetrics } = options;
+  const observations = observe(result);
+  const design = options.design ?? designOf(result, observations);
+  const findings: Findings = {
+    schemaVersion: 1,
+    result: result.run.id,
+    workload: {
+      suite: result.run.suite,
+      models: [...observations.models],
+      cells: new Set(observations.cell).size,
+      requests: observations.rows.length,
+      failed: observations.failed,
+      design,
+      intervals: intervalWords[design],
+      seed,
+    },
+    uniformity: {},
+    notMeasured: {},
+    plainToken: {},
+    effectiveTokens: observations.cells.length > cellsListed ? null : {},
+    stages: [],
+  };
+  for (const metric of metrics) {
+    const reason = addMetric(findings, result, observations, metric, { design, seed, resamples });
+    if (reason !== null) findings.notMeasured[metric] = reason;
+  }
+  findings.stages = stageEffects(observations, findings.plainToken);
+  return findings;
+}
+
+/** Adds one metric's findings; returns why there are none. */
+function addMetric(
+  findings: Findings,
+  result: Result,
+  observations: Observations,
+  metric: WorkMetric,
+  options: { design: Design; seed: number; resamples: number },
+): string | null {
+  const about = result.metrics[metric];
+  const work = workColumn(observations, metric);
+  const totals = totalsOf(observations, work);
+  const total = totals.work.reduce((sum, value) => sum + value, 0);
+  if (totals.cell.length === 0) {
+    if (observations.rows.length === 0) return 'no request succeeded';
+    return about?.reason ?? 'no request measured it';
+  }
+  if (total === 0) return 'it is 0 for every request';
+
+  const unit = about?.unit ?? '';
+  const estimated = estimateNoise(observations, totals, work);
+  const noise = estimated ?? (about?.provenance === 'derived' ? noNoise(totals) : null);
+  const plainToken = plainTokenOf(observations, totals, noise, `${unit}/token`);
+  findings.plainToken[metric] = plainToken;
+  if (findings.effectiveTokens !== null) {
+    findings.effectiveTokens[metric] = effectiveTokensOf(observations, totals, noise, plainToken);
+  }
+  const sample = sampleBuffer(totals).fill(totals.work);
+  const of = uniformityStatistics(totals, noise, options);
+  const drivers =
+    of.misbilledShare.verdict === 'not distinguishable'
+      ? 'work per token does not vary beyond noise'
+      : driversOf(observations, sample);
+  findings.uniformity[metric] = {
+    unit,
+    cells: totals.cell.length,
+    requests: totals.requests.reduce((sum, n) => sum + n, 0),
+    noise: relativeNoise(noise),
+    misbilledShare: of.misbilledShare,
+    gini: of.gini,
+    theil: of.theil,
+    rSquared: { oneRate: of.oneRate, inputOutput: of.inputOutput, inputOutputFee: of.inputOutputFee },
+    elasticity: of.elasticity,
+    workPerToken: { cv: of.cv, p95OverP5: of.p95OverP5, maxOverMedian: of.maxOverMedian },
+    tariffs: Object.fromEntries(
+      tariffs.map((tariff) => {
+        const fitted = fittedTariff(tariffModel(totals, tariff), tariff, sample);
+        const named = fitted?.prices.map(({ model, ...prices }) => ({
+          model: observations.models[observations.modelOfCell[totals.cell[totals.model.indexOf(model)]!]!]!,
+          ...prices,
+        }));
+        return [tariff, fitted && { prices: named, misbilledShare: fitted.misbilledShare }];
+      }),
+    ) as Uniformity['tariffs'],
+    worstCells: worstCells(observations, sample, noise, worstListed),
+    drivers: typeof drivers === 'string' ? null : drivers.drivers,
+    ...(typeof drivers === 'string' && { driversReason: drivers }),
+    driversLeftOut: typeof drivers === 'string' ? [] : drivers.leftOut,
+  };
+  return null;
+}
+
+function relativeNoise(noise: Noise | null): number | null {
+  return noise === null ? null : Math.sqrt(Math.expm1(noise.sigma ** 2));
+}
+
+/**
+ * A run may say that its requests are a sample (`run.design`); where it does not, cells that mostly hold
+ * one request are a trace's.
+ */
+function designOf({ run }: Result, { cell, cells }: Observations): Design {
+  if (run['design'] === 'sampled' || run['design'] === 'fixed') return run['design'];
+  const requests = new Uint32Array(cells.length);
+  for (const c of cell) requests[c]!++;
+  const single = requests.filter((n) => n === 1).length;
+  return single * 2 > requests.filter((n) => n > 0).length ? 'sampled' : 'fixed';
+}

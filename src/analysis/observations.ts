@@ -1,0 +1,67 @@
+import { TokenworkError } from '../core/errors.js';
+import { type Cell, isOk, type OkRequest, type Result } from '../core/result.js';
+import type { WorkMetric } from '../core/work.js';
+
+/** The successful requests of a result as columns, so that a million of them cost bytes and not objects. */
+export interface Observations {
+  cells: readonly Cell[];
+  models: readonly string[];
+  /** Per cell, the index of its model. */
+  modelOfCell: Uint32Array;
+  /** Per request, the index of its cell. */
+  cell: Uint32Array;
+  /** Per request, the repetition round it ran in, from 0. */
+  round: Uint32Array;
+  rounds: number;
+  promptTokens: Float64Array;
+  completionTokens: Float64Array;
+  /** The rows themselves, in the columns' order. */
+  rows: readonly OkRequest[];
+  failed: number;
+}
+
+/** Throws TokenworkError `inconsistent-result` where a request names a cell that the result has not. */
+export function observe(result: Result): Observations {
+  const indexOfCell = new Map(result.cells.map((cell, index) => [cell.id, index]));
+  const models = [...new Set(result.cells.map(({ model }) => model))];
+  const rows = result.requests.filter(isOk);
+  const cell = new Uint32Array(rows.length);
+  const promptTokens = new Float64Array(rows.length);
+  const completionTokens = new Float64Array(rows.length);
+  const largestRepetition = new Float64Array(result.cells.length);
+  for (const [i, row] of rows.entries()) {
+    const index = indexOfCell.get(row.cell);
+    if (index === undefined) {
+      throw new TokenworkError(
+        'inconsistent-result',
+        `Request ${row.id} belongs to the cell "${row.cell}", which the result does not list.`,
+        'The file was edited by hand or cut together; use the one that tokenwork wrote.',
+      );
+    }
+    cell[i] = index;
+    promptTokens[i] = row.tokens.prompt;
+    completionTokens[i] = row.tokens.completion;
+    largestRepetition[index] = Math.max(largestRepetition[index]!, row.repetition);
+  }
+  // Repetitions count a cell's requests; a trace's cell has several of them in each round.
+  const planned = Math.max(1, result.run.repetitions);
+  const perRound = largestRepetition.map((largest) => Math.ceil((largest + 1) / planned));
+  const round = Uint32Array.from(rows, (row, i) => Math.floor(row.repetition / perRound[cell[i]!]!));
+  return {
+    cells: result.cells,
+    models,
+    modelOfCell: Uint32Array.from(result.cells, ({ model }) => models.indexOf(model)),
+    cell,
+    round,
+    rounds: round.reduce((largest, value) => Math.max(largest, value), -1) + 1,
+    promptTokens,
+    completionTokens,
+    rows,
+    failed: result.requests.length - rows.length,
+  };
+}
+
+/** A metric's value per request, `NaN` where it was not measured. */
+export function workColumn({ rows }: Observations, metric: WorkMetric): Float64Array {
+  return Float64Array.from(rows, (row) => row.work[metric] ?? Number.NaN);
+}

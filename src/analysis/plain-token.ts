@@ -1,0 +1,70 @@
+import { normal95 } from '../stats/normal.js';
+import type { CellTotals } from './cell-totals.js';
+import type { Observations } from './observations.js';
+import type { Noise } from './within-cell-noise.js';
+
+/** The reference request: this many prompt and as many completion tokens, nothing hidden, nothing cached. */
+export const referenceTokens = 128;
+
+export interface PlainToken {
+  /** Work per billed token of the reference request; `null` with a `reason`. */
+  value: number | null;
+  unit: string;
+  low: number | null;
+  high: number | null;
+  /** The reference cell. */
+  cell: string | null;
+  /** Each model has a plain token of its own; `value` is the only model's, or null where there are several. */
+  byModel: Record<string, { value: number; low: number | null; high: number | null; cell: string }>;
+  reason?: string;
+}
+
+/** Work per billed token of the reference cell, for each model whose run has one. */
+export function plainTokenOf(
+  observations: Observations,
+  totals: CellTotals,
+  noise: Noise | null,
+  unit: string,
+): PlainToken {
+  const { cells } = observations;
+  const plain = plainCells(observations);
+  const byModel: PlainToken['byModel'] = {};
+  for (let c = 0; c < totals.cell.length; c++) {
+    const { id, model } = cells[totals.cell[c]!]!;
+    if (!plain.has(totals.cell[c]!) || byModel[model] !== undefined || totals.work[c] === 0) continue;
+    const value = totals.work[c]! / totals.tokens[c]!;
+    const reach =
+      noise === null
+        ? null
+        : Math.exp(normal95 * Math.sqrt(Math.expm1(noise.cellSigma[c]! ** 2) / totals.requests[c]!));
+    byModel[model] = {
+      value,
+      low: reach === null ? null : value / reach,
+      high: reach === null ? null : value * reach,
+      cell: id,
+    };
+  }
+  const found = Object.values(byModel);
+  if (found.length === 1 && observations.models.length === 1) return { ...found[0]!, unit, byModel };
+  const reason =
+    found.length > 0
+      ? 'several models, each with a plain token of its own: see byModel'
+      : `no cell of ${referenceTokens} + ${referenceTokens} tokens without cached or hidden ones was measured`;
+  return { value: null, unit, low: null, high: null, cell: null, byModel, reason };
+}
+
+/** The cells all of whose requests are reference requests, alone in their batch. */
+function plainCells({ cells, cell, rows }: Observations): Set<number> {
+  const plain = new Set<number>();
+  const other = new Set<number>();
+  for (const [i, { tokens }] of rows.entries()) {
+    const matches =
+      tokens.prompt === referenceTokens &&
+      tokens.completion === referenceTokens &&
+      tokens.cached === 0 &&
+      tokens.hidden === 0 &&
+      (cells[cell[i]!]!.factors['batch'] ?? 1) === 1;
+    (matches ? plain : other).add(cell[i]!);
+  }
+  return new Set([...plain].filter((index) => !other.has(index)));
+}

@@ -1,0 +1,19 @@
+/** A figure drawn from a result, beside what noise alone would give. */
+export interface Statistic {
+  /** Corrected for the bias that noise gives it; `null` with a `reason` where there is none. */
+  value: number | null;
+  /** 95% interval. */
+  low: number | null;
+  high: number | null;
+  /** Mean under the hypothesis that tokens track work perfectly, plus the noise between repetitions. */
+  noiseFloor: number | null;
+  /** `not distinguishable`: within the central 95% of that hypothesis, or less uneven. */
+  verdict: Verdict | null;
+  /** Why a field is null. */
+  reason?: string;
+}
+export type Verdict = 'non-uniform' | 'not distinguishable';
+
+export function absent(reason: string): Statistic {
+  return { value: null, low: null, high: null, noiseFloor: null, verdict: null, reason };
+}

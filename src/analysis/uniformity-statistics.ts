@@ -1,0 +1,80 @@
+import { gini, hoover, theil } from '../stats/concentration.js';
+import type { CellSample } from './cell-sample.js';
+import type { CellTotals } from './cell-totals.js';
+import { elasticity } from './elasticity.js';
+import { explainedByTariff, tariffModel } from './tariff.js';
+import { fewestCellsForTails, largestPerToken, tailsPerToken, variationPerToken } from './work-per-token.js';
+
+export const statisticNames = [
+  'misbilledShare',
+  'gini',
+  'theil',
+  'cv',
+  'p95OverP5',
+  'maxOverMedian',
+  'oneRate',
+  'inputOutput',
+  'inputOutputFee',
+  'elasticity',
+] as const;
+export type StatisticName = (typeof statisticNames)[number];
+
+/** A statistic of fairness: how to compute it, what it is when tokens track work, and how it errs. */
+export interface Measure {
+  name: StatisticName;
+  /** `NaN` where the sample does not determine it. */
+  of(sample: CellSample): number;
+  /** Its value where tokens track work perfectly. */
+  uniform: number;
+  /** Which side of the hypothesis speaks against it. */
+  against: 'above' | 'below' | 'either';
+  /** Noise makes it larger, as it does every measure of unevenness. */
+  inflated: boolean;
+  /** Why it may be undetermined. */
+  undetermined: string;
+}
+
+/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once. */
+export function measuresFor(totals: CellTotals): Measure[] {
+  const unevenness = (
+    name: StatisticName,
+    uniform: number,
+    of: Measure['of'],
+    undetermined = 'the cells did no work',
+  ): Measure => ({ name, of, uniform, against: 'above', inflated: true, undetermined });
+  const explained = (name: 'oneRate' | 'inputOutput' | 'inputOutputFee', undetermined: string): Measure => {
+    const model = tariffModel(totals, name);
+    const of = (sample: CellSample) => explainedByTariff(model, sample);
+    return { name, of, uniform: 1, against: 'below', inflated: false, undetermined };
+  };
+  return [
+    unevenness('misbilledShare', 0, ({ work, bill, copies }) => hoover(work, bill, copies)),
+    unevenness('gini', 0, (sample) => gini(sample.work, sample.bill, sample.order(), sample.copies)),
+    unevenness('theil', 0, ({ work, bill, copies }) => theil(work, bill, copies)),
+    unevenness('cv', 0, variationPerToken),
+    unevenness(
+      'p95OverP5',
+      1,
+      tailsPerToken,
+      `with fewer than ${fewestCellsForTails} cells, the 95th percentile would be the largest`,
+    ),
+    unevenness('maxOverMedian', 1, largestPerToken),
+    explained('oneRate', 'work per request does not vary over cells, or there are too few of them'),
+    explained(
+      'inputOutput',
+      'input and output tokens do not vary apart from each other over the cells, or there are too few of them',
+    ),
+    explained(
+      'inputOutputFee',
+      'input tokens, output tokens and a fee cannot be told apart over the cells, or there are too few of them',
+    ),
+    {
+      name: 'elasticity',
+      of: elasticity,
+      uniform: 1,
+      against: 'either',
+      inflated: false,
+      undetermined: 'billed tokens do not vary over cells, or a cell did no work',
+    },
+  ];
+}

@@ -1,0 +1,46 @@
+import { normal95 } from '../stats/normal.js';
+import type { CellSample } from './cell-sample.js';
+import { deviationErrors } from './noise-bias.js';
+import type { Observations } from './observations.js';
+import type { Noise } from './within-cell-noise.js';
+
+/** A cell that pays another's work, or has its own paid. */
+export interface CrossSubsidy {
+  cell: string;
+  /** Its bill over its cost: 0.31 pays 31% of what it costs, 2 pays double. `null` where it cost nothing. */
+  paysTimesItsCost: number | null;
+  /** 95% interval, from noise alone; `null` where noise is not known. */
+  low: number | null;
+  high: number | null;
+  /** Share of the whole bill that it pays too much (positive) or too little. */
+  overpaidShare: number;
+}
+
+/** The cells farthest from paying what they cost, by ratio, the farthest first. */
+export function worstCells(
+  { cells }: Observations,
+  sample: CellSample,
+  noise: Noise | null,
+  count: number,
+): CrossSubsidy[] {
+  const { totals, work, bill, rate } = sample;
+  const total = work.reduce((sum, value) => sum + value, 0);
+  const errors = noise === null ? null : deviationErrors(sample, noise);
+  const distance = Array.from(rate, (value) =>
+    value > 0 ? Math.abs(Math.log(value)) : Number.POSITIVE_INFINITY,
+  );
+  return Array.from(rate.keys())
+    .sort((a, b) => distance[b]! - distance[a]! || a - b)
+    .slice(0, count)
+    .map((c) => {
+      const ratio = rate[c]! > 0 ? 1 / rate[c]! : null;
+      const reach = ratio === null || errors === null ? null : Math.exp(normal95 * errors[c]!);
+      return {
+        cell: cells[totals.cell[c]!]!.id,
+        paysTimesItsCost: ratio,
+        low: reach === null ? null : ratio! / reach,
+        high: reach === null ? null : ratio! * reach,
+        overpaidShare: (bill[c]! - work[c]!) / total,
+      };
+    });
+}
