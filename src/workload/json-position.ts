@@ -1,3 +1,4 @@
+import { messageOf } from '../core/errors.js';
 import type { JsonPath } from '../core/schema-issue.js';
 
 /** The line (from 1) of the value at `path` in valid JSON, or of its nearest ancestor that is there. */
@@ -12,10 +13,28 @@ export function lineOfPath(text: string, path: JsonPath): number {
   return lineOfOffset(text, tokens[at]?.index ?? 0);
 }
 
-/** The line (from 1) at which `JSON.parse` gave up; V8 names the offset unless the text simply ended. */
-export function lineOfSyntaxError(text: string, error: SyntaxError): number {
-  const offset = /position (\d+)/.exec(error.message)?.[1];
-  return lineOfOffset(text, offset === undefined ? text.length : Number(offset));
+/** The line (from 1) at which text stops being JSON; the last one where it ends too early. */
+export function lineOfSyntaxError(text: string): number {
+  const lines = text.split('\n');
+  for (let count = 1; count < lines.length; count++) {
+    if (!mayGoOn(`${lines.slice(0, count).join('\n')}\n`)) return count;
+  }
+  return lines.length;
+}
+
+/**
+ * Whether a beginning of a document has nothing wrong but, perhaps, that it ends. `JSON.parse` names an
+ * offset in some of its messages only, so it is asked about growing beginnings instead.
+ */
+function mayGoOn(beginning: string): boolean {
+  try {
+    JSON.parse(beginning);
+    return true;
+  } catch (error) {
+    const message = messageOf(error);
+    const offset = /position (\d+)/.exec(message)?.[1];
+    return offset === undefined ? message.includes('end of JSON') : Number(offset) >= beginning.length;
+  }
 }
 
 function lineOfOffset(text: string, offset: number): number {

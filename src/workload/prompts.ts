@@ -23,11 +23,11 @@ const promptDirectory = fileURLToPath(new URL('../../bench/prompts/', import.met
 
 /** The shipped prompts, by name. */
 export async function loadPrompts(): Promise<Map<string, Prompt>> {
-  const files = (await readdir(promptDirectory)).filter((file) => file.endsWith('.md')).sort();
+  const files = (await readdir(promptDirectory)).filter((file) => file.endsWith('.txt')).sort();
   const prompts = await Promise.all(
     files.map(async (file) => {
       const content = await readFile(join(promptDirectory, file), 'utf8');
-      return parsePrompt(file.slice(0, -'.md'.length), content);
+      return parsePrompt(file.slice(0, -'.txt'.length), content);
     }),
   );
   return new Map(prompts.map((prompt) => [prompt.name, prompt]));

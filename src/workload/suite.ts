@@ -112,8 +112,7 @@ export function parseSuite(text: string, path: string, available: ReadonlyMap<st
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    const line = lineOfSyntaxError(text, cause as SyntaxError);
-    throw badSuite(`${path}:${line}`, `it is no JSON: ${messageOf(cause)}`, cause);
+    throw badSuite(`${path}:${lineOfSyntaxError(text)}`, `it is no JSON: ${messageOf(cause)}`, cause);
   }
   const parsed = suiteSchema.safeParse(json);
   if (!parsed.success) {

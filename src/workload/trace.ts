@@ -39,9 +39,9 @@ interface Row {
 export async function readTrace(path: string, { limit }: { limit?: number } = {}): Promise<Trace> {
   const rows: { promptTokens: number; completionTokens: number; time: bigint | null }[] = [];
   try {
+    const rowsOf = (await startsWithBrace(path)) ? jsonRows : csvRows;
     const source = createReadStream(path);
-    const reader = (await startsWithBrace(path)) ? jsonRows(source, path) : csvRows(source, path);
-    for await (const { line, prompt, completion, time } of reader) {
+    for await (const { line, prompt, completion, time } of rowsOf(source, path)) {
       rows.push({
         promptTokens: tokenCount(prompt, 'prompt', path, line),
         completionTokens: tokenCount(completion, 'completion', path, line),
