@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf, TokenworkError } from '../core/errors.js';
+
+/**
+ * The object a JSON file holds. Throws TokenworkError `json-missing`, `json-unreadable`, `json-broken`
+ * (with line and column) or `json-not-an-object`.
+ */
+export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
+  const text = await readText(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new TokenworkError(
+      'json-broken',
+      `${path} is not valid JSON: ${describeSyntaxError(text, messageOf(cause))}.`,
+      text.startsWith('version https://git-lfs')
+        ? 'It is a Git LFS pointer: run `git lfs pull` in that repository.'
+        : 'Download the file again or correct it there.',
+      { cause },
+    );
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TokenworkError(
+      'json-not-an-object',
+      `${path} holds no JSON object but ${Array.isArray(value) ? 'an array' : JSON.stringify(value)}.`,
+      'Download the file again.',
+    );
+  }
+  return value as Record<string, unknown>;
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new TokenworkError('json-missing', `There is no file ${path}.`, 'Check the path.', { cause });
+    }
+    throw new TokenworkError(
+      'json-unreadable',
+      `${path} could not be read: ${messageOf(cause)}.`,
+      'Check that the file can be read by you.',
+      { cause },
+    );
+  }
+}
+
+/** V8 gives the offset of most mistakes, and none where the text just ends. */
+function describeSyntaxError(text: string, message: string): string {
+  const position = /at position (\d+)/.exec(message);
+  const before = position ? text.slice(0, Number(position[1])) : text;
+  const line = before.split('\n').length;
+  const column = before.length - before.lastIndexOf('\n');
+  const what = position ? message.replace(/\s*in JSON at position.*$/s, '') : 'the text ends too early';
+  return `${what} at line ${line}, column ${column}`;
+}
