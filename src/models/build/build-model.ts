@@ -9,7 +9,7 @@ import { makeFolderOnce } from './atomic-folder.js';
 import type { GraphOptions } from './build-graph.js';
 import { writeDecoder } from './decoder.js';
 import { folderFiles } from './folder-files.js';
-import type { Style } from './linear.js';
+import { defaultStyle, type Style } from './style.js';
 import { writeOnnx } from './write-onnx.js';
 
 export { buildGraph } from './build-graph.js';
@@ -38,7 +38,7 @@ export interface BuildOptions {
  * Throws TokenworkError `style-unsupported`, `disk-full`, `cache-unwritable` or `aborted`.
  */
 export async function buildModel(recipe: Recipe, options: BuildOptions): Promise<string> {
-  const { dtype, style = 'contrib', seed = 1, onProgress, signal } = options;
+  const { dtype, style = defaultStyle(recipe), seed = 1, onProgress, signal } = options;
   const graphOptions: GraphOptions = { dtype, style, seed };
   const models = join(options.cacheDirectory ?? cacheDirectory(), 'models');
   const target = join(models, folderName(recipe, graphOptions));

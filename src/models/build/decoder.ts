@@ -7,21 +7,23 @@ import type { Recipe } from '../recipe.js';
 import { attention, attentionInputs } from './attention.js';
 import { gatedFeedForward, geluFeedForward } from './feed-forward.js';
 import { contrib, GraphBuilder } from './graph-builder.js';
-import { linear, quantisedBits, type Style, type Writer } from './linear.js';
+import { linear, quantisedBits, type Writer } from './linear.js';
 import { mixtureOfExperts } from './mixture.js';
 import { normalise, type Stream } from './norm.js';
+import { requireStyle, type Style } from './style.js';
 import { elementType, floatTypeOf } from './tensor.js';
 
 /** The standard opset each style is written in; Attention and its kin came with 23. */
-export const opsetOf: Record<Style, number> = { contrib: 21, standard: 23 };
+const opsetOf: Record<Style, number> = { contrib: 21, standard: 23 };
 
 /**
  * Writes the whole decoder: int64 input_ids [batch, new], attention_mask [batch, past + new] and a KV
  * cache [batch, kvHeads, past, headDim] per layer in; fp32 logits [batch, new, vocabulary] and the grown
  * cache out. position_ids is an input where nothing in the graph derives positions: for learned ones,
- * and in the standard style.
+ * and in the standard style. Throws TokenworkError `style-unsupported`.
  */
 export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Style }): GraphBuilder {
+  requireStyle(recipe, options.style);
   const graph = new GraphBuilder();
   const writer: Writer = { graph, recipe, ...options };
   const ids = graph.input('input_ids', elementType.int64, ['batch_size', 'sequence_length']);

@@ -1,11 +1,8 @@
 import type { Dtype } from '../dtype.js';
 import type { Recipe } from '../recipe.js';
 import { contrib, type GraphBuilder } from './graph-builder.js';
+import type { Style } from './style.js';
 import { elementType, type Fill, floatTypeOf } from './tensor.js';
-
-/** How a decoder's graph is written: contrib ops of ONNX Runtime, or the ONNX standard's own. */
-export const styles = ['contrib', 'standard'] as const;
-export type Style = (typeof styles)[number];
 
 /** What every part of the graph is written with. */
 export interface Writer {

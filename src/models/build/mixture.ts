@@ -1,4 +1,3 @@
-import { TokenworkError } from '../../core/errors.js';
 import type { Mixture } from '../recipe.js';
 import { gatedFeedForward } from './feed-forward.js';
 import { contrib } from './graph-builder.js';
@@ -7,17 +6,10 @@ import { elementType, floatTypeOf } from './tensor.js';
 
 /**
  * A mixture of SwiGLU experts: a router picks the experts of each token, and ONNX Runtime's MoE or QMoE
- * runs them. Throws TokenworkError `style-unsupported` in the standard style, which has no such op.
+ * runs them.
  */
 export function mixtureOfExperts(writer: Writer, module: string, input: string, mixture: Mixture): string {
-  const { graph, recipe, style } = writer;
-  if (style === 'standard') {
-    throw new TokenworkError(
-      'style-unsupported',
-      `${recipe.name} is a mixture of experts, which the standard ops cannot express sparsely.`,
-      'Build it in the contrib style.',
-    );
-  }
+  const { graph, recipe } = writer;
   const path = pathOf(module);
   const { hiddenSize } = recipe;
   const router = linear(writer, {
