@@ -7,7 +7,7 @@
  */
 import koffi from 'koffi';
 import { TokenworkError } from '../../../core/errors.js';
-import { libraryPath } from './library.js';
+import { libraryPath, loadPinned } from './library.js';
 
 /** The address of a native object. */
 export type Address = bigint;
@@ -122,7 +122,7 @@ export function ortApi(): OrtApi {
 function load(): OrtApi {
   const file = libraryPath();
   try {
-    const base = koffi.load(file).func('OrtGetApiBase', pointer, [])();
+    const base = loadPinned(file).func('OrtGetApiBase', pointer, [])();
     const [getApi, getVersionString] = koffi.decode(base, pointer, 2);
     const version: string = koffi.decode(getVersionString, koffi.proto('str', []))();
     const api = koffi.decode(getApi, koffi.proto(pointer, ['uint32_t']))(apiVersion);

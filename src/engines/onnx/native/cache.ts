@@ -1,15 +1,14 @@
 import type { LayerCache } from '../../../models/decoder-graph.js';
-import type { Address } from './api.js';
 import { Memory } from './memory.js';
 import { elementBytes, elementType, type NativeSession } from './session.js';
 
 /** A sequence's KV tensors, two for each layer (key, value), in the order of the graph's inputs. */
 export interface KvCache {
   /**
-   * Writes the addresses of the tensors of one step into `past` and `present`: `pastTokens` cached
-   * positions go in, `totalTokens` come out.
+   * Writes the addresses of a step's tensors into `past`, with what is cached, and `present`, which will
+   * hold `totalTokens` positions.
    */
-  bind(pastTokens: number, totalTokens: number, past: BigUint64Array, present: BigUint64Array): void;
+  bind(totalTokens: number, past: BigUint64Array, present: BigUint64Array): void;
   /** The step bound last succeeded: what it wrote is the cache now. */
   commit(): void;
   /** The step bound last failed: the cache is what it was. */
@@ -23,13 +22,47 @@ interface Tensor {
   headDim: number;
   elementBytes: number;
   elementType: number;
+  /** Where the tensor lies in a buffer that holds all of them at full capacity. */
+  offset: number;
 }
 
-function tensorsOf(layers: readonly LayerCache[]): Tensor[] {
-  return layers.flatMap(({ heads, headDim, dtype }) => {
-    const tensor = { heads, headDim, elementBytes: elementBytes[dtype], elementType: elementType[dtype] };
-    return [tensor, tensor];
-  });
+const alignmentBytes = 64;
+
+/** The tensors of `layers`, laid out one after another, and the bytes they take together. */
+function layOut(layers: readonly LayerCache[], batch: number, capacity: number) {
+  let bytes = 0;
+  const tensors = layers.flatMap(({ heads, headDim, dtype }) =>
+    ['key', 'value'].map((): Tensor => {
+      const offset = bytes;
+      const size = batch * heads * capacity * headDim * elementBytes[dtype];
+      bytes += Math.ceil(size / alignmentBytes) * alignmentBytes;
+      return { heads, headDim, elementBytes: elementBytes[dtype], elementType: elementType[dtype], offset };
+    }),
+  );
+  return { tensors, bytes };
+}
+
+/** Makes the tensors' values over `memory`, as holding `tokens` positions, into `values`. */
+function makeValues(
+  session: NativeSession,
+  tensors: readonly Tensor[],
+  memory: Memory,
+  shape: { batch: number; tokens: number },
+  values: BigUint64Array,
+): void {
+  const dims = BigInt64Array.of(BigInt(shape.batch), 0n, BigInt(shape.tokens), 0n);
+  for (let i = 0; i < tensors.length; i++) {
+    const { heads, headDim, elementBytes, elementType, offset } = tensors[i]!;
+    dims[1] = BigInt(heads);
+    dims[3] = BigInt(headDim);
+    const bytes = shape.batch * heads * shape.tokens * headDim * elementBytes;
+    values[i] = session.tensor(memory.address + BigInt(offset), bytes, dims, elementType);
+  }
+}
+
+function releaseValues(session: NativeSession, values: BigUint64Array): void {
+  for (const value of values) session.api.releaseValue(value);
+  values.fill(0n);
 }
 
 /**
@@ -38,22 +71,18 @@ function tensorsOf(layers: readonly LayerCache[]): Tensor[] {
  */
 export class InPlaceCache implements KvCache {
   readonly #session: NativeSession;
-  readonly #memory: Memory[] = [];
+  readonly #memory: Memory;
   readonly #values: BigUint64Array;
 
   constructor(session: NativeSession, layers: readonly LayerCache[], batch: number, capacity: number) {
+    const { tensors, bytes } = layOut(layers, batch, capacity);
     this.#session = session;
-    const tensors = tensorsOf(layers);
-    this.#values = BigUint64Array.from(tensors, ({ heads, headDim, elementBytes, elementType }) => {
-      const bytes = batch * heads * capacity * headDim * elementBytes;
-      const memory = new Memory(bytes);
-      this.#memory.push(memory);
-      const shape = BigInt64Array.of(BigInt(batch), BigInt(heads), BigInt(capacity), BigInt(headDim));
-      return session.tensor(memory.address, bytes, shape, elementType);
-    });
+    this.#memory = new Memory(bytes);
+    this.#values = new BigUint64Array(tensors.length);
+    makeValues(session, tensors, this.#memory, { batch, tokens: capacity }, this.#values);
   }
 
-  bind(_pastTokens: number, _totalTokens: number, past: BigUint64Array, present: BigUint64Array): void {
+  bind(_totalTokens: number, past: BigUint64Array, present: BigUint64Array): void {
     past.set(this.#values);
     present.set(this.#values);
   }
@@ -65,85 +94,67 @@ export class InPlaceCache implements KvCache {
   truncate(): void {}
 
   close(): void {
-    for (const value of this.#values) this.#session.api.releaseValue(value);
-    for (const memory of this.#memory) memory.release();
+    releaseValues(this.#session, this.#values);
+    this.#memory.release();
   }
 }
 
 /**
- * For graphs that append to their cache by concatenation: two buffers a tensor, which take turns at
- * being past and present, so that a step allocates nothing and we copy nothing.
+ * For graphs that append to their cache by concatenation: two buffers, which take turns at being past
+ * and present, so that a step allocates nothing and we copy nothing.
  */
 export class AlternatingCache implements KvCache {
   readonly #session: NativeSession;
   readonly #tensors: Tensor[];
   readonly #batch: number;
-  readonly #shape: BigInt64Array;
-  #past: { memory: Memory[]; values: BigUint64Array };
-  #present: { memory: Memory[]; values: BigUint64Array };
+  #past: { memory: Memory; values: BigUint64Array };
+  #present: { memory: Memory; values: BigUint64Array };
 
   constructor(session: NativeSession, layers: readonly LayerCache[], batch: number, capacity: number) {
+    const { tensors, bytes } = layOut(layers, batch, capacity);
     this.#session = session;
-    this.#tensors = tensorsOf(layers);
+    this.#tensors = tensors;
     this.#batch = batch;
-    this.#shape = BigInt64Array.of(BigInt(batch), 0n, 0n, 0n);
-    const side = () => ({
-      memory: this.#tensors.map(
-        ({ heads, headDim, elementBytes }) => new Memory(batch * heads * capacity * headDim * elementBytes),
-      ),
-      values: new BigUint64Array(this.#tensors.length),
-    });
+    const side = () => ({ memory: new Memory(bytes), values: new BigUint64Array(tensors.length) });
     this.#past = side();
     this.#present = side();
-    this.#shapeTensors(this.#past, 0);
+    this.#makeValues(this.#past, 0);
   }
 
-  bind(_pastTokens: number, totalTokens: number, past: BigUint64Array, present: BigUint64Array): void {
-    this.#shapeTensors(this.#present, totalTokens);
+  bind(totalTokens: number, past: BigUint64Array, present: BigUint64Array): void {
+    this.#makeValues(this.#present, totalTokens);
     past.set(this.#past.values);
     present.set(this.#present.values);
   }
 
   commit(): void {
-    this.#release(this.#past.values);
+    releaseValues(this.#session, this.#past.values);
     [this.#past, this.#present] = [this.#present, this.#past];
   }
 
   discard(): void {
-    this.#release(this.#present.values);
+    releaseValues(this.#session, this.#present.values);
   }
 
   /** Positions lie inside each head, so the heads move together where positions are dropped. */
   truncate(fromTokens: number, toTokens: number): void {
-    for (const [i, { heads, headDim, elementBytes }] of this.#tensors.entries()) {
-      const bytes = this.#past.memory[i]!.bytes();
+    for (const { heads, headDim, elementBytes, offset } of this.#tensors) {
+      const rows = this.#batch * heads;
       const [from, to] = [fromTokens * headDim * elementBytes, toTokens * headDim * elementBytes];
-      for (let row = 1; row < this.#batch * heads; row++)
-        bytes.copyWithin(row * to, row * from, row * from + to);
+      const bytes = this.#past.memory.bytes(offset, rows * from);
+      for (let row = 1; row < rows; row++) bytes.copyWithin(row * to, row * from, row * from + to);
     }
-    this.#release(this.#past.values);
-    this.#shapeTensors(this.#past, toTokens);
+    releaseValues(this.#session, this.#past.values);
+    this.#makeValues(this.#past, toTokens);
   }
 
   close(): void {
-    this.#release(this.#past.values);
-    for (const memory of [...this.#past.memory, ...this.#present.memory]) memory.release();
+    releaseValues(this.#session, this.#past.values);
+    this.#past.memory.release();
+    this.#present.memory.release();
   }
 
-  #shapeTensors(side: { memory: Memory[]; values: BigUint64Array }, tokens: number): void {
-    const { length } = this.#tensors;
-    for (let i = 0; i < length; i++) {
-      const { heads, headDim, elementBytes, elementType } = this.#tensors[i]!;
-      this.#shape[1] = BigInt(heads);
-      this.#shape[2] = BigInt(tokens);
-      this.#shape[3] = BigInt(headDim);
-      const bytes = this.#batch * heads * tokens * headDim * elementBytes;
-      side.values[i] = this.#session.tensor(side.memory[i]!.address, bytes, this.#shape, elementType);
-    }
-  }
-
-  #release(values: BigUint64Array): void {
-    for (const value of values) this.#session.api.releaseValue(value as Address);
-    values.fill(0n);
+  #makeValues(side: { memory: Memory; values: BigUint64Array }, tokens: number): void {
+    makeValues(this.#session, this.#tensors, side.memory, { batch: this.#batch, tokens }, side.values);
   }
 }

@@ -28,27 +28,19 @@ export class Memory {
     const size = Math.max(byteLength, 64);
     this.#buffer = new ResizableBuffer(size, { maxByteLength: size });
     this.byteLength = size;
-    this.address = koffi.address(new Uint8Array(this.#buffer));
+    this.address = koffi.address(new Uint8Array(this.#buffer, 0, 1));
   }
 
-  bytes(): Uint8Array {
-    return new Uint8Array(this.#buffer, 0, this.byteLength);
+  bytes(offset: number, length: number): Uint8Array {
+    return new Uint8Array(this.#buffer, offset, length);
   }
 
   int32(): Int32Array {
-    return new Int32Array(this.#buffer, 0, this.byteLength >> 2);
+    return new Int32Array(this.#buffer, 0, Math.floor(this.byteLength / 4));
   }
 
   int64(): BigInt64Array {
     return new BigInt64Array(this.#buffer, 0, Math.floor(this.byteLength / 8));
-  }
-
-  float32(length: number): Float32Array {
-    return new Float32Array(this.#buffer, 0, length);
-  }
-
-  float16Bits(length: number): Uint16Array {
-    return new Uint16Array(this.#buffer, 0, length);
   }
 
   /** Gives the pages back; tensors over this memory must not be used any more. */

@@ -101,7 +101,7 @@ export class NativeSequence implements Sequence {
     const newTokens = newTokensOf(tokenIds, this, this.#graph.vocabulary);
     const total = this.#length + newTokens;
     this.#bindIndices(tokenIds, newTokens, total);
-    this.#cache.bind(this.#length, total, this.#past, this.#present);
+    this.#cache.bind(total, this.#past, this.#present);
     const outputs = this.#outputs;
     outputs[0] = this.#logits.target(newTokens);
     const { inputs, outputs: outputNames } = this.#names;
