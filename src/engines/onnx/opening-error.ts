@@ -2,12 +2,12 @@ import { TokenworkError } from '../../core/errors.js';
 
 /**
  * What a user should know of ONNX Runtime's refusal to open `model`: TokenworkError `model-not-found`,
- * `external-data-missing`, `model-unreadable` (truncated or not ONNX) or `model-unsupported` (an op or
- * a type that this runtime does not run).
+ * `external-data-missing`, `model-unreadable` (truncated or not ONNX) or `model-unsupported` (an
+ * invalid graph, or an op that this runtime does not run). ONNX Runtime's own words are the cause.
  */
 export function openingError(model: string, message: string): TokenworkError {
   const cause = new Error(message.trim());
-  if (/external data|_data\b|\.data\b/i.test(message) && /exist|open|find|outside|size|read/i.test(message))
+  if (/external (data|initializer)/i.test(message))
     return new TokenworkError(
       'external-data-missing',
       `The weights that ${model} keeps in other files are missing or incomplete.`,
@@ -21,7 +21,7 @@ export function openingError(model: string, message: string): TokenworkError {
       'Check the path; `tokenwork models list` names the models that can be built.',
       { cause },
     );
-  if (/protobuf|parsing|ModelProto does not have a graph|invalid model/i.test(message))
+  if (/Protobuf parsing failed|does not have a graph/i.test(message))
     return new TokenworkError(
       'model-unreadable',
       `${model} is truncated or not an ONNX model.`,
