@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
+import { exitCode, TokenworkError } from '../core/errors.js';
 
 /** Files below this are hashed faster than a remembered digest is worth. */
 const rememberedFromBytes = 64 * 2 ** 20;
@@ -14,10 +15,15 @@ interface Remembered {
 /**
  * SHA-256 in hexadecimal of the files' bytes one after another (as `cat FILE… | sha256sum` prints it).
  * For large files the digest is remembered in `cacheDirectory` by path, size and times of change.
+ * Throws TokenworkError `aborted`.
  */
 export async function digestFiles(
   paths: string[],
-  options: { cacheDirectory: string; onProgress?: (fraction: number) => void; signal?: AbortSignal },
+  options: {
+    cacheDirectory: string;
+    onProgress?: ((fraction: number) => void) | undefined;
+    signal?: AbortSignal | undefined;
+  },
 ): Promise<string> {
   const files = await Promise.all(
     paths.map(async (path) => {
@@ -37,8 +43,9 @@ export async function digestFiles(
   const hash = createHash('sha256');
   let hashedBytes = 0;
   for (const { path } of files) {
-    const stream = createReadStream(path, { highWaterMark: 2 ** 20, signal: options.signal });
+    const stream = createReadStream(path, { highWaterMark: 2 ** 20 });
     for await (const chunk of stream as AsyncIterable<Buffer>) {
+      if (options.signal?.aborted) throw aborted(path, options.signal);
       hash.update(chunk);
       hashedBytes += chunk.length;
       options.onProgress?.(hashedBytes / totalBytes);
@@ -68,4 +75,11 @@ async function store(memory: string, remembered: Remembered): Promise<void> {
   } catch {
     // A cache that cannot be written costs the next run some seconds; this run has its digest.
   }
+}
+
+function aborted(path: string, signal: AbortSignal): TokenworkError {
+  return new TokenworkError('aborted', `Reading ${path} was stopped.`, 'Run the command again.', {
+    cause: signal.reason,
+    exitCode: exitCode.incomplete,
+  });
 }

@@ -47,12 +47,34 @@ async function readText(path: string): Promise<string> {
   }
 }
 
-/** V8 gives the offset of most mistakes, and none where the text just ends. */
 function describeSyntaxError(text: string, message: string): string {
-  const position = /at position (\d+)/.exec(message);
-  const before = position ? text.slice(0, Number(position[1])) : text;
+  const before = text.slice(0, errorOffset(text));
   const line = before.split('\n').length;
   const column = before.length - before.lastIndexOf('\n');
-  const what = position ? message.replace(/\s*in JSON at position.*$/s, '') : 'the text ends too early';
+  // V8 quotes the surroundings, or gives an offset, at its own discretion.
+  const what =
+    before.length === text.length ? 'the text ends too early' : message.replace(/(,| in JSON at) .*$/s, '');
   return `${what} at line ${line}, column ${column}`;
+}
+
+/** Where text stops being JSON: the end of the longest beginning that might still go on. */
+function errorOffset(text: string): number {
+  let [fine, wrong] = [0, text.length + 1];
+  while (wrong - fine > 1) {
+    const length = (fine + wrong) >> 1;
+    if (mayGoOn(text.slice(0, length))) fine = length;
+    else wrong = length;
+  }
+  return fine;
+}
+
+function mayGoOn(beginning: string): boolean {
+  try {
+    JSON.parse(beginning);
+    return true;
+  } catch (thrown) {
+    const message = messageOf(thrown);
+    const offset = /at position (\d+)/.exec(message)?.[1];
+    return offset === undefined ? message.includes('end of JSON') : Number(offset) >= beginning.length;
+  }
 }
