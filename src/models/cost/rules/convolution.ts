@@ -19,8 +19,6 @@ export interface Convolution {
   /** [batch, channels, …spatial]. */
   output: number[];
   macs: number;
-  /** Products summed for one output element: input channels per group × kernel. */
-  window: number;
 }
 
 /** `weight` is [output channels, input channels per group, …kernel]. */
@@ -32,8 +30,8 @@ export function convolution(op: OpContext, data: Value, weight: Value): Convolut
   }
   const kernel = weight.shape.slice(2);
   const output = [batch, outputs, ...windowed(op, data.shape.slice(2), kernel)];
-  const window = perGroup * elementCount(kernel);
-  return { output, window, macs: elementCount(output) * window };
+  // Each output element sums its group's input channels over the kernel.
+  return { output, macs: elementCount(output) * perGroup * elementCount(kernel) };
 }
 
 /** Positions a sliding window of `kernel` takes in `spatial`. */

@@ -99,11 +99,11 @@ function dynamicQuantize(op: OpContext): OpResult {
 }
 
 function qLinearConv(op: OpContext): OpResult {
-  const { output, macs, window } = convolution(op, input(op, 0), input(op, 3));
+  const { output, macs } = convolution(op, input(op, 0), input(op, 3));
   const count = elementCount(output);
   const flops = {
     matmul: 2 * macs,
-    executed: 2 * macs + count * (window > 0 ? 2 : 0),
+    executed: 2 * macs + 2 * count,
     elementwise: (op.inputs[8] ? 3 : 2) * count,
   };
   return { outputs: [tensor(input(op, 7).dtype, output)], flops };
