@@ -78,9 +78,11 @@ export async function checkReceipts(directory: string): Promise<Receipt[]> {
 }
 
 export async function writeReceipt(directory: string, receipt: Receipt): Promise<void> {
-  const unfinished = join(directory, `.receipt.${process.pid}`);
+  const path = join(directory, `.tokenwork-${receipt.dtype}.json`);
+  // Named as the library names its own, so that it is swept away with them if this process is killed here.
+  const unfinished = `${path}.tmp.${process.pid}.receipt`;
   await writeFile(unfinished, JSON.stringify(receipt, null, 1));
-  await rename(unfinished, join(directory, `.tokenwork-${receipt.dtype}.json`));
+  await rename(unfinished, path);
 }
 
 /** Removes the unfinished files of downloads whose process is gone, and of this one. */

@@ -9,6 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type * as Hub from './hub.js';
 import { parseHubSpec } from './hub.js';
+import { hubError } from './hub-failure.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const stories = join(root, '../shared/models/stories260K');
@@ -159,6 +160,13 @@ describe.skipIf(!existsSync(stories))('a download from the hub', () => {
     expect(hub.downloadsOf('onnx/model.onnx')).toBe(1);
     expect(hub.downloadsOf('tokenizer.json')).toBe(1);
     expect((await download()).dtype).toBe('fp32');
+  });
+
+  test('takes turns with another download of the same repository', async () => {
+    const both = await Promise.all([download({ dtype: 'fp32' }), download({ dtype: 'int8' }), download()]);
+    expect(both.map(({ dtype }) => dtype)).toEqual(['fp32', 'int8', 'fp32']);
+    expect(hub.downloadsOf('onnx/model.onnx')).toBe(1);
+    expect(hub.downloadsOf('config.json')).toBe(1);
   });
 
   test('takes the most exact dtype even where another one is here already', async () => {
@@ -327,6 +335,16 @@ describe.skipIf(!existsSync(stories))('a download from the hub', () => {
     await writeFile(join(directory, 'onnx/model.onnx'), 'damaged');
     await download();
     await expectWhole(directory, 'onnx/model.onnx');
+  });
+
+  test('says so when the disk is full', async () => {
+    const failure = { reason: 'error', message: 'write', code: 'ENOSPC' } as const;
+    const place = { repo, revision: 'main', remoteHost: endpoint };
+    expect(await hubError(failure, place, cache)).toMatchObject({
+      code: 'disk-full',
+      exitCode: 3,
+      message: expect.stringContaining(cache),
+    });
   });
 
   test('says so when the cache cannot be written', async () => {
