@@ -21,7 +21,7 @@ const noSpread = {
 };
 
 /** `A billed token cost between 4.10 and 38.0 CPU-ms depending on the request: 9.27× apart (cheapest …)`. */
-export function describeSpread(spread: SpreadOrReason, nameModel: boolean): string {
+function describeSpread(spread: SpreadOrReason, nameModel: boolean): string {
   const of = nameModel ? ` of ${spread.model}` : '';
   if (spread.ratio === null) {
     return `How far the cost of a billed token${of} varies is not known: ${noSpread[spread.reason]}.`;

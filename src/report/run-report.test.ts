@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { failedRequest, okRequest, realisticResult, testModel, testResult } from '../analysis/test-result.js';
+import {
+  failedRequest,
+  okRequest,
+  realisticResult,
+  testModel,
+  testResult,
+} from '../analysis/result.test-support.js';
 import type { Result } from '../core/result.js';
 import { type RunReportOptions, renderRun } from './run-report.js';
 
