@@ -62,7 +62,8 @@ export function parseHubSpec(spec: string): { repo: string; revision: string } {
  * library's own `env.remoteHost`; HF_TOKEN is sent to it. A branch is not asked again once it is here.
  * Throws TokenworkError `hub-unreachable`, `hub-not-found`, `hub-unauthorised`, `hub-forbidden`,
  * `hub-error`, `download-interrupted`, `download-damaged`, `download-failed`, `disk-full`,
- * `cache-unwritable`, `dtype-missing`, `no-onnx`, `no-tokenizer`, `unsupported-architecture` or `aborted`.
+ * `cache-unwritable`, `dtype-missing`, `no-onnx`, `no-tokenizer`, `unsupported-architecture`, `not-a-decoder`, `external-data-missing` or
+ * `aborted`.
  */
 export async function downloadRepo(spec: string, options: DownloadOptions): Promise<Download> {
   const { repo, revision } = parseHubSpec(spec);
@@ -104,6 +105,8 @@ async function downloadInto(
       const { message, code = null } = cause as NodeJS.ErrnoException;
       throw await hubError({ reason: 'error', message, code }, hub, options.cacheDirectory);
     }
+    // Not damage but what the repository is like: to download it again would change nothing.
+    if (['not-a-decoder', 'external-data-missing'].includes(cause.code)) throw cause;
     await removeUnproven(directory, receipts);
     throw new TokenworkError(
       'download-damaged',
