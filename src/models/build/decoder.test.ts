@@ -3,7 +3,7 @@ import { dtypes } from '../dtype.js';
 import { listRecipes, parameterCount, type Recipe } from '../recipe.js';
 import { buildGraph } from './build-graph.js';
 import { referenceLogits } from './reference.test-support.js';
-import { largestDifference, openForTest } from './session.test-support.js';
+import { largestDifference, openForTest, widened } from './session.test-support.js';
 import { smallRecipes } from './shapes.test-support.js';
 import { defaultStyle, type Style } from './style.js';
 
@@ -69,6 +69,24 @@ describe('a built decoder', () => {
       const alone = await run({ ids: [ids] });
       expect(largestDifference(batch.row(2 * ids.length - 1), alone.last)).toBeLessThan(tolerance.fp32);
     }
+  });
+
+  it.each(recipes)('$architecture: the contrib style takes a cache with room to grow', async (recipe) => {
+    const run = await openForTest(
+      buildGraph(recipe, { dtype: 'fp32', style: 'contrib', seed: 1 }),
+      recipe,
+      'fp32',
+    );
+    const prompt = await run({ ids: [ids] });
+    const exact = await run({ ids: [[9]], cache: prompt.cache });
+    const roomy = await run({
+      ids: [[9]],
+      cache: widened(prompt.cache, 32),
+      attentionMask: [new Array<number>(ids.length + 1).fill(1)],
+      positions: [[ids.length]],
+    });
+    expect(roomy.cache['present.0.key']!.dims[2]).toBe(32);
+    expect([...roomy.last]).toEqual([...exact.last]);
   });
 
   it('in the standard style does not see positions the mask hides', async () => {

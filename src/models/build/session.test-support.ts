@@ -14,7 +14,10 @@ interface Step {
   positions?: number[][];
 }
 
-/** Runs a built decoder on the CPU through the Node binding, with a KV cache of exact length. */
+/**
+ * Runs a built decoder on the CPU through the Node binding, with a KV cache of exact length unless the
+ * cache given is longer than the attention mask says.
+ */
 export async function openForTest(model: ModelProto, recipe: Recipe, dtype: Dtype) {
   const session = await InferenceSession.create(encodeModel(model), {
     intraOpNumThreads: 1,
@@ -22,9 +25,9 @@ export async function openForTest(model: ModelProto, recipe: Recipe, dtype: Dtyp
   });
   return async ({ ids, cache = null, attentionMask, positions }: Step) => {
     const batch = ids.length;
-    const past = cache ? cache['present.0.key']!.dims[2]! : 0;
-    const total = past + ids[0]!.length;
-    const mask = attentionMask ?? ids.map(() => new Array<number>(total).fill(1));
+    const capacity = cache ? cache['present.0.key']!.dims[2]! : 0;
+    const past = attentionMask ? attentionMask[0]!.length - ids[0]!.length : capacity;
+    const mask = attentionMask ?? ids.map(() => new Array<number>(past + ids[0]!.length).fill(1));
     const feeds: Cache = { input_ids: int64(ids), attention_mask: int64(mask) };
     if (session.inputNames.includes('position_ids')) {
       feeds.position_ids = int64(positions ?? ids.map((row) => row.map((_, index) => past + index)));
@@ -42,6 +45,22 @@ export async function openForTest(model: ModelProto, recipe: Recipe, dtype: Dtyp
       logits.subarray(index * recipe.vocabulary, (index + 1) * recipe.vocabulary);
     return { cache: outputs as Cache, dims: outputs.logits!.dims, row, last: row(ids[0]!.length - 1) };
   };
+}
+
+/** The cache with room for `capacity` positions, as a buffer that past and present share. */
+export function widened(cache: Cache, capacity: number): Cache {
+  const caches = Object.entries(cache).filter(([name]) => name.startsWith('present.'));
+  return Object.fromEntries(
+    caches.map(([name, { data, dims }]) => {
+      const [batch, heads, past, headDim] = dims as [number, number, number, number];
+      const wide = new Float32Array(batch * heads * capacity * headDim).fill(Number.NaN);
+      for (let row = 0; row < batch * heads; row++) {
+        const part = (data as Float32Array).subarray(row * past * headDim, (row + 1) * past * headDim);
+        wide.set(part, row * capacity * headDim);
+      }
+      return [name, new Tensor('float32', wide, [batch, heads, capacity, headDim])];
+    }),
+  );
 }
 
 /** The largest difference between two rows of logits. */

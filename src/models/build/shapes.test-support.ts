@@ -56,6 +56,15 @@ export const smallRecipes: Record<Recipe['architecture'], Recipe> = {
   qwen3_moe: small({ architecture: 'qwen3_moe', qkNorm: 'head', tiedEmbeddings: true, mixture }),
 };
 
+/** Just above the size up to which weights stay inside the ONNX file, in fp32. */
+export const largeRecipe: Recipe = {
+  ...smallRecipes.llama,
+  id: 'large',
+  hiddenSize: 512,
+  intermediateSize: 2048,
+  layers: 6,
+};
+
 function small(changes: object): Recipe {
   return recipeSchema.parse({ ...llama, ...changes });
 }
