@@ -128,7 +128,7 @@ const requestBase = {
   worker: count,
 };
 
-const okRequestSchema = z.strictObject({
+export const okRequestSchema = z.strictObject({
   ...requestBase,
   outcome: z.strictObject({ status: z.literal('ok') }),
   tokens: tokensSchema,
@@ -147,7 +147,7 @@ const okRequestSchema = z.strictObject({
 });
 export type OkRequest = z.infer<typeof okRequestSchema>;
 
-const failedRequestSchema = z.strictObject({
+export const failedRequestSchema = z.strictObject({
   ...requestBase,
   outcome: z.strictObject({ status: z.literal('failed'), code: z.string(), message: z.string() }),
   tokens: tokensSchema.nullable(),

@@ -13,11 +13,14 @@ export interface EngineOptions {
   backend: 'auto' | 'native' | 'node';
 }
 
-/** Logits of one step. `data` is row-major [batch, positions, vocabulary] and valid until the next step. */
+/**
+ * Logits of one step. `data` is row-major [batch, positions, vocabulary] and valid until the sequence's
+ * next step.
+ */
 export interface Logits {
   data: Float32Array;
   batch: number;
-  /** Positions the graph computed logits for: all new tokens, or 1 where it computes only the last. */
+  /** 1, the last; or all new positions, where they were asked for and the graph computes them. */
   positions: number;
   vocabulary: number;
 }
@@ -31,9 +34,11 @@ export interface Sequence {
   readonly kvBytes: Bytes;
   /**
    * Runs `tokenIds` (row-major [batch, n]) after the cached positions and appends them to the cache.
-   * Throws TokenworkError `context-exceeded`, `terminated` (stopped by `terminate`) or `engine-failed`.
+   * Returns the logits of each row's last position, or of all positions the graph computes.
+   * Throws TokenworkError `context-exceeded`, `token-out-of-vocabulary`, `invalid-step`, `terminated`
+   * (stopped by `requestTermination`; the cache is as before the step) or `engine-failed`.
    */
-  step(tokenIds: BigInt64Array): Promise<Logits>;
+  step(tokenIds: BigInt64Array, keep?: 'last' | 'all'): Promise<Logits>;
   /** Drops cached positions beyond `length`. */
   truncate(length: number): void;
   close(): void;

@@ -86,6 +86,10 @@ export const recipeSchema = z
       [bosTokenId ?? 0, ...eosTokenIds].every((id) => id < vocabulary),
     'bosTokenId and eosTokenIds must lie within the vocabulary',
   )
+  .refine(
+    ({ mixture, hiddenSize }) => mixture === null || (hiddenSize % 2 === 0 && mixture.expertSize % 2 === 0),
+    'hiddenSize and expertSize of a mixture must be even',
+  )
   .refine(({ mixture, mlpBias }) => mixture === null || !mlpBias, 'a mixture has no feed-forward bias')
   .refine(({ vocabulary }) => vocabulary >= 260, 'vocabulary must hold 256 bytes and the special tokens');
 export type Recipe = z.infer<typeof recipeSchema>;

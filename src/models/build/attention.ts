@@ -11,7 +11,7 @@ export interface AttentionInputs {
   lastPositions: string;
   /** Contrib style: int32 scalar, cached and new positions together; standard: unused. */
   totalLength: string;
-  /** Standard style: bool [batch, 1, 1, total], false where a position is padding; contrib: unused. */
+  /** Standard style: bool [batch, 1, new, total], false where a position is padding; contrib: unused. */
   mask: string;
   /** int64 [batch, new]; contrib style with rotary positions has none. */
   positions: string;
@@ -22,11 +22,7 @@ export function attentionInputs(writer: Writer, attentionMask: string, positions
   const { graph, style } = writer;
   const rotary = rotaryTables(writer);
   if (style === 'standard') {
-    const axes = graph.constant('mask_axes', [1, 2]);
-    const valid = graph.node('Cast', '/mask/Cast', [attentionMask], {
-      attributes: { to: { int: elementType.bool } },
-    });
-    const mask = graph.node('Unsqueeze', '/mask/Unsqueeze', [valid, axes]);
+    const mask = paddingMask(writer, attentionMask, positions);
     return { rotary, mask, positions, lastPositions: '', totalLength: '' };
   }
   // Both come from the mask's values and length, as in published exports, so the same graph serves a
@@ -50,6 +46,30 @@ export function attentionInputs(writer: Writer, attentionMask: string, positions
     mask: '',
     positions,
   };
+}
+
+/** Attention wants the mask in full, [batch, 1, new, total]; causality it adds itself. */
+function paddingMask({ graph }: Writer, attentionMask: string, positions: string): string {
+  const dimension = (name: string, of: string, axis: number) =>
+    graph.node('Shape', `/mask/${name}`, [of], {
+      attributes: { start: { int: axis }, end: { int: axis + 1 } },
+    });
+  const shape = graph.node(
+    'Concat',
+    '/mask/Concat',
+    [
+      dimension('batch', positions, 0),
+      graph.constant('one', [1]),
+      dimension('new', positions, 1),
+      dimension('total', attentionMask, 1),
+    ],
+    { attributes: { axis: { int: 0 } } },
+  );
+  const valid = graph.node('Cast', '/mask/Cast', [attentionMask], {
+    attributes: { to: { int: elementType.bool } },
+  });
+  const perRow = graph.node('Unsqueeze', '/mask/Unsqueeze', [valid, graph.constant('mask_axes', [1, 2])]);
+  return graph.node('Expand', '/mask/Expand', [perRow, shape]);
 }
 
 function rotaryTables({ graph, recipe, dtype }: Writer): AttentionInputs['rotary'] {

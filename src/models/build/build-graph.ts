@@ -2,7 +2,7 @@ import type { Dtype } from '../dtype.js';
 import type { ModelProto, TensorProto } from '../onnx/proto.js';
 import type { Recipe } from '../recipe.js';
 import { opsetImports, writeDecoder } from './decoder.js';
-import type { Style } from './linear.js';
+import type { Style } from './style.js';
 import { byteLength, type TensorSpec, tensorBytes } from './tensor.js';
 
 export interface GraphOptions {
@@ -17,7 +17,7 @@ type Store = (tensor: TensorSpec) => Pick<TensorProto, 'rawData' | 'externalData
 /**
  * The decoder of a recipe. With `weights` false, initializers carry dims but no data, save the small
  * constants that are part of the graph's logic, so shapes of any size are counted without building them.
- * Throws TokenworkError `style-unsupported` for a mixture in the standard style.
+ * Throws TokenworkError `style-unsupported` where the style's ops cannot express the recipe.
  */
 export function buildGraph(recipe: Recipe, options: GraphOptions & { weights?: boolean }): ModelProto {
   const { seed, weights = true } = options;

@@ -7,21 +7,23 @@ import type { Recipe } from '../recipe.js';
 import { attention, attentionInputs } from './attention.js';
 import { gatedFeedForward, geluFeedForward } from './feed-forward.js';
 import { contrib, GraphBuilder } from './graph-builder.js';
-import { linear, type Style, type Writer } from './linear.js';
+import { linear, quantisedBits, type Writer } from './linear.js';
 import { mixtureOfExperts } from './mixture.js';
 import { normalise, type Stream } from './norm.js';
+import { requireStyle, type Style } from './style.js';
 import { elementType, floatTypeOf } from './tensor.js';
 
 /** The standard opset each style is written in; Attention and its kin came with 23. */
-export const opsetOf: Record<Style, number> = { contrib: 21, standard: 23 };
+const opsetOf: Record<Style, number> = { contrib: 21, standard: 23 };
 
 /**
  * Writes the whole decoder: int64 input_ids [batch, new], attention_mask [batch, past + new] and a KV
  * cache [batch, kvHeads, past, headDim] per layer in; fp32 logits [batch, new, vocabulary] and the grown
  * cache out. position_ids is an input where nothing in the graph derives positions: for learned ones,
- * and in the standard style.
+ * and in the standard style. Throws TokenworkError `style-unsupported`.
  */
 export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Style }): GraphBuilder {
+  requireStyle(recipe, options.style);
   const graph = new GraphBuilder();
   const writer: Writer = { graph, recipe, ...options };
   const ids = graph.input('input_ids', elementType.int64, ['batch_size', 'sequence_length']);
@@ -75,19 +77,20 @@ function feedForward(writer: Writer, module: string, input: string): string {
 function writeHead(writer: Writer, input: string, ids: string): void {
   const { graph, recipe, dtype } = writer;
   const { hiddenSize, vocabulary, tiedEmbeddings } = recipe;
+  // Half-precision logits are cast, so that readers meet one type.
+  const output = dtype === 'fp16' ? 'lm_head/logits' : 'logits';
   // Quantised exports keep the embedding table in float and quantise the head apart, tied or not.
-  const shareTable = tiedEmbeddings && (dtype === 'fp32' || dtype === 'fp16');
-  const logits = shareTable
-    ? tiedHead(writer, input, ids)
-    : linear(writer, { module: 'lm_head', input, inputSize: hiddenSize, outputSize: vocabulary });
-  graph.node('Cast', '/lm_head/Cast', [logits], {
+  if (tiedEmbeddings && quantisedBits(dtype) === null) tiedHead(writer, input, ids, output);
+  else linear(writer, { module: 'lm_head', input, inputSize: hiddenSize, outputSize: vocabulary, output });
+  if (output === 'logits') return;
+  graph.node('Cast', '/lm_head/Cast', [output], {
     attributes: { to: { int: elementType.float } },
     outputs: ['logits'],
   });
 }
 
 /** Gemm reads the embedding table transposed, so the weights exist once in the file. */
-function tiedHead({ graph, recipe }: Writer, input: string, ids: string): string {
+function tiedHead({ graph, recipe }: Writer, input: string, ids: string, output: string): void {
   const rows = graph.node('Reshape', '/lm_head/Reshape_1', [
     input,
     graph.constant('lm_head.rows_shape', [-1, recipe.hiddenSize]),
@@ -95,13 +98,16 @@ function tiedHead({ graph, recipe }: Writer, input: string, ids: string): string
   const product = graph.node('Gemm', '/lm_head/Gemm', [rows, 'model.embed_tokens.weight'], {
     attributes: { transB: { int: 1 } },
   });
+  const vocabulary = graph.constant('lm_head.vocabulary', [recipe.vocabulary]);
   const shape = graph.node(
     'Concat',
     '/lm_head/Concat',
-    [graph.node('Shape', '/lm_head/Shape', [ids]), graph.constant('lm_head.vocabulary', [recipe.vocabulary])],
-    { attributes: { axis: { int: 0 } } },
+    [graph.node('Shape', '/lm_head/Shape', [ids]), vocabulary],
+    {
+      attributes: { axis: { int: 0 } },
+    },
   );
-  return graph.node('Reshape', '/lm_head/Reshape_2', [product, shape]);
+  graph.node('Reshape', '/lm_head/Reshape_2', [product, shape], { outputs: [output] });
 }
 
 /** Domains and versions a graph of that style imports. */

@@ -1,11 +1,8 @@
 import type { Dtype } from '../dtype.js';
 import type { Recipe } from '../recipe.js';
 import { contrib, type GraphBuilder } from './graph-builder.js';
+import type { Style } from './style.js';
 import { elementType, type Fill, floatTypeOf } from './tensor.js';
-
-/** How a decoder's graph is written: contrib ops of ONNX Runtime, or the ONNX standard's own. */
-export const styles = ['contrib', 'standard'] as const;
-export type Style = (typeof styles)[number];
 
 /** What every part of the graph is written with. */
 export interface Writer {
@@ -47,31 +44,35 @@ interface Linear {
   bias?: boolean;
   /** False for small matrices that exports leave unquantised, such as routers. */
   quantise?: boolean;
+  /** The result's name; by default that of the node. */
+  output?: string;
 }
 
 /** A matrix product with weights of the model's dtype: [.., inputSize] to [.., outputSize]. */
 export function linear(writer: Writer, options: Linear): string {
   const { graph, dtype } = writer;
-  const { module, outputSize, bias = false } = options;
+  const { module, outputSize, bias = false, output } = options;
   const bits = options.quantise === false ? null : quantisedBits(dtype);
-  const product = bits ? quantisedProduct(writer, options, bits) : floatProduct(writer, options);
+  const unnamed = bias ? { ...options, output: undefined } : options;
+  const product = bits ? quantisedProduct(writer, unnamed, bits) : floatProduct(writer, unnamed);
   if (!bias) return product;
   const vector = graph.tensor(`${module}.bias`, [outputSize], floatTypeOf(dtype), {
     kind: 'uniform',
     low: -0.1,
     high: 0.1,
   });
-  return graph.node('Add', `${pathOf(module)}/Add`, [product, vector]);
+  return graph.node('Add', `${pathOf(module)}/Add`, [product, vector], named(output));
 }
 
-function floatProduct({ graph, dtype }: Writer, { module, input, inputSize, outputSize }: Linear): string {
+function floatProduct({ graph, dtype }: Writer, options: Linear): string {
+  const { module, input, inputSize, outputSize } = options;
   const weight = graph.tensor(
     `${module}.weight`,
     [inputSize, outputSize],
     floatTypeOf(dtype),
     uniformFor(inputSize),
   );
-  return graph.node('MatMul', `${pathOf(module)}/MatMul`, [input, weight]);
+  return graph.node('MatMul', `${pathOf(module)}/MatMul`, [input, weight], named(options.output));
 }
 
 /**
@@ -80,7 +81,7 @@ function floatProduct({ graph, dtype }: Writer, { module, input, inputSize, outp
  */
 function quantisedProduct(
   { graph }: Writer,
-  { module, input, inputSize, outputSize }: Linear,
+  { module, input, inputSize, outputSize, output }: Linear,
   bits: 4 | 8,
 ): string {
   const blocks = Math.ceil(inputSize / blockSize);
@@ -97,6 +98,7 @@ function quantisedProduct(
     scalesFor(inputSize, bits),
   );
   return graph.node('MatMulNBits', `${pathOf(module)}/MatMulNBits`, [input, weight, scales], {
+    ...named(output),
     domain: contrib,
     attributes: {
       K: { int: inputSize },
@@ -106,6 +108,10 @@ function quantisedProduct(
       accuracy_level: { int: 4 },
     },
   });
+}
+
+function named(output: string | undefined): { outputs?: string[] } {
+  return output === undefined ? {} : { outputs: [output] };
 }
 
 /** A module's name as a node path: `model.layers.0.mlp` is `/model/layers.0/mlp`. */

@@ -1,4 +1,3 @@
-import { TokenworkError } from '../../core/errors.js';
 import type { Mixture } from '../recipe.js';
 import { gatedFeedForward } from './feed-forward.js';
 import { contrib } from './graph-builder.js';
@@ -7,17 +6,10 @@ import { elementType, floatTypeOf } from './tensor.js';
 
 /**
  * A mixture of SwiGLU experts: a router picks the experts of each token, and ONNX Runtime's MoE or QMoE
- * runs them. Throws TokenworkError `style-unsupported` in the standard style, which has no such op.
+ * runs them.
  */
 export function mixtureOfExperts(writer: Writer, module: string, input: string, mixture: Mixture): string {
-  const { graph, recipe, style } = writer;
-  if (style === 'standard') {
-    throw new TokenworkError(
-      'style-unsupported',
-      `${recipe.name} is a mixture of experts, which the standard ops cannot express sparsely.`,
-      'Build it in the contrib style.',
-    );
-  }
+  const { graph, recipe } = writer;
   const path = pathOf(module);
   const { hiddenSize } = recipe;
   const router = linear(writer, {
@@ -42,7 +34,7 @@ export function mixtureOfExperts(writer: Writer, module: string, input: string, 
   );
   const down = expertWeights(writer, `${module}.experts.down_proj`, mixture, hiddenSize, mixture.expertSize);
   const opType = bits ? 'QMoE' : 'MoE';
-  const routed = graph.node(opType, `${path}/${opType}`, [input, rows, ...up, '', ...down], {
+  const normalised = graph.node(opType, `${path}/${opType}`, [input, rows, ...up, '', ...down], {
     domain: contrib,
     attributes: {
       k: { int: mixture.expertsPerToken },
@@ -51,16 +43,41 @@ export function mixtureOfExperts(writer: Writer, module: string, input: string, 
       // The op's default is gpt-oss's variant; these make it plain silu(gate) · up.
       activation_alpha: { float: 1 },
       activation_beta: { float: 0 },
-      normalize_routing_weights: { int: mixture.normaliseRouting ? 1 : 0 },
+      normalize_routing_weights: { int: 1 },
       ...(bits ? { expert_weight_bits: { int: bits }, block_size: { int: blockSize } } : {}),
     },
   });
+  const routed = mixture.normaliseRouting
+    ? normalised
+    : graph.node('Mul', `${path}/router/Mul`, [normalised, chosenShare(writer, module, router, mixture)]);
   return mixture.sharedExpertSize === 0
     ? routed
     : graph.node('Add', `${path}/Add`, [
         routed,
         sharedExpert(writer, module, input, mixture.sharedExpertSize),
       ]);
+}
+
+/**
+ * The chosen experts' summed probability, [.., 1], which undoes the normalisation. The ops cannot be
+ * asked to leave it out: in ONNX Runtime 1.30 QMoE always normalises, and MoE without it overwrites its
+ * input when it runs in place.
+ */
+function chosenShare(
+  { graph }: Writer,
+  module: string,
+  router: string,
+  { expertsPerToken }: Mixture,
+): string {
+  const path = `${pathOf(module)}/router`;
+  const probabilities = graph.node('Softmax', `${path}/Softmax`, [router], {
+    attributes: { axis: { int: -1 } },
+  });
+  const count = graph.constant(`${module}.chosen_count`, [expertsPerToken]);
+  const chosen = graph.node('TopK', `${path}/TopK`, [probabilities, count], {
+    outputs: [`${path}/TopK/output_0`, `${path}/TopK/output_1`],
+  });
+  return graph.node('ReduceSum', `${path}/ReduceSum`, [chosen, graph.constant(`${module}.last_axis`, [-1])]);
 }
 
 /** The expert every token passes, scaled by a sigmoid gate of its own (qwen2_moe). */

@@ -1,0 +1,90 @@
+import type { Ceilings, OkRequest } from '../core/result.js';
+import { absent, divide, type Figure, present } from './figure.js';
+
+/** The fastest this machine was seen to be, for one model's dtype. */
+export interface Roof {
+  /** FLOP/s. */
+  gemm: Figure;
+  /** B/s. */
+  bandwidth: Figure;
+}
+
+export function roofOf(ceilings: Ceilings | null, dtype: string): Roof {
+  const rate = (quantity: { value: number } | null | undefined): Figure =>
+    quantity ? present(quantity.value) : absent('no-ceiling');
+  return { gemm: rate(ceilings?.gemm[dtype]), bandwidth: rate(ceilings?.memoryBandwidth) };
+}
+
+/** What the request is billed: prompt + completion tokens, over all rows of its batch. */
+export function billedTokens({ tokens }: OkRequest): number {
+  return tokens.prompt + tokens.completion;
+}
+
+/** Waiting for a worker: started − submitted. */
+export function queueWaitNs({ times }: OkRequest): number {
+  return times.started - times.submitted;
+}
+
+/** Time to first token as the client sees it, from submission; without the wait, from `started`. */
+export function timeToFirstTokenNs({ times }: OkRequest, from: 'submitted' | 'started'): number {
+  return times.firstToken - times[from];
+}
+
+/** E2E latency as the client sees it, from submission; without the wait (service time), from `started`. */
+export function endToEndNs({ times }: OkRequest, from: 'submitted' | 'started'): number {
+  return times.lastToken - times[from];
+}
+
+/**
+ * Time per output token: (E2E − TTFT) / (n − 1), with n the completion tokens of one row, as the rows of a
+ * batch come out side by side. Absent for n < 2.
+ */
+export function timePerOutputToken(request: OkRequest, batch: number): Figure {
+  const gaps = request.tokens.completion / batch - 1;
+  if (gaps < 1) return absent('too-short');
+  return present((request.times.lastToken - request.times.firstToken) / gaps);
+}
+
+/** Model FLOPs utilisation: FLOPs ÷ (service time × GEMM rate of the model's dtype). */
+export function flopsUtilisation(request: OkRequest, flops: Figure, roof: Roof): Figure {
+  return divide(divide(flops, serviceSeconds(request), 'too-short'), roof.gemm, 'no-ceiling');
+}
+
+/** Model bandwidth utilisation: bytes moved ÷ (service time × streaming read bandwidth). */
+export function bandwidthUtilisation(request: OkRequest, bytesMoved: Figure, roof: Roof): Figure {
+  return divide(divide(bytesMoved, serviceSeconds(request), 'too-short'), roof.bandwidth, 'no-ceiling');
+}
+
+/**
+ * Roofline time in ns: what the request must take at least on this machine, max(FLOPs ÷ GEMM rate, bytes ÷
+ * bandwidth) of each stage, summed, as prefill is bound by arithmetic and decode by memory (Williams et
+ * al. 2009). Where the stages do not carry all of the request's FLOPs and bytes, the request as a whole.
+ */
+export function rooflineTime(request: OkRequest, flops: Figure, bytesMoved: Figure, roof: Roof): Figure {
+  for (const part of [flops, bytesMoved, roof.gemm, roof.bandwidth]) if (part.value === null) return part;
+  const floorSeconds = (work: Amounts) =>
+    Math.max(work.flops / roof.gemm.value!, work.bytesMoved / roof.bandwidth.value!);
+  const whole = { flops: flops.value!, bytesMoved: bytesMoved.value! };
+  const stages = request.stages.map(({ work }) => ({
+    flops: work.flops ?? 0,
+    bytesMoved: work.bytesMoved ?? 0,
+  }));
+  const parts = addUpTo(stages, whole) ? stages : [whole];
+  return present(parts.reduce((sum, part) => sum + floorSeconds(part), 0) * 1e9);
+}
+
+interface Amounts {
+  flops: number;
+  bytesMoved: number;
+}
+
+function addUpTo(stages: readonly Amounts[], whole: Amounts): boolean {
+  return (['flops', 'bytesMoved'] as const).every((amount) => {
+    const sum = stages.reduce((total, stage) => total + stage[amount], 0);
+    return Math.abs(sum - whole[amount]) <= 1e-9 * whole[amount];
+  });
+}
+
+function serviceSeconds(request: OkRequest): Figure {
+  return present(endToEndNs(request, 'started') / 1e9);
+}

@@ -1,0 +1,56 @@
+import { TokenworkError } from './errors.js';
+import { type Result, resultSchema, schemaVersion } from './result.js';
+import { describeIssue, firstIssue } from './schema-issue.js';
+
+type Json = Record<string, unknown>;
+
+/**
+ * `migrations[v]` turns a document of schema version v into one of version v + 1, leaving its argument as
+ * it was. Empty while version 1 is the only one there has been; the bump rule is in result.ts.
+ */
+const migrations: Record<number, (document: Json) => Json> = {};
+
+/**
+ * A result of any schema version up to the current one, checked and brought up to date.
+ * Throws TokenworkError `not-a-result`, `result-too-new` or `bad-result`.
+ */
+export function readResult(json: unknown): Result {
+  const parsed = resultSchema.safeParse(upgrade(json, migrations, schemaVersion));
+  if (parsed.success) return parsed.data;
+  throw new TokenworkError(
+    'bad-result',
+    `The result does not follow schema version ${schemaVersion}: ${describeIssue(firstIssue(parsed.error))}.`,
+    'Was the file edited or cut short? Measure again, or take it from a backup.',
+    { cause: parsed.error },
+  );
+}
+
+/** Applies `steps` one by one until the document has the `current` version. */
+export function upgrade(json: unknown, steps: typeof migrations, current: number): Json {
+  const version = isObject(json) ? json.schemaVersion : undefined;
+  if (!isObject(json) || typeof version !== 'number' || !Number.isInteger(version) || version < 1) {
+    throw new TokenworkError(
+      'not-a-result',
+      'This is no tokenwork result: it carries no schemaVersion.',
+      'Pass a file that `tokenwork bench` wrote.',
+    );
+  }
+  if (version > current) {
+    throw new TokenworkError(
+      'result-too-new',
+      `The result has schema version ${version}, and this tokenwork reads versions up to ${current}.`,
+      'Update tokenwork, then open the file again.',
+    );
+  }
+  let document = json;
+  for (let from = version; from < current; from++) {
+    const migrate = steps[from];
+    if (migrate === undefined) throw new RangeError(`no migration from schema version ${from}`);
+    document = { ...migrate(document), schemaVersion: from + 1 };
+  }
+  return document;
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}

@@ -1,0 +1,164 @@
+/**
+ * native/ runs models through ONNX Runtime's C API, called with koffi on the library that
+ * onnxruntime-node ships. This file is the table of entry points and nothing more.
+ *
+ * The API is a struct of function pointers that only ever grows at its end. The indices are those of
+ * `struct OrtApi` in onnxruntime_c_api.h; all of them exist since API version 13 (ONNX Runtime 1.13).
+ */
+import koffi from 'koffi';
+import { TokenworkError } from '../../../core/errors.js';
+import { libraryPath, loadPinned } from './library.js';
+
+/** The address of a native object. */
+export type Address = bigint;
+/** Memory to pass by address: an address, or a typed array's own memory for the length of the call. */
+type Pointer = Address | NodeJS.TypedArray;
+/** `null` is success; anything else must go through `check`, which frees it. */
+export type Status = Address | null;
+/** Where a function writes the address it returns. */
+type Out = BigUint64Array;
+
+export interface OrtApi {
+  readonly version: string;
+  getErrorCode(status: Address): number;
+  getErrorMessage(status: Address): string;
+  createEnv(severity: number, logId: string, out: Out): Status;
+  createSession(env: Address, path: string, options: Address, out: Out): Status;
+  createSessionFromArray(env: Address, data: Pointer, bytes: number, options: Address, out: Out): Status;
+  run(
+    session: Address,
+    options: Address | null,
+    inputNames: Pointer,
+    inputs: Pointer,
+    inputCount: number,
+    outputNames: Pointer,
+    outputCount: number,
+    outputs: Pointer,
+  ): Status;
+  createSessionOptions(out: Out): Status;
+  disableCpuMemArena(options: Address): Status;
+  setSessionLogSeverityLevel(options: Address, level: number): Status;
+  setIntraOpNumThreads(options: Address, threads: number): Status;
+  setInterOpNumThreads(options: Address, threads: number): Status;
+  createRunOptions(out: Out): Status;
+  runOptionsSetRunLogSeverityLevel(options: Address, level: number): Status;
+  runOptionsSetTerminate(options: Address): Status;
+  runOptionsUnsetTerminate(options: Address): Status;
+  createTensorWithDataAsOrtValue(
+    memory: Address,
+    data: Pointer,
+    bytes: number,
+    shape: BigInt64Array,
+    rank: number,
+    elementType: number,
+    out: Out,
+  ): Status;
+  getTensorMutableData(value: Address, out: Out): Status;
+  getTensorShapeElementCount(info: Address, out: Out): Status;
+  getTensorTypeAndShape(value: Address, out: Out): Status;
+  createCpuMemoryInfo(allocatorType: number, memoryType: number, out: Out): Status;
+  releaseStatus(status: Address): void;
+  releaseSession(session: Address): void;
+  releaseValue(value: Address): void;
+  releaseTensorTypeAndShapeInfo(info: Address): void;
+  releaseSessionOptions(options: Address): void;
+  addSessionConfigEntry(options: Address, key: string, value: string): Status;
+}
+
+type Signature = [index: number, result: string, parameters: string[]];
+const pointer = 'void *';
+/** Paths are wide strings on Windows (ORTCHAR_T). */
+const path = process.platform === 'win32' ? 'str16' : 'str';
+
+const signatures: Record<Exclude<keyof OrtApi, 'version'>, Signature> = {
+  getErrorCode: [1, 'int', [pointer]],
+  getErrorMessage: [2, 'str', [pointer]],
+  createEnv: [3, pointer, ['int', 'str', pointer]],
+  createSession: [7, pointer, [pointer, path, pointer, pointer]],
+  createSessionFromArray: [8, pointer, [pointer, pointer, 'size_t', pointer, pointer]],
+  run: [9, pointer, [pointer, pointer, pointer, pointer, 'size_t', pointer, 'size_t', pointer]],
+  createSessionOptions: [10, pointer, [pointer]],
+  disableCpuMemArena: [19, pointer, [pointer]],
+  setSessionLogSeverityLevel: [22, pointer, [pointer, 'int']],
+  setIntraOpNumThreads: [24, pointer, [pointer, 'int']],
+  setInterOpNumThreads: [25, pointer, [pointer, 'int']],
+  createRunOptions: [39, pointer, [pointer]],
+  runOptionsSetRunLogSeverityLevel: [41, pointer, [pointer, 'int']],
+  runOptionsSetTerminate: [46, pointer, [pointer]],
+  runOptionsUnsetTerminate: [47, pointer, [pointer]],
+  createTensorWithDataAsOrtValue: [
+    49,
+    pointer,
+    [pointer, pointer, 'size_t', pointer, 'size_t', 'int', pointer],
+  ],
+  getTensorMutableData: [51, pointer, [pointer, pointer]],
+  getTensorShapeElementCount: [64, pointer, [pointer, pointer]],
+  getTensorTypeAndShape: [65, pointer, [pointer, pointer]],
+  createCpuMemoryInfo: [69, pointer, ['int', 'int', pointer]],
+  releaseStatus: [93, 'void', [pointer]],
+  releaseSession: [95, 'void', [pointer]],
+  releaseValue: [96, 'void', [pointer]],
+  releaseTensorTypeAndShapeInfo: [99, 'void', [pointer]],
+  releaseSessionOptions: [100, 'void', [pointer]],
+  addSessionConfigEntry: [130, pointer, [pointer, 'str', 'str']],
+};
+const apiVersion = 13;
+const tableLength = 131;
+
+/** Log and error severities of ONNX Runtime: errors come back as statuses, so only the fatal is logged. */
+export const fatalSeverity = 4;
+
+let loaded: OrtApi | undefined;
+
+/**
+ * The C API of the installed ONNX Runtime, loaded once per thread. Throws TokenworkError
+ * `native-unavailable` where the library, or koffi itself, does not load on this platform.
+ */
+export function ortApi(): OrtApi {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): OrtApi {
+  const file = libraryPath();
+  try {
+    const base = loadPinned(file).func('OrtGetApiBase', pointer, [])();
+    const [getApi, getVersionString] = koffi.decode(base, pointer, 2);
+    const version: string = koffi.decode(getVersionString, koffi.proto('str', []))();
+    const api = koffi.decode(getApi, koffi.proto(pointer, ['uint32_t']))(apiVersion);
+    if (api === null) throw new Error(`ONNX Runtime ${version} does not offer API version ${apiVersion}`);
+    const table = koffi.decode(api, pointer, tableLength);
+    const functions = Object.entries(signatures).map(([name, [index, result, parameters]]) => [
+      name,
+      koffi.decode(table[index], koffi.proto(result, parameters)),
+    ]);
+    return { version, ...Object.fromEntries(functions) } as OrtApi;
+  } catch (cause) {
+    throw new TokenworkError(
+      'native-unavailable',
+      `ONNX Runtime's C API does not load from ${file}.`,
+      'Run with --backend node, which needs only the Node binding.',
+      { cause },
+    );
+  }
+}
+
+/**
+ * Frees a failed status and throws it as TokenworkError `engine-failed`, or `terminated` where the run
+ * was stopped; `doing` says what failed.
+ */
+export function check(api: OrtApi, status: Status, doing: string): void {
+  if (status === null) return;
+  const message = api.getErrorMessage(status);
+  api.releaseStatus(status);
+  if (message.includes('terminate flag'))
+    throw new TokenworkError('terminated', 'The request was stopped while it ran.', 'Run it again.', {
+      exitCode: 3,
+    });
+  throw new TokenworkError(
+    'engine-failed',
+    `ONNX Runtime failed ${doing}: ${message.trim()}`,
+    'Check that the model runs in ONNX Runtime with these lengths, or try another dtype or style.',
+    { exitCode: 3 },
+  );
+}

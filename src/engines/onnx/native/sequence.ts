@@ -1,0 +1,160 @@
+import type { Bytes } from '../../../core/units.js';
+import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
+import type { Logits, Sequence } from '../../engine.js';
+import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
+import { type Address, check } from './api.js';
+import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
+import { IndexTensor } from './index-tensor.js';
+import { LogitsOutput } from './logits-output.js';
+import { NativeNames } from './memory.js';
+import type { NativeSession } from './session.js';
+
+/** A graph's inputs and outputs in the order this back end passes them. */
+export class StepNames {
+  /** Index inputs first, then each layer's past key and value. */
+  readonly inputs: NativeNames;
+  /** The logits, then each layer's present key and value. */
+  readonly outputs: NativeNames;
+  readonly indexInputs: readonly IndexInput[];
+
+  constructor(graph: DecoderGraph) {
+    this.indexInputs = [graph.inputIds, graph.attentionMask, graph.positionIds, graph.logitsToKeep].filter(
+      (input) => input !== null,
+    );
+    this.inputs = new NativeNames([
+      ...this.indexInputs.map((input) => input.name),
+      ...graph.layers.flatMap((layer) => [layer.pastKey, layer.pastValue]),
+    ]);
+    this.outputs = new NativeNames([
+      graph.logits.name,
+      ...graph.layers.flatMap((layer) => [layer.presentKey, layer.presentValue]),
+    ]);
+  }
+}
+
+export class NativeSequence implements Sequence {
+  readonly batch: number;
+  readonly capacity: number;
+  readonly #session: NativeSession;
+  readonly #graph: DecoderGraph;
+  readonly #names: StepNames;
+  readonly #runOptions: Address;
+  readonly #cache: KvCache;
+  readonly #logits: LogitsOutput;
+  readonly #ids: IndexTensor;
+  readonly #mask: IndexTensor | null;
+  readonly #positions: IndexTensor | null;
+  readonly #logitsToKeep: IndexTensor | null;
+  readonly #kvBytesPerPosition: Bytes;
+  /** The addresses that Run reads and writes, with views on the parts that hold the cache. */
+  readonly #inputs: BigUint64Array;
+  readonly #outputs: BigUint64Array;
+  readonly #past: BigUint64Array;
+  readonly #present: BigUint64Array;
+  #length = 0;
+  #closed = false;
+
+  constructor(
+    session: NativeSession,
+    graph: DecoderGraph,
+    names: StepNames,
+    runOptions: Address,
+    shape: { batch: number; capacity: number },
+  ) {
+    const { batch, capacity } = shape;
+    this.batch = batch;
+    this.capacity = capacity;
+    this.#session = session;
+    this.#graph = graph;
+    this.#names = names;
+    this.#runOptions = runOptions;
+    this.#kvBytesPerPosition = kvBytesPerPosition(graph.layers);
+    const Cache = graph.cacheInPlace ? InPlaceCache : AlternatingCache;
+    this.#cache = new Cache(session, graph.layers, batch, capacity);
+    this.#logits = new LogitsOutput(session, graph, batch);
+    const tensor = (input: IndexInput | null, columns: number) =>
+      input === null ? null : new IndexTensor(session, input, batch, columns);
+    this.#ids = tensor(graph.inputIds, capacity)!;
+    this.#positions = tensor(graph.positionIds, capacity);
+    // Every cached position counts, so the mask of any length is a piece of one buffer of ones.
+    this.#mask = tensor(graph.attentionMask, capacity);
+    this.#mask?.fill(1);
+    this.#logitsToKeep =
+      graph.logitsToKeep === null ? null : new IndexTensor(session, graph.logitsToKeep, 1, 1);
+    this.#logitsToKeep?.fill(1);
+    this.#inputs = new BigUint64Array(names.inputs.addresses.length);
+    this.#outputs = new BigUint64Array(names.outputs.addresses.length);
+    this.#past = this.#inputs.subarray(names.indexInputs.length);
+    this.#present = this.#outputs.subarray(1);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  get kvBytes(): Bytes {
+    return this.batch * this.#length * this.#kvBytesPerPosition;
+  }
+
+  async step(tokenIds: BigInt64Array, keep: 'last' | 'all' = 'last'): Promise<Logits> {
+    if (this.#closed) throw closedError('sequence');
+    const newTokens = newTokensOf(tokenIds, this, this.#graph.vocabulary);
+    const total = this.#length + newTokens;
+    this.#bindIndices(tokenIds, newTokens, total);
+    this.#cache.bind(total, this.#past, this.#present);
+    const outputs = this.#outputs;
+    outputs[0] = this.#logits.target(newTokens);
+    const { inputs, outputs: outputNames } = this.#names;
+    const { api, address } = this.#session;
+    const status = api.run(
+      address,
+      this.#runOptions,
+      inputs.addresses,
+      this.#inputs,
+      this.#inputs.length,
+      outputNames.addresses,
+      outputs.length,
+      outputs,
+    );
+    if (status !== null) {
+      this.#cache.discard();
+      // A termination asked for is served once; the decoder goes on with the next request.
+      api.runOptionsUnsetTerminate(this.#runOptions);
+      check(api, status, `running ${newTokens} tokens after ${this.#length}`);
+    }
+    this.#cache.commit();
+    this.#length = total;
+    return this.#logits.read(outputs[0]!, keep);
+  }
+
+  truncate(length: number): void {
+    if (this.#closed) throw closedError('sequence');
+    if (!Number.isInteger(length) || length < 0 || length > this.#length)
+      throw new RangeError(`cannot truncate a sequence of ${this.#length} positions to ${length}`);
+    if (length === this.#length) return;
+    this.#cache.truncate(this.#length, length);
+    this.#length = length;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#cache.close();
+    this.#logits.close();
+    for (const tensor of [this.#ids, this.#mask, this.#positions, this.#logitsToKeep]) tensor?.close();
+  }
+
+  /** In the order of `StepNames.indexInputs`. */
+  #bindIndices(tokenIds: BigInt64Array, newTokens: number, total: number): void {
+    const { batch } = this;
+    let slot = 0;
+    this.#ids.copy(tokenIds);
+    this.#inputs[slot++] = this.#ids.shaped(batch * newTokens, newTokens);
+    if (this.#mask) this.#inputs[slot++] = this.#mask.shaped(batch * total, total);
+    if (this.#positions) {
+      for (let i = 0; i < tokenIds.length; i++) this.#positions.set(i, this.#length + (i % newTokens));
+      this.#inputs[slot++] = this.#positions.shaped(batch * newTokens, newTokens);
+    }
+    if (this.#logitsToKeep) this.#inputs[slot++] = this.#logitsToKeep.shaped(1, 1);
+  }
+}

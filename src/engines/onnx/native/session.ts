@@ -1,0 +1,128 @@
+import type { CacheDtype, IndexDtype } from '../../../models/decoder-graph.js';
+import { openingError } from '../opening-error.js';
+import { watchThreads } from '../thread-ids.js';
+import { type Address, check, fatalSeverity, type OrtApi, ortApi, type Status } from './api.js';
+
+/** Element types in ONNX Runtime's numbering. */
+export const elementType: Record<CacheDtype | IndexDtype, number> = { fp32: 1, int32: 6, int64: 7, fp16: 10 };
+export const elementBytes: Record<CacheDtype | IndexDtype, number> = { fp32: 4, int32: 4, int64: 8, fp16: 2 };
+
+/** What every session of a thread stands on; made once per thread and never released, as the API asks. */
+interface Foundation {
+  api: OrtApi;
+  env: Address;
+  /** Describes ordinary memory, for tensors over memory of ours. */
+  cpuMemory: Address;
+}
+let foundation: Foundation | undefined;
+const out = new BigUint64Array(1);
+const deviceAllocator = 0;
+const defaultMemory = 0;
+
+function runtime(): Foundation {
+  if (foundation) return foundation;
+  const api = ortApi();
+  // The environment is one per process and counted; every thread takes its own reference to it.
+  const env = create(api, 'creating its environment', () => api.createEnv(fatalSeverity, 'tokenwork', out));
+  const cpuMemory = create(api, 'describing memory', () =>
+    api.createCpuMemoryInfo(deviceAllocator, defaultMemory, out),
+  );
+  foundation = { api, env, cpuMemory };
+  return foundation;
+}
+
+function create(api: OrtApi, doing: string, call: () => Status): Address {
+  check(api, call(), doing);
+  return out[0]!;
+}
+
+/** A loaded model. Runs on it may overlap, from any thread of the process. */
+export class NativeSession {
+  readonly api: OrtApi;
+  readonly address: Address;
+  /** Threads the session created; empty with one intra-op thread, `null` where they cannot be known. */
+  readonly threadIds: readonly number[] | null;
+  readonly #cpuMemory: Address;
+  readonly #owned: boolean;
+  #closed = false;
+
+  private constructor(address: Address, threadIds: readonly number[] | null, owned: boolean) {
+    const { api, cpuMemory } = runtime();
+    this.api = api;
+    this.address = address;
+    this.threadIds = threadIds;
+    this.#cpuMemory = cpuMemory;
+    this.#owned = owned;
+  }
+
+  /**
+   * Loads `model`, a path or a serialised ModelProto, with `threads` intra-op threads that do not spin,
+   * and without the memory arena, which would keep one request's memory for the next. Throws
+   * TokenworkError as `openingError` says.
+   */
+  static load(model: string | Uint8Array, threads: number): NativeSession {
+    const { api, env } = runtime();
+    const options = create(api, 'creating session options', () => api.createSessionOptions(out));
+    try {
+      const set = (status: Status) => check(api, status, 'setting session options');
+      set(api.setIntraOpNumThreads(options, threads));
+      set(api.setInterOpNumThreads(options, 1));
+      set(api.disableCpuMemArena(options));
+      set(api.setSessionLogSeverityLevel(options, fatalSeverity));
+      set(api.addSessionConfigEntry(options, 'session.intra_op.allow_spinning', '0'));
+      const watch = threads > 1 ? watchThreads() : null;
+      const status =
+        typeof model === 'string'
+          ? api.createSession(env, model, options, out)
+          : api.createSessionFromArray(env, model, model.byteLength, options, out);
+      const threadIds = watch === null ? [] : watch.created();
+      if (status !== null) {
+        const message = api.getErrorMessage(status);
+        api.releaseStatus(status);
+        throw openingError(typeof model === 'string' ? model : 'the model in memory', message);
+      }
+      return new NativeSession(out[0]!, threadIds, true);
+    } finally {
+      api.releaseSessionOptions(options);
+    }
+  }
+
+  /** The session that another thread of this process loaded, and will close after this one. */
+  static share(address: Address): NativeSession {
+    return new NativeSession(address, [], false);
+  }
+
+  /** A tensor over memory of ours; the caller keeps the memory, and releases the value. */
+  tensor(data: Address, bytes: number, shape: BigInt64Array, type: number): Address {
+    const { api } = this;
+    const status = api.createTensorWithDataAsOrtValue(
+      this.#cpuMemory,
+      data,
+      bytes,
+      shape,
+      shape.length,
+      type,
+      out,
+    );
+    check(api, status, 'creating a tensor');
+    return out[0]!;
+  }
+
+  /** Number of elements and address of the data of a tensor that ONNX Runtime allocated. */
+  tensorData(value: Address): { elements: number; address: Address } {
+    const { api } = this;
+    const info = create(api, 'reading an output', () => api.getTensorTypeAndShape(value, out));
+    const counted = api.getTensorShapeElementCount(info, out);
+    const elements = Number(out[0]!);
+    api.releaseTensorTypeAndShapeInfo(info);
+    check(api, counted, 'reading an output');
+    const address = create(api, 'reading an output', () => api.getTensorMutableData(value, out));
+    return { elements, address };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    if (this.#owned) this.api.releaseSession(this.address);
+  }
+}

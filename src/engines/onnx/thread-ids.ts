@@ -1,0 +1,39 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+
+let watches = 0;
+
+/**
+ * Watches for the OS threads that native code starts from the calling thread, until `created` is
+ * called, which returns their ids; `null` where the system does not tell (anywhere but Linux).
+ *
+ * A new thread inherits its creator's name. So the calling thread takes a name of its own meanwhile,
+ * and threads that other workers happen to start at the same time are told apart, without a lock.
+ */
+export function watchThreads(): { created(): number[] | null } {
+  let before: Set<string>;
+  let ownName: string;
+  const name = `ort-${watches++ % 1000}-${process.hrtime.bigint() % 1_000_000n}`;
+  try {
+    ownName = readFileSync('/proc/thread-self/comm', 'utf8').trimEnd();
+    before = new Set(readdirSync('/proc/self/task'));
+    writeFileSync('/proc/thread-self/comm', name);
+  } catch {
+    return { created: () => null };
+  }
+  return {
+    created() {
+      writeFileSync('/proc/thread-self/comm', ownName);
+      return readdirSync('/proc/self/task')
+        .filter((id) => !before.has(id) && nameOf(id) === name)
+        .map(Number);
+    },
+  };
+}
+
+function nameOf(threadId: string): string | null {
+  try {
+    return readFileSync(`/proc/self/task/${threadId}/comm`, 'utf8').trimEnd();
+  } catch {
+    return null; // ended meanwhile
+  }
+}

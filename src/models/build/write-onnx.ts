@@ -1,0 +1,107 @@
+import { type FileHandle, open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { onnxFileName } from '../dtype.js';
+import { encodeModel } from '../onnx/proto.js';
+import type { Recipe } from '../recipe.js';
+import { assemble, type GraphOptions, materialise } from './build-graph.js';
+import { byteLength, type TensorSpec, tensorBytes } from './tensor.js';
+
+/** Weights beyond this go to a file of their own: it is memory-mapped, and a protobuf ends at 2 GB. */
+const largestInlineBytes = 64 * 2 ** 20;
+/** Smaller tensors stay in the graph even then. */
+const smallestExternalBytes = 4096;
+/** Offsets in the data file are page-aligned, so that every tensor can be mapped. */
+const alignment = 4096;
+
+/** Called with the bytes written and to be written; throws to stop. */
+type OnBytes = (written: number, total: number) => void;
+
+/**
+ * Writes a recipe's ONNX file, and beside it `<file>_data` where the weights are large, holding no more
+ * than a megabyte of them at a time. Returns whether there is a data file.
+ */
+export async function writeOnnx(
+  recipe: Recipe,
+  options: GraphOptions,
+  directory: string,
+  onBytes: OnBytes,
+): Promise<boolean> {
+  const fileName = onnxFileName(options.dtype);
+  const path = join(directory, fileName);
+  const weightBytes = modelBytes(recipe, options);
+  if (weightBytes <= largestInlineBytes) {
+    const model = assemble(recipe, options, (tensor) => ({ rawData: materialise(tensor, options.seed) }));
+    await writeSynced(path, [encodeModel(model)]);
+    onBytes(weightBytes, weightBytes);
+    return false;
+  }
+
+  const external: { tensor: TensorSpec; offset: number }[] = [];
+  let end = 0;
+  const model = assemble(recipe, options, (tensor) => {
+    const length = byteLength(tensor);
+    if (length < smallestExternalBytes) return { rawData: materialise(tensor, options.seed) };
+    const offset = Math.ceil(end / alignment) * alignment;
+    end = offset + length;
+    external.push({ tensor, offset });
+    return {
+      dataLocation: 1,
+      externalData: [
+        { key: 'location', value: `${fileName}_data` },
+        { key: 'offset', value: String(offset) },
+        { key: 'length', value: String(length) },
+      ],
+    };
+  });
+  await writeSynced(
+    `${path}_data`,
+    alignedBytes(external, options.seed, (written) => onBytes(written, end)),
+  );
+  await writeSynced(path, [encodeModel(model)]);
+  return true;
+}
+
+/** Bytes of all of a model's tensors. */
+export function modelBytes(recipe: Recipe, options: GraphOptions): number {
+  let total = 0;
+  assemble(recipe, options, (tensor) => {
+    total += byteLength(tensor);
+    return {};
+  });
+  return total;
+}
+
+function* alignedBytes(
+  external: { tensor: TensorSpec; offset: number }[],
+  seed: number,
+  onWritten: (bytes: number) => void,
+): Generator<Uint8Array> {
+  let position = 0;
+  for (const { tensor, offset } of external) {
+    if (offset > position) yield new Uint8Array(offset - position);
+    position = offset;
+    for (const chunk of tensorBytes(tensor, seed)) {
+      yield chunk;
+      position += chunk.byteLength;
+      onWritten(position);
+    }
+  }
+}
+
+/** Writes chunks in turn and has them on the disk before it returns. */
+async function writeSynced(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    for (const chunk of chunks) await writeFully(file, chunk);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function writeFully(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < chunk.byteLength; ) {
+    const { bytesWritten } = await file.write(chunk, offset);
+    offset += bytesWritten;
+  }
+}

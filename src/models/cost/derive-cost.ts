@@ -1,0 +1,123 @@
+import type { CostModel, Mixture } from '../../core/cost.js';
+import { TokenworkError } from '../../core/errors.js';
+import type { Polynomial, StepShape } from '../../core/polynomial.js';
+import type { Warning } from '../../core/result.js';
+import type { DecoderGraph, IndexInput } from '../decoder-graph.js';
+import type { ModelProto } from '../onnx/proto.js';
+import { DataType, storedBytes } from '../onnx/tensor-data.js';
+import { countPrepared, warningsOf } from './count-graph.js';
+import { fitPoints, fitPolynomial, heldOutPoints, holds } from './fit-polynomial.js';
+import { tensor, type Value } from './op-rule.js';
+import { countParameters } from './parameters.js';
+import { prepareModel } from './prepare.js';
+import type { Tally } from './tally.js';
+
+export interface DeriveOptions {
+  /**
+   * Whether the output head's weights are the embedding table's (`tie_word_embeddings` of config.json), for
+   * `parameters`. Without it the weights themselves are compared, where they are inside the file.
+   */
+  tiedEmbeddings?: boolean;
+}
+
+const flopKinds = ['matmul', 'executed', 'causal', 'elementwise'] as const;
+const byteKinds = ['weights', 'kvRead', 'kvWritten', 'activations'] as const;
+
+/**
+ * What a decoder costs, as exact polynomials in batch, new and past tokens: the graph is evaluated on a
+ * small grid of shapes and the coefficients solved for, then checked at shapes the solution has not seen.
+ * The head counts for all new positions, unless the graph computes only the last.
+ * Throws TokenworkError `cost-not-polynomial` where the cost is no such polynomial, and
+ * `shapes-do-not-fit` where the graph is at odds with itself.
+ */
+export function deriveCost(model: ModelProto, decoder: DecoderGraph, options: DeriveOptions = {}): CostModel {
+  const counter = decoderCounter(model, decoder);
+  const fitted = fitPoints.map(counter.at);
+  const heldOut = heldOutPoints.map(counter.at);
+  const fit = (what: string, read: (tally: Tally) => number): Polynomial => {
+    const polynomial = fitPolynomial(fitted.map(read));
+    if (!holds(polynomial, heldOut.map(read))) throw notPolynomial(what);
+    return polynomial;
+  };
+  const polynomials = <Key extends string>(
+    kinds: readonly Key[],
+    read: (tally: Tally) => Record<Key, number>,
+  ): Record<Key, Polynomial> =>
+    Object.fromEntries(kinds.map((kind) => [kind, fit(kind, (tally) => read(tally)[kind])])) as Record<
+      Key,
+      Polynomial
+    >;
+  return {
+    flops: polynomials(flopKinds, (tally) => tally.flops),
+    bytes: polynomials(byteKinds, (tally) => tally.bytes),
+    mixture: mixtureOf(fitted[0]!),
+    parameters: countParameters(model, options.tiedEmbeddings),
+    kvBytesPerToken: kvBytesPerToken(decoder),
+  };
+}
+
+/** One pass of a decoder counted at given shapes, node by node. */
+export interface DecoderCount {
+  tally: Tally;
+  unknownOps: string[];
+  warnings: Warning[];
+}
+
+export function countDecoder(model: ModelProto, decoder: DecoderGraph, step: StepShape): DecoderCount {
+  const tally = decoderCounter(model, decoder).at(step);
+  return { tally, unknownOps: [...tally.unknownOps.keys()].sort(), warnings: warningsOf(tally) };
+}
+
+function decoderCounter(model: ModelProto, decoder: DecoderGraph): { at: (step: StepShape) => Tally } {
+  const graph = prepareModel(model, { causal: true });
+  const cache = {
+    past: new Set(decoder.layers.flatMap(({ pastKey, pastValue }) => [pastKey, pastValue])),
+    present: new Set(decoder.layers.flatMap(({ presentKey, presentValue }) => [presentKey, presentValue])),
+  };
+  return { at: (step) => countPrepared(graph, decoderInputs(decoder, step), cache).tally };
+}
+
+/** Past tensors are as long as the past: in place or copied, that is what a step reads of them. */
+function decoderInputs(decoder: DecoderGraph, step: StepShape): Map<string, Value> {
+  const { batch, newTokens, pastTokens } = step;
+  const inputs = new Map<string, Value>();
+  const index = (input: IndexInput | null, shape: number[], values?: number[]) => {
+    if (input)
+      inputs.set(
+        input.name,
+        tensor(input.dtype === 'int64' ? DataType.int64 : DataType.int32, shape, values),
+      );
+  };
+  index(decoder.inputIds, [batch, newTokens]);
+  index(decoder.attentionMask, [batch, pastTokens + newTokens]);
+  index(decoder.positionIds, [batch, newTokens]);
+  index(decoder.logitsToKeep, decoder.logitsToKeep?.rank === 0 ? [] : [1], [1]);
+  for (const layer of decoder.layers) {
+    const past = tensor(cacheType(layer.dtype), [batch, layer.heads, pastTokens, layer.headDim]);
+    inputs.set(layer.pastKey, past).set(layer.pastValue, past);
+  }
+  return inputs;
+}
+
+const cacheType = (dtype: 'fp32' | 'fp16') => (dtype === 'fp16' ? DataType.float16 : DataType.float);
+
+function kvBytesPerToken({ layers }: DecoderGraph): number {
+  return layers.reduce(
+    (sum, { heads, headDim, dtype }) => sum + storedBytes(cacheType(dtype), 2 * heads * headDim),
+    0,
+  );
+}
+
+function mixtureOf({ experts }: Tally): Mixture | null {
+  if (!experts) return null;
+  const { tokens: _, ...mixture } = experts;
+  return mixture;
+}
+
+function notPolynomial(what: string): TokenworkError {
+  return new TokenworkError(
+    'cost-not-polynomial',
+    `What the graph costs (${what}) is no polynomial in batch, new and past tokens.`,
+    'Its control flow depends on the lengths; count single shapes with `tokenwork flops --shape`.',
+  );
+}

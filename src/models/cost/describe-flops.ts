@@ -1,0 +1,90 @@
+import { type ByteCount, bytesOf, type CostModel, type FlopCount, flopsOf } from '../../core/cost.js';
+import { TokenworkError } from '../../core/errors.js';
+import type { StepShape } from '../../core/polynomial.js';
+import type { Warning } from '../../core/result.js';
+import type { DecoderGraph } from '../decoder-graph.js';
+import type { ModelProto } from '../onnx/proto.js';
+import { countGraph, type InputShapes } from './count-graph.js';
+import { countDecoder } from './derive-cost.js';
+import { countParameters } from './parameters.js';
+import type { OpTypeCount } from './tally.js';
+
+/** What `tokenwork flops --json` prints: one forward pass. */
+export interface FlopsReport {
+  model: string;
+  flops: FlopCount;
+  bytes: ByteCount;
+  parameters: number;
+  unknownOps: string[];
+  warnings: Warning[];
+  /** By operator, costliest first. */
+  byOpType: Record<string, OpTypeCount>;
+}
+
+export interface DecoderFlopsReport extends FlopsReport {
+  batch: number;
+  promptTokens: number;
+  pastTokens: number;
+  kvBytesPerToken: number;
+}
+
+/** A decoder with its derived cost. */
+export interface CountedDecoder {
+  id: string;
+  graph: ModelProto;
+  decoder: DecoderGraph;
+  cost: CostModel;
+}
+
+/** One pass of `step.newTokens` positions after `step.pastTokens`. Throws TokenworkError `bad-step` for nonsense. */
+export function describeDecoderFlops(model: CountedDecoder, step: StepShape): DecoderFlopsReport {
+  checkStep(step);
+  const { id, graph, decoder, cost } = model;
+  const { tally, unknownOps, warnings } = countDecoder(graph, decoder, step);
+  return {
+    model: id,
+    batch: step.batch,
+    promptTokens: step.newTokens,
+    pastTokens: step.pastTokens,
+    flops: flopsOf(cost, step),
+    bytes: bytesOf(cost, step),
+    parameters: cost.parameters,
+    kvBytesPerToken: cost.kvBytesPerToken,
+    unknownOps,
+    warnings,
+    byOpType: costliestFirst(tally.byOpType),
+  };
+}
+
+/** One pass through any ONNX graph; throws as `countGraph` does. */
+export function describeGraphFlops(
+  model: { id: string; graph: ModelProto },
+  shapes: InputShapes,
+): FlopsReport {
+  const { flops, bytes, unknownOps, warnings, byOpType } = countGraph(model.graph, shapes);
+  return {
+    model: model.id,
+    flops,
+    bytes,
+    parameters: countParameters(model.graph),
+    unknownOps,
+    warnings,
+    byOpType: costliestFirst(Object.entries(byOpType)),
+  };
+}
+
+function checkStep(step: StepShape): void {
+  const { batch, newTokens, pastTokens } = step;
+  const sound = [batch, newTokens, pastTokens].every(Number.isSafeInteger) && batch >= 1 && newTokens >= 1;
+  if (sound && pastTokens >= 0) return;
+  throw new TokenworkError(
+    'bad-step',
+    `A pass of batch ${batch}, ${newTokens} prompt and ${pastTokens} past tokens cannot be counted.`,
+    'Give whole numbers: a batch and prompt of 1 or more, a past of 0 or more.',
+  );
+}
+
+function costliestFirst(entries: Iterable<[string, OpTypeCount]>): Record<string, OpTypeCount> {
+  const cost = (entry: OpTypeCount) => entry.matmul + entry.elementwise;
+  return Object.fromEntries([...entries].sort(([, a], [, b]) => cost(b) - cost(a) || b.bytes - a.bytes));
+}

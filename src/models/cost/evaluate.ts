@@ -1,0 +1,228 @@
+/**
+ * Walks a graph in its order, gives every tensor a shape and every node a cost. Conventions:
+ * - A node whose inputs are all constant is folded when the session is made and costs a pass nothing;
+ *   its output is then a weight. DequantizeLinear is the exception: it runs in every pass.
+ * - Arithmetic on shapes and views (Reshape and the like) are free.
+ * - Every other node reads its inputs and writes its outputs once: constants as `weights`, the KV cache as
+ *   `kvRead` and `kvWritten`, everything else as `activations`. Nodes are counted as the graph writes
+ *   them; fusions that an optimiser makes of them move fewer activations.
+ */
+
+import type { ByteCount } from '../../core/cost.js';
+import { messageOf, TokenworkError } from '../../core/errors.js';
+import { DataType } from '../onnx/tensor-data.js';
+import { controlFlow } from './control-flow.js';
+import type { DeclaredShapes } from './declared-shapes.js';
+import {
+  bytesOfValue,
+  type OpContext,
+  type OpResult,
+  ShapeMismatch,
+  sizeOf,
+  UnresolvedShape,
+  type Value,
+} from './op-rule.js';
+import type { PreparedGraph, PreparedNode } from './prepare.js';
+import { addExperts, addNode, addUnresolved, type Tally, totalFlops } from './tally.js';
+
+/** The tensors a graph sees: its own, then those of the graph around it. */
+export class Scope {
+  readonly #values: Map<string, Value>;
+  readonly #outer: Scope | undefined;
+  /** Tensors that hold shapes: what follows from them is index arithmetic. */
+  readonly #indices = new Set<string>();
+
+  constructor(values: Iterable<[string, Value]>, outer?: Scope) {
+    this.#values = new Map(values);
+    this.#outer = outer;
+  }
+
+  get(name: string): Value | undefined {
+    return this.#values.get(name) ?? this.#outer?.get(name);
+  }
+
+  set(name: string, value: Value): void {
+    this.#values.set(name, value);
+  }
+
+  markIndex(name: string): void {
+    this.#indices.add(name);
+  }
+
+  isIndex(name: string): boolean {
+    return this.#indices.has(name) || (this.#outer?.isIndex(name) ?? false);
+  }
+}
+
+/** What stays the same over all graphs of one evaluation. */
+export interface Surroundings {
+  /** Names of tensors that are the KV cache, before and after the pass. */
+  past: ReadonlySet<string>;
+  present: ReadonlySet<string>;
+  /** Views of the cache met on the way; reading them is reading the cache. */
+  cacheViews: Set<string>;
+  declared: DeclaredShapes;
+}
+
+/** Evaluates `graph` within `scope`, adding to `tally`. Throws TokenworkError `shapes-do-not-fit`. */
+export function evaluateGraph(
+  graph: PreparedGraph,
+  scope: Scope,
+  tally: Tally,
+  surroundings: Surroundings,
+): void {
+  for (const [name, value] of graph.constants) scope.set(name, value);
+  for (const node of graph.nodes) evaluateNode(node, scope, tally, surroundings);
+}
+
+function evaluateNode(node: PreparedNode, scope: Scope, tally: Tally, surroundings: Surroundings): void {
+  const names = node.proto.output ?? [];
+  let outputs: (Value | undefined)[] = [];
+  try {
+    outputs = nodeOutputs(node, scope, tally, surroundings) ?? [];
+  } catch (thrown) {
+    if (thrown instanceof UnresolvedShape) addUnresolved(tally, node.label, thrown.message);
+    else if (thrown instanceof ShapeMismatch) throw misfit(node, thrown);
+    else throw thrown;
+  }
+  names.forEach((name, index) => {
+    const value = outputs[index] ?? surroundings.declared.valueOf(name);
+    if (name && value) scope.set(name, value);
+  });
+}
+
+function nodeOutputs(
+  node: PreparedNode,
+  scope: Scope,
+  tally: Tally,
+  surroundings: Surroundings,
+): (Value | undefined)[] | undefined {
+  const inputNames = node.proto.input ?? [];
+  const inputs = inputNames.map((name) => (name ? scope.get(name) : undefined));
+  if (node.expansion) return expanded(node, inputs, tally, surroundings);
+  const flow = controlFlow[node.label];
+  if (flow) {
+    return flow(node, inputs, tally, (graph, bound, into) => {
+      const inner = new Scope(bound, scope);
+      evaluateGraph(graph, inner, into, surroundings);
+      return (graph.proto.output ?? []).map(({ name }) => inner.get(name));
+    });
+  }
+  if (!node.rule) {
+    tally.unknownOps.set(node.label, (tally.unknownOps.get(node.label) ?? 0) + 1);
+    return undefined;
+  }
+  const missing = inputNames.findIndex((name, index) => name && !inputs[index]);
+  if (missing >= 0) throw new UnresolvedShape(`the shape of ${inputNames[missing]} is not known`);
+  const op: OpContext = {
+    opType: node.proto.opType,
+    attributes: node.attributes,
+    opset: node.opset,
+    inputs,
+    outputCount: node.proto.output?.length ?? 0,
+    causal: node.causal,
+  };
+  const result = node.rule(op);
+  if (isFolded(node, inputs)) return result.outputs.map((value) => value && { ...value, constant: true });
+  const index = isIndexArithmetic(node, op, scope);
+  if (index) for (const name of node.proto.output ?? []) scope.markIndex(name);
+  const source = inputNames[0] ?? '';
+  if (result.free && isCache(source, surroundings)) {
+    for (const name of node.proto.output ?? []) surroundings.cacheViews.add(name);
+  }
+  if (!result.free && !index) charge(node, op, result, tally, surroundings);
+  return result.outputs;
+}
+
+function expanded(
+  node: PreparedNode,
+  inputs: (Value | undefined)[],
+  tally: Tally,
+  surroundings: Surroundings,
+): (Value | undefined)[] {
+  const { graph, inputs: formal, outputs } = node.expansion!;
+  const bound = formal.flatMap((name, index): [string, Value][] => {
+    const value = inputs[index];
+    return value ? [[name, value]] : [];
+  });
+  const scope = new Scope(bound);
+  evaluateGraph(graph, scope, tally, surroundings);
+  return outputs.map((name) => scope.get(name));
+}
+
+const random = /^Random|^Multinomial$|^Bernoulli$/;
+
+function isFolded({ proto }: PreparedNode, inputs: (Value | undefined)[]): boolean {
+  if (proto.opType === 'Constant') return true;
+  if (proto.opType === 'DequantizeLinear' || random.test(proto.opType)) return false;
+  return inputs.length > 0 && inputs.every((value, index) => value?.constant || !proto.input![index]);
+}
+
+const shapeSources = new Set(['Shape', 'Size']);
+/** Ops that make tensors of a size given by their data: what they write is as large as that says. */
+const generators = new Set(['Range', 'ConstantOfShape', 'Expand', 'Tile', 'OneHot', 'EyeLike', 'NonZero']);
+
+/** Whether a node computes on shapes alone: its inputs come from Shape and integer constants. */
+function isIndexArithmetic({ proto }: PreparedNode, op: OpContext, scope: Scope): boolean {
+  if (shapeSources.has(proto.opType)) return true;
+  if (generators.has(proto.opType)) return false;
+  const names = proto.input ?? [];
+  return (
+    names.some((name) => scope.isIndex(name)) &&
+    names.every((name, index) => !name || scope.isIndex(name) || isSetting(op.inputs[index]))
+  );
+}
+
+const argumentTypes = new Set<number>([DataType.int64, DataType.int32, DataType.bool]);
+
+/** A small constant of integers says how to compute (axes, a shape); it is not data. */
+function isArgument(value: Value | undefined): boolean {
+  return value?.constant === true && argumentTypes.has(value.dtype) && value.values !== undefined;
+}
+
+/** Besides arguments, a lone constant may take part in arithmetic on shapes, a scale of a resized image say. */
+function isSetting(value: Value | undefined): boolean {
+  return isArgument(value) || (value?.constant === true && sizeOf(value) === 1);
+}
+
+function isCache(name: string, { past, present, cacheViews }: Surroundings): boolean {
+  return past.has(name) || present.has(name) || cacheViews.has(name);
+}
+
+function charge(
+  node: PreparedNode,
+  op: OpContext,
+  result: OpResult,
+  tally: Tally,
+  surroundings: Surroundings,
+): void {
+  const bytes: ByteCount = { weights: 0, kvRead: 0, kvWritten: 0, activations: 0 };
+  const experts = new Set(result.experts?.inputs);
+  node.proto.input?.forEach((name, index) => {
+    const value = op.inputs[index];
+    if (!value || experts.has(index)) return;
+    const read = result.readBytes?.[index] ?? bytesOfValue(value);
+    if (isCache(name, surroundings)) bytes.kvRead += read;
+    else if (!value.constant) bytes.activations += read;
+    else if (!isArgument(value)) bytes.weights += read;
+  });
+  node.proto.output?.forEach((name, index) => {
+    const value = result.outputs[index];
+    if (!name || !value) return;
+    const written = result.writtenBytes?.[index] ?? bytesOfValue(value);
+    if (surroundings.present.has(name)) bytes.kvWritten += written;
+    else bytes.activations += written;
+  });
+  addNode(tally, node.label, totalFlops(result.flops ?? {}), bytes);
+  if (result.experts) addExperts(tally, result.experts);
+}
+
+function misfit(node: PreparedNode, cause: ShapeMismatch): TokenworkError {
+  const name = node.proto.name || node.proto.output?.[0] || '';
+  return new TokenworkError(
+    'shapes-do-not-fit',
+    `Node ${name} (${node.label}) cannot run on these shapes: ${messageOf(cause)}.`,
+    'Check the input shapes given, for example --shape input=1,3,224,224.',
+    { cause },
+  );
+}

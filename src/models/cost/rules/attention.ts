@@ -1,0 +1,220 @@
+/**
+ * Attention in one node. `matmul` and `executed` count the full rectangle of new × (past + new) positions:
+ * ONNX Runtime's CPU kernels multiply it whole (GEMMs of [new, total] per head in gqa_attention_base.h and
+ * attention.cc) and mask afterwards. Scaling and softmax are 6 FLOP a score, elementwise.
+ *
+ * KV bytes: within one node each byte counts once. A cache updated in place (GroupQueryAttention) is read
+ * over its past and written at its new positions; a cache that is copied (past in, present out) is read
+ * over its past and written in full. New keys and values are read as the node's inputs.
+ */
+import { DataType, storedBytes } from '../../onnx/tensor-data.js';
+import {
+  extent,
+  input,
+  type NodeFlops,
+  type OpContext,
+  type OpResult,
+  type RuleTable,
+  ShapeMismatch,
+  sizeOf,
+  tensor,
+  UnresolvedShape,
+} from '../op-rule.js';
+import { productFlops, productOf } from './matrix-products.js';
+
+interface AttentionShape {
+  batch: number;
+  heads: number;
+  /** New positions. */
+  queries: number;
+  /** Positions attended to, past and new. */
+  keys: number;
+  /** Width of one query or key head, and of one value head. */
+  headSize: number;
+  valueSize: number;
+}
+
+/** FLOPs of scores, softmax and weighted values; `perScore` elementwise FLOPs each beside scale and softmax. */
+export function attentionFlops(shape: AttentionShape, causal: boolean, perScore = 0): NodeFlops {
+  const { batch, heads, queries, keys, headSize, valueSize } = shape;
+  const rectangle = batch * heads * queries * keys;
+  const triangle = rectangle - (batch * heads * queries * (queries - 1)) / 2;
+  const perPair = 2 * (headSize + valueSize);
+  return {
+    matmul: rectangle * perPair,
+    causal: (causal ? triangle : rectangle) * perPair,
+    elementwise: rectangle * (6 + perScore),
+  };
+}
+
+function heads(op: OpContext, name: string): number {
+  const count = op.attributes.int(name, 0);
+  if (count <= 0) throw new ShapeMismatch(`attribute ${name} is missing`);
+  return count;
+}
+
+/**
+ * com.microsoft GroupQueryAttention: query (or packed query, key, value), key, value, past key and value,
+ * index of each row's last position, total length, cos, sin, position ids, bias, head sink.
+ */
+function groupQueryAttention(op: OpContext): OpResult {
+  const query = input(op, 0);
+  const [queryHeads, kvHeads] = [heads(op, 'num_heads'), heads(op, 'kv_num_heads')];
+  const packed = !op.inputs[1];
+  const headSize = extent(query.shape, 2) / (packed ? queryHeads + 2 * kvHeads : queryHeads);
+  const [batch, queries] = [extent(query.shape, 0), extent(query.shape, 1)];
+  const past = op.inputs[3];
+  const buffer = past ? extent(past.shape, 2) : 0;
+  // With a buffer shared by past and present its length says nothing of how much of it is filled.
+  const keys = op.inputs[6]?.values?.[0] ?? buffer + queries;
+  const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize: headSize };
+  const flops = attentionFlops(shape, true, op.inputs[10] ? 1 : 0);
+  // The kernel's softmax stops at the diagonal.
+  const scores = batch * queryHeads * (queries * keys - (queries * (queries - 1)) / 2);
+  flops.elementwise = scores * (6 + (op.inputs[10] ? 1 : 0));
+  const dtype = past?.dtype ?? query.dtype;
+  const positionBytes = storedBytes(dtype, batch * kvHeads * headSize);
+  const readBytes: Record<number, number> = {
+    3: positionBytes * (keys - queries),
+    4: positionBytes * (keys - queries),
+  };
+  if (op.attributes.int('do_rotary', 0)) {
+    flops.elementwise += 3 * batch * queries * (queryHeads + kvHeads) * headSize;
+    for (const index of [7, 8]) readBytes[index] = rowBytes(op, index, batch * queries);
+  }
+  const present = tensor(dtype, [batch, kvHeads, Math.max(buffer, keys), headSize]);
+  return {
+    outputs: [tensor(query.dtype, [batch, queries, queryHeads * headSize]), present, present],
+    flops,
+    readBytes,
+    writtenBytes: { 1: positionBytes * queries, 2: positionBytes * queries },
+  };
+}
+
+/** Bytes of `rows` rows of a rotary table [.., half the head]. */
+function rowBytes(op: OpContext, index: number, rows: number): number {
+  const table = input(op, index);
+  return storedBytes(table.dtype, rows * extent(table.shape, -1));
+}
+
+/** ONNX Attention (opset 23): [batch, heads, positions, size] or [batch, positions, heads · size]. */
+function standardAttention(op: OpContext): OpResult {
+  const [query, key, value] = [input(op, 0), input(op, 1), input(op, 2)];
+  const flat = query.shape.length === 3;
+  const queryHeads = flat ? heads(op, 'q_num_heads') : extent(query.shape, 1);
+  const kvHeads = flat ? heads(op, 'kv_num_heads') : extent(key.shape, 1);
+  const [batch, queries] = [extent(query.shape, 0), extent(query.shape, -2)];
+  const headSize = extent(query.shape, -1) / (flat ? queryHeads : 1);
+  const valueSize = extent(value.shape, -1) / (flat ? kvHeads : 1);
+  const past = op.inputs[4] ? extent(op.inputs[4].shape, 2) : 0;
+  const keys = past + extent(key.shape, -2);
+  const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize };
+  const causal = op.attributes.int('is_causal', 0) === 1 || op.causal !== null;
+  const softcap = op.attributes.float('softcap', 0) > 0 ? 3 : 0;
+  const outputs = [
+    tensor(
+      query.dtype,
+      flat ? [batch, queries, queryHeads * valueSize] : [batch, queryHeads, queries, valueSize],
+    ),
+    tensor(key.dtype, [batch, kvHeads, keys, headSize]),
+    tensor(value.dtype, [batch, kvHeads, keys, valueSize]),
+    tensor(query.dtype, [batch, queryHeads, queries, keys]),
+  ];
+  return {
+    outputs: outputs.slice(0, op.outputCount),
+    flops: attentionFlops(shape, causal, softcap + (op.inputs[3] ? 1 : 0)),
+  };
+}
+
+/** com.microsoft Attention: projects its input to query, key and value, then attends. */
+function projectingAttention(op: OpContext): OpResult {
+  const data = input(op, 0);
+  const weights = input(op, 1);
+  const queryHeads = heads(op, 'num_heads');
+  const width = extent(weights.shape, 1);
+  const [query, , value] = op.attributes.ints('qkv_hidden_sizes') ?? [width / 3, width / 3, width / 3];
+  const past = op.inputs[4];
+  const [batch, queries] = [extent(data.shape, 0), extent(data.shape, 1)];
+  const headSize = query! / queryHeads;
+  const keys = queries + (past ? extent(past.shape, 3) : 0);
+  const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize: value! / queryHeads };
+  const causal = op.attributes.int('unidirectional', 0) === 1 || op.causal !== null;
+  const attention = attentionFlops(shape, causal, op.inputs[3] || op.inputs[5] ? 1 : 0);
+  const projection = productFlops(productOf(data.shape, weights.shape), null);
+  const rotary = op.attributes.int('do_rotary', 0) ? 6 * batch * queries * query! : 0;
+  const bias = op.inputs[2] ? batch * queries * width : 0;
+  return {
+    outputs: [
+      tensor(data.dtype, [batch, queries, value!]),
+      tensor(data.dtype, [2, batch, queryHeads, keys, headSize]),
+    ].slice(0, op.outputCount),
+    flops: {
+      matmul: attention.matmul! + projection.matmul!,
+      causal: attention.causal! + projection.matmul!,
+      elementwise: attention.elementwise! + rotary + bias,
+    },
+  };
+}
+
+/** com.microsoft MultiHeadAttention; query may hold key and value too, key may hold value. */
+function multiHeadAttention(op: OpContext): OpResult {
+  const query = input(op, 0);
+  const queryHeads = heads(op, 'num_heads');
+  const [batch, queries] = [extent(query.shape, 0), extent(query.shape, 1)];
+  // Packed: [batch, positions, heads, 3, size].
+  const packed = query.shape.length === 5;
+  const headSize = packed ? extent(query.shape, 4) : extent(query.shape, 2) / queryHeads;
+  const key = op.inputs[1];
+  const value = op.inputs[2];
+  if (!packed && !key) throw new UnresolvedShape('the shape of the key is not known');
+  // A key of 4 dimensions is laid out by heads, [batch, heads, positions, size], and holds its past already.
+  const byHeads = key?.shape.length === 4;
+  const past = op.inputs[6] && !byHeads ? extent(op.inputs[6].shape, 2) : 0;
+  const fresh = packed ? queries : extent(key!.shape, byHeads ? 2 : 1);
+  const valueSize = value
+    ? byHeads
+      ? extent(value.shape, 3)
+      : extent(value.shape, 2) / queryHeads
+    : headSize;
+  const keys = past + fresh;
+  const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize };
+  const causal = op.attributes.int('unidirectional', 0) === 1 || op.causal !== null;
+  const flops = attentionFlops(shape, causal, op.inputs[4] || op.inputs[5] ? 1 : 0);
+  if (op.inputs[3]) flops.elementwise! += batch * queries * sizeOf(op.inputs[3]);
+  return {
+    outputs: [
+      tensor(query.dtype, [batch, queries, queryHeads * valueSize]),
+      tensor(query.dtype, [batch, queryHeads, keys, headSize]),
+      tensor(query.dtype, [batch, queryHeads, keys, valueSize]),
+    ].slice(0, op.outputCount),
+    flops,
+  };
+}
+
+/** Rotates pairs: x·cos + rotated(x)·sin, 3 FLOP an element. Rows of the tables are read per position. */
+function rotaryEmbedding(op: OpContext): OpResult {
+  const data = input(op, 0);
+  // com.microsoft: input, positions, cos, sin; ONNX: input, cos, sin, positions.
+  const contrib = (op.inputs[1]?.dtype ?? DataType.float) === DataType.int64;
+  const rotated = data.shape.length === 4 ? extent(data.shape, 0) * extent(data.shape, 2) : 0;
+  const positions = rotated || extent(data.shape, 0) * extent(data.shape, 1);
+  const readBytes: Record<number, number> = {};
+  for (const index of contrib ? [2, 3] : [1, 2]) readBytes[index] = rowBytes(op, index, positions);
+  return {
+    outputs: [tensor(data.dtype, data.shape)],
+    flops: { elementwise: 3 * sizeOf(data) },
+    readBytes,
+  };
+}
+
+export const attentionRules: RuleTable = {
+  GroupQueryAttention: groupQueryAttention,
+  Attention: standardAttention,
+  RotaryEmbedding: rotaryEmbedding,
+};
+
+/** com.microsoft's own Attention shares its name with ONNX's. */
+export const contribAttentionRules: RuleTable = {
+  Attention: projectingAttention,
+  MultiHeadAttention: multiHeadAttention,
+};

@@ -1,0 +1,88 @@
+import type { CostModel } from '../core/cost.js';
+import { TokenworkError } from '../core/errors.js';
+import { buildGraph } from './build/build-graph.js';
+import { defaultStyle } from './build/style.js';
+import { cacheDirectory } from './cache-directory.js';
+import { deriveCost } from './cost/derive-cost.js';
+import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
+import { readConfig, tiedEmbeddingsOf } from './folder.js';
+import { downloadRepo } from './hub.js';
+import type { ModelProto } from './onnx/proto.js';
+import { readModel } from './onnx/read-model.js';
+import { chooseOnnxFile, listOnnxFiles } from './onnx-file.js';
+import type { Recipe } from './recipe.js';
+import { defaultBuildDtype, locateModel, type ResolveOptions } from './resolve.js';
+
+/** A model's graph and what it costs, without its weights. */
+export interface ModelDescription {
+  id: string;
+  /** Null for an ONNX file by itself. */
+  dtype: string | null;
+  graph: ModelProto;
+  /** Null where the graph is no decoder with a KV cache; then `cost` is null too. */
+  decoder: DecoderGraph | null;
+  cost: CostModel | null;
+}
+
+/**
+ * Describes the model a spec names, as `resolveModel` reads it, from its graph alone: a recipe of any size
+ * takes no weights and no disk. The path of any .onnx file is accepted too.
+ * Throws TokenworkError as `resolveModel` does, save that a lone .onnx file need not be a decoder.
+ */
+export async function describeModel(spec: string, options: ResolveOptions = {}): Promise<ModelDescription> {
+  const located = await locateModel(spec);
+  switch (located.kind) {
+    case 'recipe':
+      return describeRecipe(located.recipe, options);
+    case 'folder':
+      return describeFolder(located.directory, spec, options.dtype);
+    case 'hub': {
+      const download = { ...options, cacheDirectory: options.cacheDirectory ?? cacheDirectory() };
+      const { directory, dtype } = await downloadRepo(spec, download);
+      return describeFolder(directory, located.repo, dtype);
+    }
+    case 'onnx':
+      return describeFile(located.path, spec);
+  }
+}
+
+function describeRecipe(recipe: Recipe, options: ResolveOptions): ModelDescription {
+  const { dtype = defaultBuildDtype, style = defaultStyle(recipe), seed = 1 } = options;
+  const graph = buildGraph(recipe, { dtype, style, seed, weights: false });
+  const decoder = describeDecoder(graph);
+  const cost = deriveCost(graph, decoder, { tiedEmbeddings: recipe.tiedEmbeddings });
+  return { id: recipe.id, dtype, graph, decoder, cost };
+}
+
+async function describeFolder(
+  directory: string,
+  id: string,
+  dtype: string | undefined,
+): Promise<ModelDescription> {
+  const config = await readConfig(directory);
+  const file = chooseOnnxFile(directory, await listOnnxFiles(directory), dtype);
+  const graph = await readModel(file.path);
+  const decoder = describeDecoder(graph);
+  return {
+    id,
+    dtype: file.dtype,
+    graph,
+    decoder,
+    cost: deriveCost(graph, decoder, tiedEmbeddingsOf(config)),
+  };
+}
+
+async function describeFile(path: string, id: string): Promise<ModelDescription> {
+  const graph = await readModel(path);
+  const decoder = decoderOrNull(graph);
+  return { id, dtype: null, graph, decoder, cost: decoder && deriveCost(graph, decoder) };
+}
+
+function decoderOrNull(graph: ModelProto): DecoderGraph | null {
+  try {
+    return describeDecoder(graph);
+  } catch (thrown) {
+    if (thrown instanceof TokenworkError && thrown.code === 'not-a-decoder') return null;
+    throw thrown;
+  }
+}

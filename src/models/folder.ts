@@ -1,0 +1,204 @@
+import { stat } from 'node:fs/promises';
+import { basename, join, resolve } from 'node:path';
+import type { CostModel } from '../core/cost.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
+import type { Warning } from '../core/result.js';
+import { deriveCost } from './cost/derive-cost.js';
+import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
+import { digestFiles } from './digest.js';
+import { externalDataFiles } from './external-data.js';
+import { readJsonObject } from './json-file.js';
+import type { ModelProto } from './onnx/proto.js';
+import { readModel } from './onnx/read-model.js';
+import { chooseOnnxFile, listOnnxFiles } from './onnx-file.js';
+import { readTokenizerFiles } from './tokenizer.js';
+
+/** What is said while something takes its time; `fraction` is of the whole, 0 to 1. */
+export type OnProgress = (progress: { fraction: number; message: string }) => void;
+
+/** A model on this machine, ready to be run. */
+export interface ModelFolder {
+  id: string;
+  source: 'synthesised' | 'folder' | 'hub';
+  directory: string;
+  onnxPath: string;
+  dtype: string;
+  /** `contrib` where attention is one of ONNX Runtime's own operators, else `standard`. */
+  style: string;
+  /** Positions the model was made for. */
+  contextLength: number;
+  /** Logits per position. */
+  vocabulary: number;
+  /** Tokens that end a text; empty where the model names none. */
+  eosTokenIds: number[];
+  /** Of the graph and its external data, one after another. */
+  sha256: string;
+  decoder: DecoderGraph;
+  cost: CostModel;
+  /** What was decided for the user on the way, such as the dtype. */
+  notices: Warning[];
+}
+
+export interface OpenOptions {
+  id?: string;
+  source?: ModelFolder['source'];
+  dtype?: string | undefined;
+  cacheDirectory: string;
+  onProgress?: OnProgress | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Where configs of different families keep the number of positions. */
+const contextFields = ['max_position_embeddings', 'n_positions', 'n_ctx', 'max_seq_len'];
+
+/**
+ * Opens a folder in transformers.js layout: `config.json`, `tokenizer.json`, `onnx/model*.onnx` and what
+ * the graph keeps outside of itself. Throws TokenworkError with the name of the file that is missing,
+ * broken or does not fit the others (`not-a-folder`, `no-config`, `bad-config`, `dtype-missing`,
+ * `tokenizer-misfit`, `external-data-missing`, `not-a-decoder` …).
+ */
+export async function openFolder(directory: string, options: OpenOptions): Promise<ModelFolder> {
+  const root = resolve(directory);
+  const config = await readConfig(root);
+  const generation = await readGenerationConfig(root);
+  const files = await listOnnxFiles(root);
+  const file = chooseOnnxFile(root, files, options.dtype);
+  const contextLength = contextLengthOf(config, root);
+  const graph = await readDecoder(file.path, config);
+  const tokenizer = await readTokenizerFiles(root);
+  if (tokenizer.vocabulary > graph.decoder.vocabulary) {
+    throw new TokenworkError(
+      'tokenizer-misfit',
+      `The tokenizer in ${root} has ids up to ${tokenizer.vocabulary - 1}, and the model knows only ${graph.decoder.vocabulary} tokens.`,
+      'Put the tokenizer of this very model into the folder.',
+    );
+  }
+  const id = options.id ?? basename(root);
+  const { onProgress } = options;
+  const sha256 = await digestFiles([file.path, ...graph.dataPaths], {
+    cacheDirectory: options.cacheDirectory,
+    signal: options.signal,
+    onProgress: onProgress && ((fraction) => onProgress({ fraction, message: `hashing ${id}` })),
+  });
+  const model: ModelFolder = {
+    id,
+    source: options.source ?? 'folder',
+    directory: root,
+    onnxPath: file.path,
+    dtype: file.dtype,
+    style: graph.style,
+    contextLength,
+    vocabulary: graph.decoder.vocabulary,
+    eosTokenIds: eosTokenIdsOf(generation, config),
+    sha256,
+    decoder: graph.decoder,
+    cost: graph.cost,
+    notices: [],
+  };
+  if (options.dtype !== undefined) return model;
+  return {
+    ...model,
+    notices: dtypeNotice(
+      model,
+      files.map(({ dtype }) => dtype),
+    ),
+  };
+}
+
+/** What to tell a user who asked for no dtype where there are several. */
+export function dtypeNotice(model: ModelFolder, available: string[]): Warning[] {
+  const others = available.filter((dtype) => dtype !== model.dtype);
+  if (others.length === 0) return [];
+  return [
+    {
+      code: 'dtype-chosen',
+      message: `No dtype was asked for: ${model.id} runs as ${model.dtype} (onnx/${basename(model.onnxPath)}).`,
+      hint: `It is also there as ${others.join(', ')}: choose with --dtype.`,
+    },
+  ];
+}
+
+/**
+ * `config.json` of a model folder. Throws TokenworkError `not-a-folder`, `no-config` or one of
+ * `readJsonObject`'s.
+ */
+export async function readConfig(directory: string): Promise<Record<string, unknown>> {
+  const found = await stat(directory).catch(() => null);
+  if (!found?.isDirectory()) {
+    throw new TokenworkError(
+      'not-a-folder',
+      found ? `${directory} is a file, not a model folder.` : `There is no folder ${directory}.`,
+      'Name a folder in transformers.js layout: config.json, tokenizer.json, onnx/model.onnx.',
+    );
+  }
+  try {
+    return await readJsonObject(join(directory, 'config.json'));
+  } catch (cause) {
+    if (!(cause instanceof TokenworkError) || cause.code !== 'json-missing') throw cause;
+    throw new TokenworkError(
+      'no-config',
+      `${directory} has no config.json, so it is no model folder.`,
+      'Name a folder in transformers.js layout: config.json, tokenizer.json, onnx/model.onnx.',
+      { cause },
+    );
+  }
+}
+
+/** What the graph alone says; throws as `openFolder` does. */
+async function readDecoder(onnxPath: string, config: Record<string, unknown>) {
+  const model = await readModel(onnxPath);
+  const dataPaths = await externalDataFiles(model, onnxPath);
+  try {
+    const decoder = describeDecoder(model);
+    const cost = deriveCost(model, decoder, tiedEmbeddingsOf(config));
+    return { decoder, cost, style: styleOf(model), dataPaths };
+  } catch (cause) {
+    if (!(cause instanceof TokenworkError)) throw cause;
+    throw new TokenworkError(cause.code, `${onnxPath}: ${messageOf(cause)}`, cause.hint, { cause });
+  }
+}
+
+async function readGenerationConfig(directory: string): Promise<Record<string, unknown>> {
+  try {
+    return await readJsonObject(join(directory, 'generation_config.json'));
+  } catch (cause) {
+    if (cause instanceof TokenworkError && cause.code === 'json-missing') return {};
+    throw cause;
+  }
+}
+
+function contextLengthOf(config: Record<string, unknown>, directory: string): number {
+  const field = contextFields.find((name) => config[name] !== undefined && config[name] !== null);
+  const value = field === undefined ? undefined : config[field];
+  if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
+  throw new TokenworkError(
+    'bad-config',
+    field === undefined
+      ? `${join(directory, 'config.json')} does not say how long the model's context is.`
+      : `${join(directory, 'config.json')} has ${JSON.stringify(value)} as ${field}, which is no context length.`,
+    'Set max_position_embeddings to the number of positions the model was made for.',
+  );
+}
+
+/** The generation config overrules the config, as it does in transformers. */
+function eosTokenIdsOf(...configs: Record<string, unknown>[]): number[] {
+  for (const { eos_token_id: eos } of configs) {
+    const ids = (Array.isArray(eos) ? eos : [eos]).filter((id) => Number.isSafeInteger(id) && id >= 0);
+    if (ids.length > 0) return ids;
+  }
+  return [];
+}
+
+/** Whether the config says that the output head's weights are the embedding table's. */
+export function tiedEmbeddingsOf(config: Record<string, unknown>): { tiedEmbeddings?: boolean } {
+  const tied = config.tie_word_embeddings;
+  return typeof tied === 'boolean' ? { tiedEmbeddings: tied } : {};
+}
+
+/** Told by the attention: quantised products are contrib ops in either style. */
+function styleOf({ graph }: ModelProto): string {
+  const isContrib = graph.node?.some(
+    ({ domain, opType }) => domain === 'com.microsoft' && opType.endsWith('Attention'),
+  );
+  return isContrib ? 'contrib' : 'standard';
+}

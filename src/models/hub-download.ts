@@ -1,0 +1,165 @@
+/**
+ * The thread in which `@huggingface/transformers` downloads a repository into its file cache.
+ *
+ * The library fetches a model's weights only on the way to an inference session, which would hold them in
+ * memory and start a runtime that is not the measured one. It lets a host bring its own ONNX Runtime,
+ * though, under a global symbol: here one whose sessions are empty. A thread of its own keeps that
+ * stand-in, the library's settings and its memory of what exists away from the rest of the process, and
+ * confines the error event with which a full disk would otherwise end the process.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { DataType, ProgressInfo } from '@huggingface/transformers';
+
+export interface DownloadRequest {
+  repo: string;
+  revision: string;
+  remoteHost: string;
+  /** The user's access token. */
+  token: string | null;
+  cacheDirectory: string;
+  /** The dtype's names in the library, in order of preference; null: the most exact there is. */
+  wanted: string[] | null;
+}
+
+export type DownloadReport =
+  /** `fraction` is of all files of the model, the bytes of this one. */
+  | { kind: 'progress'; fraction: number; file: string; loadedBytes: number; totalBytes: number }
+  /**
+   * `available`: most exact first, in the library's names. `sizes`: bytes of the model's files as the
+   * server announces them, null where it does not.
+   */
+  | { kind: 'done'; available: string[]; sizes: Record<string, number | null> }
+  | { kind: 'failed'; failure: DownloadFailure };
+
+export type DownloadFailure =
+  | { reason: 'status'; status: number; url: string; errorCode: string | null }
+  | { reason: 'dtype-missing'; available: string[] }
+  | { reason: 'no-tokenizer' }
+  | { reason: 'unsupported'; message: string }
+  | { reason: 'error'; message: string; code: string | null };
+
+const mostExactFirst = ['fp32', 'fp16', 'int8', 'q8', 'q4'];
+
+class StatusError extends Error {
+  readonly status: number;
+  readonly url: string;
+  readonly errorCode: string | null;
+
+  constructor(response: Response, url: string) {
+    super(`HTTP status ${response.status} for ${url}`);
+    this.status = response.status;
+    this.url = url;
+    this.errorCode = response.headers.get('x-error-code');
+  }
+}
+
+class Refusal extends Error {
+  readonly failure: DownloadFailure;
+
+  constructor(failure: DownloadFailure) {
+    super(failure.reason);
+    this.failure = failure;
+  }
+}
+
+async function download(request: DownloadRequest): Promise<DownloadReport> {
+  const { repo, remoteHost } = request;
+  Object.assign(globalThis, { [Symbol.for('onnxruntime')]: emptyRuntime() });
+  const { AutoConfig, AutoModelForCausalLM, AutoTokenizer, env, LogLevel, ModelRegistry } = await import(
+    '@huggingface/transformers'
+  );
+  env.remoteHost = remoteHost;
+  // Some of the library's questions name no revision, so it is written into the address of all of them.
+  env.remotePathTemplate = `{model}/resolve/${encodeURIComponent(request.revision)}/`;
+  env.cacheDir = request.cacheDirectory;
+  env.allowLocalModels = false;
+  env.logLevel = LogLevel.NONE;
+  env.fetch = authorisedFetch(remoteHost, request.token);
+
+  const reporting = { progress_callback: report };
+  const config = await AutoConfig.from_pretrained(repo, reporting);
+  if (!AutoModelForCausalLM.supports(config.model_type ?? '')) {
+    throw new Refusal({ reason: 'unsupported', message: `its model_type is "${config.model_type}"` });
+  }
+  const available = await ModelRegistry.get_available_dtypes(repo, { config });
+  available.sort((a, b) => rank(a) - rank(b));
+  const dtype = (request.wanted ?? available).find((name) => available.includes(name)) as
+    | DataType
+    | undefined;
+  if (dtype === undefined) throw new Refusal({ reason: 'dtype-missing', available });
+  if ((await ModelRegistry.get_tokenizer_files(repo)).length === 0)
+    throw new Refusal({ reason: 'no-tokenizer' });
+
+  await AutoTokenizer.from_pretrained(repo, reporting);
+  // Without a device the library asks its own list for "cpu", which a runtime of the host's leaves empty.
+  const choice = { config, dtype, device: 'auto' } as const;
+  const sizes: Record<string, number | null> = {};
+  for (const file of await ModelRegistry.get_model_files(repo, choice))
+    sizes[file] = (await ModelRegistry.get_file_metadata(repo, file)).size ?? null;
+  await AutoModelForCausalLM.from_pretrained(repo, { ...choice, ...reporting });
+  return { kind: 'done', available, sizes };
+}
+
+function rank(dtype: string): number {
+  const index = mostExactFirst.indexOf(dtype);
+  return index < 0 ? mostExactFirst.length : index;
+}
+
+function emptyRuntime() {
+  const session = { inputNames: [], outputNames: [], release: async () => {} };
+  return { InferenceSession: { create: async () => session }, Tensor: class {}, env: {} };
+}
+
+/**
+ * Sends the user's token to the host it is meant for (the library sends it to huggingface.co alone), and
+ * fails on any status but "not there", which the library reads as an answer.
+ */
+function authorisedFetch(remoteHost: string, token: string | null) {
+  const { origin } = new URL(remoteHost);
+  return async (input: string | URL, init?: RequestInit): Promise<Response> => {
+    const url = String(input);
+    const headers = new Headers(init?.headers);
+    if (token && new URL(url).origin === origin) headers.set('authorization', `Bearer ${token}`);
+    const response = await fetch(url, { ...init, headers });
+    const isAnswer = response.ok || response.status === 416;
+    if (isAnswer || (response.status === 404 && !url.endsWith('/config.json'))) return response;
+    throw new StatusError(response, url);
+  };
+}
+
+let fraction = 0;
+function report(info: ProgressInfo): void {
+  if (info.status === 'progress_total') fraction = info.total > 0 ? info.loaded / info.total : 0;
+  if (info.status !== 'progress') return;
+  post({ kind: 'progress', fraction, file: info.file, loadedBytes: info.loaded, totalBytes: info.total });
+}
+
+function post(message: DownloadReport): void {
+  parentPort!.postMessage(message);
+}
+
+function failureOf(thrown: unknown): DownloadFailure {
+  if (thrown instanceof Refusal) return thrown.failure;
+  if (thrown instanceof StatusError) {
+    const { status, url, errorCode } = thrown;
+    return { reason: 'status', status, url, errorCode };
+  }
+  // fetch says only "fetch failed" or "terminated"; what happened is in the chain of causes.
+  let error = thrown as { message?: string; code?: unknown; cause?: unknown };
+  let code = error.code;
+  while (error.cause) {
+    error = error.cause as typeof error;
+    code = error.code ?? code;
+  }
+  return {
+    reason: 'error',
+    message: error.message ?? String(error),
+    code: typeof code === 'string' ? code : null,
+  };
+}
+
+try {
+  post(await download(workerData as DownloadRequest));
+} catch (thrown) {
+  post({ kind: 'failed', failure: failureOf(thrown) });
+}

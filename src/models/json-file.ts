@@ -1,0 +1,80 @@
+import { readFile } from 'node:fs/promises';
+import { messageOf, TokenworkError } from '../core/errors.js';
+
+/**
+ * The object a JSON file holds. Throws TokenworkError `json-missing`, `json-unreadable`, `json-broken`
+ * (with line and column) or `json-not-an-object`.
+ */
+export async function readJsonObject(path: string): Promise<Record<string, unknown>> {
+  const text = await readText(path);
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new TokenworkError(
+      'json-broken',
+      `${path} is not valid JSON: ${describeSyntaxError(text, messageOf(cause))}.`,
+      text.startsWith('version https://git-lfs')
+        ? 'It is a Git LFS pointer: run `git lfs pull` in that repository.'
+        : 'Download the file again or correct it there.',
+      { cause },
+    );
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new TokenworkError(
+      'json-not-an-object',
+      `${path} holds no JSON object but ${Array.isArray(value) ? 'an array' : JSON.stringify(value)}.`,
+      'Download the file again.',
+    );
+  }
+  return value as Record<string, unknown>;
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'ENOENT' || code === 'ENOTDIR') {
+      throw new TokenworkError('json-missing', `There is no file ${path}.`, 'Check the path.', { cause });
+    }
+    throw new TokenworkError(
+      'json-unreadable',
+      `${path} could not be read: ${messageOf(cause)}.`,
+      'Check that the file can be read by you.',
+      { cause },
+    );
+  }
+}
+
+function describeSyntaxError(text: string, message: string): string {
+  const before = text.slice(0, errorOffset(text));
+  const line = before.split('\n').length;
+  const column = before.length - before.lastIndexOf('\n');
+  // V8 quotes the surroundings, or gives an offset, at its own discretion.
+  const what =
+    before.length === text.length ? 'the text ends too early' : message.replace(/(,| in JSON at) .*$/s, '');
+  return `${what} at line ${line}, column ${column}`;
+}
+
+/** Where text stops being JSON: the end of the longest beginning that might still go on. */
+function errorOffset(text: string): number {
+  let [fine, wrong] = [0, text.length + 1];
+  while (wrong - fine > 1) {
+    const length = (fine + wrong) >> 1;
+    if (mayGoOn(text.slice(0, length))) fine = length;
+    else wrong = length;
+  }
+  return fine;
+}
+
+function mayGoOn(beginning: string): boolean {
+  try {
+    JSON.parse(beginning);
+    return true;
+  } catch (thrown) {
+    const message = messageOf(thrown);
+    const offset = /at position (\d+)/.exec(message)?.[1];
+    return offset === undefined ? message.includes('end of JSON') : Number(offset) >= beginning.length;
+  }
+}

@@ -1,0 +1,153 @@
+import { stat } from 'node:fs/promises';
+import { basename, dirname, extname, resolve } from 'node:path';
+import { closest, distance } from 'fastest-levenshtein';
+import { TokenworkError } from '../core/errors.js';
+import type { Warning } from '../core/result.js';
+import { buildModel } from './build/build-model.js';
+import type { Style } from './build/style.js';
+import { cacheDirectory } from './cache-directory.js';
+import type { Dtype } from './dtype.js';
+import { dtypeNotice, type ModelFolder, type OnProgress, openFolder, readConfig } from './folder.js';
+import { downloadRepo, parseHubSpec } from './hub.js';
+import { readJsonObject } from './json-file.js';
+import { listOnnxFiles } from './onnx-file.js';
+import { listRecipes, type Recipe, recipeFromConfig } from './recipe.js';
+
+export interface ResolveOptions {
+  dtype?: Dtype | undefined;
+  /** Of a model that is built. */
+  style?: Style | undefined;
+  /** Of the weights of a model that is built. */
+  seed?: number | undefined;
+  cacheDirectory?: string | undefined;
+  onProgress?: OnProgress | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** What a spec turned out to name. */
+export type Located =
+  | { kind: 'recipe'; recipe: Recipe; notices: Warning[] }
+  | { kind: 'folder'; directory: string }
+  | { kind: 'onnx'; path: string }
+  | { kind: 'hub'; repo: string };
+
+/**
+ * Dtype of models that are built where none is asked for: what people run on CPUs, and the fastest to
+ * build. For a model with weights of its own it is the most exact one there is.
+ */
+export const defaultBuildDtype: Dtype = 'q4';
+
+const accepted =
+  'A model is a recipe, a folder in transformers.js layout, a config.json, or hf:OWNER/NAME from the hub.';
+
+/**
+ * The model a spec names, ready to be run: a recipe's id, a model folder, the path of a `config.json` (or
+ * a folder with nothing else), which is built with random weights, or `hf:OWNER/NAME[@REVISION]`.
+ * Throws TokenworkError `unknown-model`, naming the nearest, or whatever reading, building or downloading
+ * it throws.
+ */
+export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ModelFolder> {
+  const located = await locateModel(spec);
+  const cache = options.cacheDirectory ?? cacheDirectory();
+  const { onProgress, signal } = options;
+  const open = { cacheDirectory: cache, onProgress, signal };
+  switch (located.kind) {
+    case 'recipe': {
+      const { recipe, notices } = located;
+      const { dtype = defaultBuildDtype, style, seed } = options;
+      const directory = await buildModel(recipe, {
+        dtype,
+        cacheDirectory: cache,
+        ...(style && { style }),
+        ...(seed !== undefined && { seed }),
+        ...(onProgress && { onProgress }),
+        ...(signal && { signal }),
+      });
+      const model = await openFolder(directory, { ...open, id: recipe.id, source: 'synthesised', dtype });
+      return { ...model, notices };
+    }
+    case 'hub': {
+      const { repo: id } = located;
+      const { directory, dtype, available } = await downloadRepo(spec, { ...open, dtype: options.dtype });
+      const model = await openFolder(directory, { ...open, id, source: 'hub', dtype });
+      return options.dtype === undefined ? { ...model, notices: dtypeNotice(model, available) } : model;
+    }
+    case 'onnx':
+      return openFolder(...(await folderOf(located.path, open)));
+    case 'folder':
+      return openFolder(located.directory, { ...open, dtype: options.dtype });
+  }
+}
+
+/** What a spec names, found out without building or downloading. Throws as `resolveModel` does. */
+export async function locateModel(spec: string): Promise<Located> {
+  if (spec.startsWith('hf:')) return { kind: 'hub', repo: parseHubSpec(spec).repo };
+  const recipes = await listRecipes();
+  const recipe = recipes.find(({ id }) => id === spec);
+  if (recipe) return { kind: 'recipe', recipe, notices: [] };
+
+  const path = resolve(spec);
+  const found = await stat(path).catch(() => null);
+  if (found?.isDirectory()) return locateInFolder(path);
+  if (found && extname(path) === '.onnx') return { kind: 'onnx', path };
+  if (found && extname(path) === '.json') {
+    const id = basename(path) === 'config.json' ? basename(dirname(path)) : basename(path, '.json');
+    return { kind: 'recipe', recipe: recipeFromConfig(await readJsonObject(path), idOf(id)), notices: [] };
+  }
+  throw unknownModel(spec, found !== null, recipes);
+}
+
+async function locateInFolder(directory: string): Promise<Located> {
+  const config = await readConfig(directory);
+  if ((await listOnnxFiles(directory)).length > 0) return { kind: 'folder', directory };
+  const id = idOf(basename(directory));
+  const recipe = recipeFromConfig(config, id);
+  const notice: Warning = {
+    code: 'weights-synthesised',
+    message: `${directory} holds a config.json but no ONNX file: its shape is built with random weights.`,
+    hint: 'Costs are those of the shape. To run trained weights, put their ONNX export into its onnx/ folder.',
+  };
+  return { kind: 'recipe', recipe, notices: [notice] };
+}
+
+/** The folder and dtype of an .onnx file that lies in a model folder. */
+async function folderOf<Options extends object>(
+  path: string,
+  options: Options,
+): Promise<[string, Options & { dtype: string }]> {
+  const directory = dirname(dirname(path));
+  const file = (await listOnnxFiles(directory)).find((file) => file.path === path);
+  if (!file) {
+    throw new TokenworkError(
+      'not-a-folder',
+      `${path} lies in no model folder, so there is no tokenizer for it.`,
+      'Put it at onnx/model.onnx beside config.json and tokenizer.json, or count its costs with `tokenwork flops`.',
+    );
+  }
+  return [directory, { ...options, dtype: file.dtype }];
+}
+
+/** Folder names may hold characters a recipe's id may not. */
+function idOf(name: string): string {
+  return name.replace(/[^a-z0-9._-]/gi, '-').replace(/^[^a-z0-9]+/i, '') || 'config';
+}
+
+function unknownModel(spec: string, exists: boolean, recipes: Recipe[]): TokenworkError {
+  const ids = recipes.map(({ id }) => id);
+  if (exists) {
+    return new TokenworkError(
+      'unknown-model',
+      `${spec} is a file tokenwork does not know as a model.`,
+      accepted,
+    );
+  }
+  const nearest = closest(spec.toLowerCase(), ids);
+  const isNear = distance(spec.toLowerCase(), nearest) <= nearest.length / 2;
+  const isRepo = /^[\w.-]+\/[\w.-]+$/.test(spec) && !spec.startsWith('.');
+  const guess = isRepo ? `hf:${spec}` : isNear ? nearest : null;
+  return new TokenworkError(
+    'unknown-model',
+    `There is no model "${spec}".`,
+    `${guess === null ? '' : `Did you mean "${guess}"? `}${accepted} Recipes: ${ids.join(', ')}.`,
+  );
+}

@@ -1,0 +1,116 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { messageOf, TokenworkError } from '../core/errors.js';
+import { readJsonObject } from './json-file.js';
+
+/** Text to token ids and back. */
+export interface Tokenizer {
+  /** Ids of a prompt, with the special tokens (BOS) that the model's tokenizer config adds. */
+  encode(text: string): number[];
+  /** Text of ids, special tokens left out. */
+  decode(ids: readonly number[]): string;
+  /** Largest id there is, plus one: at most the model's vocabulary. */
+  vocabulary: number;
+  /** Ids that are no text: BOS, end-of-text, padding, chat marks. */
+  specialTokenIds: ReadonlySet<number>;
+}
+
+/** What a model folder holds of its tokenizer. */
+interface TokenizerFiles {
+  json: Record<string, unknown>;
+  config: Record<string, unknown>;
+  /** Largest id there is, plus one. */
+  vocabulary: number;
+}
+
+const id = z.int().nonnegative();
+
+/** The parts that decide which ids exist: BPE and WordPiece map tokens to ids, Unigram lists its tokens. */
+const tokenizerSchema = z.object({
+  model: z.object({ vocab: z.union([z.record(z.string(), id), z.array(z.unknown())]) }),
+  added_tokens: z.array(z.object({ id })).nullish(),
+});
+
+/**
+ * The tokenizer of a model folder, from its files alone (nothing is fetched).
+ * Throws TokenworkError `no-tokenizer`, `bad-tokenizer` or one of `readJsonObject`'s.
+ */
+export async function loadTokenizer(directory: string): Promise<Tokenizer> {
+  const files = await readTokenizerFiles(directory);
+  // Imported here because it takes some 100 ms and 50 MB, which a command that never tokenizes should not pay.
+  const { PreTrainedTokenizer } = await import('@huggingface/transformers');
+  let inner: InstanceType<typeof PreTrainedTokenizer>;
+  try {
+    inner = new PreTrainedTokenizer(files.json, files.config);
+  } catch (cause) {
+    throw badTokenizer(directory, messageOf(cause), cause);
+  }
+  const completeStart = startCompleter(inner.encode('')[0], inner.bos_token_id, files.config.add_bos_token);
+  return {
+    encode: (text) => completeStart(inner.encode(text)),
+    decode: (ids) => (ids.length === 0 ? '' : inner.decode([...ids], { skip_special_tokens: true })),
+    vocabulary: files.vocabulary,
+    specialTokenIds: new Set(inner.all_special_ids),
+  };
+}
+
+/**
+ * Reads `tokenizer.json` and `tokenizer_config.json` and finds the largest id, without building the
+ * tokenizer. Throws TokenworkError `no-tokenizer`, `bad-tokenizer` or one of `readJsonObject`'s.
+ */
+export async function readTokenizerFiles(directory: string): Promise<TokenizerFiles> {
+  const path = join(directory, 'tokenizer.json');
+  if (!(await exists(path))) {
+    throw new TokenworkError(
+      'no-tokenizer',
+      `${directory} has no tokenizer.json.`,
+      'Save the model’s fast tokenizer into the folder; a tokenizer.model or vocab.json alone is not enough.',
+    );
+  }
+  const json = await readJsonObject(path);
+  const configPath = join(directory, 'tokenizer_config.json');
+  const config = (await exists(configPath)) ? await readJsonObject(configPath) : {};
+  const parsed = tokenizerSchema.safeParse(json);
+  if (!parsed.success) {
+    const { path: where, message } = parsed.error.issues[0]!;
+    throw badTokenizer(directory, `${where.join('.')}: ${message}`, parsed.error);
+  }
+  const { model, added_tokens } = parsed.data;
+  let vocabulary = Array.isArray(model.vocab) ? model.vocab.length : 0;
+  if (!Array.isArray(model.vocab))
+    for (const tokenId of Object.values(model.vocab)) vocabulary = Math.max(vocabulary, tokenId + 1);
+  for (const token of added_tokens ?? []) vocabulary = Math.max(vocabulary, token.id + 1);
+  return { json, config, vocabulary };
+}
+
+/**
+ * `add_bos_token` in the tokenizer's config overrules the template in tokenizer.json, which some
+ * published folders leave without BOS; without the field the template decides.
+ */
+function startCompleter(
+  templateStart: number | undefined,
+  bosId: number | undefined,
+  addBos: unknown,
+): (ids: number[]) => number[] {
+  const templateAddsBos = bosId !== undefined && templateStart === bosId;
+  if (addBos === true && bosId !== undefined && !templateAddsBos) return (ids) => [bosId, ...ids];
+  if (addBos === false && templateAddsBos) return (ids) => ids.slice(1);
+  return (ids) => ids;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+function badTokenizer(directory: string, why: string, cause: unknown): TokenworkError {
+  return new TokenworkError(
+    'bad-tokenizer',
+    `The tokenizer in ${directory} cannot be used: ${why}.`,
+    'Save the tokenizer again from the model it belongs to.',
+    { cause },
+  );
+}

@@ -1,0 +1,133 @@
+import { TokenworkError } from '../core/errors.js';
+import type { Cell, Warning } from '../core/result.js';
+import { deriveSeed } from '../stats/random.js';
+import type {
+  PlannedCell,
+  PlannedModel,
+  PromptSpec,
+  RequestSpec,
+  SamplingSpec,
+  WorkloadPlan,
+} from './plan.js';
+import type { Block, Suite, SuiteSampling } from './suite.js';
+
+/**
+ * The cells of a suite over a run's models. Blocks that name models apply to those alone, unless the user
+ * brought other models, for which every block applies. A cell that two blocks share is run once.
+ *
+ * Cells whose prompt and completion exceed a model's context are left out and named in a warning; a text
+ * prompt's length is known only to the model's tokenizer, so those are checked when they run.
+ * Throws TokenworkError `nothing-to-run` where no cell is left.
+ */
+export function expandSuite(
+  suite: Suite,
+  models: readonly PlannedModel[],
+  { seed = suite.seed }: { seed?: number } = {},
+): WorkloadPlan {
+  const cells = new Map<string, PlannedCell>();
+  const warnings: Warning[] = [];
+  for (const model of models) {
+    const beyond = new Set<string>();
+    for (const block of suite.design.filter((block) => appliesTo(block, model, suite))) {
+      for (const cell of cellsOf(block, model, suite, seed)) {
+        if (exceedsContext(cell.request, model)) beyond.add(cell.id);
+        else cells.set(cell.id, cell);
+      }
+    }
+    if (beyond.size > 0) warnings.push(beyondContext(model, [...beyond]));
+  }
+  if (cells.size === 0) {
+    throw new TokenworkError(
+      'nothing-to-run',
+      `No cell of the suite ${suite.name} fits ${models.map(({ id }) => id).join(', ')}.`,
+      'Use a model with a longer context, or a suite with shorter prompts.',
+    );
+  }
+  const { repetitions, concurrency } = suite;
+  return { suite: suite.name, seed, repetitions, concurrency, cells: [...cells.values()], warnings };
+}
+
+/** A synthetic prompt: the same ids for the same seed and length, unrelated ones for other lengths. */
+export function syntheticPrompt(tokens: number, seed: number): PromptSpec {
+  return { kind: 'synthetic', tokens, seed: deriveSeed(seed, tokens) };
+}
+
+function appliesTo(block: Block, model: PlannedModel, suite: Suite): boolean {
+  const isOwn = suite.models.some(({ model: spec }) => spec === model.spec);
+  return !isOwn || block.models === undefined || block.models.includes(model.spec);
+}
+
+function* cellsOf(block: Block, model: PlannedModel, suite: Suite, seed: number): Generator<PlannedCell> {
+  const sampling = seededSampling(suite.sampling, seed);
+  for (const { name, factors, prompt } of promptsOf(block, suite, seed)) {
+    for (const completionTokens of block.completionTokens) {
+      for (const batch of block.batch) {
+        const request: RequestSpec = { prompt, completionTokens, batch, stop: suite.stop, sampling };
+        yield {
+          id: [model.id, name, `c${completionTokens}`, ...suffixes(request)].join('/'),
+          model: model.id,
+          factors: { ...factors, completionTokens, batch, ...rules(request) },
+          request,
+          count: 1,
+          arrivalsNs: null,
+        };
+      }
+    }
+  }
+}
+
+type NamedPrompt = { name: string; factors: Cell['factors']; prompt: PromptSpec };
+
+function promptsOf(block: Block, suite: Suite, seed: number): NamedPrompt[] {
+  const synthetic = (block.promptTokens ?? []).map((promptTokens) => ({
+    name: `p${promptTokens}`,
+    factors: { promptTokens },
+    prompt: syntheticPrompt(promptTokens, seed),
+  }));
+  const texts = (block.prompts ?? []).map((name) => {
+    const { kind, language, text } = suite.prompts.get(name)!;
+    return {
+      name,
+      factors: { prompt: name, promptKind: kind, language },
+      prompt: { kind: 'text' as const, text, name },
+    };
+  });
+  return [...synthetic, ...texts];
+}
+
+function seededSampling(sampling: SuiteSampling, seed: number): SamplingSpec {
+  return sampling.kind === 'greedy' ? sampling : { ...sampling, seed };
+}
+
+/** What sets a cell apart beyond its lengths, as parts of its id; nothing for the usual request. */
+function suffixes({ batch, stop, sampling }: RequestSpec): string[] {
+  const parts: string[] = [];
+  if (batch > 1) parts.push(`b${batch}`);
+  if (stop === 'eos') parts.push('eos');
+  if (sampling.kind === 'seeded') {
+    parts.push(`t${sampling.temperature}${sampling.topK === undefined ? '' : `k${sampling.topK}`}`);
+  }
+  return parts;
+}
+
+function rules({ stop, sampling }: RequestSpec): Cell['factors'] {
+  return {
+    stop,
+    sampling: sampling.kind,
+    ...(sampling.kind === 'seeded' && { temperature: sampling.temperature }),
+    ...(sampling.kind === 'seeded' && sampling.topK !== undefined && { topK: sampling.topK }),
+  };
+}
+
+function exceedsContext({ prompt, completionTokens }: RequestSpec, { contextLength }: PlannedModel): boolean {
+  return prompt.kind === 'synthetic' && prompt.tokens + completionTokens > contextLength;
+}
+
+function beyondContext({ id, contextLength }: PlannedModel, cells: string[]): Warning {
+  const count = cells.length === 1 ? '1 cell is' : `${cells.length} cells are`;
+  return {
+    code: 'beyond-context',
+    message: `${count} longer than the ${contextLength} tokens that ${id} can hold, and left out: ${cells.join(', ')}.`,
+    hint: 'Use a model with a longer context to run them.',
+  };
+}

@@ -1,0 +1,80 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { PlannedCell, WorkloadPlan } from './plan.js';
+import { schedule } from './schedule.js';
+
+function planOf(counts: number[]): WorkloadPlan {
+  const cells = counts.map(
+    (count, index): PlannedCell => ({
+      id: `cell-${index}`,
+      model: 'm',
+      factors: {},
+      request: {
+        prompt: { kind: 'synthetic', tokens: 1, seed: 1 },
+        completionTokens: 1,
+        batch: 1,
+        stop: 'forced',
+        sampling: { kind: 'greedy' },
+      },
+      count,
+      arrivalsNs: null,
+    }),
+  );
+  return { suite: 's', seed: 1, repetitions: 1, concurrency: 1, cells, warnings: [] };
+}
+
+const counts = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 12 });
+const repetitions = fc.integer({ min: 1, max: 5 });
+const seed = fc.integer();
+
+describe('a schedule', () => {
+  it('holds every cell its count times in every round', () => {
+    fc.assert(
+      fc.property(counts, repetitions, seed, (perCell, rounds, drawn) => {
+        const scheduled = schedule(planOf(perCell), { repetitions: rounds, seed: drawn });
+        const perRound = perCell.reduce((sum, count) => sum + count, 0);
+        expect(scheduled).toHaveLength(perRound * rounds);
+        for (let round = 0; round < rounds; round++) {
+          const ids = scheduled.slice(round * perRound, (round + 1) * perRound).map(({ cell }) => cell.id);
+          const expected = perCell.flatMap((count, index) => Array(count).fill(`cell-${index}`));
+          expect(ids.sort()).toEqual(expected.sort());
+        }
+      }),
+    );
+  });
+
+  it('numbers requests from 0, and each cell’s repetitions without gap or double', () => {
+    fc.assert(
+      fc.property(counts, repetitions, seed, (perCell, rounds, drawn) => {
+        const scheduled = schedule(planOf(perCell), { repetitions: rounds, seed: drawn });
+        expect(scheduled.map(({ id }) => id)).toEqual(scheduled.map((_, index) => index));
+        for (const [index, count] of perCell.entries()) {
+          const own = scheduled.filter(({ cell }) => cell.id === `cell-${index}`);
+          const numbers = own.map(({ repetition }) => repetition).sort((a, b) => a - b);
+          expect(numbers).toEqual(Array.from({ length: count * rounds }, (_, number) => number));
+        }
+      }),
+    );
+  });
+
+  it('is the same for the same seed, and extends one of fewer repetitions', () => {
+    fc.assert(
+      fc.property(counts, repetitions, seed, (perCell, rounds, drawn) => {
+        const plan = planOf(perCell);
+        const shorter = schedule(plan, { repetitions: rounds, seed: drawn });
+        const longer = schedule(plan, { repetitions: rounds + 1, seed: drawn });
+        expect(schedule(plan, { repetitions: rounds, seed: drawn })).toEqual(shorter);
+        expect(longer.slice(0, shorter.length)).toEqual(shorter);
+      }),
+    );
+  });
+
+  it('differs between seeds, and between the rounds of one', () => {
+    const plan = planOf(Array(12).fill(1));
+    const order = (drawn: number) =>
+      schedule(plan, { repetitions: 2, seed: drawn }).map(({ cell }) => cell.id);
+    // Two of 12! orders agree once in 479 million.
+    expect(order(1)).not.toEqual(order(2));
+    expect(order(1).slice(0, 12)).not.toEqual(order(1).slice(12));
+  });
+});

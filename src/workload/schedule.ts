@@ -1,0 +1,33 @@
+import { createRandom, shuffle } from '../stats/random.js';
+import type { PlannedCell, WorkloadPlan } from './plan.js';
+
+export interface ScheduledRequest {
+  /** Position in the schedule, from 0. */
+  id: number;
+  cell: PlannedCell;
+  /** Counts the cell's requests from 0; with the cell's id it names a request for good. */
+  repetition: number;
+}
+
+/**
+ * The requests of a plan in the order they are handed out: `repetitions` rounds, each holding every cell
+ * `count` times in an order of its own drawn by seed, so that a drift of the machine falls on all cells
+ * alike. The same plan, repetitions and seed give the same schedule, which is what resuming rests on.
+ *
+ * The schedule is closed-loop: a request starts when a worker is free. A trace's arrival times are kept
+ * in its cells and not used here.
+ */
+export function schedule(
+  plan: WorkloadPlan,
+  { repetitions, seed }: { repetitions: number; seed: number },
+): ScheduledRequest[] {
+  const random = createRandom(seed);
+  const scheduled: ScheduledRequest[] = [];
+  for (let round = 0; round < repetitions; round++) {
+    const requests = plan.cells.flatMap((cell) =>
+      Array.from({ length: cell.count }, (_, index) => ({ cell, repetition: round * cell.count + index })),
+    );
+    for (const request of shuffle(requests, random)) scheduled.push({ id: scheduled.length, ...request });
+  }
+  return scheduled;
+}
