@@ -192,7 +192,7 @@ function relativeNoise(noise: Noise | null): number | null {
  * one request are a trace's.
  */
 function designOf({ run }: Result, { cell, cells }: Observations): Design {
-  if (run['design'] === 'sampled' || run['design'] === 'fixed') return run['design'];
+  if (run.design === 'sampled' || run.design === 'fixed') return run.design;
   const requests = new Uint32Array(cells.length);
   for (const c of cell) requests[c]!++;
   const single = requests.filter((n) => n === 1).length;

@@ -63,7 +63,7 @@ function plainCells({ cells, cell, rows }: Observations): Set<number> {
       tokens.completion === referenceTokens &&
       tokens.cached === 0 &&
       tokens.hidden === 0 &&
-      (cells[cell[i]!]!.factors['batch'] ?? 1) === 1;
+      (cells[cell[i]!]!.factors.batch ?? 1) === 1;
     (matches ? plain : other).add(cell[i]!);
   }
   return new Set([...plain].filter((index) => !other.has(index)));

@@ -1,0 +1,111 @@
+/** Results drawn from a known truth, for simulation tests. Imported by tests only. */
+import type { Result } from '../core/result.js';
+import { normalSource, scaledStudentSource } from '../stats/normal.js';
+import { createRandom } from '../stats/random.js';
+import { okRequest, testResult } from './result.test-support.js';
+
+export interface SimulatedCell {
+  promptTokens: number;
+  completionTokens: number;
+  /** True CPU time per billed token; 1 is the price. */
+  rate: number;
+  /** Requests per round. */
+  count?: number;
+  model?: string;
+  factors?: Record<string, number | string | boolean>;
+}
+
+export interface Simulation {
+  seed: number;
+  repetitions: number;
+  /** Standard deviation of log work between repetitions. */
+  noise: number;
+  /** Of a whole round's log work. */
+  drift?: number;
+  /** Degrees of freedom of Student-t noise. */
+  tails?: number;
+  /** Chance that a request fails. */
+  failures?: number;
+}
+
+/** A run of `cells` in rounds, with one measured metric, `cpuTime`. */
+export function simulateResult(cells: readonly SimulatedCell[], simulation: Simulation): Result {
+  const { seed, repetitions, noise, drift = 0, tails, failures = 0 } = simulation;
+  const random = createRandom(seed);
+  const normal = normalSource(random);
+  const deviation = tails === undefined ? normal : scaledStudentSource(random, tails);
+  const named = cells.map((cell, index) => ({ ...cell, id: `cell-${index}`, model: cell.model ?? 'm' }));
+  const requests: Result['requests'] = [];
+  for (let round = 0; round < repetitions; round++) {
+    const pace = drift * normal();
+    for (const { id, promptTokens, completionTokens, rate, count = 1 } of named) {
+      for (let k = 0; k < count; k++) {
+        const tokens = promptTokens + completionTokens;
+        const cpuTime = 1e6 * tokens * rate * Math.exp(pace + noise * deviation());
+        if (random.uniform() < failures) continue;
+        requests.push(
+          okRequest({
+            id: requests.length,
+            cell: id,
+            repetition: round * count + k,
+            tokens: {
+              prompt: promptTokens,
+              completion: completionTokens,
+              cached: 0,
+              reasoning: 0,
+              hidden: 0,
+              processed: tokens,
+            },
+            work: { ...nothingElse, cpuTime },
+          }),
+        );
+      }
+    }
+  }
+  const base = testResult();
+  return {
+    ...base,
+    run: { ...base.run, repetitions, plannedRequests: requests.length },
+    metrics: { cpuTime: base.metrics.cpuTime! },
+    cells: named.map(({ id, model, promptTokens, completionTokens, factors }) => ({
+      id,
+      model,
+      factors: { promptTokens, completionTokens, ...factors },
+    })),
+    requests,
+  };
+}
+
+const nothingElse = {
+  cpuTime: null,
+  gpuTime: null,
+  energy: null,
+  peakMemory: null,
+  kvBytes: null,
+  kvByteSeconds: null,
+  flops: null,
+  bytesMoved: null,
+};
+
+/** Prompt lengths × completion lengths, with the rate that `rateOf` gives each cell. */
+export function factorial(
+  prompts: readonly number[],
+  completions: readonly number[],
+  rateOf: (promptTokens: number, completionTokens: number, index: number) => number,
+): SimulatedCell[] {
+  return prompts.flatMap((promptTokens, row) =>
+    completions.map((completionTokens, column) => ({
+      promptTokens,
+      completionTokens,
+      rate: rateOf(promptTokens, completionTokens, row * completions.length + column),
+    })),
+  );
+}
+
+/** The misbilled share of the cells' true work, by its definition. */
+export function trueMisbilledShare(cells: readonly SimulatedCell[]): number {
+  const tokens = cells.map((cell) => (cell.count ?? 1) * (cell.promptTokens + cell.completionTokens));
+  const [bill, work] = [tokens, tokens.map((count, i) => count * cells[i]!.rate)];
+  const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
+  return sum(work.map((value, i) => Math.abs(value / sum(work) - bill[i]! / sum(bill)))) / 2;
+}
