@@ -107,5 +107,6 @@ export function trueMisbilledShare(cells: readonly SimulatedCell[]): number {
   const tokens = cells.map((cell) => (cell.count ?? 1) * (cell.promptTokens + cell.completionTokens));
   const [bill, work] = [tokens, tokens.map((count, i) => count * cells[i]!.rate)];
   const sum = (values: number[]) => values.reduce((total, value) => total + value, 0);
-  return sum(work.map((value, i) => Math.abs(value / sum(work) - bill[i]! / sum(bill)))) / 2;
+  const [billed, worked] = [sum(bill), sum(work)];
+  return sum(work.map((value, i) => Math.abs(value / worked - bill[i]! / billed))) / 2;
 }

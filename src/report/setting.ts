@@ -1,5 +1,6 @@
 import type { Ceilings, ModelRecord, Result } from '../core/result.js';
 import { formatBytes, formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
+import { metricName } from './metric-name.js';
 
 /** What was run, where and on what: the lines above the table. */
 export function setting(result: Result): string[] {
@@ -78,21 +79,6 @@ export function conservation(result: Result): string[] {
       );
     },
   );
-}
-
-const names: Record<string, string> = {
-  cpuTime: 'CPU time',
-  gpuTime: 'GPU time',
-  peakMemory: 'peak memory',
-  kvBytes: 'KV cache size',
-  kvByteSeconds: 'KV cache held over time',
-  flops: 'FLOPs',
-  bytesMoved: 'bytes moved',
-};
-
-/** A metric in words; one this version does not know keeps its name in the file. */
-function metricName(metric: string): string {
-  return names[metric] ?? metric;
 }
 
 function capitalized(text: string): string {

@@ -1,0 +1,20 @@
+const names: Record<string, string> = {
+  cpuTime: 'CPU time',
+  gpuTime: 'GPU time',
+  peakMemory: 'peak memory',
+  kvBytes: 'KV cache size',
+  kvByteSeconds: 'KV cache held over time',
+  flops: 'FLOPs',
+  bytesMoved: 'bytes moved',
+};
+
+/** A metric in words; one this version does not know keeps its name in the file. */
+export function metricName(metric: string): string {
+  return names[metric] ?? metric;
+}
+
+/** A cell's name without its model, where the model goes without saying. */
+export function cellName(cell: string, models: readonly string[]): string {
+  const [only] = models;
+  return models.length === 1 && cell.startsWith(`${only}/`) ? cell.slice(only!.length + 1) : cell;
+}
