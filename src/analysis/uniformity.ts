@@ -4,7 +4,7 @@ import type { CellTotals } from './cell-totals.js';
 import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './fixed-design.js';
 import { drawsPerCall } from './noise-draws.js';
 import type { Spread } from './resampling.js';
-import { clusterSpreads, fewestClusters } from './sampled-workload.js';
+import { clusterIntervals, fewestClusters, type SampleInterval } from './sampled-workload.js';
 import { absent, type Statistic, type Verdict } from './statistic.js';
 import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
@@ -48,7 +48,7 @@ export function uniformityStatistics(
     : null;
   const clusters =
     design === 'sampled' && totals.work.length >= fewestClusters
-      ? clusterSpreads(totals, measures, { random: stream(2), resamples: affordable(totals.work.length) })
+      ? clusterIntervals(totals, measures, { random: stream(2), resamples: affordable(totals.work.length) })
       : null;
 
   const entries = measures.map((measure) => {
@@ -78,7 +78,7 @@ function statisticOf(
   sample: CellSample,
   effect: NoiseEffect | null,
   design: Design,
-  cluster: Spread | null,
+  cluster: SampleInterval | null,
 ): Statistic {
   const observed = measure.of(sample);
   if (!Number.isFinite(observed)) return absent(measure.undetermined);

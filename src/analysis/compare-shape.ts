@@ -1,0 +1,81 @@
+import type { Result } from '../core/result.js';
+import type { WorkMetric } from '../core/work.js';
+import { hoover } from '../stats/concentration.js';
+import { rankCorrelation } from '../stats/rank.js';
+import { sampleBuffer } from './cell-sample.js';
+import { type CellTotals, totalsOf } from './cell-totals.js';
+import { observe, workColumn } from './observations.js';
+import { fittedTariff, type Tariff, tariffModel, tariffs } from './tariff.js';
+
+/** Whether what makes tokens dear on one machine makes them dear on the other. */
+export interface ShapeComparison {
+  /** Spearman's, of work per token over cells. 1: the order of the cells carries over. */
+  rankCorrelation: number | null;
+  /** Misbilled share of the candidate's work under each tariff fitted on the baseline's. */
+  misbilledByBaselineTariff: Record<Tariff, number | null>;
+  /** The same, were each cell billed what it cost on the baseline: what no price list could mend. */
+  misbilledByBaselineCost: number;
+}
+
+/** `null` where fewer than two common cells measured the metric on both sides, or none did any work. */
+export function compareShape(
+  baseline: Result,
+  candidate: Result,
+  metric: WorkMetric,
+): ShapeComparison | null {
+  const [before, after] = commonTotals(baseline, candidate, metric);
+  const worked = ({ work }: CellTotals) => work.some((value) => value > 0);
+  if (before.work.length < 2 || !worked(before) || !worked(after)) return null;
+  const perToken = ({ work, tokens }: CellTotals) => Array.from(work, (value, c) => value / tokens[c]!);
+  const perRequest = before.work.map((value, c) => (value / before.requests[c]!) * after.requests[c]!);
+  const sample = sampleBuffer(before).fill(before.work);
+  return {
+    rankCorrelation: rankCorrelation(perToken(before), perToken(after)),
+    misbilledByBaselineTariff: Object.fromEntries(
+      tariffs.map((tariff) => {
+        const prices = fittedTariff(tariffModel(before, tariff), tariff, sample)?.prices;
+        if (prices === undefined) return [tariff, null];
+        const bill = after.work.map((_, c) => {
+          const { inputPerToken, outputPerToken, perRequest } = prices[before.model[c]!]!;
+          return (
+            inputPerToken * after.promptTokens[c]! +
+            outputPerToken * after.completionTokens[c]! +
+            perRequest * after.requests[c]!
+          );
+        });
+        return [tariff, finite(hoover(after.work, bill))];
+      }),
+    ) as Record<Tariff, number | null>,
+    misbilledByBaselineCost: hoover(after.work, perRequest),
+  };
+}
+
+/** Both results' totals over the cells that each measured, in one order. */
+function commonTotals(baseline: Result, candidate: Result, metric: WorkMetric): [CellTotals, CellTotals] {
+  const [before, after] = [baseline, candidate].map((result) => {
+    const observations = observe(result);
+    return totalsOf(observations, workColumn(observations, metric));
+  }) as [CellTotals, CellTotals];
+  const measuredAfter = new Set(after.cell);
+  const shared = new Set([...before.cell].filter((cell) => measuredAfter.has(cell)));
+  return [only(before, shared), only(after, shared)];
+}
+
+function only(totals: CellTotals, cells: ReadonlySet<number>): CellTotals {
+  const kept = Array.from(totals.cell.keys()).filter((c) => cells.has(totals.cell[c]!));
+  const pick = (column: Float64Array) => Float64Array.from(kept, (c) => column[c]!);
+  return {
+    cell: Uint32Array.from(kept, (c) => totals.cell[c]!),
+    model: Uint32Array.from(kept, (c) => totals.model[c]!),
+    models: totals.models,
+    requests: pick(totals.requests),
+    work: pick(totals.work),
+    tokens: pick(totals.tokens),
+    promptTokens: pick(totals.promptTokens),
+    completionTokens: pick(totals.completionTokens),
+  };
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

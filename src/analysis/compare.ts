@@ -1,0 +1,128 @@
+import type { Result, Warning } from '../core/result.js';
+import { type WorkMetric, workSchema } from '../core/work.js';
+import { smallestPValue } from '../stats/mann-whitney.js';
+import { deriveSeed } from '../stats/random.js';
+import { type ComparedCell, compareCells, fewestRepetitions, significance } from './compare-cells.js';
+import {
+  type CeilingRatios,
+  type ConfigurationDifference,
+  ceilingRatios,
+  configurationDifferences,
+} from './compare-configuration.js';
+import { type GeometricMean, geometricMean } from './compare-geomean.js';
+import { comparedMetrics } from './compare-metrics.js';
+import { compareShape, type ShapeComparison } from './compare-shape.js';
+import { matchWorkloads } from './compare-workloads.js';
+
+/** What changed between two results; `tokenwork diff A B --json` prints it. */
+export interface Comparison {
+  schemaVersion: 1;
+  /** The runs' ids. */
+  baseline: string;
+  candidate: string;
+  configuration: ConfigurationDifference[];
+  cells: ComparedCell[];
+  /** By metric, in the order of `cells`. */
+  geomean: Record<string, GeometricMean>;
+  ceilings: CeilingRatios;
+  shape: Partial<Record<WorkMetric, ShapeComparison>>;
+  /** How verdicts were reached, in words. */
+  method: string;
+  warnings: Warning[];
+}
+
+export interface CompareOptions {
+  /** Compare the common cells of different workloads. */
+  force?: boolean;
+  seed?: number;
+}
+
+const method =
+  'Ratio of medians, candidate over baseline, with a 95% bootstrap interval. faster or slower: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), and beyond 1%. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
+
+/**
+ * Compares every candidate with the baseline, one comparison each. Throws TokenworkError
+ * `different-workloads` (unless forced) or `nothing-in-common`.
+ */
+export function compareResults(
+  baseline: Result,
+  candidates: readonly Result[],
+  options: CompareOptions = {},
+): Comparison[] {
+  return candidates.map((candidate) => compare(baseline, candidate, options));
+}
+
+function compare(
+  baseline: Result,
+  candidate: Result,
+  { force = false, seed = 1 }: CompareOptions,
+): Comparison {
+  const matched = matchWorkloads(baseline, candidate, force);
+  const [before, after] = [matched.baseline, matched.candidate];
+  const cells: ComparedCell[] = [];
+  const geomean: Record<string, GeometricMean> = {};
+  for (const [index, metric] of comparedMetrics(before, after).entries()) {
+    const rows = compareCells(before, after, metric, deriveSeed(seed, index));
+    const mean = geometricMean(before, after, metric, rows);
+    cells.push(...rows);
+    if (mean !== null) geomean[metric.name] = mean;
+  }
+  const shape: Comparison['shape'] = {};
+  for (const metric of Object.keys(workSchema.shape) as WorkMetric[]) {
+    const compared = compareShape(before, after, metric);
+    if (compared !== null) shape[metric] = compared;
+  }
+  return {
+    schemaVersion: 1,
+    baseline: baseline.run.id,
+    candidate: candidate.run.id,
+    configuration: configurationDifferences(baseline, candidate),
+    cells,
+    geomean,
+    ceilings: ceilingRatios(baseline.hardware.ceilings, candidate.hardware.ceilings),
+    shape,
+    method,
+    warnings: [...leftOutWarning(matched.leftOut), ...powerWarning(cells)],
+  };
+}
+
+function leftOutWarning({
+  onlyBaseline,
+  onlyCandidate,
+}: {
+  onlyBaseline: string[];
+  onlyCandidate: string[];
+}): Warning[] {
+  const count = onlyBaseline.length + onlyCandidate.length;
+  if (count === 0) return [];
+  return [
+    {
+      code: 'cells-left-out',
+      message: `${count} ${count === 1 ? 'cell was' : 'cells were'} run by one side only and left out.`,
+      hint: 'Run the same suite on both to compare them all.',
+    },
+  ];
+}
+
+/** Few repetitions over many cells cannot show that a single cell changed: say so, and what would. */
+function powerWarning(rows: readonly ComparedCell[]): Warning[] {
+  const metrics = new Map<string, ComparedCell[]>();
+  for (const row of rows) metrics.set(row.metric, [...(metrics.get(row.metric) ?? []), row]);
+  const cells = Math.max(0, ...[...metrics.values()].map((own) => own.length));
+  const fewest = Math.min(...rows.flatMap(({ repetitions }) => repetitions));
+  if (cells === 0) return [];
+  let needed = fewestRepetitions;
+  while (smallestPValue(needed, needed) * cells > significance) needed++;
+  if (fewest >= needed) return [];
+  const problem =
+    fewest < fewestRepetitions
+      ? 'too few for a verdict'
+      : `too few to show that one of ${cells} cells changed alone`;
+  return [
+    {
+      code: 'few-repetitions',
+      message: `A cell has only ${fewest} ${fewest === 1 ? 'repetition' : 'repetitions'}, ${problem}.`,
+      hint: `Run both sides with --repetitions ${needed} or more.`,
+    },
+  ];
+}
