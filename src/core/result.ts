@@ -62,6 +62,8 @@ const engineSchema = z.looseObject({
   threads: count,
   sharedSession: z.boolean(),
   version: z.string(),
+  /** Whether numbers below the normal range were computed with, or taken as zero. */
+  subnormals: z.enum(['kept', 'flushed']).optional(),
 });
 export type EngineRecord = z.infer<typeof engineSchema>;
 
