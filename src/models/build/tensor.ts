@@ -32,7 +32,7 @@ export interface TensorSpec {
 const bytesPerElement: Record<ElementType, number> = { 1: 4, 2: 1, 6: 4, 7: 8, 9: 1, 10: 2 };
 const chunkWords = 1 << 18;
 
-export function elementCount({ dims }: TensorSpec): number {
+function elementCount({ dims }: TensorSpec): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
