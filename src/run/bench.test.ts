@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -210,6 +210,20 @@ describe('a benchmark that is cut short', () => {
     expect(readFileSync(journalPathOf(out)).at(-1)).toBe('\n'.charCodeAt(0));
 
     expectWhole((await bench({ resume: journalPathOf(out) })).result);
+  });
+
+  it('keeps the journal where the result cannot be written, and writes it later without its models', async () => {
+    mkdirSync(out);
+    await expect(bench({ suite: smallSuite, out })).rejects.toMatchObject({
+      code: 'result-unwritable',
+      exitCode: 3,
+    });
+    expect(readdirSync(folder).sort()).toEqual(['result.json', 'result.json.journal.jsonl']);
+    rmdirSync(out);
+    const noCache = join(folder, 'no-cache');
+    const { result } = await bench({ resume: out, cacheDirectory: noCache });
+    expectWhole(result);
+    expect(readdirSync(folder)).toEqual(['result.json']);
   });
 
   it('gives up on a request that kills the process every time', async () => {
