@@ -58,7 +58,7 @@ export function benchCommand(): Command {
     .option('--threads <n>', 'intra-op threads per request (default: 1)', wholeNumber(1))
     .option('--repetitions <n>', 'times each cell is measured', wholeNumber(1))
     .option('--warmup <n>', 'requests per worker and model that are run first and discarded', wholeNumber(0))
-    .option('--seed <n>', 'of the order, the prompts and the weights of synthesised models', wholeNumber(0))
+    .option('--seed <n>', 'of the order of the requests and of their prompts', wholeNumber(0))
     .option('--deadline <seconds>', 'stop a request that takes longer, and count it as failed', seconds)
     .option('--out <file>', 'where the result goes (- for stdout; default: ./tokenwork-SUITE-TIME.json)')
     .option('--resume <file>', 'go on with a run that was cut short: its journal or its incomplete result')
