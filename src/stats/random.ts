@@ -33,10 +33,16 @@ export function xoshiro128starstar(state: readonly [number, number, number, numb
     }
     [a, b, c, d] = [w, x, y, z];
   };
-  const one = new Uint32Array(1);
   const uint32 = (): number => {
-    fill(one);
-    return one[0]!;
+    const output = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
+    const shifted = b << 9;
+    c ^= a;
+    d ^= b;
+    b ^= c;
+    a ^= d;
+    c ^= shifted;
+    d = rotateLeft(d, 11);
+    return output;
   };
   return {
     uint32,
