@@ -14,7 +14,7 @@ import { toolCommit, toolVersion } from '../version.js';
 
 // Beyond these a run measures nothing but the scheduler, and can take the machine down with it.
 const mostThreads = 8 * availableParallelism();
-const mostWorkers = 1024;
+const mostWorkers = 256;
 
 interface BenchFlags {
   suite?: string;
