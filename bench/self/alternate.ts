@@ -3,8 +3,9 @@ import type { Measured } from './figure.js';
 
 /** The median and the quartiles of single measurements. */
 export function summarise(values: readonly number[]): Measured {
-  const sorted = [...values].sort((a, b) => a - b);
-  return { value: quantile(sorted, 0.5), spread: [quantile(sorted, 0.25), quantile(sorted, 0.75)] };
+  const [value, low, high] = [0.5, 0.25, 0.75].map((probability) => quantile(values, probability));
+  if (value == null || low == null || high == null) throw new Error('nothing was measured');
+  return { value, spread: [low, high] };
 }
 
 /**

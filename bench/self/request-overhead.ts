@@ -37,7 +37,7 @@ export const requestOverhead: Figure = {
         insideNs = 0;
         const outcome = await runRequest(
           {
-            prompt: { kind: 'text', text, name: 'synthetic' },
+            prompt: { kind: 'text', text },
             completionTokens,
             batch: 1,
             stop: 'forced',

@@ -39,7 +39,7 @@ export async function runBench(options: BenchOptions): Promise<BenchOutcome> {
     const incomplete = thrown instanceof TokenworkError && thrown.exitCode === exitCode.incomplete;
     if (incomplete || !options.signal?.aborted) throw thrown;
     // Whatever the phase that was stopped throws for it.
-    throw interruptedEarly(thrown);
+    throw interruptedEarly(thrown, options.resume);
   }
 }
 
@@ -51,7 +51,7 @@ async function startRun(options: BenchOptions): Promise<BenchOutcome> {
   try {
     const prepared = await prepareRun(options);
     const { settings, suite, cells } = prepared;
-    refuseStopped(options.signal);
+    refuseStopped(options);
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
     const ceilings = await ceilingsFor(prepared, inventory.usableCores);
@@ -94,6 +94,9 @@ async function resumeRun(options: BenchOptions, named: string): Promise<BenchOut
   const contents = readJournal(journalPath);
   const { header } = contents;
   refuseOtherOptions(header, options);
+  // All is measured, and only the result was not written: that takes no model.
+  if (foldJournal(contents).run.complete)
+    return finish(Journal.reopen(journalPath, contents.validBytes), path);
   const prepared = await prepareResumed(header, options);
   refuseOtherModels(header, prepared.models);
   const inventory = await takeInventory();

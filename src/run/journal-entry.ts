@@ -10,7 +10,7 @@ import { metricSchema } from '../core/work.js';
 import { dtypes } from '../models/dtype.js';
 
 /** What a run was asked to do; what resuming it must repeat. */
-export const settingsSchema = z.strictObject({
+const settingsSchema = z.strictObject({
   workload: z.union([
     z.strictObject({ suite: z.string() }),
     z.strictObject({ trace: z.string(), limit: z.int().positive().nullable() }),

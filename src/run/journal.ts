@@ -3,6 +3,7 @@ import {
   existsSync,
   fdatasync,
   fdatasyncSync,
+  fstatSync,
   ftruncateSync,
   openSync,
   readFileSync,
@@ -80,7 +81,7 @@ export class Journal {
   static reopen(path: string, validBytes: number): Journal {
     try {
       const file = openSync(path, 'r+');
-      ftruncateSync(file, validBytes);
+      if (fstatSync(file).size > validBytes) ftruncateSync(file, validBytes);
       return new Journal(path, file, validBytes);
     } catch (cause) {
       throw new TokenworkError(

@@ -42,7 +42,7 @@ export const controlFields = { stopRequested: 0, stepsDone: 1, count: 2 } as con
 /** The method by which a sensor reads, or why it does not. */
 export type SensorState = { method: string } | Absence;
 
-export interface LoadedModelState {
+interface LoadedModelState {
   id: string;
   record: EngineRecord;
   loadNs: Nanoseconds;

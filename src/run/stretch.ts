@@ -41,7 +41,7 @@ const crashesAllowed = 1;
 export async function runStretch(stretch: Stretch): Promise<void> {
   const { prepared, journal, finished, crashes, options } = stretch;
   const { settings, models, cells } = prepared;
-  const { onProgress, signal } = options;
+  const { onProgress } = options;
   const unfinished = schedule({ ...prepared, ...settings }, settings).filter(({ id }) => !finished.has(id));
   const requests = unfinished.filter(({ id }) => (crashes.get(id) ?? 0) <= crashesAllowed);
   for (const request of unfinished) {
@@ -53,14 +53,14 @@ export async function runStretch(stretch: Stretch): Promise<void> {
   const sessions = await openSessions(models, cells, settings);
   let pool: WorkerPool | null = null;
   try {
-    refuseStopped(signal);
+    refuseStopped(options);
     const { workerModels, warnings } = sessions;
     pool = await openPool({
       workers: settings.concurrency,
       models: workerModels,
       originNs: stretch.originNs,
     });
-    refuseStopped(signal);
+    refuseStopped(options);
     stretch.onReady({ loaded: pool.loaded, records: sessions.records(pool.loaded), warnings });
     await measureWith(pool, requests, stretch);
   } finally {
@@ -129,16 +129,19 @@ function crashed({ id, cell, repetition }: ScheduledRequest): JournalEntry {
   };
 }
 
-/** Throws TokenworkError `interrupted` where the signal has been given before anything was measured. */
-export function refuseStopped(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw interruptedEarly();
+/** Throws TokenworkError `interrupted` where the run is to stop before anything is measured. */
+export function refuseStopped({ signal, resume }: BenchOptions): void {
+  if (signal?.aborted) throw interruptedEarly(undefined, resume);
 }
 
-export function interruptedEarly(cause?: unknown): TokenworkError {
+/** `resumed`: what the user named to go on with, where this was not the beginning. */
+export function interruptedEarly(cause?: unknown, resumed?: string): TokenworkError {
   return new TokenworkError(
     'interrupted',
     'The run was stopped before a request had finished.',
-    'Nothing was measured, and nothing is lost: start it again.',
+    resumed === undefined
+      ? 'Nothing was measured, and nothing is lost: start it again.'
+      : `What was measured before is kept. Go on with: tokenwork bench --resume ${resumed}`,
     { cause, exitCode: exitCode.incomplete },
   );
 }

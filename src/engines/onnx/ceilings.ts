@@ -3,6 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { TokenworkError } from '../../core/errors.js';
 import type { Ceilings } from '../../core/result.js';
 import type { Dtype } from '../../models/dtype.js';
+import { ortApi } from './native/api.js';
 import { BoundRun } from './native/bound-run.js';
 import { Memory } from './native/memory.js';
 import { type ProductShape, productOfInputs, productWithWeights } from './product-graph.js';
@@ -24,14 +25,15 @@ const leastRepeats = 3;
  * caches hold. Each is the best of repeats within a fixed time, since what disturbs a run only ever
  * slows it. Blocks the calling thread for a second or two.
  *
- * `memoryBandwidth` is `null` where there is too little memory to stream through; a dtype that ONNX
- * Runtime does not run here is left out of `gemm`. Throws TokenworkError `native-unavailable`.
+ * `memoryBandwidth` is `null` where there is too little memory to stream through, and a dtype that ONNX
+ * Runtime does not run here is left out of `gemm`; where the native back end does not load, both are.
  */
 export async function measureCeilings(options: {
   threads: number;
   dtypes: readonly Dtype[];
 }): Promise<Ceilings> {
   const { threads, dtypes } = options;
+  if (!nativeLoads()) return { memoryBandwidth: null, gemm: {}, threads };
   const memoryBandwidth = await measureBandwidth(threads);
   const gemm: Ceilings['gemm'] = {};
   for (const dtype of new Set(dtypes)) {
@@ -39,6 +41,17 @@ export async function measureCeilings(options: {
     if (rate !== null) gemm[dtype] = rate;
   }
   return { memoryBandwidth, gemm, threads };
+}
+
+/** The Node binding copies its outputs, which would be in the figures: better none than those. */
+function nativeLoads(): boolean {
+  try {
+    ortApi();
+    return true;
+  } catch (error) {
+    if (error instanceof TokenworkError && error.code === 'native-unavailable') return false;
+    throw error;
+  }
 }
 
 /**

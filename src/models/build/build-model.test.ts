@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { decodeModel } from '../onnx/proto.js';
-import { buildModel } from './build-model.js';
+import { buildModel, builtModelDirectory } from './build-model.js';
 import { largeRecipe, smallRecipes } from './shapes.test-support.js';
 
 let cache: string;
@@ -74,7 +74,9 @@ describe('building a model', () => {
 
   it('returns a folder built before as it is', async () => {
     const options = { dtype: 'fp32', seed: 11, cacheDirectory: cache } as const;
+    expect(await builtModelDirectory(smallRecipes.llama, options)).toBeNull();
     const folder = await buildModel(smallRecipes.llama, options);
+    expect(await builtModelDirectory(smallRecipes.llama, options)).toBe(folder);
     const { ctimeMs } = await stat(join(folder, 'config.json'));
     expect(await buildModel(smallRecipes.llama, options)).toBe(folder);
     expect((await stat(join(folder, 'config.json'))).ctimeMs).toBe(ctimeMs);

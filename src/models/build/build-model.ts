@@ -12,8 +12,6 @@ import { folderFiles } from './folder-files.js';
 import { defaultStyle, type Style } from './style.js';
 import { writeOnnx } from './write-onnx.js';
 
-export { buildGraph } from './build-graph.js';
-
 /**
  * Part of a built folder's name. Raise it whenever the same graph would come with other bytes: a change
  * to the random numbers, the tokenizer or the files around the graph. A change to the graph itself

@@ -115,7 +115,7 @@ describe.skipIf(!existsSync(stories))('stories260K', () => {
     const report = describeDecoderFlops(counted, step);
     expect(report).toMatchObject({ batch: 1, promptTokens: 16, pastTokens: 4, unknownOps: [], warnings: [] });
     expect(Object.keys(report.byOpType)[0]).toBe('MatMul');
-    expect(report.byOpType['MatMul']?.matmul).toBe(report.flops.matmul);
+    expect(report.byOpType.MatMul?.matmul).toBe(report.flops.matmul);
     expect(() => describeDecoderFlops(counted, { ...step, newTokens: 0 })).toThrow('cannot be counted');
   });
 });

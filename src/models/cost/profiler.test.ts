@@ -126,7 +126,7 @@ function byOperator(nodes: { op: string; outputs: (readonly number[])[] }[]): Re
   }
   for (const list of Object.values(grouped)) list.sort();
   // Whatever its options, ONNX Runtime gives each reader of a dequantised tensor a DequantizeLinear of its own.
-  const dequantised = grouped['DequantizeLinear'];
+  const dequantised = grouped.DequantizeLinear;
   return dequantised ? { ...grouped, DequantizeLinear: [...new Set(dequantised)] } : grouped;
 }
 

@@ -16,7 +16,7 @@ type AttributeValue =
   | { float: number }
   | { graph: GraphProto }
   | { tensor: TensorProto };
-export type AttributeValues = Record<string, AttributeValue>;
+type AttributeValues = Record<string, AttributeValue>;
 
 export interface NodeOptions {
   attributes?: AttributeValues;

@@ -12,6 +12,7 @@ import {
   ShapeMismatch,
   sizeOf,
   tensor,
+  UnresolvedShape,
   type Value,
 } from '../op-rule.js';
 
@@ -98,8 +99,9 @@ function convTranspose(op: OpContext): OpResult {
 }
 
 /** One FLOP for each element of each window. */
-const pool: Rule = (op) => {
+export const pool: Rule = (op) => {
   const data = input(op, 0);
+  if (op.attributes.int('channels_last', 0)) throw new UnresolvedShape('its channels come last');
   const kernel = op.attributes.ints('kernel_shape') ?? [];
   const output = [...data.shape.slice(0, 2), ...windowed(op, data.shape.slice(2), kernel)];
   return {
@@ -108,9 +110,10 @@ const pool: Rule = (op) => {
   };
 };
 
-const globalPool: Rule = (op) => {
+export const globalPool: Rule = (op) => {
   const data = input(op, 0);
-  const output = data.shape.map((size, axis) => (axis < 2 ? size : 1));
+  const channels = op.attributes.int('channels_last', 0) ? data.shape.length - 1 : 1;
+  const output = data.shape.map((size, axis) => (axis === 0 || axis === channels ? size : 1));
   return { outputs: [tensor(data.dtype, output)], flops: { elementwise: sizeOf(data) } };
 };
 

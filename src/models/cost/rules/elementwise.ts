@@ -126,7 +126,7 @@ function evaluated(
   if (operands.some((value) => value !== undefined && !value.values)) return undefined;
   const places = operands.map((value) => value && broadcastIndices(value.shape, shape));
   return Array.from({ length: count }, (_, index) =>
-    compute(...operands.map((value, which) => value?.values![places[which]![index]!] as number)),
+    compute(...operands.map((value, which) => value?.values?.[places[which]![index]!] as number)),
   );
 }
 

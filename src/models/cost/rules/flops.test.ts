@@ -78,8 +78,9 @@ describe('scaled dot-product attention, 4 × 8 heads of 64, 128 queries (PyTorch
       const attributes = { ...given.attributes, is_causal: 1, unidirectional: 1 };
       const { matmul, causal } = flops({ ...given, attributes });
       expect(matmul).toBe(expected);
-      // Row i of 128 sees keys − 128 + i + 1 of the keys.
-      const pairs = Array.from({ length: 128 }, (_, i) => keys - 128 + i + 1).reduce((a, b) => a + b);
+      // Row i of 128 sees the cached keys and i + 1 of the new ones.
+      const past = /past|Group/.test(name) ? keys - 128 : 0;
+      const pairs = Array.from({ length: 128 }, (_, i) => past + i + 1).reduce((a, b) => a + b);
       expect(causal).toBe(4 * 8 * pairs * 64 * 4);
       if (name !== 'GroupQueryAttention') expect(flops(given).causal).toBe(expected);
     });

@@ -10,6 +10,7 @@
  */
 import { DataType, elementCount } from '../../onnx/tensor-data.js';
 import {
+  broadcast,
   extent,
   input,
   type NodeFlops,
@@ -20,7 +21,7 @@ import {
   sizeOf,
   tensor,
 } from '../op-rule.js';
-import { convolution } from './convolution.js';
+import { convolution, globalPool, pool } from './convolution.js';
 import { type Product, productFlops, productOf } from './matrix-products.js';
 
 function integerFlops(product: Product): NodeFlops {
@@ -119,7 +120,7 @@ function convInteger(op: OpContext): OpResult {
 function qLinearBinary(op: OpContext): OpResult {
   const a = input(op, 0);
   const b = input(op, 3);
-  const shape = sizeOf(a) >= sizeOf(b) ? a.shape : b.shape;
+  const shape = broadcast(a.shape, b.shape);
   return { outputs: [tensor(a.dtype, shape)], flops: { elementwise: 8 * elementCount(shape) } };
 }
 
@@ -160,4 +161,6 @@ export const quantisedRules: RuleTable = {
   QLinearSigmoid: qLinearUnary,
   QLinearLeakyRelu: qLinearUnary,
   QLinearConcat: qLinearConcat,
+  QLinearAveragePool: pool,
+  QLinearGlobalAveragePool: globalPool,
 };
