@@ -3,7 +3,7 @@ import type { WorkMetric } from '../core/work.js';
 import { hoover } from '../stats/concentration.js';
 import { rankCorrelation } from '../stats/rank.js';
 import { sampleBuffer } from './cell-sample.js';
-import { type CellTotals, totalsOf } from './cell-totals.js';
+import { type CellTotals, pickCells, totalsOf } from './cell-totals.js';
 import { observe, workColumn } from './observations.js';
 import { fittedTariff, type Tariff, tariffs } from './tariff.js';
 
@@ -58,22 +58,9 @@ function commonTotals(baseline: Result, candidate: Result, metric: WorkMetric): 
   }) as [CellTotals, CellTotals];
   const measuredAfter = new Set(after.cell);
   const shared = new Set([...before.cell].filter((cell) => measuredAfter.has(cell)));
-  return [only(before, shared), only(after, shared)];
-}
-
-function only(totals: CellTotals, cells: ReadonlySet<number>): CellTotals {
-  const kept = Array.from(totals.cell.keys()).filter((c) => cells.has(totals.cell[c]!));
-  const pick = (column: Float64Array) => Float64Array.from(kept, (c) => column[c]!);
-  return {
-    cell: Uint32Array.from(kept, (c) => totals.cell[c]!),
-    model: Uint32Array.from(kept, (c) => totals.model[c]!),
-    models: totals.models,
-    requests: pick(totals.requests),
-    work: pick(totals.work),
-    tokens: pick(totals.tokens),
-    promptTokens: pick(totals.promptTokens),
-    completionTokens: pick(totals.completionTokens),
-  };
+  const common = (totals: CellTotals) =>
+    Array.from(totals.cell.keys()).filter((c) => shared.has(totals.cell[c]!));
+  return [pickCells(before, common(before)), pickCells(after, common(after))];
 }
 
 function finite(value: number): number | null {

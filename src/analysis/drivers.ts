@@ -1,8 +1,7 @@
 import { explainedVariance } from '../stats/explained-variance.js';
 import { shapleyValues } from '../stats/shapley.js';
 import type { CellSample } from './cell-sample.js';
-import { type Factor, factorColumns, factorsOf } from './factors.js';
-import type { Observations } from './observations.js';
+import { columnCount, type Factor, factorAmong, factorColumns } from './factors.js';
 
 export interface Driver {
   factor: string;
@@ -24,12 +23,12 @@ const mostFactors = 12;
  * the design, cells weighing as their requests. Exact over all subsets. What no factor explains, noise and
  * interactions among it, is `unexplained`. A string where there is nothing to explain, saying why.
  */
-export function driversOf(observations: Observations, sample: CellSample): Drivers | string {
+export function driversOf(factors: readonly Factor[], sample: CellSample): Drivers | string {
   const { totals, rate, weight } = sample;
   if (rate.some((value) => !(value > 0))) return 'a cell did no work';
   const target = rate.map(Math.log);
   const leftOut: Drivers['leftOut'] = [];
-  const varying = factorsOf(observations, totals);
+  const varying = factors.map((factor) => factorAmong(factor, totals)).filter(({ levels }) => levels > 1);
   // Half the cells at most go into coefficients, or the factors would explain noise.
   const budget = Math.floor((target.length - 1) / 2);
   const { kept, degree } = affordable(varying, budget, leftOut);
@@ -59,7 +58,7 @@ function affordable(
   leftOut: Drivers['leftOut'],
 ): { kept: Factor[]; degree: 1 | 2 } {
   const size = (chosen: readonly Factor[], degree: 1 | 2) =>
-    chosen.reduce((sum, factor) => sum + factorColumns(factor, degree).length, 0);
+    chosen.reduce((sum, factor) => sum + columnCount(factor, degree), 0);
   const kept = [...factors];
   for (;;) {
     for (const degree of [2, 1] as const) {

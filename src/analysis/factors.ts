@@ -1,74 +1,114 @@
 import type { CellTotals } from './cell-totals.js';
 import type { Observations } from './observations.js';
 
-/** A factor of the design that varies over a metric's cells. */
+/** A factor of the design that varies over the cells. */
 export interface Factor {
   name: string;
   levels: number;
-  /** One value per entry of the totals: a number, or a category. */
-  values: readonly number[] | readonly string[];
+  /** One value per cell: a number, or a category by its number. */
+  values: Float64Array;
+  numeric: boolean;
+}
+
+/**
+ * The varying factors over a run's cells: those the cells name, and the prompt and completion lengths,
+ * which are measured where a cell does not name them (a text's length is known to the tokenizer only).
+ * Factors that sort the cells alike are one, under all their names.
+ */
+export function factorsOf(observations: Observations): Factor[] {
+  const { cells } = observations;
+  const measured: Record<string, Float64Array> = {
+    promptTokens: meanByCell(observations, observations.promptTokens),
+    completionTokens: meanByCell(observations, observations.completionTokens),
+  };
+  const names = new Set(Object.keys(measured));
+  for (const cell of cells) for (const name of Object.keys(cell.factors)) names.add(name);
+  const seen = new Uint8Array(cells.length);
+  for (const c of observations.cell) seen[c] = 1;
+  const factors = [...names].map((name) => {
+    const named = cells.map(({ factors }, c) => factors[name] ?? measured[name]?.[c] ?? none);
+    return factorFrom(name, named);
+  });
+  return mergeAliases(
+    factors.map((factor) => among(factor, seen)).filter(({ levels }) => levels > 1),
+    seen,
+  );
+}
+
+/** A factor over the cells of one metric only. */
+export function factorAmong({ name, numeric, values }: Factor, totals: CellTotals): Factor {
+  const own = new Float64Array(totals.cell.length);
+  for (let k = 0; k < own.length; k++) own[k] = values[totals.cell[k]!]!;
+  return { name, numeric, values: own, levels: new Set(own).size };
 }
 
 /** Where a cell has no value of a factor that others have. */
 const none = '(none)';
 
-/**
- * The varying factors: those the cells name, and the prompt and completion lengths, which are measured
- * where a cell does not name them (a text's length is known to the tokenizer only). Two factors that
- * sort the cells alike are one, under both names.
- */
-export function factorsOf({ cells }: Observations, totals: CellTotals): Factor[] {
-  const entries = Array.from(totals.cell, (cell) => cells[cell]!.factors);
-  const names = new Set(entries.flatMap((factors) => Object.keys(factors)));
-  const mean = (column: Float64Array) => Array.from(column, (sum, c) => sum / totals.requests[c]!);
-  const measured: Record<string, number[]> = {
-    promptTokens: mean(totals.promptTokens),
-    completionTokens: mean(totals.completionTokens),
-  };
-  const factors = [...new Set([...Object.keys(measured), ...names])].map((name) => {
-    const named = entries.map((factors, c) => factors[name] ?? measured[name]?.[c]);
-    return factor(name, named);
-  });
-  return mergeAliases(factors.filter(({ levels }) => levels > 1));
+function factorFrom(name: string, values: readonly (number | string | boolean)[]): Factor {
+  const numeric = values.every((value) => typeof value === 'number');
+  const codes = new Map<number | string | boolean, number>();
+  const encoded = new Float64Array(values.length);
+  for (const [c, value] of values.entries()) {
+    if (!codes.has(value)) codes.set(value, codes.size);
+    encoded[c] = numeric ? (value as number) : codes.get(value)!;
+  }
+  return { name, numeric, values: encoded, levels: codes.size };
 }
 
-function factor(name: string, values: readonly (number | string | boolean | undefined)[]): Factor {
-  const numeric = values.every((value): value is number => typeof value === 'number');
-  const levels = new Set(values).size;
-  return { name, levels, values: numeric ? values : values.map((value) => String(value ?? none)) };
+/** With the levels of the cells that were seen. */
+function among(factor: Factor, seen: Uint8Array): Factor {
+  return { ...factor, levels: new Set(factor.values.filter((_, c) => seen[c] === 1)).size };
 }
 
 /** `language` and `promptKind` may split the cells alike; two names for one split would share its credit. */
-function mergeAliases(factors: readonly Factor[]): Factor[] {
-  const bySplit = new Map<string, Factor>();
+function mergeAliases(factors: readonly Factor[], seen: Uint8Array): Factor[] {
+  const merged: Factor[] = [];
   for (const factor of factors) {
-    const seen = new Map<number | string, number>();
-    const split = factor.values.map((value) => {
-      if (!seen.has(value)) seen.set(value, seen.size);
-      return seen.get(value);
-    });
-    const key = split.join();
-    const twin = bySplit.get(key);
-    bySplit.set(key, twin === undefined ? factor : { ...twin, name: `${twin.name} = ${factor.name}` });
+    const twin = merged.findIndex(
+      (other) => other.levels === factor.levels && sameSplit(other, factor, seen),
+    );
+    if (twin < 0) merged.push(factor);
+    else merged[twin] = { ...merged[twin]!, name: `${merged[twin]!.name} = ${factor.name}` };
   }
-  return [...bySplit.values()];
+  return merged;
+}
+
+function sameSplit(a: Factor, b: Factor, seen: Uint8Array): boolean {
+  const partner = new Map<number, number>();
+  return a.values.every((value, c) => {
+    if (seen[c] === 0) return true;
+    if (!partner.has(value)) partner.set(value, b.values[c]!);
+    return partner.get(value) === b.values[c];
+  });
+}
+
+function meanByCell({ cell, cells }: Observations, column: Float64Array): Float64Array {
+  const [sums, counts] = [new Float64Array(cells.length), new Float64Array(cells.length)];
+  for (let i = 0; i < cell.length; i++) {
+    sums[cell[i]!]! += column[i]!;
+    counts[cell[i]!]!++;
+  }
+  return sums.map((sum, c) => (counts[c] === 0 ? 0 : sum / counts[c]!));
 }
 
 /**
  * The columns that stand for a factor in a regression: for numbers their logarithm, and its square at
  * `degree` 2 where three values or more can show a bend; for categories one indicator each but the first.
  */
-export function factorColumns({ values, levels }: Factor, degree: 1 | 2): Float64Array[] {
-  if (typeof values[0] === 'number') {
-    const numbers = values as readonly number[];
-    const logarithmic = numbers.every((value) => value >= 0);
-    const linear = Float64Array.from(numbers, (value) => (logarithmic ? Math.log1p(value) : value));
+export function factorColumns({ values, levels, numeric }: Factor, degree: 1 | 2): Float64Array[] {
+  if (numeric) {
+    const logarithmic = values.every((value) => value >= 0);
+    const linear = logarithmic ? values.map(Math.log1p) : values;
     const mean = linear.reduce((sum, value) => sum + value, 0) / linear.length;
     const centred = linear.map((value) => value - mean);
     return degree === 2 && levels > 2 ? [centred, centred.map((value) => value * value)] : [centred];
   }
-  const categories = [...new Set(values as readonly string[])].slice(1);
-  return categories.map((category) =>
-    Float64Array.from(values as readonly string[], (value) => (value === category ? 1 : 0)),
-  );
+  const categories = [...new Set(values)].slice(1);
+  return categories.map((category) => values.map((value) => (value === category ? 1 : 0)));
+}
+
+/** How many columns `factorColumns` gives. */
+export function columnCount({ levels, numeric }: Factor, degree: 1 | 2): number {
+  return numeric ? (levels > 2 ? degree : 1) : levels - 1;
 }

@@ -8,12 +8,13 @@ import { sampleBuffer } from './cell-sample.js';
 import { totalsOf } from './cell-totals.js';
 import { type Driver, driversOf } from './drivers.js';
 import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
+import { type Factor, factorsOf } from './factors.js';
 import { type Observations, observe, workColumn } from './observations.js';
-import { type PlainToken, plainTokenOf } from './plain-token.js';
+import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
 import { type StageEffect, stageEffects } from './stage-effects.js';
 import type { Design, Statistic } from './statistic.js';
 import { fittedTariff, type Prices, type Tariff, tariffs } from './tariff.js';
-import { uniformityStatistics } from './uniformity.js';
+import { type UniformityOptions, uniformityStatistics } from './uniformity.js';
 import { estimateNoise, type Noise, noNoise } from './within-cell-noise.js';
 import { type CrossSubsidy, worstCells } from './worst-cells.js';
 
@@ -114,22 +115,33 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     effectiveTokens: observations.cells.length > cellsListed ? null : {},
     stages: [],
   };
+  const context: Context = {
+    result,
+    observations,
+    factors: factorsOf(observations),
+    reference: referenceCells(observations),
+    options: { design, seed, resamples },
+  };
   for (const metric of metrics) {
-    const reason = addMetric(findings, result, observations, metric, { design, seed, resamples });
+    const reason = addMetric(findings, metric, context);
     if (reason !== null) findings.notMeasured[metric] = reason;
   }
   findings.stages = stageEffects(observations, findings.plainToken);
   return findings;
 }
 
+/** What all metrics' findings share. */
+interface Context {
+  result: Result;
+  observations: Observations;
+  factors: readonly Factor[];
+  reference: ReadonlySet<number>;
+  options: UniformityOptions;
+}
+
 /** Adds one metric's findings; returns why there are none. */
-function addMetric(
-  findings: Findings,
-  result: Result,
-  observations: Observations,
-  metric: WorkMetric,
-  options: { design: Design; seed: number; resamples: number },
-): string | null {
+function addMetric(findings: Findings, metric: WorkMetric, context: Context): string | null {
+  const { result, observations, options } = context;
   const about = result.metrics[metric];
   const work = workColumn(observations, metric);
   const totals = totalsOf(observations, work);
@@ -143,7 +155,7 @@ function addMetric(
   const unit = about?.unit ?? '';
   const estimated = estimateNoise(observations, totals, work);
   const noise = estimated ?? (about?.provenance === 'derived' ? noNoise(totals) : null);
-  const plainToken = plainTokenOf(observations, totals, noise, `${unit}/token`);
+  const plainToken = plainTokenOf(observations, context.reference, totals, noise, `${unit}/token`);
   findings.plainToken[metric] = plainToken;
   if (findings.effectiveTokens !== null) {
     findings.effectiveTokens[metric] = effectiveTokensOf(observations, totals, noise, plainToken);
@@ -153,7 +165,7 @@ function addMetric(
   const drivers =
     of.misbilledShare.verdict === 'not distinguishable'
       ? 'work per token does not vary beyond noise'
-      : driversOf(observations, sample);
+      : driversOf(context.factors, sample);
   findings.uniformity[metric] = {
     unit,
     cells: totals.cell.length,

@@ -4,9 +4,10 @@ import { type CellSample, sampleBuffer } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
 import { deviationErrors, fairestWork, leastMisbilledBias } from './noise-bias.js';
 import { noiseSource } from './noise-draws.js';
-import { type Resamples, resample, type Spread, spreadOf } from './resampling.js';
+import { type Spread, spreadOf } from './resampling.js';
 import type { Design } from './statistic.js';
-import type { Measure } from './uniformity-statistics.js';
+import { type Part, thin } from './thinning.js';
+import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
 
 /** What the noise between repetitions does to one statistic. */
@@ -22,9 +23,9 @@ export interface NoiseEffect {
 }
 
 /**
- * The noise's effect on every measure, by parametric bootstrap: the same draws of noise on the fair bill
- * (the hypothesis), on the work as observed, and on the fairest work the data allow. `null` per measure
- * where the resamples do not determine it.
+ * The noise's effect on every measure, by parametric bootstrap: draws of noise on the fair bill (the
+ * hypothesis), on the work as observed, and on the fairest work the data allow. `null` per measure where
+ * the resamples do not determine it.
  *
  * An unevenness is inflated by noise in a way that depends on how many cells are truly fair, which nothing
  * can estimate well (the kink of |x|; Cai & Low 2011). The interval therefore spans the least and the most
@@ -33,69 +34,86 @@ export interface NoiseEffect {
 export function noiseEffects(
   totals: CellTotals,
   noise: Noise,
-  measures: readonly Measure[],
-  { random, resamples, design }: { random: Random; resamples: number; design: Design },
-): Map<Measure, NoiseEffect | null> {
+  { design, random, resamples }: { design: Design; random: Random; resamples: number },
+): Map<StatisticName, NoiseEffect | null> {
+  const thinning = thin(totals, noise, random);
+  const draws: Draw[] = [];
+  let bench: Bench | null = null;
+  let part: Part | null = null;
+  for (let drawn = 0; drawn < resamples; drawn++) {
+    const next = thinning.next();
+    if (bench === null || next.totals !== part?.totals) bench = benchOf(next, random, design);
+    part = next;
+    draws.push(bench());
+  }
   const observed = sampleBuffer(totals).fill(totals.work);
-  const errors = deviationErrors(observed, noise);
-  const fairest = fairestWork(observed, errors);
-  const factors = new Float64Array(totals.work.length);
-  const product = new Float64Array(totals.work.length);
-  const drawNoise = noiseSource(noise, totals, random);
-  const buffer = sampleBuffer(totals);
-  const around = (work: Float64Array) => () => {
-    drawNoise(factors);
-    for (let c = 0; c < factors.length; c++) product[c] = work[c]! * factors[c]!;
-    return buffer.fill(product);
-  };
-  const inflated = measures.filter((measure) => measure.inflated);
-  const fair = resample(measures, resamples, around(observed.bill.slice()));
-  // Where the requests are a sample, their own spread is the error; noise matters for its bias alone.
-  const asObserved = resample(design === 'fixed' ? measures : inflated, resamples, around(totals.work));
-  const asFairest = resample(inflated, resamples, around(fairest));
-  const fairestSample = sampleBuffer(totals).fill(fairest);
-
+  const least = leastMisbilledBias(observed, deviationErrors(observed, noise));
   return new Map(
-    measures.map((measure) => [
-      measure,
-      effectOn(measure, { fair, asObserved, asFairest, observed, fairestSample, errors }),
-    ]),
+    measuresFor(totals).map((measure) => {
+      const effect =
+        thinning.errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, thinning.errorScale);
+      return [measure.name, effect && measure.name === 'misbilledShare' ? widened(effect, least) : effect];
+    }),
   );
 }
 
-function effectOn(
-  measure: Measure,
-  run: {
-    fair: Resamples;
-    asObserved: Resamples;
-    asFairest: Resamples;
-    observed: CellSample;
-    fairestSample: CellSample;
-    errors: Float64Array;
-  },
-): NoiseEffect | null {
-  const floor = spreadOf(run.fair.of(measure)!);
-  if (floor === null) return null;
-  const unbiased = { floor, bias: 0, leastBias: 0, mostBias: 0 };
-  const around = run.asObserved.of(measure);
-  // A sampled workload's R² and elasticity have their error from the sample.
-  if (around === undefined) return { ...unbiased, error: { below: 0, above: 0 } };
-  const spread = spreadOf(around);
-  if (spread === null) return null;
-  if (!measure.inflated) return { ...unbiased, error: { below: spread.sd, above: spread.sd } };
+/** Values under one draw of noise: of the fair bill, and how far it moved those of the two other patterns. */
+type Draw = Record<'fair' | 'shift' | 'fairestShift', Partial<Record<StatisticName, number>>>;
+type Bench = () => Draw;
 
-  const bias = spread.mean - measure.of(run.observed);
-  const fairest = spreadOf(run.asFairest.of(measure)!);
-  const fairestBias = fairest === null ? bias : fairest.mean - measure.of(run.fairestSample);
-  const biases = [bias, fairestBias];
-  let above = spread.sd;
-  if (measure.name === 'misbilledShare') {
-    const least = leastMisbilledBias(run.observed, run.errors);
-    biases.push(least.bias);
-    above = Math.max(above, least.standardError);
-  }
-  const error = { below: spread.sd, above };
-  return { floor, error, bias, leastBias: Math.min(...biases), mostBias: Math.max(...biases) };
+function benchOf({ totals, noise }: Part, random: Random, design: Design): Bench {
+  const measures = measuresFor(totals);
+  const inflated = measures.filter((measure) => measure.inflated);
+  // Where the requests are a sample, that is the error; noise matters for the bias it gives alone.
+  const moved = design === 'fixed' ? measures : inflated;
+  const evaluate = (sample: CellSample, wanted: readonly Measure[]) =>
+    Object.fromEntries(wanted.map((measure) => [measure.name, measure.of(sample)])) as Draw['fair'];
+
+  const observed = sampleBuffer(totals).fill(totals.work);
+  const fairest = fairestWork(observed, deviationErrors(observed, noise!));
+  const atRest = evaluate(observed, moved);
+  const fairestAtRest = evaluate(sampleBuffer(totals).fill(fairest), inflated);
+  const drawNoise = noiseSource(noise!, totals, random);
+  const factors = new Float64Array(totals.work.length);
+  const product = new Float64Array(totals.work.length);
+  const buffer = sampleBuffer(totals);
+  const disturbed = (work: Float64Array, wanted: readonly Measure[]) => {
+    drawNoise(factors);
+    for (let c = 0; c < factors.length; c++) product[c] = work[c]! * factors[c]!;
+    return evaluate(buffer.fill(product), wanted);
+  };
+  const shift = (to: Draw['fair'], from: Draw['fair']) =>
+    Object.fromEntries(
+      Object.entries(to).map(([name, value]) => [name, value - from[name as StatisticName]!]),
+    ) as Draw['fair'];
+  return () => ({
+    fair: disturbed(observed.bill, measures),
+    shift: shift(disturbed(totals.work, moved), atRest),
+    fairestShift: shift(disturbed(fairest, inflated), fairestAtRest),
+  });
+}
+
+function effectOn(measure: Measure, draws: readonly Draw[], errorScale: number): NoiseEffect | null {
+  const spread = (kind: keyof Draw) =>
+    spreadOf(
+      draws.map((draw) => draw[kind][measure.name] ?? 0),
+      errorScale,
+    );
+  const [floor, shift] = [spread('fair'), spread('shift')];
+  if (floor === null || shift === null) return null;
+  const error = { below: shift.sd, above: shift.sd };
+  if (!measure.inflated) return { floor, error, bias: 0, leastBias: 0, mostBias: 0 };
+  const biases = [shift.mean, spread('fairestShift')?.mean ?? shift.mean];
+  return { floor, error, bias: shift.mean, leastBias: Math.min(...biases), mostBias: Math.max(...biases) };
+}
+
+function widened(effect: NoiseEffect, least: { bias: number; standardError: number }): NoiseEffect {
+  return {
+    ...effect,
+    error: { ...effect.error, above: Math.max(effect.error.above, least.standardError) },
+    leastBias: Math.min(effect.leastBias, least.bias),
+    mostBias: Math.max(effect.mostBias, least.bias),
+  };
 }
 
 /** The 95% interval of a statistic on a fixed design, where noise alone is random. */

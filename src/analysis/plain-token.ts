@@ -22,16 +22,16 @@ export interface PlainToken {
 /** Work per billed token of the reference cell, for each model whose run has one. */
 export function plainTokenOf(
   observations: Observations,
+  reference: ReadonlySet<number>,
   totals: CellTotals,
   noise: Noise | null,
   unit: string,
 ): PlainToken {
   const { cells } = observations;
-  const plain = plainCells(observations);
   const byModel: PlainToken['byModel'] = {};
   for (let c = 0; c < totals.cell.length; c++) {
     const { id, model } = cells[totals.cell[c]!]!;
-    if (!plain.has(totals.cell[c]!) || byModel[model] !== undefined || totals.work[c] === 0) continue;
+    if (!reference.has(totals.cell[c]!) || byModel[model] !== undefined || totals.work[c] === 0) continue;
     const value = totals.work[c]! / totals.tokens[c]!;
     const reach =
       noise === null
@@ -54,7 +54,7 @@ export function plainTokenOf(
 }
 
 /** The cells all of whose requests are reference requests, alone in their batch. */
-function plainCells({ cells, cell, rows }: Observations): Set<number> {
+export function referenceCells({ cells, cell, rows }: Observations): Set<number> {
   const plain = new Set<number>();
   const other = new Set<number>();
   for (const [i, { tokens }] of rows.entries()) {

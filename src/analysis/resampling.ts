@@ -1,23 +1,5 @@
 import { quantile } from '../stats/quantile.js';
 import { studentTCritical } from '../stats/student-t.js';
-import type { CellSample } from './cell-sample.js';
-import type { Measure } from './uniformity-statistics.js';
-
-/** Measures' values over a bootstrap's resamples. */
-export interface Resamples {
-  /** `undefined` for a measure that was not asked for. */
-  of(measure: Measure): Float64Array | undefined;
-}
-
-/** Evaluates `measures` on `count` samples, which `draw` makes one after another. */
-export function resample(measures: readonly Measure[], count: number, draw: () => CellSample): Resamples {
-  const values = new Map(measures.map((measure) => [measure.name, new Float64Array(count)]));
-  for (let drawn = 0; drawn < count; drawn++) {
-    const sample = draw();
-    for (const measure of measures) values.get(measure.name)![drawn] = measure.of(sample);
-  }
-  return { of: (measure) => values.get(measure.name) };
-}
 
 export interface Spread {
   mean: number;
@@ -33,17 +15,19 @@ export interface Spread {
  */
 const enoughForPercentiles = 400;
 
-/** Mean, spread and central 95% of the resamples that determine a value; `null` where half do not. */
-export function spreadOf(values: Float64Array): Spread | null {
+/**
+ * Mean, spread and central 95% of the resamples that determine a value; `null` where half do not. With an
+ * `errorScale` other than 1 they were made on a part of the cells, and their spread is scaled to the whole.
+ */
+export function spreadOf(values: readonly number[], errorScale = 1): Spread | null {
   const determined = values.filter((value) => Number.isFinite(value));
   if (determined.length < 2 || determined.length * 2 < values.length) return null;
   const mean = determined.reduce((sum, value) => sum + value, 0) / determined.length;
   const squares = determined.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  const sd = Math.sqrt(squares / (determined.length - 1));
-  const list = Array.from(determined);
-  if (determined.length < enoughForPercentiles) {
+  const sd = errorScale * Math.sqrt(squares / (determined.length - 1));
+  if (errorScale !== 1 || determined.length < enoughForPercentiles) {
     const reach = studentTCritical(0.025, determined.length - 1) * sd;
     return { mean, sd, low: mean - reach, high: mean + reach };
   }
-  return { mean, sd, low: quantile(list, 0.025)!, high: quantile(list, 0.975)! };
+  return { mean, sd, low: quantile(determined, 0.025)!, high: quantile(determined, 0.975)! };
 }

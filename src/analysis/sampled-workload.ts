@@ -2,14 +2,15 @@ import type { Random } from '../stats/random.js';
 import { studentTCritical } from '../stats/student-t.js';
 import { sampleBuffer } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
-import { resample, spreadOf } from './resampling.js';
-import type { Measure } from './uniformity-statistics.js';
+import { spreadOf } from './resampling.js';
+import { thin } from './thinning.js';
+import { measuresFor, type StatisticName } from './uniformity-statistics.js';
 
 /** With fewer clusters than this a cluster bootstrap's intervals are far too narrow. */
 export const fewestClusters = 10;
 
 /** A statistic's 95% interval over samples like this one. */
-export interface SampleInterval {
+export interface Interval {
   low: number;
   high: number;
 }
@@ -23,28 +24,47 @@ export interface SampleInterval {
  */
 export function clusterIntervals(
   totals: CellTotals,
-  measures: readonly Measure[],
   { random, resamples }: { random: Random; resamples: number },
-): Map<Measure, SampleInterval | null> {
-  const size = totals.work.length;
-  const buffer = sampleBuffer(totals);
-  const copies = new Float64Array(size);
+): Map<StatisticName, Interval | null> {
+  const thinning = thin(totals, null, random);
+  const measures = measuresFor(totals);
+  const drawn = new Map<StatisticName, number[]>(measures.map(({ name }) => [name, []]));
+  const atRest = new Map<StatisticName, number[]>(measures.map(({ name }) => [name, []]));
+  for (let k = 0; k < resamples; k++) {
+    const part = thinning.next().totals;
+    const own = part === totals ? measures : measuresFor(part);
+    const observed = sampleBuffer(part).fill(part.work);
+    // Copies of one model's cells keep the order of their rates.
+    const order = part.models === 1 ? observed.order() : undefined;
+    const sample = sampleBuffer(part).fill(part.work, drawCopies(part.work.length, random), order);
+    for (const measure of own) {
+      drawn.get(measure.name)!.push(measure.of(sample));
+      atRest.get(measure.name)!.push(measure.of(observed));
+    }
+  }
   const observed = sampleBuffer(totals).fill(totals.work);
-  const order = totals.models === 1 ? observed.order() : undefined;
-  const drawn = resample(measures, resamples, () => {
-    copies.fill(0);
-    for (let k = 0; k < size; k++) copies[random.below(size)]!++;
-    return buffer.fill(totals.work, copies, order);
-  });
   const t = studentTCritical(0.025, Math.max(1, effectiveNumber(totals.tokens) - 1));
   return new Map(
     measures.map((measure) => {
-      const spread = spreadOf(drawn.of(measure)!);
-      if (spread === null) return [measure, null];
-      const centre = 2 * measure.of(observed) - spread.mean;
-      return [measure, { low: centre - t * spread.sd, high: centre + t * spread.sd }];
+      const { name } = measure;
+      if (measure.extreme && thinning.errorScale < 1) return [name, null];
+      const shift = spreadOf(
+        drawn.get(name)!.map((value, k) => value - atRest.get(name)![k]!),
+        thinning.errorScale,
+      );
+      if (shift === null) return [name, null];
+      // A bias falls with the number of cells, an error with its root.
+      const centre = measure.of(observed) - shift.mean * thinning.errorScale ** 2;
+      return [name, { low: centre - t * shift.sd, high: centre + t * shift.sd }];
     }),
   );
+}
+
+/** How often each of `size` cells comes up in as many draws with replacement. */
+function drawCopies(size: number, random: Random): Float64Array {
+  const copies = new Float64Array(size);
+  for (let k = 0; k < size; k++) copies[random.below(size)]!++;
+  return copies;
 }
 
 /** (Σx)²/Σx²: how many equal parts are as uneven as these (Kish 1965). */

@@ -1,6 +1,7 @@
 import { hoover } from '../stats/concentration.js';
 import { fitLinear } from '../stats/least-squares.js';
 import type { CellSample } from './cell-sample.js';
+import { pickNumbers } from './cell-totals.js';
 
 /** Price lists by how many prices they have: one; input and output; input, output and a fee per request. */
 export const tariffs = ['oneRate', 'inputOutput', 'inputOutputFee'] as const;
@@ -26,22 +27,22 @@ export function fittedTariff(
   const bill = new Float64Array(work.length);
   const prices: Prices[] = [];
   for (let model = 0; model < totals.models; model++) {
-    const own = Array.from(totals.model.keys()).filter((c) => totals.model[c] === model);
-    const perRequest = (column: Float64Array) => own.map((c) => column[c]! / totals.requests[c]!);
+    const own = totals.model.map((_, c) => c).filter((c) => totals.model[c] === model);
+    const requests = pickNumbers(totals.requests, own);
+    const perRequest = (column: Float64Array) =>
+      pickNumbers(column, own).map((value, k) => value / requests[k]!);
     const columns =
       tariff === 'oneRate'
         ? [perRequest(totals.tokens)]
         : [perRequest(totals.promptTokens), perRequest(totals.completionTokens)];
-    if (tariff === 'inputOutputFee') columns.push(own.map(() => 1));
-    const fit = fitLinear(
-      columns,
-      // In units of the model's mean price, so that no metric's unit is too large or too small.
-      perRequest(work).map((value) => (price[model] === 0 ? 0 : value / price[model]!)),
-      own.map((c) => weight[c]!),
-    );
+    if (tariff === 'inputOutputFee') columns.push(perRequest(totals.requests));
+    // In units of the model's mean price, so that no metric's unit is too large or too small.
+    const unit = price[model]! || 1;
+    const scaled = perRequest(work).map((value) => value / unit);
+    const fit = fitLinear(columns, scaled, pickNumbers(weight, own));
     if (fit === null) return null;
-    for (const [k, c] of own.entries()) bill[c] = fit.fitted[k]! * price[model]! * totals.requests[c]!;
-    const [input, output = input, fee = 0] = fit.coefficients.map((value) => value * price[model]!);
+    for (let k = 0; k < own.length; k++) bill[own[k]!] = fit.fitted[k]! * unit * requests[k]!;
+    const [input, output = input, fee = 0] = fit.coefficients.map((value) => value * unit);
     prices.push({ model, inputPerToken: input!, outputPerToken: output!, perRequest: fee });
   }
   return { prices, misbilledShare: hoover(work, bill) };

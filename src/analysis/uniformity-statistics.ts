@@ -31,6 +31,8 @@ export interface Measure {
   against: 'above' | 'below' | 'either';
   /** Noise makes it larger, as it does every measure of unevenness. */
   inflated: boolean;
+  /** It hangs on a single cell, and cannot be judged by a part of them. */
+  extreme: boolean;
   /** Why it may be undetermined. */
   undetermined: string;
 }
@@ -42,11 +44,19 @@ export function measuresFor(totals: CellTotals): Measure[] {
     uniform: number,
     of: Measure['of'],
     undetermined = 'the cells did no work',
-  ): Measure => ({ name, of, uniform, against: 'above', inflated: true, undetermined });
+  ): Measure => ({
+    name,
+    of,
+    uniform,
+    against: 'above',
+    inflated: true,
+    extreme: name === 'maxOverMedian',
+    undetermined,
+  });
   const explainedBy = explainedByTariffs(totals);
   const explained = (name: Tariff, undetermined: string): Measure => {
     const of = (sample: CellSample) => explainedBy(sample)[name];
-    return { name, of, uniform: 1, against: 'below', inflated: false, undetermined };
+    return { name, of, uniform: 1, against: 'below', inflated: false, extreme: false, undetermined };
   };
   return [
     unevenness('misbilledShare', 0, ({ work, bill, copies }) => hoover(work, bill, copies)),
@@ -75,6 +85,7 @@ export function measuresFor(totals: CellTotals): Measure[] {
       uniform: 1,
       against: 'either',
       inflated: false,
+      extreme: false,
       undetermined: 'billed tokens do not vary over cells, or a cell did no work',
     },
   ];

@@ -1,11 +1,12 @@
 import { createRandom, deriveSeed } from '../stats/random.js';
-import { type CellSample, sampleBuffer } from './cell-sample.js';
+import { sampleBuffer } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
 import { drawsPerCall } from './noise-draws.js';
 import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './noise-effects.js';
 import type { Spread } from './resampling.js';
-import { clusterIntervals, fewestClusters, type SampleInterval } from './sampled-workload.js';
+import { clusterIntervals, fewestClusters, type Interval } from './sampled-workload.js';
 import { absent, type Design, type Statistic, type Verdict } from './statistic.js';
+import { mostCells } from './thinning.js';
 import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
 
@@ -16,10 +17,8 @@ export interface UniformityOptions {
   resamples: number;
 }
 
-/** Numbers that a bootstrap may draw per metric: a second or so. */
-const drawBudget = 1_500_000;
-/** The least that shows how far a statistic spreads; so few only where it hardly does. */
-const fewestResamples = { noise: 16, clusters: 32 };
+/** Numbers that a bootstrap may draw per metric: about a second; less where only a part is resampled. */
+const drawBudget = { all: 2_000_000, part: 400_000 };
 
 /**
  * Every statistic of "do tokens track work?" for one metric's cells, with intervals, noise floors and
@@ -33,29 +32,37 @@ export function uniformityStatistics(
   const measures = measuresFor(totals);
   if (totals.work.length === totals.models) return nothingToCompare(measures);
   const observed = sampleBuffer(totals).fill(totals.work);
-  const affordable = (perResample: number, fewest: number) =>
-    Math.max(fewest, Math.min(resamples, Math.floor(drawBudget / Math.max(1, perResample))));
   const stream = (part: number) => createRandom(deriveSeed(seed, part));
+  const share = Math.min(1, mostCells / totals.work.length);
+  const budget = share < 1 ? drawBudget.part : drawBudget.all;
+  const affordable = (draws: number) =>
+    Math.max(1, Math.min(resamples, Math.floor(budget / Math.max(1, draws * share))));
 
   const noisy = noise !== null && noise.sigma > 0;
   const effects = noisy
-    ? noiseEffects(totals, noise, measures, {
-        design,
-        random: stream(1),
-        resamples: affordable(drawsPerCall(totals), fewestResamples.noise),
-      })
+    ? noiseEffects(totals, noise, { design, random: stream(1), resamples: affordable(drawsPerCall(totals)) })
     : null;
   const clusters =
     design === 'sampled' && totals.work.length >= fewestClusters
-      ? clusterIntervals(totals, measures, {
-          random: stream(2),
-          resamples: affordable(totals.work.length, fewestResamples.clusters),
-        })
+      ? clusterIntervals(totals, { random: stream(2), resamples: affordable(totals.work.length) })
       : null;
 
   const entries = measures.map((measure) => {
-    const effect = noise === null ? null : (effects?.get(measure) ?? exact(measure, observed, noisy));
-    return [measure.name, statisticOf(measure, observed, effect, design, clusters?.get(measure) ?? null)];
+    const value = measure.of(observed);
+    if (!Number.isFinite(value)) return [measure.name, absent(measure.undetermined)];
+    const effect = noisy ? (effects!.get(measure.name) ?? null) : noise && exactly(measure);
+    const interval =
+      design === 'fixed'
+        ? effect && fixedDesignInterval(value, effect)
+        : withBias(clusters?.get(measure.name) ?? null, effect);
+    const reasons = [
+      ...(noise === null ? ['noise is not known, as no cell was repeated or a request did no work'] : []),
+      ...(design === 'sampled' && clusters === null
+        ? [`fewer than ${fewestClusters} cells cannot stand for a population`]
+        : []),
+      ...(measure.extreme && share < 1 ? ['one of so many cells decides it'] : []),
+    ];
+    return [measure.name, judged(measure, value, effect, interval, reasons.join('; '))];
   });
   return Object.fromEntries(entries) as Record<StatisticName, Statistic>;
 }
@@ -68,46 +75,42 @@ function nothingToCompare(measures: readonly Measure[]): Record<StatisticName, S
   >;
 }
 
-/** A metric without noise shows every statistic as it is. */
-function exact(measure: Measure, observed: CellSample, noisy: boolean): NoiseEffect | null {
-  if (noisy || Number.isNaN(measure.of(observed))) return null;
-  const floor = { mean: measure.uniform, sd: 0, low: measure.uniform, high: measure.uniform };
+/** What no noise does to a statistic. */
+function exactly({ uniform }: Measure): NoiseEffect {
+  const floor = { mean: uniform, sd: 0, low: uniform, high: uniform };
   return { floor, error: { below: 0, above: 0 }, bias: 0, leastBias: 0, mostBias: 0 };
 }
 
-function statisticOf(
+function withBias(interval: Interval | null, effect: NoiseEffect | null): Interval | null {
+  return (
+    interval && {
+      low: interval.low - (effect?.mostBias ?? 0),
+      high: interval.high - (effect?.leastBias ?? 0),
+    }
+  );
+}
+
+function judged(
   measure: Measure,
-  sample: CellSample,
+  observed: number,
   effect: NoiseEffect | null,
-  design: Design,
-  cluster: SampleInterval | null,
+  interval: Interval | null,
+  reason: string,
 ): Statistic {
-  const observed = measure.of(sample);
-  if (!Number.isFinite(observed)) return absent(measure.undetermined);
   const bounded = (value: number) => withinRange(measure, value);
   const verdict = effect === null ? null : verdictOn(measure, observed, effect.floor);
   const value = bounded(observed - (effect?.bias ?? 0));
-  const statistic = { value, low: null, high: null, noiseFloor: effect?.floor.mean ?? null, verdict };
-  const reasons: string[] = [];
-  if (effect === null) reasons.push('no cell was repeated, so noise cannot be told from unevenness');
-
-  const interval =
-    design === 'fixed'
-      ? effect && fixedDesignInterval(observed, effect)
-      : cluster && {
-          low: cluster.low - (effect?.mostBias ?? 0),
-          high: cluster.high - (effect?.leastBias ?? 0),
-        };
-  if (interval === null) {
-    if (design === 'sampled')
-      reasons.push(`fewer than ${fewestClusters} cells cannot stand for a population`);
-    return { ...statistic, reason: reasons.join('; ') };
-  }
   // What noise alone would show may be nothing at all: the interval then reaches there.
-  const reached = verdict === 'not distinguishable' && measure.inflated ? measure.uniform : interval.low;
-  const low = Math.min(value, bounded(reached));
-  const high = Math.max(value, bounded(interval.high));
-  return { ...statistic, low, high, ...(reasons.length > 0 && { reason: reasons.join('; ') }) };
+  const nothing = verdict === 'not distinguishable' && measure.inflated;
+  const unsaid = effect === null || interval === null;
+  return {
+    value,
+    low: interval && Math.min(value, bounded(nothing ? measure.uniform : interval.low)),
+    high: interval && Math.max(value, bounded(interval.high)),
+    noiseFloor: effect?.floor.mean ?? null,
+    verdict,
+    ...(unsaid && { reason: reason || 'too few resamples determine it' }),
+  };
 }
 
 /** Rounding of exact metrics is no finding. */

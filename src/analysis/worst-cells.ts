@@ -1,3 +1,4 @@
+import { orderBy } from '../stats/concentration.js';
 import { normal95 } from '../stats/normal.js';
 import type { CellSample } from './cell-sample.js';
 import { deviationErrors } from './noise-bias.js';
@@ -26,21 +27,16 @@ export function worstCells(
   const { totals, work, bill, rate } = sample;
   const total = work.reduce((sum, value) => sum + value, 0);
   const errors = noise === null ? null : deviationErrors(sample, noise);
-  const distance = Array.from(rate, (value) =>
-    value > 0 ? Math.abs(Math.log(value)) : Number.POSITIVE_INFINITY,
-  );
-  return Array.from(rate.keys())
-    .sort((a, b) => distance[b]! - distance[a]! || a - b)
-    .slice(0, count)
-    .map((c) => {
-      const ratio = rate[c]! > 0 ? 1 / rate[c]! : null;
-      const reach = ratio === null || errors === null ? null : Math.exp(normal95 * errors[c]!);
-      return {
-        cell: cells[totals.cell[c]!]!.id,
-        paysTimesItsCost: ratio,
-        low: reach === null ? null : ratio! / reach,
-        high: reach === null ? null : ratio! * reach,
-        overpaidShare: (bill[c]! - work[c]!) / total,
-      };
-    });
+  const distance = rate.map((value) => (value > 0 ? -Math.abs(Math.log(value)) : Number.NEGATIVE_INFINITY));
+  return Array.from(orderBy(distance).subarray(0, count)).map((c) => {
+    const ratio = rate[c]! > 0 ? 1 / rate[c]! : null;
+    const reach = ratio === null || errors === null ? null : Math.exp(normal95 * errors[c]!);
+    return {
+      cell: cells[totals.cell[c]!]!.id,
+      paysTimesItsCost: ratio,
+      low: reach === null ? null : ratio! / reach,
+      high: reach === null ? null : ratio! * reach,
+      overpaidShare: (bill[c]! - work[c]!) / total,
+    };
+  });
 }

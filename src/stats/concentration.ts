@@ -70,7 +70,7 @@ export function lorenzCurve(work: Amounts, bill: Amounts): LorenzPoint[] {
 }
 
 /**
- * The positions of non-negative `keys` in rising order. Sorts the bare doubles with each position packed
+ * The positions of `keys` (no NaN among them) in rising order. Sorts the bare doubles with each position packed
  * into its lowest mantissa bits, an order of magnitude faster than sorting with a comparator; keys closer
  * than 2⁻³² of each other (for a million of them) may swap, which no measure here can see.
  */
@@ -81,7 +81,7 @@ export function orderBy(keys: Float64Array, order = new Uint32Array(keys.length)
   const words = new Uint32Array(packed.buffer);
   for (let i = 0; i < keys.length; i++) {
     // An infinity with a payload would be a NaN, and sort by no order.
-    if (packed[i] === Number.POSITIVE_INFINITY) packed[i] = Number.MAX_VALUE;
+    packed[i] = Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, packed[i]!));
     const word = 2 * i + lowWord;
     words[word] = ((words[word]! & ~mask) | i) >>> 0;
   }

@@ -16,7 +16,8 @@ export function fitLinear(
   weights?: ArrayLike<number>,
 ): LinearFit | null {
   const rows = y.length;
-  const weight = Float64Array.from({ length: rows }, (_, i) => weights?.[i] ?? 1);
+  const weight = new Float64Array(rows).fill(1);
+  if (weights !== undefined) weight.set(weights);
   const products = (a: ArrayLike<number>, b: ArrayLike<number>) => {
     let sum = 0;
     for (let i = 0; i < rows; i++) sum += weight[i]! * a[i]! * b[i]!;
@@ -30,7 +31,8 @@ export function fitLinear(
   const fitted = new Float64Array(rows);
   const leverage = new Float64Array(rows);
   for (const [a, column] of columns.entries()) {
-    for (let i = 0; i < rows; i++) fitted[i]! += coefficients[a]! * column[i]!;
+    const coefficient = coefficients[a]!;
+    for (let i = 0; i < rows; i++) fitted[i]! += coefficient * column[i]!;
     for (const [b, other] of columns.entries()) {
       const entry = inverse[a]![b]!;
       for (let i = 0; i < rows; i++) leverage[i]! += entry * column[i]! * other[i]! * weight[i]!;
