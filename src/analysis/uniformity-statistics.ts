@@ -5,7 +5,7 @@ import { elasticity } from './elasticity.js';
 import { explainedByTariff, tariffModel } from './tariff.js';
 import { fewestCellsForTails, largestPerToken, tailsPerToken, variationPerToken } from './work-per-token.js';
 
-export const statisticNames = [
+const statisticNames = [
   'misbilledShare',
   'gini',
   'theil',
