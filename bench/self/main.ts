@@ -6,6 +6,7 @@ import { cpuAttribution } from './cpu-attribution.js';
 import { decodeSpeed } from './decode-speed.js';
 import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
+import { findingsSpeed } from './findings-speed.js';
 import { memoryTraffic } from './memory-traffic.js';
 import { requestOverhead } from './request-overhead.js';
 import { sharedWeights } from './shared-weights.js';
@@ -20,6 +21,7 @@ const figures: Figure[] = [
   sharedWeights,
   buildTime,
   weightsIndependence,
+  ...findingsSpeed,
   wholeCommand,
 ];
 

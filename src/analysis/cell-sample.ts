@@ -24,8 +24,11 @@ export interface CellSample {
 
 /** A sample that can be filled again and again without allocating. */
 export interface SampleBuffer {
-  /** With `work` in place of the measured totals, or with `copies` of each cell. */
-  fill(work: Float64Array, copies?: Float64Array): CellSample;
+  /**
+   * With `work` in place of the measured totals, or with `copies` of each cell; `order` is passed where it
+   * is known, as with copies of one model's cells, whose rates keep their order.
+   */
+  fill(work: Float64Array, copies?: Float64Array, order?: Uint32Array): CellSample;
 }
 
 export function sampleBuffer(totals: CellTotals): SampleBuffer {
@@ -35,7 +38,7 @@ export function sampleBuffer(totals: CellTotals): SampleBuffer {
   const price = new Float64Array(totals.models);
   const order = new Uint32Array(size);
   return {
-    fill(work, copies) {
+    fill(work, copies, knownOrder) {
       worked.fill(0);
       billed.fill(0);
       for (let i = 0; i < size; i++) {
@@ -62,6 +65,7 @@ export function sampleBuffer(totals: CellTotals): SampleBuffer {
         copies,
         price,
         order: () => {
+          if (knownOrder !== undefined) return knownOrder;
           if (!sorted) orderBy(rate, order);
           sorted = true;
           return order;

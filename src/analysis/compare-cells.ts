@@ -6,7 +6,7 @@ import { adjustPValues } from '../stats/false-discovery.js';
 import { mannWhitney } from '../stats/mann-whitney.js';
 import { median } from '../stats/quantile.js';
 import { deriveSeed } from '../stats/random.js';
-import type { ComparedMetric } from './compare-metrics.js';
+import { batchByCell, type ComparedMetric } from './compare-metrics.js';
 
 /** `same` is shown by an equivalence test; `~` means that neither a change nor its absence could be shown. */
 export type ComparisonVerdict = 'faster' | 'slower' | 'same' | '~';
@@ -66,9 +66,10 @@ export function compareCells(
 
 function valuesByCell(result: Result, metric: ComparedMetric): Map<string, number[]> {
   const values = new Map<string, number[]>();
+  const batches = batchByCell(result);
   for (const request of result.requests) {
     if (!isOk(request)) continue;
-    const value = metric.of(request, result);
+    const value = metric.of(request, batches.get(request.cell) ?? 1);
     if (value === null) continue;
     const list = values.get(request.cell);
     if (list === undefined) values.set(request.cell, [value]);

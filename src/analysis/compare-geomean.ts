@@ -1,4 +1,4 @@
-import { isOk, type Result } from '../core/result.js';
+import type { Result } from '../core/result.js';
 import { studentTCritical, studentTUpperTail } from '../stats/student-t.js';
 import {
   type ComparedCell,
@@ -7,7 +7,7 @@ import {
   margin,
   significance,
 } from './compare-cells.js';
-import type { ComparedMetric } from './compare-metrics.js';
+import { batchByCell, type ComparedMetric } from './compare-metrics.js';
 import { observe } from './observations.js';
 
 /** A metric over all cells at once. */
@@ -83,8 +83,9 @@ function errorOfRounds(
   metric: ComparedMetric,
 ): { squaredError: number; rounds: number } | null {
   const { rows, cell, round, rounds, cells } = observe(result);
+  const batches = batchByCell(result);
   const logs = Float64Array.from(rows, (row) => {
-    const value = isOk(row) ? metric.of(row, result) : null;
+    const value = metric.of(row, batches.get(row.cell) ?? 1);
     return value !== null && value > 0 ? Math.log(value) : Number.NaN;
   });
   const meanOf = (groups: Uint32Array, count: number) => {

@@ -8,14 +8,14 @@ export interface ComparedMetric {
   unit: string;
   /** Computed and not measured: a difference needs no test. */
   derived: boolean;
-  /** `null` where the request did not measure it. */
-  of(request: OkRequest, result: Result): number | null;
+  /** `null` where the request did not measure it; `batch` is the number of rows it ran side by side. */
+  of(request: OkRequest, batch: number): number | null;
 }
 
-const batchOf = (request: OkRequest, { cells }: Result): number => {
-  const batch = cells.find(({ id }) => id === request.cell)?.factors.batch;
-  return typeof batch === 'number' ? batch : 1;
-};
+/** How many rows the requests of each of a result's cells run side by side. */
+export function batchByCell({ cells }: Result): Map<string, number> {
+  return new Map(cells.map(({ id, factors: { batch } }) => [id, typeof batch === 'number' ? batch : 1]));
+}
 
 const latencies: readonly ComparedMetric[] = [
   { name: 'ttft', unit: 'ns', derived: false, of: (request) => timeToFirstTokenNs(request, 'submitted') },
@@ -23,7 +23,7 @@ const latencies: readonly ComparedMetric[] = [
     name: 'tpot',
     unit: 'ns',
     derived: false,
-    of: (request, result) => timePerOutputToken(request, batchOf(request, result)).value,
+    of: (request, batch) => timePerOutputToken(request, batch).value,
   },
   { name: 'e2e', unit: 'ns', derived: false, of: (request) => endToEndNs(request, 'submitted') },
 ];

@@ -5,7 +5,7 @@ import { rankCorrelation } from '../stats/rank.js';
 import { sampleBuffer } from './cell-sample.js';
 import { type CellTotals, totalsOf } from './cell-totals.js';
 import { observe, workColumn } from './observations.js';
-import { fittedTariff, type Tariff, tariffModel, tariffs } from './tariff.js';
+import { fittedTariff, type Tariff, tariffs } from './tariff.js';
 
 /** Whether what makes tokens dear on one machine makes them dear on the other. */
 export interface ShapeComparison {
@@ -33,7 +33,7 @@ export function compareShape(
     rankCorrelation: rankCorrelation(perToken(before), perToken(after)),
     misbilledByBaselineTariff: Object.fromEntries(
       tariffs.map((tariff) => {
-        const prices = fittedTariff(tariffModel(before, tariff), tariff, sample)?.prices;
+        const prices = fittedTariff(tariff, sample)?.prices;
         if (prices === undefined) return [tariff, null];
         const bill = after.work.map((_, c) => {
           const { inputPerToken, outputPerToken, perRequest } = prices[before.model[c]!]!;

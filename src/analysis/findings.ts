@@ -11,9 +11,9 @@ import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
 import { type Observations, observe, workColumn } from './observations.js';
 import { type PlainToken, plainTokenOf } from './plain-token.js';
 import { type StageEffect, stageEffects } from './stage-effects.js';
-import type { Statistic } from './statistic.js';
-import { fittedTariff, type Prices, type Tariff, tariffModel, tariffs } from './tariff.js';
-import { type Design, uniformityStatistics } from './uniformity.js';
+import type { Design, Statistic } from './statistic.js';
+import { fittedTariff, type Prices, type Tariff, tariffs } from './tariff.js';
+import { uniformityStatistics } from './uniformity.js';
 import { estimateNoise, type Noise, noNoise } from './within-cell-noise.js';
 import { type CrossSubsidy, worstCells } from './worst-cells.js';
 
@@ -167,7 +167,7 @@ function addMetric(
     workPerToken: { cv: of.cv, p95OverP5: of.p95OverP5, maxOverMedian: of.maxOverMedian },
     tariffs: Object.fromEntries(
       tariffs.map((tariff) => {
-        const fitted = fittedTariff(tariffModel(totals, tariff), tariff, sample);
+        const fitted = fittedTariff(tariff, sample);
         const named = fitted?.prices.map(({ model, ...prices }) => ({
           model: observations.models[observations.modelOfCell[totals.cell[totals.model.indexOf(model)]!]!]!,
           ...prices,

@@ -1,11 +1,12 @@
-import { normal95 } from '../stats/normal.js';
 import { quantile } from '../stats/quantile.js';
+import { studentTCritical } from '../stats/student-t.js';
 import type { CellSample } from './cell-sample.js';
 import type { Measure } from './uniformity-statistics.js';
 
-/** Every measure's values over a bootstrap's resamples. */
+/** Measures' values over a bootstrap's resamples. */
 export interface Resamples {
-  of(measure: Measure): Float64Array;
+  /** `undefined` for a measure that was not asked for. */
+  of(measure: Measure): Float64Array | undefined;
 }
 
 /** Evaluates `measures` on `count` samples, which `draw` makes one after another. */
@@ -15,7 +16,7 @@ export function resample(measures: readonly Measure[], count: number, draw: () =
     const sample = draw();
     for (const measure of measures) values.get(measure.name)![drawn] = measure.of(sample);
   }
-  return { of: (measure) => values.get(measure.name)! };
+  return { of: (measure) => values.get(measure.name) };
 }
 
 export interface Spread {
@@ -26,7 +27,10 @@ export interface Spread {
   high: number;
 }
 
-/** With fewer resamples than this the 2.5% tails hold too few of them: a normal band is steadier. */
+/**
+ * With fewer resamples than this the 2.5% tails hold too few of them: a normal band, with Student's t for
+ * what the resamples leave open of its width, is steadier.
+ */
 const enoughForPercentiles = 400;
 
 /** Mean, spread and central 95% of the resamples that determine a value; `null` where half do not. */
@@ -37,7 +41,9 @@ export function spreadOf(values: Float64Array): Spread | null {
   const squares = determined.reduce((sum, value) => sum + (value - mean) ** 2, 0);
   const sd = Math.sqrt(squares / (determined.length - 1));
   const list = Array.from(determined);
-  return determined.length < enoughForPercentiles
-    ? { mean, sd, low: mean - normal95 * sd, high: mean + normal95 * sd }
-    : { mean, sd, low: quantile(list, 0.025)!, high: quantile(list, 0.975)! };
+  if (determined.length < enoughForPercentiles) {
+    const reach = studentTCritical(0.025, determined.length - 1) * sd;
+    return { mean, sd, low: mean - reach, high: mean + reach };
+  }
+  return { mean, sd, low: quantile(list, 0.025)!, high: quantile(list, 0.975)! };
 }

@@ -29,16 +29,17 @@ export function clusterIntervals(
   const size = totals.work.length;
   const buffer = sampleBuffer(totals);
   const copies = new Float64Array(size);
+  const observed = sampleBuffer(totals).fill(totals.work);
+  const order = totals.models === 1 ? observed.order() : undefined;
   const drawn = resample(measures, resamples, () => {
     copies.fill(0);
     for (let k = 0; k < size; k++) copies[random.below(size)]!++;
-    return buffer.fill(totals.work, copies);
+    return buffer.fill(totals.work, copies, order);
   });
-  const observed = sampleBuffer(totals).fill(totals.work);
   const t = studentTCritical(0.025, Math.max(1, effectiveNumber(totals.tokens) - 1));
   return new Map(
     measures.map((measure) => {
-      const spread = spreadOf(drawn.of(measure));
+      const spread = spreadOf(drawn.of(measure)!);
       if (spread === null) return [measure, null];
       const centre = 2 * measure.of(observed) - spread.mean;
       return [measure, { low: centre - t * spread.sd, high: centre + t * spread.sd }];

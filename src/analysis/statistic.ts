@@ -1,3 +1,6 @@
+/** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
+export type Design = 'fixed' | 'sampled';
+
 /** A figure drawn from a result, beside what noise alone would give. */
 export interface Statistic {
   /** Corrected for the bias that noise gives it; `null` with a `reason` where there is none. */

@@ -1,8 +1,9 @@
 import { gini, hoover, theil } from '../stats/concentration.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
-import { elasticity } from './elasticity.js';
-import { explainedByTariff, tariffModel } from './tariff.js';
+import { elasticityOf } from './elasticity.js';
+import { explainedByTariffs } from './explained-by-tariff.js';
+import type { Tariff } from './tariff.js';
 import { fewestCellsForTails, largestPerToken, tailsPerToken, variationPerToken } from './work-per-token.js';
 
 const statisticNames = [
@@ -42,9 +43,9 @@ export function measuresFor(totals: CellTotals): Measure[] {
     of: Measure['of'],
     undetermined = 'the cells did no work',
   ): Measure => ({ name, of, uniform, against: 'above', inflated: true, undetermined });
-  const explained = (name: 'oneRate' | 'inputOutput' | 'inputOutputFee', undetermined: string): Measure => {
-    const model = tariffModel(totals, name);
-    const of = (sample: CellSample) => explainedByTariff(model, sample);
+  const explainedBy = explainedByTariffs(totals);
+  const explained = (name: Tariff, undetermined: string): Measure => {
+    const of = (sample: CellSample) => explainedBy(sample)[name];
     return { name, of, uniform: 1, against: 'below', inflated: false, undetermined };
   };
   return [
@@ -70,7 +71,7 @@ export function measuresFor(totals: CellTotals): Measure[] {
     ),
     {
       name: 'elasticity',
-      of: elasticity,
+      of: elasticityOf(totals),
       uniform: 1,
       against: 'either',
       inflated: false,

@@ -1,16 +1,13 @@
 import { createRandom, deriveSeed } from '../stats/random.js';
 import { type CellSample, sampleBuffer } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
-import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './fixed-design.js';
 import { drawsPerCall } from './noise-draws.js';
+import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './noise-effects.js';
 import type { Spread } from './resampling.js';
 import { clusterIntervals, fewestClusters, type SampleInterval } from './sampled-workload.js';
-import { absent, type Statistic, type Verdict } from './statistic.js';
+import { absent, type Design, type Statistic, type Verdict } from './statistic.js';
 import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
-
-/** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
-export type Design = 'fixed' | 'sampled';
 
 export interface UniformityOptions {
   design: Design;
@@ -20,8 +17,9 @@ export interface UniformityOptions {
 }
 
 /** Numbers that a bootstrap may draw per metric: a second or so. */
-const drawBudget = 4_000_000;
-const fewestResamples = 64;
+const drawBudget = 1_500_000;
+/** The least that shows how far a statistic spreads; so few only where it hardly does. */
+const fewestResamples = { noise: 16, clusters: 32 };
 
 /**
  * Every statistic of "do tokens track work?" for one metric's cells, with intervals, noise floors and
@@ -35,20 +33,24 @@ export function uniformityStatistics(
   const measures = measuresFor(totals);
   if (totals.work.length === totals.models) return nothingToCompare(measures);
   const observed = sampleBuffer(totals).fill(totals.work);
-  const affordable = (perResample: number) =>
-    Math.max(fewestResamples, Math.min(resamples, Math.floor(drawBudget / Math.max(1, perResample))));
+  const affordable = (perResample: number, fewest: number) =>
+    Math.max(fewest, Math.min(resamples, Math.floor(drawBudget / Math.max(1, perResample))));
   const stream = (part: number) => createRandom(deriveSeed(seed, part));
 
   const noisy = noise !== null && noise.sigma > 0;
   const effects = noisy
     ? noiseEffects(totals, noise, measures, {
+        design,
         random: stream(1),
-        resamples: affordable(drawsPerCall(totals)),
+        resamples: affordable(drawsPerCall(totals), fewestResamples.noise),
       })
     : null;
   const clusters =
     design === 'sampled' && totals.work.length >= fewestClusters
-      ? clusterIntervals(totals, measures, { random: stream(2), resamples: affordable(totals.work.length) })
+      ? clusterIntervals(totals, measures, {
+          random: stream(2),
+          resamples: affordable(totals.work.length, fewestResamples.clusters),
+        })
       : null;
 
   const entries = measures.map((measure) => {
@@ -70,7 +72,7 @@ function nothingToCompare(measures: readonly Measure[]): Record<StatisticName, S
 function exact(measure: Measure, observed: CellSample, noisy: boolean): NoiseEffect | null {
   if (noisy || Number.isNaN(measure.of(observed))) return null;
   const floor = { mean: measure.uniform, sd: 0, low: measure.uniform, high: measure.uniform };
-  return { floor, errorBelow: 0, errorAbove: 0, bias: 0, leastBias: 0, mostBias: 0 };
+  return { floor, error: { below: 0, above: 0 }, bias: 0, leastBias: 0, mostBias: 0 };
 }
 
 function statisticOf(

@@ -15,30 +15,26 @@ export function fitLinear(
   y: ArrayLike<number>,
   weights?: ArrayLike<number>,
 ): LinearFit | null {
-  const size = columns.length;
-  const gram = Array.from({ length: size }, () => new Array<number>(size).fill(0));
-  const moments = new Array<number>(size).fill(0);
-  for (let i = 0; i < y.length; i++) {
-    const weight = weights?.[i] ?? 1;
-    for (let a = 0; a < size; a++) {
-      const scaled = weight * columns[a]![i]!;
-      moments[a]! += scaled * y[i]!;
-      for (let b = 0; b <= a; b++) gram[a]![b]! += scaled * columns[b]![i]!;
-    }
-  }
+  const rows = y.length;
+  const weight = Float64Array.from({ length: rows }, (_, i) => weights?.[i] ?? 1);
+  const products = (a: ArrayLike<number>, b: ArrayLike<number>) => {
+    let sum = 0;
+    for (let i = 0; i < rows; i++) sum += weight[i]! * a[i]! * b[i]!;
+    return sum;
+  };
+  const gram = columns.map((a, row) => columns.slice(0, row + 1).map((b) => products(a, b)));
   const inverse = invertSymmetric(gram);
   if (inverse === null) return null;
+  const moments = columns.map((column) => products(column, y));
   const coefficients = inverse.map((row) => row.reduce((sum, value, a) => sum + value * moments[a]!, 0));
-  const fitted = new Float64Array(y.length);
-  const leverage = new Float64Array(y.length);
-  for (let i = 0; i < y.length; i++) {
-    let pull = 0;
-    for (let a = 0; a < size; a++) {
-      const xa = columns[a]![i]!;
-      fitted[i]! += coefficients[a]! * xa;
-      for (let b = 0; b < size; b++) pull += xa * inverse[a]![b]! * columns[b]![i]!;
+  const fitted = new Float64Array(rows);
+  const leverage = new Float64Array(rows);
+  for (const [a, column] of columns.entries()) {
+    for (let i = 0; i < rows; i++) fitted[i]! += coefficients[a]! * column[i]!;
+    for (const [b, other] of columns.entries()) {
+      const entry = inverse[a]![b]!;
+      for (let i = 0; i < rows; i++) leverage[i]! += entry * column[i]! * other[i]! * weight[i]!;
     }
-    leverage[i] = pull * (weights?.[i] ?? 1);
   }
   return { coefficients, fitted, leverage };
 }

@@ -5,6 +5,7 @@ import type { CellTotals } from './cell-totals.js';
 import { deviationErrors, fairestWork, leastMisbilledBias } from './noise-bias.js';
 import { noiseSource } from './noise-draws.js';
 import { type Resamples, resample, type Spread, spreadOf } from './resampling.js';
+import type { Design } from './statistic.js';
 import type { Measure } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
 
@@ -13,8 +14,7 @@ export interface NoiseEffect {
   /** The statistic's distribution where tokens track work perfectly. */
   floor: Spread;
   /** How far the noise spreads the statistic around its value, as a standard error each way. */
-  errorBelow: number;
-  errorAbove: number;
+  error: { below: number; above: number };
   /** By how much noise inflates it: as estimated, and the least and most that the data allow. */
   bias: number;
   leastBias: number;
@@ -34,7 +34,7 @@ export function noiseEffects(
   totals: CellTotals,
   noise: Noise,
   measures: readonly Measure[],
-  { random, resamples }: { random: Random; resamples: number },
+  { random, resamples, design }: { random: Random; resamples: number; design: Design },
 ): Map<Measure, NoiseEffect | null> {
   const observed = sampleBuffer(totals).fill(totals.work);
   const errors = deviationErrors(observed, noise);
@@ -50,7 +50,8 @@ export function noiseEffects(
   };
   const inflated = measures.filter((measure) => measure.inflated);
   const fair = resample(measures, resamples, around(observed.bill.slice()));
-  const asObserved = resample(measures, resamples, around(totals.work));
+  // Where the requests are a sample, their own spread is the error; noise matters for its bias alone.
+  const asObserved = resample(design === 'fixed' ? measures : inflated, resamples, around(totals.work));
   const asFairest = resample(inflated, resamples, around(fairest));
   const fairestSample = sampleBuffer(totals).fill(fairest);
 
@@ -73,35 +74,34 @@ function effectOn(
     errors: Float64Array;
   },
 ): NoiseEffect | null {
-  const floor = spreadOf(run.fair.of(measure));
-  const spread = spreadOf(run.asObserved.of(measure));
-  if (floor === null || spread === null) return null;
-  const symmetric = { floor, errorBelow: spread.sd, errorAbove: spread.sd };
-  if (!measure.inflated) return { ...symmetric, bias: 0, leastBias: 0, mostBias: 0 };
+  const floor = spreadOf(run.fair.of(measure)!);
+  if (floor === null) return null;
+  const unbiased = { floor, bias: 0, leastBias: 0, mostBias: 0 };
+  const around = run.asObserved.of(measure);
+  // A sampled workload's R² and elasticity have their error from the sample.
+  if (around === undefined) return { ...unbiased, error: { below: 0, above: 0 } };
+  const spread = spreadOf(around);
+  if (spread === null) return null;
+  if (!measure.inflated) return { ...unbiased, error: { below: spread.sd, above: spread.sd } };
 
   const bias = spread.mean - measure.of(run.observed);
-  const fairest = spreadOf(run.asFairest.of(measure));
+  const fairest = spreadOf(run.asFairest.of(measure)!);
   const fairestBias = fairest === null ? bias : fairest.mean - measure.of(run.fairestSample);
   const biases = [bias, fairestBias];
-  let errorAbove = spread.sd;
+  let above = spread.sd;
   if (measure.name === 'misbilledShare') {
     const least = leastMisbilledBias(run.observed, run.errors);
     biases.push(least.bias);
-    errorAbove = Math.max(errorAbove, least.standardError);
+    above = Math.max(above, least.standardError);
   }
-  return {
-    ...symmetric,
-    errorAbove,
-    bias,
-    leastBias: Math.min(...biases),
-    mostBias: Math.max(...biases),
-  };
+  const error = { below: spread.sd, above };
+  return { floor, error, bias, leastBias: Math.min(...biases), mostBias: Math.max(...biases) };
 }
 
 /** The 95% interval of a statistic on a fixed design, where noise alone is random. */
 export function fixedDesignInterval(observed: number, effect: NoiseEffect): { low: number; high: number } {
   return {
-    low: observed - effect.mostBias - normal95 * effect.errorBelow,
-    high: observed - effect.leastBias + normal95 * effect.errorAbove,
+    low: observed - effect.mostBias - normal95 * effect.error.below,
+    high: observed - effect.leastBias + normal95 * effect.error.above,
   };
 }

@@ -1,0 +1,82 @@
+/**
+ * Draws findings from a made-up trace of `argv[2]` requests, in two rounds, and prints the seconds it took
+ * and the process's peak memory as JSON. Run in a process of its own, so that the peak is this alone.
+ */
+import { findingsOf } from '#tokenwork/analysis/findings.js';
+import type { Result } from '#tokenwork/core/result.js';
+import { normalSource } from '#tokenwork/stats/normal.js';
+import { createRandom } from '#tokenwork/stats/random.js';
+
+const rounds = 2;
+const result = madeUpTrace(Number(process.argv[2]));
+const begin = process.hrtime.bigint();
+const findings = findingsOf(result);
+const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
+process.stdout.write(
+  JSON.stringify({
+    seconds,
+    cells: findings.workload.cells,
+    metrics: Object.keys(findings.uniformity).length,
+    peakBytes: process.resourceUsage().maxRSS * 1024,
+  }),
+);
+
+/** Lengths as in public traces, so that most requests have a cell of their own; every metric measured. */
+function madeUpTrace(requests: number): Result {
+  const random = createRandom(1);
+  const normal = normalSource(random);
+  const cells = new Map<string, Result['cells'][number]>();
+  const drawn = Array.from({ length: requests / rounds }, () => {
+    const prompt = Math.ceil(Math.exp(6.5 + normal()));
+    const completion = Math.ceil(Math.exp(4.5 + normal()));
+    const id = `m/p${prompt}/c${completion}`;
+    cells.set(id, {
+      id,
+      model: 'm',
+      factors: { promptTokens: prompt, completionTokens: completion, batch: 1 },
+    });
+    return { id, prompt, completion };
+  });
+  const seen = new Map<string, number>();
+  const rows = Array.from({ length: rounds }, () => drawn).flatMap((round) =>
+    round.map(({ id, prompt, completion }, index) => {
+      const repetition = seen.get(id) ?? 0;
+      seen.set(id, repetition + 1);
+      const work = () => (prompt * 1e6 + completion * 5e6) * Math.exp(0.05 * normal());
+      const times = { submitted: 0, started: 10, firstToken: 1000, lastToken: 9000 };
+      return {
+        id: index,
+        cell: id,
+        repetition,
+        worker: 0,
+        outcome: { status: 'ok' as const },
+        tokens: { prompt, completion, cached: 0, reasoning: 0, hidden: 0, processed: prompt + completion },
+        times,
+        interTokenLatency: null,
+        work: {
+          cpuTime: work(),
+          gpuTime: work(),
+          energy: work(),
+          peakMemory: null,
+          kvBytes: prompt + completion,
+          kvByteSeconds: work(),
+          flops: 2 * prompt + completion,
+          bytesMoved: prompt + 100 * completion,
+        },
+        stages: [],
+      };
+    }),
+  );
+  const about = {
+    unit: 'ns',
+    direction: 'lower' as const,
+    provenance: 'measured' as const,
+    method: 'made up',
+  };
+  return {
+    run: { id: 'made-up', suite: 'trace', repetitions: rounds, design: 'sampled' },
+    metrics: { cpuTime: { ...about, reason: null, hint: null } },
+    cells: [...cells.values()],
+    requests: rows,
+  } as unknown as Result;
+}
