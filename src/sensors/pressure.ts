@@ -33,7 +33,7 @@ export function pressureSensor(root = '/proc'): Sensor {
           kind: 'counter' as const,
         })),
         missing,
-        periodNs: milliseconds(200),
+        periodNs: milliseconds(500),
         arrives: false,
         read(sink) {
           for (const [channel, { file }] of files.entries()) sink.put(channel, stalledNs(file.text()));

@@ -5,8 +5,8 @@ import { milliseconds, type Sensor } from './sensor.js';
 /**
  * Proportional set size of this process: shared pages divided among their users, so that the weights of
  * a memory-mapped model count once however many processes map them. The kernel walks the whole page
- * table for it and holds the memory map's lock meanwhile, milliseconds for a large model: hence once a
- * second.
+ * table for it and holds the memory map's lock meanwhile, milliseconds for a large model: hence every two
+ * seconds.
  */
 export function processPssSensor(root = '/proc'): Sensor {
   const path = `${root}/self/smaps_rollup`;
@@ -25,7 +25,7 @@ export function processPssSensor(root = '/proc'): Sensor {
         return {
           channels: [{ quantity: 'proportionalMemory', device: 'process', unit: 'B', kind: 'gauge' }],
           missing: [],
-          periodNs: milliseconds(1000),
+          periodNs: milliseconds(2000),
           arrives: false,
           read: (sink) => sink.put(0, statusBytes(file.text(), 'Pss')),
           close: () => file.close(),

@@ -43,7 +43,7 @@ export function processUsageSensor(root = '/proc'): Sensor {
       return {
         channels,
         missing: [],
-        periodNs: milliseconds(50),
+        periodNs: milliseconds(100),
         arrives: false,
         read(sink) {
           const usage = process.resourceUsage();
