@@ -58,7 +58,7 @@ export function amdSensor(root = '/sys'): Sensor {
       return {
         channels: figures.map(({ channel }) => channel),
         missing,
-        periodNs: milliseconds(20),
+        periodNs: milliseconds(25),
         arrives: false,
         read(sink) {
           for (const [index, { file, value }] of figures.entries()) {

@@ -13,7 +13,7 @@ interface Zone {
 // The most power-hungry sockets draw a tenth of it.
 const mostWatts = 5000;
 /** RAPL ticks about every ms; reading it that often would cost more than the sharper edges are worth. */
-const period = milliseconds(20);
+const period = milliseconds(25);
 
 /**
  * CPU energy by RAPL through the powercap tree of Linux (Intel and AMD): each socket's package, and its

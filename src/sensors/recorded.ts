@@ -26,7 +26,7 @@ export function recordedSensor(path: string): Sensor {
       return {
         channels,
         missing: [],
-        periodNs: milliseconds(20),
+        periodNs: milliseconds(25),
         arrives: true,
         read(sink) {
           if (next >= samples.length) throw new Error(`the recording ${basename(path)} is over`);
