@@ -117,7 +117,9 @@ export function nvidiaSmiSensor(command: readonly string[] = ['nvidia-smi']): Se
 
 /** The GPUs as `nvidia-smi -q -x` describes them. Throws where there is no usable nvidia-smi. */
 export async function readSmiInventory(command: readonly string[] = ['nvidia-smi']): Promise<SmiInventory> {
-  return parseSmiInventory((await ask(command, ['-q', '-x'])).output);
+  const { code, output } = await ask(command, ['-q', '-x']);
+  if (code !== 0) throw new NvidiaSmiError(output.trim() || `it ended with ${code}`);
+  return parseSmiInventory(output);
 }
 
 /** Finds the fields this nvidia-smi knows, newer and older names alike, and what it first says of each. */
