@@ -8,6 +8,11 @@ import type { OpenedSensor } from './opened-sensor.js';
 const burstBelowNs = 25e6;
 const burstNs = 15e6;
 const looksPerPeriod = 20;
+/**
+ * The golden ratio squared: readings then fall on ever new phases of the tick, and together tell when it
+ * happens far better than one of them can. At 2 they would fall on the same two phases for ever.
+ */
+export const looksPerTick = 2.618;
 
 class Looks {
   readonly #timesNs: Nanoseconds[][];
@@ -41,7 +46,7 @@ class Looks {
 
 /**
  * Looks at every sensor for a while, more often than it changes, and writes into its record how often
- * each channel really changes and how often the sensor is therefore to be read: twice per tick of its
+ * each channel really changes and how often the sensor is therefore to be read: a few times per tick of its
  * quickest channel, and no more often than the sensor itself finds cheap.
  */
 export async function calibrate(opened: readonly OpenedSensor[], clock: Clock, forNs: Nanoseconds) {
@@ -71,7 +76,7 @@ export async function calibrate(opened: readonly OpenedSensor[], clock: Clock, f
     note(record, looks.periods());
     const quickestNs = Math.min(...record.channels.flatMap(({ counterPeriodNs }) => counterPeriodNs ?? []));
     record.periodNs = Number.isFinite(quickestNs)
-      ? Math.max(sensor.periodNs, Math.round(quickestNs / 2))
+      ? Math.max(sensor.periodNs, Math.round(quickestNs / looksPerTick))
       : sensor.periodNs;
   }
 }

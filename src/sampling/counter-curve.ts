@@ -1,5 +1,6 @@
 import type { Nanoseconds } from '../core/units.js';
 import { countUpTo, pieces, type Series } from './series.js';
+import { sharpenTicks } from './tick-times.js';
 import { type CumulativeCurve, checkWindow } from './window.js';
 
 /** Stretches of a counter: its ticks, each known to have happened within a short time. */
@@ -68,13 +69,15 @@ function ticksOf({ timesNs, values: shown }: Series, periodNs: Nanoseconds | nul
     const step = shown[index]! - shown[index - 1]!;
     if (step === 0) continue;
     const latest = timesNs[index]!;
-    const earliest = Math.max(timesNs[index - 1]!, latest - period);
-    piece.earliestNs.push(earliest);
-    piece.likelyNs.push((earliest + latest) / 2);
+    const previous = timesNs[index - 1]!;
+    // Ticks are not perfectly regular: the bound leaves them twice their period.
+    piece.earliestNs.push(Math.max(previous, latest - 2 * period));
+    piece.likelyNs.push((Math.max(previous, latest - period) + latest) / 2);
     piece.latestNs.push(latest);
     piece.values.push(shown[index]!);
     piece.largestStep = Math.max(piece.largestStep, step);
   }
+  if (periodNs !== null) piece.likelyNs = sharpenTicks(piece, periodNs);
   return piece;
 }
 

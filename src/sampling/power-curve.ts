@@ -18,12 +18,13 @@ interface Piece {
  *
  * Stated as its uncertainty is the worst case if the power between two samples strays from the line
  * between them by no more than the samples around them differ: half that for whole intervals, the whole
- * of it for those that the window cuts. An averaged gauge adds what the power changed within the average
- * at either end. What a gauge does not see at all (A100 and H100 show a quarter of the time) nothing here
+ * of it for those that the window cuts. An averaged gauge adds what lies above the lowest reading within
+ * the average at either end. What a gauge does not see at all (A100 and H100 show a quarter of the time) nothing here
  * can cover.
  */
 export function powerCurve(series: Series, averagedOverNs: Nanoseconds): CumulativeCurve {
   const curve = pieces(series).map(integrate);
+  const lowestWatts = curve.reduce((least, { watts }) => Math.min(least, ...watts), Number.POSITIVE_INFINITY);
   const pieceAt = (timeNs: Nanoseconds) =>
     curve.find(({ timesNs }) => timeNs >= timesNs[0]! && timeNs <= timesNs.at(-1)!) ?? null;
   return {
@@ -38,14 +39,11 @@ export function powerCurve(series: Series, averagedOverNs: Nanoseconds): Cumulat
       const piece = pieceAt(startNs);
       if (piece === null || endNs > piece.timesNs.at(-1)!) return { value: null, reason: 'lost' };
       const value = energyUpTo(piece, endNs) - energyUpTo(piece, startNs);
-      const loose =
-        looseWithin(piece, startNs, endNs) +
-        lag(piece, startNs, averagedOverNs) +
-        lag(piece, endNs, averagedOverNs);
+      const loose = looseWithin(piece, startNs, endNs);
       return {
         value,
-        low: Math.max(0, value - loose),
-        high: value + loose,
+        low: Math.max(0, value - loose - lag(piece, startNs, averagedOverNs, lowestWatts)),
+        high: value + loose + lag(piece, endNs, averagedOverNs, lowestWatts),
         method: 'power-integral',
         readings: countUpTo(piece.timesNs, endNs) - countUpTo(piece.timesNs, startNs),
       };
@@ -78,8 +76,7 @@ function energyUpTo(piece: Piece, timeNs: Nanoseconds): number {
   const next = index + 1;
   if (next >= timesNs.length) return joules[index]!; // A stretch of a single sample.
   const seconds = (timeNs - timesNs[index]!) / 1e9;
-  const slope = ((watts[next]! - watts[index]!) / (timesNs[next]! - timesNs[index]!)) * 1e9;
-  return joules[index]! + seconds * (watts[index]! + (slope * seconds) / 2);
+  return joules[index]! + (seconds * (watts[index]! + wattsAt(piece, timeNs))) / 2;
 }
 
 function looseWithin(piece: Piece, startNs: Nanoseconds, endNs: Nanoseconds): number {
@@ -96,10 +93,18 @@ function looseWithin(piece: Piece, startNs: Nanoseconds, endNs: Nanoseconds): nu
   );
 }
 
-/** What of the energy near `timeNs` an average over the time before may have put on the wrong side of it. */
-function lag({ timesNs, watts }: Piece, timeNs: Nanoseconds, averagedOverNs: Nanoseconds): number {
-  if (averagedOverNs === 0) return 0;
-  const from = Math.max(0, countUpTo(timesNs, timeNs - averagedOverNs) - 1);
-  const near = watts.slice(from, countUpTo(timesNs, timeNs + averagedOverNs) + 1);
-  return ((Math.max(...near) - Math.min(...near)) * averagedOverNs) / 2e9;
+/**
+ * How much more energy was used up to `timeNs` than the average shows, at most, if the power never falls
+ * below the lowest reading: all that is above it may have come at the very end of the average.
+ */
+function lag(piece: Piece, timeNs: Nanoseconds, averagedOverNs: Nanoseconds, lowestWatts: number): number {
+  return averagedOverNs === 0 ? 0 : (averagedOverNs / 1e9) * (wattsAt(piece, timeNs) - lowestWatts);
+}
+
+function wattsAt(piece: Piece, timeNs: Nanoseconds): number {
+  const { timesNs, watts } = piece;
+  const index = intervalAt(piece, timeNs);
+  if (index + 1 >= timesNs.length) return watts[index]!;
+  const share = (timeNs - timesNs[index]!) / (timesNs[index + 1]! - timesNs[index]!);
+  return watts[index]! + share * (watts[index + 1]! - watts[index]!);
 }

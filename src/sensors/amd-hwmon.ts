@@ -4,7 +4,7 @@ import type { Absence } from './absence.js';
 import { type CounterFile, openCounterFile, refusal } from './counter-file.js';
 import { gpuWatts } from './gpu-power.js';
 import { MonotonicCounter } from './monotonic-counter.js';
-import { type Channel, type MissingChannel, milliseconds, type Sensor } from './sensor.js';
+import { type Channel, type MissingChannel, milliseconds, oftenNs, type Sensor } from './sensor.js';
 
 interface Figure {
   channel: Channel;
@@ -58,7 +58,7 @@ export function amdSensor(root = '/sys'): Sensor {
       return {
         channels: figures.map(({ channel }) => channel),
         missing,
-        periodNs: milliseconds(25),
+        periodNs: oftenNs,
         arrives: false,
         read(sink) {
           for (const [index, { file, value }] of figures.entries()) {

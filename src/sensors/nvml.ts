@@ -9,6 +9,7 @@ import {
   type MissingChannel,
   milliseconds,
   type OpenSensor,
+  oftenNs,
   type SampleSink,
   type Sensor,
 } from './sensor.js';
@@ -29,7 +30,7 @@ interface Figure {
 
 /** So many failures in a row end a channel; fewer are gaps. */
 const mostFailures = 10;
-const periods: Record<NvmlPart, Nanoseconds> = { load: milliseconds(25), state: milliseconds(250) };
+const periods: Record<NvmlPart, Nanoseconds> = { load: oftenNs, state: milliseconds(250) };
 const described: Record<NvmlPart, string> = {
   load: 'energy, power and utilisation of NVIDIA GPUs (NVML)',
   state: 'memory in all and of this process, clocks, temperature and throttling of NVIDIA GPUs (NVML)',

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type CounterFile, openCounterFile, refusal } from './counter-file.js';
 import { MonotonicCounter } from './monotonic-counter.js';
-import { type Channel, type MissingChannel, milliseconds, type OpenSensor, type Sensor } from './sensor.js';
+import { type Channel, type MissingChannel, type OpenSensor, oftenNs, type Sensor } from './sensor.js';
 
 interface Zone {
   channel: Channel;
@@ -12,8 +12,6 @@ interface Zone {
 
 // The most power-hungry sockets draw a tenth of it.
 const mostWatts = 5000;
-/** RAPL ticks about every ms; reading it that often would cost more than the sharper edges are worth. */
-const period = milliseconds(25);
 
 /**
  * CPU energy by RAPL through the powercap tree of Linux (Intel and AMD): each socket's package, and its
@@ -60,7 +58,7 @@ function openZones(zones: Zone[], missing: MissingChannel[], now: () => number):
   return {
     channels: zones.map((zone) => zone.channel),
     missing,
-    periodNs: period,
+    periodNs: oftenNs, // It ticks every ms; reading that often would cost more than sharper edges are worth.
     arrives: false,
     read(sink) {
       for (const [index, { file, counter }] of zones.entries()) {

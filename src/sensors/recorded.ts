@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { messageOf } from '../core/errors.js';
-import { milliseconds, type Sensor } from './sensor.js';
+import { oftenNs, type Sensor } from './sensor.js';
 import { parseSession, type RecordedSession } from './session-file.js';
 
 /**
@@ -26,7 +26,7 @@ export function recordedSensor(path: string): Sensor {
       return {
         channels,
         missing: [],
-        periodNs: milliseconds(25),
+        periodNs: oftenNs,
         arrives: true,
         read(sink) {
           if (next >= samples.length) throw new Error(`the recording ${basename(path)} is over`);

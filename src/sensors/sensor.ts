@@ -63,3 +63,10 @@ export interface Sensor {
 export const isAbsence = (opened: OpenSensor | Absence): opened is Absence => 'reason' in opened;
 
 export const milliseconds = (count: number): Nanoseconds => count * 1e6;
+
+/**
+ * As often as energy and power are read: often enough for windows of some tenths of a second, seldom
+ * enough for the sampler to stay below 1% of a core. It is no divisor of the periods that counters tick
+ * at (10, 20, 50, 100 ms), so that readings do not always fall on the same moment between two ticks.
+ */
+export const oftenNs = milliseconds(22);
