@@ -13,7 +13,7 @@ const trust = 0.2;
 
 /**
  * When a regular counter most likely ticked. A sample tells only that the counter ticked since the sample
- * before, half a period of doubt where it is sampled twice per tick; but ticks come at even distances, so
+ * before, some tenths of a period of doubt; but ticks come at even distances, so
  * each tick's neighbours, moved by their distance, narrow it down too: ten periods are then enough for
  * an energy within 1%. Where they contradict each other (a counter that is not quite regular) their mean
  * is taken; no tick leaves the time in which it must have been. Where samples are further apart than

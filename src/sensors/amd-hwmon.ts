@@ -48,7 +48,10 @@ export function amdSensor(root = '/sys'): Sensor {
       if (gpus.length === 0) {
         return {
           reason: 'unsupported',
-          hint: `${directory} has no amdgpu; with an AMD GPU: sudo modprobe amdgpu`,
+          hint:
+            process.platform === 'linux'
+              ? `${directory} has no amdgpu; with an AMD GPU: sudo modprobe amdgpu`
+              : 'Only the amdgpu driver of Linux is read.',
         };
       }
       const missing: MissingChannel[] = [];

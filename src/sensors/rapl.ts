@@ -40,15 +40,17 @@ export function raplSensor(root = '/sys'): Sensor {
       if (zones.length === 0) {
         return refused
           ? { reason: refused.reason, hint: refused.hint }
-          : {
-              reason: 'unsupported',
-              hint: `${directory} has no RAPL zone: none on this processor, or a virtual machine hides it; on bare metal try: sudo modprobe intel_rapl_msr`,
-            };
+          : { reason: 'unsupported', hint: absenceHint(directory) };
       }
       return openZones(zones, missing, () => clock.now());
     },
   };
 }
+
+const absenceHint = (directory: string) =>
+  process.platform === 'linux'
+    ? `${directory} has no RAPL zone: none on this processor, or a virtual machine hides it; on bare metal try: sudo modprobe intel_rapl_msr`
+    : 'Only Linux shows the energy counters of the processor.';
 
 const permissionHint = (directory: string) =>
   `Energy counters may be read by root only; allow it with: sudo chmod a+r ${directory}/intel-rapl:*/energy_uj ${directory}/intel-rapl:*/intel-rapl:*/energy_uj`;
