@@ -4,7 +4,7 @@ import { readResult } from '../core/migrate.js';
 import type { OkRequest } from '../core/result.js';
 import { type CellSummary, summarizeCells } from './cell-summary.js';
 import type { Figure } from './figure.js';
-import { failedRequest, okRequest, realisticResult, testResult } from './test-result.js';
+import { failedRequest, okRequest, realisticResult, testResult } from './result.test-support.js';
 
 function summaryOf(...requests: (ReturnType<typeof okRequest> | ReturnType<typeof failedRequest>)[]) {
   return summarizeCells(testResult({ requests }))[0]!;

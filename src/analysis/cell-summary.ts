@@ -61,7 +61,7 @@ export function summarizeCells(result: Result): CellSummary[] {
 }
 
 /** A request's work by one metric, or why it is absent: the row's reason, else the metric's. */
-export function workOf(result: Result, request: OkRequest, metric: WorkMetric): Figure {
+function workOf(result: Result, request: OkRequest, metric: WorkMetric): Figure {
   const value = request.work[metric];
   if (value !== null) return present(value);
   return absent(request.absent?.[metric] ?? result.metrics[metric]?.reason ?? 'unsupported');

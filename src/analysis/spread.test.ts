@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { summarizeCells } from './cell-summary.js';
+import { failedRequest, okRequest, testModel, testResult } from './result.test-support.js';
 import { repetitionNoise, spreadByModel } from './spread.js';
 import { tailLatencies } from './tail-latency.js';
-import { failedRequest, okRequest, testModel, testResult } from './test-result.js';
 
 /** One cell per entry, its requests each billed 7 tokens, with the CPU times given. */
 function resultOf(cpuTimes: Record<string, (number | null)[]>) {

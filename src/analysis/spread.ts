@@ -4,7 +4,7 @@ import { type CellSummary, cpuTimePerBilledToken } from './cell-summary.js';
 import { absent, type Figure, present } from './figure.js';
 
 /** How far apart the cells of one model lie in CPU time per billed token; `ns` are those times. */
-export interface Spread {
+interface Spread {
   model: string;
   cells: number;
   cheapest: { cell: string; ns: number };

@@ -62,6 +62,8 @@ const engineSchema = z.looseObject({
   threads: count,
   sharedSession: z.boolean(),
   version: z.string(),
+  /** Whether numbers below the normal range were computed with, or taken as zero. */
+  subnormals: z.enum(['kept', 'flushed']).optional(),
 });
 export type EngineRecord = z.infer<typeof engineSchema>;
 
@@ -82,7 +84,7 @@ export const modelRecordSchema = z.looseObject({
 export type ModelRecord = z.infer<typeof modelRecordSchema>;
 
 const factorsSchema = z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]));
-export const cellSchema = z.strictObject({
+const cellSchema = z.strictObject({
   id: z.string(),
   model: z.string(),
   factors: factorsSchema,
@@ -128,7 +130,7 @@ const requestBase = {
   worker: count,
 };
 
-const okRequestSchema = z.strictObject({
+export const okRequestSchema = z.strictObject({
   ...requestBase,
   outcome: z.strictObject({ status: z.literal('ok') }),
   tokens: tokensSchema,
@@ -147,7 +149,7 @@ const okRequestSchema = z.strictObject({
 });
 export type OkRequest = z.infer<typeof okRequestSchema>;
 
-const failedRequestSchema = z.strictObject({
+export const failedRequestSchema = z.strictObject({
   ...requestBase,
   outcome: z.strictObject({ status: z.literal('failed'), code: z.string(), message: z.string() }),
   tokens: tokensSchema.nullable(),
@@ -156,7 +158,7 @@ const failedRequestSchema = z.strictObject({
 });
 export type FailedRequest = z.infer<typeof failedRequestSchema>;
 
-export const requestSchema = z.union([okRequestSchema, failedRequestSchema]);
+const requestSchema = z.union([okRequestSchema, failedRequestSchema]);
 export type RequestRow = z.infer<typeof requestSchema>;
 
 const conservationSchema = z.strictObject({
@@ -182,7 +184,6 @@ const runSchema = z.looseObject({
   /** Requests the plan holds; fewer rows than this means the run was cut short. */
   plannedRequests: count,
 });
-export type RunRecord = z.infer<typeof runSchema>;
 
 export const resultSchema = z.strictObject({
   schemaVersion: z.literal(schemaVersion),

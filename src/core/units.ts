@@ -12,6 +12,3 @@ export type Bytes = Quantity<'B'>;
 export type ByteSeconds = Quantity<'B·s'>;
 /** Floating-point operations; one multiply-add is two. */
 export type Flop = Quantity<'FLOP'>;
-export type FlopPerSecond = Quantity<'FLOP/s'>;
-export type BytesPerSecond = Quantity<'B/s'>;
-export type Joules = Quantity<'J'>;

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 
 /** How a metric's figures came to be; never mixed in one column. */
-export const provenance = z.enum(['measured', 'attributed', 'derived', 'estimated', 'unavailable']);
+const provenance = z.enum(['measured', 'attributed', 'derived', 'estimated', 'unavailable']);
 
 /** Why a figure is absent; `lost`: its sensor failed or left a gap in that stretch. */
 export const absenceReason = z.enum(['unsupported', 'permission', 'too-short', 'not-applicable', 'lost']);

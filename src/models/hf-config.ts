@@ -61,7 +61,7 @@ const llamaSchema = z.looseObject({
   num_experts: size.optional(),
   num_experts_per_tok: size.optional(),
   moe_intermediate_size: size.optional(),
-  shared_expert_intermediate_size: size.optional(),
+  shared_expert_intermediate_size: z.int().nonnegative().optional(),
   norm_topk_prob: z.boolean().default(false),
   decoder_sparse_step: z.literal(1).default(1),
   mlp_only_layers: z.array(z.number()).max(0, 'dense layers between mixtures are not supported').default([]),

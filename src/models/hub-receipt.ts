@@ -40,7 +40,7 @@ export async function inspectDownload(
   const paths = json.map((name) => join(directory, name));
   for (const path of paths) await readJsonObject(path);
 
-  const onnx = (await listOnnxFiles(directory)).find(({ path }) => relative(directory, path) in sizes);
+  const onnx = (await listOnnxFiles(directory)).find(({ path }) => nameIn(directory, path) in sizes);
   if (!onnx) {
     throw new TokenworkError(
       'not-a-decoder',
@@ -49,12 +49,8 @@ export async function inspectDownload(
     );
   }
   const files: Record<string, number> = {};
-  for (const path of [
-    ...paths,
-    onnx.path,
-    ...(await externalDataFiles(await readModel(onnx.path), onnx.path)),
-  ])
-    files[relative(directory, path)] = (await stat(path)).size;
+  paths.push(onnx.path, ...(await externalDataFiles(await readModel(onnx.path), onnx.path)));
+  for (const path of paths) files[nameIn(directory, path)] = (await stat(path)).size;
   const ours = available.map((name) => (name === 'q8' ? 'int8' : name));
   return { dtype: onnx.dtype, available: [...new Set(ours)], files };
 }
@@ -78,9 +74,11 @@ export async function checkReceipts(directory: string): Promise<Receipt[]> {
 }
 
 export async function writeReceipt(directory: string, receipt: Receipt): Promise<void> {
-  const unfinished = join(directory, `.receipt.${process.pid}`);
+  const path = join(directory, `.tokenwork-${receipt.dtype}.json`);
+  // Named as the library names its own, so that it is swept away with them if this process is killed here.
+  const unfinished = `${path}.tmp.${process.pid}.receipt`;
   await writeFile(unfinished, JSON.stringify(receipt, null, 1));
-  await rename(unfinished, join(directory, `.tokenwork-${receipt.dtype}.json`));
+  await rename(unfinished, path);
 }
 
 /** Removes the unfinished files of downloads whose process is gone, and of this one. */
@@ -101,8 +99,13 @@ export async function removeUnproven(directory: string, receipts: Receipt[]): Pr
 
 async function downloadedIn(directory: string): Promise<string[]> {
   const top = (await namesIn(directory)).filter((name) => /\.json(\.tmp\..*)?$/.test(name));
-  const onnx = (await namesIn(join(directory, 'onnx'))).map((name) => join('onnx', name));
+  const onnx = (await namesIn(join(directory, 'onnx'))).map((name) => `onnx/${name}`);
   return [...top.filter((name) => !receiptPattern.test(name)), ...onnx];
+}
+
+/** With slashes on every platform, as the hub names its files. */
+function nameIn(directory: string, path: string): string {
+  return relative(directory, path).replaceAll('\\', '/');
 }
 
 async function namesIn(directory: string): Promise<string[]> {

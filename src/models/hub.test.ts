@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, truncate, writeFile } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,6 +9,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import type * as Hub from './hub.js';
 import { parseHubSpec } from './hub.js';
+import { hubError } from './hub-failure.js';
+import { decodeModel, encodeModel } from './onnx/proto.js';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const stories = join(root, '../shared/models/stories260K');
@@ -73,6 +75,11 @@ const whole =
     request.headers.range
       ? response.writeHead(206, { 'content-range': `bytes 0-0/${body.length}` }).end(body.subarray(0, 1))
       : answer(response, body);
+
+const bytes = (body: Buffer): Answer => {
+  const answer = whole((response) => response.writeHead(200, { 'content-length': body.length }).end(body));
+  return (request, response) => answer(request, response, body);
+};
 
 const breakOff = whole((response, body) => {
   response.writeHead(200, { 'content-length': body.length });
@@ -161,9 +168,43 @@ describe.skipIf(!existsSync(stories))('a download from the hub', () => {
     expect((await download()).dtype).toBe('fp32');
   });
 
+  test('takes turns with another download of the same repository', async () => {
+    const both = await Promise.all([download({ dtype: 'fp32' }), download({ dtype: 'int8' }), download()]);
+    expect(both.map(({ dtype }) => dtype)).toEqual(['fp32', 'int8', 'fp32']);
+    expect(hub.downloadsOf('onnx/model.onnx')).toBe(1);
+    expect(hub.downloadsOf('config.json')).toBe(1);
+  });
+
   test('takes the most exact dtype even where another one is here already', async () => {
     await download({ dtype: 'int8' });
     expect((await download()).dtype).toBe('fp32');
+  });
+
+  test('fetches the weights a graph keeps in other files, where the config tells of them', async () => {
+    const model = decodeModel(await readFile(join(stories, 'onnx/model.onnx')));
+    const tensor = model.graph.initializer!.find(({ rawData }) => (rawData?.length ?? 0) > 1000)!;
+    const data = Buffer.from(tensor.rawData!);
+    delete tensor.rawData;
+    tensor.dataLocation = 1;
+    tensor.externalData = [
+      { key: 'location', value: 'model.onnx_data' },
+      { key: 'length', value: String(data.length) },
+    ];
+    const config = JSON.parse(await readFile(join(stories, 'config.json'), 'utf8'));
+    const external = { 'transformers.js_config': { use_external_data_format: { 'model.onnx': 1 } } };
+    hub.answers.set('onnx/model.onnx', bytes(Buffer.from(encodeModel(model))));
+    hub.answers.set('onnx/model.onnx_data', bytes(data));
+    await expect(download()).rejects.toMatchObject({ code: 'external-data-missing' });
+
+    await rm(cache, { recursive: true });
+    await mkdir(cache);
+    hub.answers.set('config.json', bytes(Buffer.from(JSON.stringify({ ...config, ...external }))));
+    const { directory } = await download();
+    expect((await readFile(join(directory, 'onnx/model.onnx_data'))).equals(data)).toBe(true);
+    await truncate(join(directory, 'onnx/model.onnx_data'), 10);
+    await download();
+    expect((await readFile(join(directory, 'onnx/model.onnx_data'))).equals(data)).toBe(true);
+    expect(hub.downloadsOf('onnx/model.onnx')).toBe(2);
   });
 
   test('keeps revisions apart', async () => {
@@ -327,6 +368,16 @@ describe.skipIf(!existsSync(stories))('a download from the hub', () => {
     await writeFile(join(directory, 'onnx/model.onnx'), 'damaged');
     await download();
     await expectWhole(directory, 'onnx/model.onnx');
+  });
+
+  test('says so when the disk is full', async () => {
+    const failure = { reason: 'error', message: 'write', code: 'ENOSPC' } as const;
+    const place = { repo, revision: 'main', remoteHost: endpoint };
+    expect(await hubError(failure, place, cache)).toMatchObject({
+      code: 'disk-full',
+      exitCode: 3,
+      message: expect.stringContaining(cache),
+    });
   });
 
   test('says so when the cache cannot be written', async () => {

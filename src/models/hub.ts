@@ -28,6 +28,13 @@ export interface DownloadOptions {
   signal?: AbortSignal | undefined;
 }
 
+/** A downloaded model; `available` are the dtypes its repository has, most exact first. */
+export interface Download {
+  directory: string;
+  dtype: string;
+  available: string[];
+}
+
 /** What the library calls the files of a dtype. */
 const libraryNames: Record<Dtype, string[]> = {
   fp32: ['fp32'],
@@ -55,12 +62,10 @@ export function parseHubSpec(spec: string): { repo: string; revision: string } {
  * library's own `env.remoteHost`; HF_TOKEN is sent to it. A branch is not asked again once it is here.
  * Throws TokenworkError `hub-unreachable`, `hub-not-found`, `hub-unauthorised`, `hub-forbidden`,
  * `hub-error`, `download-interrupted`, `download-damaged`, `download-failed`, `disk-full`,
- * `cache-unwritable`, `dtype-missing`, `no-onnx`, `no-tokenizer`, `unsupported-architecture` or `aborted`.
+ * `cache-unwritable`, `dtype-missing`, `no-onnx`, `no-tokenizer`, `unsupported-architecture`, `not-a-decoder`, `external-data-missing` or
+ * `aborted`.
  */
-export async function downloadRepo(
-  spec: string,
-  options: DownloadOptions,
-): Promise<{ directory: string; dtype: string; available: string[] }> {
+export async function downloadRepo(spec: string, options: DownloadOptions): Promise<Download> {
   const { repo, revision } = parseHubSpec(spec);
   if (options.signal?.aborted) throw aborted(repo, options.signal);
   const remoteHost = await findRemoteHost();
@@ -68,7 +73,15 @@ export async function downloadRepo(
   const host = new URL(remoteHost).host.replace(/[^\w.-]/g, '_');
   const cacheDirectory = join(options.cacheDirectory, 'hub', host, encodeURIComponent(revision));
   const directory = join(cacheDirectory, repo);
+  return oneAtATime(directory, () => downloadInto(directory, { ...hub, cacheDirectory }, options));
+}
 
+async function downloadInto(
+  directory: string,
+  hub: HubRepo & { cacheDirectory: string },
+  options: DownloadOptions,
+): Promise<Download> {
+  const { repo } = hub;
   const receipts = await checkReceipts(directory);
   const known = receipts.find(({ dtype, available }) => dtype === (options.dtype ?? available[0]));
   if (known) return { directory, ...known };
@@ -76,8 +89,9 @@ export async function downloadRepo(
   await removeLeftovers(directory);
   const wanted = options.dtype === undefined ? null : libraryNames[options.dtype];
   const token = process.env.HF_TOKEN || null;
-  const request = { repo, revision, remoteHost, token, cacheDirectory, wanted };
-  const report = await runDownload(request, options).finally(() => removeLeftovers(directory));
+  const report = await runDownload({ ...hub, token, wanted }, options).finally(() =>
+    removeLeftovers(directory),
+  );
   if (report.kind === 'failed') {
     if (!keepsFinishedFiles(report.failure)) await removeUnproven(directory, receipts);
     throw await hubError(report.failure, hub, options.cacheDirectory);
@@ -87,7 +101,12 @@ export async function downloadRepo(
     await writeReceipt(directory, receipt);
     return { directory, ...receipt };
   } catch (cause) {
-    if (!(cause instanceof TokenworkError)) throw cause;
+    if (!(cause instanceof TokenworkError)) {
+      const { message, code = null } = cause as NodeJS.ErrnoException;
+      throw await hubError({ reason: 'error', message, code }, hub, options.cacheDirectory);
+    }
+    // Not damage but what the repository is like: to download it again would change nothing.
+    if (['not-a-decoder', 'external-data-missing'].includes(cause.code)) throw cause;
     await removeUnproven(directory, receipts);
     throw new TokenworkError(
       'download-damaged',
@@ -95,6 +114,20 @@ export async function downloadRepo(
       'The damaged files were removed: run the command again.',
       { cause, exitCode: exitCode.incomplete },
     );
+  }
+}
+
+const running = new Map<string, Promise<unknown>>();
+
+/** Two downloads of one repository in this process would take each other's files for leftovers. */
+async function oneAtATime<Result>(key: string, task: () => Promise<Result>): Promise<Result> {
+  const before = running.get(key) ?? Promise.resolve();
+  const mine = before.then(task, task);
+  running.set(key, mine);
+  try {
+    return await mine;
+  } finally {
+    if (running.get(key) === mine) running.delete(key);
   }
 }
 

@@ -11,7 +11,7 @@ import { messageOf, TokenworkError } from '../core/errors.js';
 import { recipeFieldsOf } from './hf-config.js';
 
 /** Architectures the builder can write, by their Hugging Face `model_type`. */
-export const architectures = [
+const architectures = [
   'llama',
   'mistral',
   'qwen2',

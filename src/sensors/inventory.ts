@@ -5,7 +5,8 @@ import type { Hardware } from '../core/result.js';
 import { hardwareId } from './hardware-id.js';
 
 export interface Inventory {
-  hardware: Omit<Hardware, 'ceilings'>;
+  /** Its ceilings are measured, not asked for: `null` here. */
+  hardware: Hardware;
   /** `Debian GNU/Linux 12 (kernel 6.1.0, x64)`. */
   os: string;
   /** Where the process runs, as far as it can tell. */
@@ -44,6 +45,7 @@ export async function takeInventory(): Promise<Inventory> {
         memoryBytes: gpu.vram === null || gpu.vram === undefined ? null : gpu.vram * 2 ** 20,
         driver: gpu.driverVersion ?? null,
       })),
+      ceilings: null,
     },
     os: `${os.distro} ${os.release} (kernel ${os.kernel || release()}, ${arch()})`.trim(),
     virtualization: {

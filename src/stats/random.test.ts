@@ -94,3 +94,12 @@ describe('shuffle', () => {
     expect(chiSquared).toBeLessThan(20.5);
   });
 });
+
+it('fills words with what drawing one by one gives, and goes on behind them', () => {
+  const filled = createRandom(7);
+  const words = new Uint32Array(1000);
+  filled.fill(words);
+  const drawn = createRandom(7);
+  expect([...words]).toEqual(Array.from({ length: words.length }, () => drawn.uint32()));
+  expect(filled.uint32()).toBe(drawn.uint32());
+});

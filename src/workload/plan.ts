@@ -15,7 +15,7 @@ export type SamplingSpec =
   | { kind: 'seeded'; temperature: number; topK?: number | undefined; seed: number };
 
 /** `forced`: end-of-text is ignored and exactly `completionTokens` are generated; `eos`: it stops. */
-export type StopRule = 'forced' | 'eos';
+type StopRule = 'forced' | 'eos';
 
 /** One request as a worker runs it. Lengths are per row; `batch` rows run side by side. */
 export interface RequestSpec {

@@ -10,7 +10,7 @@ import { decodeModel } from '../../models/onnx/proto.js';
 import { loadRecipe } from '../../models/recipe.js';
 import type { Decoder, Logits } from '../engine.js';
 import { backendVariable, type DecoderModel, openDecoder, requestTermination } from './open-decoder.js';
-import { chooseBackend, compareDecoders } from './parity.js';
+import { chooseBackend, compareLogits, sampleLogits } from './parity.js';
 
 const storiesPath = fileURLToPath(
   new URL('../../../../shared/models/stories260K/onnx/model.onnx', import.meta.url),
@@ -179,15 +179,34 @@ describe.each([
 });
 
 describe('parity', () => {
+  const sample = (logits: number[]) => ({ tokens: 1, logits: Float32Array.from(logits) });
+
   it('is not found between two different models', async () => {
     const [a, b] = [await tiny('fp32', 'contrib'), await tiny('q4', 'contrib')];
-    await withDecoder(a, 'native', (x) =>
-      withDecoder(b, 'native', async (y) => {
-        const parity = await compareDecoders(x, y, 1e-3);
-        expect(parity.identical).toBe(false);
-        expect(parity.maxAbsDifference).toBeGreaterThan(parity.tolerance);
-      }),
+    const parity = compareLogits(
+      await withDecoder(a, 'native', sampleLogits),
+      await withDecoder(b, 'native', sampleLogits),
+      1e-3,
     );
+    expect(parity.identical).toBe(false);
+    expect(parity.maxAbsDifference).toBeGreaterThan(parity.tolerance);
+  });
+
+  it.each([
+    [[1, 2], [1, 2.5], 0.5],
+    [[1, Number.NaN], [1, 2], Number.POSITIVE_INFINITY],
+    [[1], [1, 2], Number.POSITIVE_INFINITY],
+  ])('of %j and %j is %d', (a, b, difference) => {
+    const parity = compareLogits(sample(a), sample(b), 1);
+    expect(parity).toMatchObject({ identical: false, maxAbsDifference: difference, tokens: 1 });
+  });
+
+  it('holds where both are not numbers alike', () => {
+    const same = [1, Number.NaN, Number.NEGATIVE_INFINITY];
+    expect(compareLogits(sample(same), sample(same), 1)).toMatchObject({
+      identical: true,
+      maxAbsDifference: 0,
+    });
   });
 });
 

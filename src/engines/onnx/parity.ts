@@ -17,36 +17,56 @@ const promptTokens = 12;
 const decodeTokens = 4;
 const tolerances = { fp32: 1e-3, fp16: 5e-2 };
 
+/** Logits of `tokens` tokens, one after another. */
+export interface LogitsSample {
+  tokens: number;
+  logits: Float32Array;
+}
+
 /**
- * Runs the same few tokens through two decoders, a prefill and decode steps, and compares all logits.
- * Throws what the decoders throw.
+ * All logits of a prefill and a few decode steps, the same tokens for every decoder of a vocabulary.
+ * Throws what the decoder throws.
  */
-export async function compareDecoders(a: Decoder, b: Decoder, tolerance: number): Promise<Parity> {
-  const prompt = Math.min(promptTokens, a.contextLength - decodeTokens);
-  const tokens = prompt + decodeTokens;
-  const sequences = [a, b].map((decoder) => decoder.open({ batch: 1, capacity: tokens }));
-  let maxAbsDifference = 0;
-  let identical = true;
+export async function sampleLogits(decoder: Decoder): Promise<LogitsSample> {
+  const prompt = Math.min(promptTokens, decoder.contextLength - decodeTokens);
+  const sequence = decoder.open({ batch: 1, capacity: prompt + decodeTokens });
+  const steps: Float32Array[] = [];
   try {
-    for (let start = 0; start < tokens; start = start === 0 ? prompt : start + 1) {
-      const ids = BigInt64Array.from({ length: start === 0 ? prompt : 1 }, (_, i) =>
-        // Ids spread over the vocabulary; which ones does not matter.
-        BigInt(((start + i + 1) * 7919) % a.vocabulary),
+    for (const count of [prompt, ...new Array<number>(decodeTokens).fill(1)]) {
+      // Ids spread over the vocabulary; which ones does not matter.
+      const ids = BigInt64Array.from({ length: count }, (_, i) =>
+        BigInt(((sequence.length + i + 1) * 7919) % decoder.vocabulary),
       );
-      const [x, y] = [await sequences[0]!.step(ids, 'all'), await sequences[1]!.step(ids, 'all')];
-      for (let i = 0; i < x.data.length; i++) {
-        const [p, q] = [x.data[i]!, y.data[i]!];
-        if (Object.is(p, q)) continue;
-        identical = false;
-        const difference = Math.abs(p - q);
-        if (!(difference <= maxAbsDifference))
-          maxAbsDifference = Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference;
-      }
+      steps.push(Float32Array.from((await sequence.step(ids, 'all')).data));
     }
   } finally {
-    for (const sequence of sequences) sequence.close();
+    sequence.close();
   }
-  return { identical, maxAbsDifference, tolerance, tokens };
+  const logits = new Float32Array(steps.reduce((sum, step) => sum + step.length, 0));
+  let offset = 0;
+  for (const step of steps) {
+    logits.set(step, offset);
+    offset += step.length;
+  }
+  return { tokens: prompt + decodeTokens, logits };
+}
+
+/** Compares what `sampleLogits` gave for two decoders of one model. */
+export function compareLogits(a: LogitsSample, b: LogitsSample, tolerance: number): Parity {
+  const [x, y] = [a.logits, b.logits];
+  const comparable = x.length === y.length;
+  let maxAbsDifference = comparable ? 0 : Number.POSITIVE_INFINITY;
+  let identical = comparable;
+  for (let i = 0; comparable && i < x.length; i++) {
+    const [p, q] = [x[i]!, y[i]!];
+    if (Object.is(p, q)) continue;
+    identical = false;
+    const difference = Math.abs(p - q);
+    maxAbsDifference = Number.isNaN(difference)
+      ? Number.POSITIVE_INFINITY
+      : Math.max(maxAbsDifference, difference);
+  }
+  return { identical, maxAbsDifference, tolerance, tokens: a.tokens };
 }
 
 /**
@@ -60,21 +80,24 @@ export async function chooseBackend(
 ): Promise<{ backend: 'native' | 'node'; reason: string; parity: Parity | null; warnings: Warning[] }> {
   const first = await openDecoder(model, options);
   const { backend, backendReason: reason } = first.record;
-  try {
-    if (options.backend !== 'auto' || backend === 'node')
-      return { backend, reason, parity: null, warnings: [] };
-    const node = await openDecoder(model, { ...options, backend: 'node' });
+  // One after the other: two sessions at once would hold a large model's weights twice.
+  const sample = async (decoder: Decoder) => {
     try {
-      const parity = await compareDecoders(first, node, tolerances[model.decoder.logits.dtype]);
-      if (parity.maxAbsDifference <= parity.tolerance) return { backend, reason, parity, warnings: [] };
-      const message = `The native back end's logits differ from the Node binding's by ${parity.maxAbsDifference}.`;
-      const hint = 'The Node binding is used instead, which copies the KV cache at every step.';
-      const warning = { code: 'backend-mismatch', message, hint };
-      return { backend: 'node', reason: message, parity, warnings: [warning] };
+      return await sampleLogits(decoder);
     } finally {
-      node.close();
+      decoder.close();
     }
-  } finally {
+  };
+  if (options.backend !== 'auto' || backend === 'node') {
     first.close();
+    return { backend, reason, parity: null, warnings: [] };
   }
+  const native = await sample(first);
+  const node = await sample(await openDecoder(model, { ...options, backend: 'node' }));
+  const parity = compareLogits(native, node, tolerances[model.decoder.logits.dtype]);
+  if (parity.maxAbsDifference <= parity.tolerance) return { backend, reason, parity, warnings: [] };
+  const message = `The native back end's logits differ from the Node binding's by ${parity.maxAbsDifference}.`;
+  const hint = 'The Node binding is used instead, which copies the KV cache at every step.';
+  const warning = { code: 'backend-mismatch', message, hint };
+  return { backend: 'node', reason: message, parity, warnings: [warning] };
 }

@@ -74,7 +74,7 @@ function machine(): string {
   return hostname().replaceAll(/[^\w.-]/g, '_');
 }
 
-async function isDirectory(path: string): Promise<boolean> {
+export async function isDirectory(path: string): Promise<boolean> {
   return stat(path).then(
     (found) => found.isDirectory(),
     () => false,

@@ -5,14 +5,12 @@ import { TokenworkError } from '../../core/errors.js';
 import { cacheDirectory } from '../cache-directory.js';
 import type { Dtype } from '../dtype.js';
 import type { Recipe } from '../recipe.js';
-import { makeFolderOnce } from './atomic-folder.js';
+import { isDirectory, makeFolderOnce } from './atomic-folder.js';
 import type { GraphOptions } from './build-graph.js';
 import { writeDecoder } from './decoder.js';
 import { folderFiles } from './folder-files.js';
 import { defaultStyle, type Style } from './style.js';
 import { writeOnnx } from './write-onnx.js';
-
-export { buildGraph } from './build-graph.js';
 
 /**
  * Part of a built folder's name. Raise it whenever the same graph would come with other bytes: a change
@@ -23,11 +21,14 @@ const builderVersion = 1;
 
 const progressEveryMs = 250;
 
-export interface BuildOptions {
+export interface BuildTarget {
   dtype: Dtype;
   style?: Style;
   seed?: number;
   cacheDirectory?: string;
+}
+
+export interface BuildOptions extends BuildTarget {
   onProgress?: (progress: { fraction: number; message: string }) => void;
   signal?: AbortSignal;
 }
@@ -38,10 +39,10 @@ export interface BuildOptions {
  * Throws TokenworkError `style-unsupported`, `disk-full`, `cache-unwritable` or `aborted`.
  */
 export async function buildModel(recipe: Recipe, options: BuildOptions): Promise<string> {
-  const { dtype, style = defaultStyle(recipe), seed = 1, onProgress, signal } = options;
-  const graphOptions: GraphOptions = { dtype, style, seed };
-  const models = join(options.cacheDirectory ?? cacheDirectory(), 'models');
-  const target = join(models, folderName(recipe, graphOptions));
+  const { onProgress, signal } = options;
+  const graphOptions = graphOptionsOf(recipe, options);
+  const { dtype, style } = graphOptions;
+  const target = targetOf(recipe, options);
   const message = `Building ${recipe.name} (${dtype}, ${style})`;
   let reportedAt = performance.now();
   const onBytes = (written: number, total: number) => {
@@ -60,6 +61,24 @@ export async function buildModel(recipe: Recipe, options: BuildOptions): Promise
       await writeFile(join(directory, name), `${JSON.stringify(content)}\n`, { flush: true });
     }
   });
+}
+
+/** The folder that `buildModel` has built; null where it has not yet. */
+export async function builtModelDirectory(recipe: Recipe, options: BuildTarget): Promise<string | null> {
+  const target = targetOf(recipe, options);
+  return (await isDirectory(target)) ? target : null;
+}
+
+function graphOptionsOf(
+  recipe: Recipe,
+  { dtype, style = defaultStyle(recipe), seed = 1 }: BuildTarget,
+): GraphOptions {
+  return { dtype, style, seed };
+}
+
+function targetOf(recipe: Recipe, options: BuildTarget): string {
+  const models = join(options.cacheDirectory ?? cacheDirectory(), 'models');
+  return join(models, folderName(recipe, graphOptionsOf(recipe, options)));
 }
 
 function folderName(recipe: Recipe, options: GraphOptions): string {

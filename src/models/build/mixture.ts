@@ -34,7 +34,7 @@ export function mixtureOfExperts(writer: Writer, module: string, input: string, 
   );
   const down = expertWeights(writer, `${module}.experts.down_proj`, mixture, hiddenSize, mixture.expertSize);
   const opType = bits ? 'QMoE' : 'MoE';
-  const routed = graph.node(opType, `${path}/${opType}`, [input, rows, ...up, '', ...down], {
+  const normalised = graph.node(opType, `${path}/${opType}`, [input, rows, ...up, '', ...down], {
     domain: contrib,
     attributes: {
       k: { int: mixture.expertsPerToken },
@@ -43,16 +43,41 @@ export function mixtureOfExperts(writer: Writer, module: string, input: string, 
       // The op's default is gpt-oss's variant; these make it plain silu(gate) · up.
       activation_alpha: { float: 1 },
       activation_beta: { float: 0 },
-      normalize_routing_weights: { int: mixture.normaliseRouting ? 1 : 0 },
+      normalize_routing_weights: { int: 1 },
       ...(bits ? { expert_weight_bits: { int: bits }, block_size: { int: blockSize } } : {}),
     },
   });
+  const routed = mixture.normaliseRouting
+    ? normalised
+    : graph.node('Mul', `${path}/router/Mul`, [normalised, chosenShare(writer, module, router, mixture)]);
   return mixture.sharedExpertSize === 0
     ? routed
     : graph.node('Add', `${path}/Add`, [
         routed,
         sharedExpert(writer, module, input, mixture.sharedExpertSize),
       ]);
+}
+
+/**
+ * The chosen experts' summed probability, [.., 1], which undoes the normalisation. The ops cannot be
+ * asked to leave it out: in ONNX Runtime 1.30 QMoE always normalises, and MoE without it overwrites its
+ * input when it runs in place.
+ */
+function chosenShare(
+  { graph }: Writer,
+  module: string,
+  router: string,
+  { expertsPerToken }: Mixture,
+): string {
+  const path = `${pathOf(module)}/router`;
+  const probabilities = graph.node('Softmax', `${path}/Softmax`, [router], {
+    attributes: { axis: { int: -1 } },
+  });
+  const count = graph.constant(`${module}.chosen_count`, [expertsPerToken]);
+  const chosen = graph.node('TopK', `${path}/TopK`, [probabilities, count], {
+    outputs: [`${path}/TopK/output_0`, `${path}/TopK/output_1`],
+  });
+  return graph.node('ReduceSum', `${path}/ReduceSum`, [chosen, graph.constant(`${module}.last_axis`, [-1])]);
 }
 
 /** The expert every token passes, scaled by a sigmoid gate of its own (qwen2_moe). */

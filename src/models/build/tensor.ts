@@ -1,6 +1,6 @@
+import { createRandom, deriveSeed, type Random } from '../../stats/random.js';
 import type { Dtype } from '../dtype.js';
 import { halfBits } from './half.js';
-import { Random } from './random.js';
 
 /** ONNX element types the builder writes. */
 export const elementType = { float: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float16: 10 } as const;
@@ -32,7 +32,7 @@ export interface TensorSpec {
 const bytesPerElement: Record<ElementType, number> = { 1: 4, 2: 1, 6: 4, 7: 8, 9: 1, 10: 2 };
 const chunkWords = 1 << 18;
 
-export function elementCount({ dims }: TensorSpec): number {
+function elementCount({ dims }: TensorSpec): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
@@ -54,11 +54,16 @@ export function* tensorBytes(tensor: TensorSpec, seed: number): Generator<Uint8A
       yield* rotaryTable(tensor, fill);
       return;
     case 'uniform':
-      yield* uniform(tensor, fill, new Random(`${seed}/${tensor.name}`));
+      yield* uniform(tensor, fill, streamOf(tensor, seed));
       return;
     default:
-      yield* codes(byteLength(tensor), fill.kind, new Random(`${seed}/${tensor.name}`));
+      yield* codes(byteLength(tensor), fill.kind, streamOf(tensor, seed));
   }
+}
+
+/** Every tensor has a stream of its own, so the order in which tensors are written does not matter. */
+function streamOf({ name }: TensorSpec, seed: number): Random {
+  return createRandom(deriveSeed(seed, ...Buffer.from(name)));
 }
 
 function* uniform(

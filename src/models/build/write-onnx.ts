@@ -62,7 +62,7 @@ export async function writeOnnx(
 }
 
 /** Bytes of all of a model's tensors. */
-export function modelBytes(recipe: Recipe, options: GraphOptions): number {
+function modelBytes(recipe: Recipe, options: GraphOptions): number {
   let total = 0;
   assemble(recipe, options, (tensor) => {
     total += byteLength(tensor);

@@ -34,7 +34,7 @@ export function deriveCost(model: ModelProto, decoder: DecoderGraph, options: De
   const counter = decoderCounter(model, decoder);
   const fitted = fitPoints.map(counter.at);
   const heldOut = heldOutPoints.map(counter.at);
-  const fit = (what: string, read: (tally: Tally) => number): Polynomial => {
+  const derive = (what: string, read: (tally: Tally) => number): Polynomial => {
     const polynomial = fitPolynomial(fitted.map(read));
     if (!holds(polynomial, heldOut.map(read))) throw notPolynomial(what);
     return polynomial;
@@ -43,7 +43,7 @@ export function deriveCost(model: ModelProto, decoder: DecoderGraph, options: De
     kinds: readonly Key[],
     read: (tally: Tally) => Record<Key, number>,
   ): Record<Key, Polynomial> =>
-    Object.fromEntries(kinds.map((kind) => [kind, fit(kind, (tally) => read(tally)[kind])])) as Record<
+    Object.fromEntries(kinds.map((kind) => [kind, derive(kind, (tally) => read(tally)[kind])])) as Record<
       Key,
       Polynomial
     >;

@@ -1,11 +1,11 @@
-import { type ByteCount, bytesOf, type FlopCount, flopsOf } from '../../core/cost.js';
+import { type ByteCount, bytesOf, type CostModel, type FlopCount, flopsOf } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
 import type { StepShape } from '../../core/polynomial.js';
 import type { Warning } from '../../core/result.js';
 import type { DecoderGraph } from '../decoder-graph.js';
 import type { ModelProto } from '../onnx/proto.js';
 import { countGraph, type InputShapes } from './count-graph.js';
-import { countDecoder, type DeriveOptions, deriveCost } from './derive-cost.js';
+import { countDecoder } from './derive-cost.js';
 import { countParameters } from './parameters.js';
 import type { OpTypeCount } from './tally.js';
 
@@ -28,17 +28,19 @@ export interface DecoderFlopsReport extends FlopsReport {
   kvBytesPerToken: number;
 }
 
-/** `promptTokens` new positions after `pastTokens`; throws as `deriveCost` does, and `bad-step` for nonsense. */
-export function describeDecoderFlops(
-  id: string,
-  model: ModelProto,
-  decoder: DecoderGraph,
-  step: StepShape,
-  options: DeriveOptions = {},
-): DecoderFlopsReport {
+/** A decoder with its derived cost. */
+export interface CountedDecoder {
+  id: string;
+  graph: ModelProto;
+  decoder: DecoderGraph;
+  cost: CostModel;
+}
+
+/** One pass of `step.newTokens` positions after `step.pastTokens`. Throws TokenworkError `bad-step` for nonsense. */
+export function describeDecoderFlops(model: CountedDecoder, step: StepShape): DecoderFlopsReport {
   checkStep(step);
-  const cost = deriveCost(model, decoder, options);
-  const { tally, unknownOps, warnings } = countDecoder(model, decoder, step);
+  const { id, graph, decoder, cost } = model;
+  const { tally, unknownOps, warnings } = countDecoder(graph, decoder, step);
   return {
     model: id,
     batch: step.batch,
@@ -54,14 +56,17 @@ export function describeDecoderFlops(
   };
 }
 
-/** Any ONNX file; throws as `countGraph` does. */
-export function describeGraphFlops(id: string, model: ModelProto, shapes: InputShapes): FlopsReport {
-  const { flops, bytes, unknownOps, warnings, byOpType } = countGraph(model, shapes);
+/** One pass through any ONNX graph; throws as `countGraph` does. */
+export function describeGraphFlops(
+  model: { id: string; graph: ModelProto },
+  shapes: InputShapes,
+): FlopsReport {
+  const { flops, bytes, unknownOps, warnings, byOpType } = countGraph(model.graph, shapes);
   return {
-    model: id,
+    model: model.id,
     flops,
     bytes,
-    parameters: countParameters(model),
+    parameters: countParameters(model.graph),
     unknownOps,
     warnings,
     byOpType: costliestFirst(Object.entries(byOpType)),

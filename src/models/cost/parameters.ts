@@ -27,7 +27,7 @@ const quantisedWeights: Record<string, number[]> = {
   ConvInteger: [1],
 };
 
-/** Inputs in floating point that say how to compute: scales, rotary tables, sizes. */
+/** Inputs in floating point that say how to compute: scales, rotary tables, sizes, statistics. */
 const settings: Record<string, number[]> = {
   MatMulNBits: [2, 3],
   MatMulBnb4: [2],
@@ -45,6 +45,8 @@ const settings: Record<string, number[]> = {
   RotaryEmbedding: [1, 2, 3],
   Resize: [1, 2, 3],
   Upsample: [1],
+  // Running mean and variance are statistics, not trained.
+  BatchNormalization: [3, 4],
 };
 
 /** Ops that pass a table on, and those by which angles are made of it. */

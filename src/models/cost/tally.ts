@@ -8,7 +8,7 @@ export interface OpTypeCount extends FlopCount {
 }
 
 /** Experts of all mixture nodes of a pass; `tokens` is how many each of them routes. */
-export interface ExpertCount extends Mixture {
+interface ExpertCount extends Mixture {
   tokens: number;
 }
 

@@ -36,6 +36,7 @@ export interface OrtApi {
     outputs: Pointer,
   ): Status;
   createSessionOptions(out: Out): Status;
+  disableMemPattern(options: Address): Status;
   disableCpuMemArena(options: Address): Status;
   setSessionLogSeverityLevel(options: Address, level: number): Status;
   setIntraOpNumThreads(options: Address, threads: number): Status;
@@ -78,6 +79,7 @@ const signatures: Record<Exclude<keyof OrtApi, 'version'>, Signature> = {
   createSessionFromArray: [8, pointer, [pointer, pointer, 'size_t', pointer, pointer]],
   run: [9, pointer, [pointer, pointer, pointer, pointer, 'size_t', pointer, 'size_t', pointer]],
   createSessionOptions: [10, pointer, [pointer]],
+  disableMemPattern: [17, pointer, [pointer]],
   disableCpuMemArena: [19, pointer, [pointer]],
   setSessionLogSeverityLevel: [22, pointer, [pointer, 'int']],
   setIntraOpNumThreads: [24, pointer, [pointer, 'int']],

@@ -73,6 +73,7 @@ export class NativeDecoder implements Decoder {
       threads,
       sharedSession: sharedHandle !== undefined,
       version: this.#session.api.version,
+      subnormals: this.#session.subnormals === null ? 'kept' : 'flushed',
     };
   }
 

@@ -105,7 +105,8 @@ export class NativeSequence implements Sequence {
     const outputs = this.#outputs;
     outputs[0] = this.#logits.target(newTokens);
     const { inputs, outputs: outputNames } = this.#names;
-    const { api, address } = this.#session;
+    const { api, address, subnormals } = this.#session;
+    subnormals?.begin();
     const status = api.run(
       address,
       this.#runOptions,
@@ -116,6 +117,7 @@ export class NativeSequence implements Sequence {
       outputs.length,
       outputs,
     );
+    subnormals?.end();
     if (status !== null) {
       this.#cache.discard();
       // A termination asked for is served once; the decoder goes on with the next request.

@@ -56,7 +56,7 @@ describe.skipIf(!existsSync(onnxPath))('sessions across threads', () => {
     spawnSync(process.execPath, [compiler, '-p', root, '--outDir', join(compiled, 'dist')]);
     writeFileSync(join(compiled, 'worker.mjs'), workerSource);
     model = { onnxPath, decoder: describeDecoder(decodeModel(readFileSync(onnxPath))), contextLength: 512 };
-  });
+  }, 120_000);
   afterAll(() => rmSync(compiled, { recursive: true, force: true }));
 
   function start(data: Record<string, unknown>): Worker {

@@ -76,6 +76,7 @@ export class NodeDecoder implements Decoder {
         intraOpNumThreads: options.threads,
         interOpNumThreads: 1,
         enableCpuMemArena: false,
+        enableMemPattern: false,
         logSeverityLevel: logFatalOnly,
         extra: { session: { intra_op: { allow_spinning: '0' } } },
       });

@@ -20,7 +20,7 @@ import {
   tensor,
   UnresolvedShape,
 } from '../op-rule.js';
-import { productFlops, productOf } from './matrix-products.js';
+import { causalPairs, productFlops, productOf } from './matrix-products.js';
 
 interface AttentionShape {
   batch: number;
@@ -34,17 +34,25 @@ interface AttentionShape {
   valueSize: number;
 }
 
-/** FLOPs of scores, softmax and weighted values; `perScore` elementwise FLOPs each beside scale and softmax. */
-export function attentionFlops(shape: AttentionShape, causal: boolean, perScore = 0): NodeFlops {
+/**
+ * FLOPs of scores, softmax and weighted values; `perScore` elementwise FLOPs each beside scale and softmax.
+ * `past` is how many keys come before the first query of a causal attention, null where it is not causal.
+ */
+function attentionFlops(shape: AttentionShape, past: number | null, perScore = 0): NodeFlops {
   const { batch, heads, queries, keys, headSize, valueSize } = shape;
   const rectangle = batch * heads * queries * keys;
-  const triangle = rectangle - (batch * heads * queries * (queries - 1)) / 2;
+  const pairs = past === null ? rectangle : batch * heads * causalPairs(queries, keys, past);
   const perPair = 2 * (headSize + valueSize);
-  return {
-    matmul: rectangle * perPair,
-    causal: (causal ? triangle : rectangle) * perPair,
-    elementwise: rectangle * (6 + perScore),
-  };
+  return { matmul: rectangle * perPair, causal: pairs * perPair, elementwise: rectangle * (6 + perScore) };
+}
+
+/**
+ * Keys before the first query: the cache's, where the node itself masks; where the graph does (a decoder, a
+ * mask of positions), the queries are the last of all positions.
+ */
+function causalPast(op: OpContext, masksItself: boolean, cached: number, keys: number, queries: number) {
+  if (op.causal !== null) return Math.max(0, keys - queries);
+  return masksItself ? cached : null;
 }
 
 function heads(op: OpContext, name: string): number {
@@ -68,9 +76,9 @@ function groupQueryAttention(op: OpContext): OpResult {
   // With a buffer shared by past and present its length says nothing of how much of it is filled.
   const keys = op.inputs[6]?.values?.[0] ?? buffer + queries;
   const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize: headSize };
-  const flops = attentionFlops(shape, true, op.inputs[10] ? 1 : 0);
+  const flops = attentionFlops(shape, keys - queries);
   // The kernel's softmax stops at the diagonal.
-  const scores = batch * queryHeads * (queries * keys - (queries * (queries - 1)) / 2);
+  const scores = batch * queryHeads * causalPairs(queries, keys, keys - queries);
   flops.elementwise = scores * (6 + (op.inputs[10] ? 1 : 0));
   const dtype = past?.dtype ?? query.dtype;
   const positionBytes = storedBytes(dtype, batch * kvHeads * headSize);
@@ -109,7 +117,7 @@ function standardAttention(op: OpContext): OpResult {
   const past = op.inputs[4] ? extent(op.inputs[4].shape, 2) : 0;
   const keys = past + extent(key.shape, -2);
   const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize };
-  const causal = op.attributes.int('is_causal', 0) === 1 || op.causal !== null;
+  const before = causalPast(op, op.attributes.int('is_causal', 0) === 1, past, keys, queries);
   const softcap = op.attributes.float('softcap', 0) > 0 ? 3 : 0;
   const outputs = [
     tensor(
@@ -122,7 +130,7 @@ function standardAttention(op: OpContext): OpResult {
   ];
   return {
     outputs: outputs.slice(0, op.outputCount),
-    flops: attentionFlops(shape, causal, softcap + (op.inputs[3] ? 1 : 0)),
+    flops: attentionFlops(shape, before, softcap + (op.inputs[3] ? 1 : 0)),
   };
 }
 
@@ -138,8 +146,9 @@ function projectingAttention(op: OpContext): OpResult {
   const headSize = query! / queryHeads;
   const keys = queries + (past ? extent(past.shape, 3) : 0);
   const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize: value! / queryHeads };
-  const causal = op.attributes.int('unidirectional', 0) === 1 || op.causal !== null;
-  const attention = attentionFlops(shape, causal, op.inputs[3] || op.inputs[5] ? 1 : 0);
+  const masks = op.attributes.int('unidirectional', 0) === 1;
+  const before = causalPast(op, masks, keys - queries, keys, queries);
+  const attention = attentionFlops(shape, before, op.inputs[3] || op.inputs[5] ? 1 : 0);
   const projection = productFlops(productOf(data.shape, weights.shape), null);
   const rotary = op.attributes.int('do_rotary', 0) ? 6 * batch * queries * query! : 0;
   const bias = op.inputs[2] ? batch * queries * width : 0;
@@ -178,8 +187,8 @@ function multiHeadAttention(op: OpContext): OpResult {
     : headSize;
   const keys = past + fresh;
   const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize };
-  const causal = op.attributes.int('unidirectional', 0) === 1 || op.causal !== null;
-  const flops = attentionFlops(shape, causal, op.inputs[4] || op.inputs[5] ? 1 : 0);
+  const before = causalPast(op, op.attributes.int('unidirectional', 0) === 1, past, keys, queries);
+  const flops = attentionFlops(shape, before, op.inputs[4] || op.inputs[5] ? 1 : 0);
   if (op.inputs[3]) flops.elementwise! += batch * queries * sizeOf(op.inputs[3]);
   return {
     outputs: [

@@ -12,6 +12,7 @@ import {
   ShapeMismatch,
   sizeOf,
   tensor,
+  UnresolvedShape,
   type Value,
 } from '../op-rule.js';
 
@@ -19,8 +20,6 @@ export interface Convolution {
   /** [batch, channels, …spatial]. */
   output: number[];
   macs: number;
-  /** Products summed for one output element: input channels per group × kernel. */
-  window: number;
 }
 
 /** `weight` is [output channels, input channels per group, …kernel]. */
@@ -32,8 +31,8 @@ export function convolution(op: OpContext, data: Value, weight: Value): Convolut
   }
   const kernel = weight.shape.slice(2);
   const output = [batch, outputs, ...windowed(op, data.shape.slice(2), kernel)];
-  const window = perGroup * elementCount(kernel);
-  return { output, window, macs: elementCount(output) * window };
+  // Each output element sums its group's input channels over the kernel.
+  return { output, macs: elementCount(output) * perGroup * elementCount(kernel) };
 }
 
 /** Positions a sliding window of `kernel` takes in `spatial`. */
@@ -100,8 +99,9 @@ function convTranspose(op: OpContext): OpResult {
 }
 
 /** One FLOP for each element of each window. */
-const pool: Rule = (op) => {
+export const pool: Rule = (op) => {
   const data = input(op, 0);
+  if (op.attributes.int('channels_last', 0)) throw new UnresolvedShape('its channels come last');
   const kernel = op.attributes.ints('kernel_shape') ?? [];
   const output = [...data.shape.slice(0, 2), ...windowed(op, data.shape.slice(2), kernel)];
   return {
@@ -110,9 +110,10 @@ const pool: Rule = (op) => {
   };
 };
 
-const globalPool: Rule = (op) => {
+export const globalPool: Rule = (op) => {
   const data = input(op, 0);
-  const output = data.shape.map((size, axis) => (axis < 2 ? size : 1));
+  const channels = op.attributes.int('channels_last', 0) ? data.shape.length - 1 : 1;
+  const output = data.shape.map((size, axis) => (axis === 0 || axis === channels ? size : 1));
   return { outputs: [tensor(data.dtype, output)], flops: { elementwise: sizeOf(data) } };
 };
 

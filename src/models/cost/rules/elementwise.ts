@@ -55,9 +55,6 @@ const arithmetic: Record<string, Elementwise> = {
   HardSwish: { flops: 5 },
   Mish: { flops: 5 },
   Swish: { flops: 4 },
-  // x · ½(1 + erf(x/√2)); the tanh form, ½x(1 + tanh(√(2/π)(x + 0.044715x³))), is 8.
-  Gelu: { flops: 5 },
-  FastGelu: { flops: 8 },
   QuickGelu: { flops: 5 },
   BiasGelu: { flops: 6 },
   Add: { flops: 1, compute: (a, b) => a! + b! },
@@ -70,6 +67,10 @@ const arithmetic: Record<string, Elementwise> = {
 };
 for (const name of ['Sin', 'Cos', 'Tan', 'Asin', 'Acos', 'Atan', 'Sinh', 'Cosh', 'Asinh', 'Acosh', 'Atanh'])
   arithmetic[name] = { flops: 1 };
+
+// ½x(1 + erf(x/√2)), and by its tanh form ½x(1 + tanh(√(2/π)(x + 0.044715x³))).
+const gelu: Elementwise = { flops: 5 };
+const tanhGelu: Elementwise = { flops: 8 };
 
 const bool = DataType.bool;
 const selection: Record<string, Elementwise> = {
@@ -125,7 +126,7 @@ function evaluated(
   if (operands.some((value) => value !== undefined && !value.values)) return undefined;
   const places = operands.map((value) => value && broadcastIndices(value.shape, shape));
   return Array.from({ length: count }, (_, index) =>
-    compute(...operands.map((value, which) => value?.values![places[which]![index]!] as number)),
+    compute(...operands.map((value, which) => value?.values?.[places[which]![index]!] as number)),
   );
 }
 
@@ -159,11 +160,14 @@ function cast(op: OpContext): OpResult {
   return { outputs: [output], free: to === dtype };
 }
 
-/** com.microsoft BiasSplitGelu and the like would change the shape; these keep it. */
 export const elementwiseRules: RuleTable = {
   ...Object.fromEntries(
     Object.entries({ ...arithmetic, ...selection }).map(([name, entry]) => [name, entryRule(entry)]),
   ),
+  Gelu: (op) =>
+    applied(op, op.attributes.string('approximate', 'none') === 'tanh' ? tanhGelu : gelu, [...op.inputs]),
+  // Its second input is a bias.
+  FastGelu: (op) => applied(op, { flops: tanhGelu.flops + (op.inputs[1] ? 1 : 0) }, [...op.inputs]),
   Sum: variadic((...xs) => xs.reduce((a, b) => a + b, 0)),
   Mean: variadic((...xs) => xs.reduce((a, b) => a + b, 0) / xs.length),
   Max: variadic(Math.max),

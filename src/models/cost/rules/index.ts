@@ -6,6 +6,7 @@ import type { Rule, RuleTable } from '../op-rule.js';
 import { attentionRules, contribAttentionRules } from './attention.js';
 import { convolutionRules } from './convolution.js';
 import { elementwiseRules } from './elementwise.js';
+import { indexingRules } from './indexing.js';
 import { matrixProductRules } from './matrix-products.js';
 import { mixtureRules } from './mixture.js';
 import { movementRules } from './movement.js';
@@ -18,6 +19,7 @@ import { shapeRules } from './shape.js';
 const shared: RuleTable = {
   ...shapeRules,
   ...movementRules,
+  ...indexingRules,
   ...elementwiseRules,
   ...reductionRules,
   ...matrixProductRules,

@@ -37,15 +37,23 @@ export function productOf(a: readonly number[], b: readonly number[]): Product {
 }
 
 /**
- * FLOPs of a product. In a causal attention the i-th of n new rows needs n − 1 − i columns fewer than the
- * last, so n(n−1)/2 of each rectangle is spared, head size times.
+ * Pairs of query and key that causality leaves: query i of n, behind `past` positions, sees keys up to its
+ * own, past + i + 1 of them.
  */
+export function causalPairs(queries: number, keys: number, past: number): number {
+  // Queries beyond the last key see all of them.
+  const partial = Math.min(queries, Math.max(0, keys - past));
+  return partial * past + (partial * (partial + 1)) / 2 + (queries - partial) * keys;
+}
+
+/** FLOPs of a product. In a causal attention rows are queries, the last of which sees every key. */
 export function productFlops(product: Product, role: CausalRole | null): NodeFlops {
   const { batches, rows, columns, inner } = product;
   const matmul = 2 * batches * rows * columns * inner;
   if (role === null) return { matmul };
-  const headSize = role === 'scores' ? inner : columns;
-  return { matmul, causal: matmul - batches * rows * (rows - 1) * headSize };
+  const [keys, headSize] = role === 'scores' ? [columns, inner] : [inner, columns];
+  const pairs = causalPairs(rows, keys, Math.max(0, keys - rows));
+  return { matmul, causal: 2 * batches * headSize * pairs };
 }
 
 function matMul(op: OpContext): OpResult {

@@ -10,6 +10,7 @@
  */
 import { DataType, elementCount } from '../../onnx/tensor-data.js';
 import {
+  broadcast,
   extent,
   input,
   type NodeFlops,
@@ -20,7 +21,7 @@ import {
   sizeOf,
   tensor,
 } from '../op-rule.js';
-import { convolution } from './convolution.js';
+import { convolution, globalPool, pool } from './convolution.js';
 import { type Product, productFlops, productOf } from './matrix-products.js';
 
 function integerFlops(product: Product): NodeFlops {
@@ -99,11 +100,11 @@ function dynamicQuantize(op: OpContext): OpResult {
 }
 
 function qLinearConv(op: OpContext): OpResult {
-  const { output, macs, window } = convolution(op, input(op, 0), input(op, 3));
+  const { output, macs } = convolution(op, input(op, 0), input(op, 3));
   const count = elementCount(output);
   const flops = {
     matmul: 2 * macs,
-    executed: 2 * macs + count * (window > 0 ? 2 : 0),
+    executed: 2 * macs + 2 * count,
     elementwise: (op.inputs[8] ? 3 : 2) * count,
   };
   return { outputs: [tensor(input(op, 7).dtype, output)], flops };
@@ -119,7 +120,7 @@ function convInteger(op: OpContext): OpResult {
 function qLinearBinary(op: OpContext): OpResult {
   const a = input(op, 0);
   const b = input(op, 3);
-  const shape = sizeOf(a) >= sizeOf(b) ? a.shape : b.shape;
+  const shape = broadcast(a.shape, b.shape);
   return { outputs: [tensor(a.dtype, shape)], flops: { elementwise: 8 * elementCount(shape) } };
 }
 
@@ -160,4 +161,6 @@ export const quantisedRules: RuleTable = {
   QLinearSigmoid: qLinearUnary,
   QLinearLeakyRelu: qLinearUnary,
   QLinearConcat: qLinearConcat,
+  QLinearAveragePool: pool,
+  QLinearGlobalAveragePool: globalPool,
 };

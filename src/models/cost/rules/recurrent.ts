@@ -28,6 +28,8 @@ function recurrent(op: OpContext, gates: number, update: number, states: number)
 
 export const recurrentRules: RuleTable = {
   LSTM: (op) => recurrent(op, 4, 5, 2),
+  // com.microsoft: W and R are transposed, and quantised; as many weights.
+  DynamicQuantizeLSTM: (op) => recurrent(op, 4, 5, 2),
   GRU: (op) => recurrent(op, 3, 5, 1),
   RNN: (op) => recurrent(op, 1, 0, 1),
 };

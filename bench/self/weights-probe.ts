@@ -1,0 +1,28 @@
+/** Opens a pool of as many workers as the argument says, runs a request in each, prints RssAnon in bytes. */
+import { readFileSync } from 'node:fs';
+import { openPool } from '#tokenwork/run/pool.js';
+import { openSessions } from '#tokenwork/run/sessions.js';
+import type { RequestSpec } from '#tokenwork/workload/plan.js';
+import { smolLm2 } from './models.js';
+
+const workers = Number(process.argv[2]);
+const folder = await smolLm2('q4');
+const sessions = await openSessions([{ id: 'model', folder }], [], { backend: 'native', threads: 1 });
+const originNs = process.hrtime.bigint();
+const pool = await openPool({ workers, models: sessions.workerModels, originNs });
+const request: RequestSpec = {
+  prompt: { kind: 'synthetic', tokens: 64, seed: 1 },
+  completionTokens: 16,
+  batch: 1,
+  stop: 'forced',
+  sampling: { kind: 'greedy' },
+};
+for (const lane of pool.lanes) {
+  const { reply } = await lane.run('model', request, { deadlineMs: null, patienceMs: 60_000 });
+  if (reply.status !== 'ok') throw new Error(reply.message);
+}
+globalThis.gc?.();
+const [, kibibytes] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];
+process.stdout.write(String(Number(kibibytes) * 1024));
+await pool.close();
+sessions.close();

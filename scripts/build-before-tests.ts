@@ -1,0 +1,17 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+/**
+ * Compiles the sources before any test runs: worker threads load the compiled worker, and a stale one
+ * would be tested in its place. Type errors are `npm run check`'s to judge; code is emitted all the same.
+ */
+export default function buildBeforeTests(): void {
+  const compiler = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'];
+  const { status, stdout } = spawnSync(process.execPath, compiler, { cwd: root, encoding: 'utf8' });
+  if (status === 0) return;
+  if (!existsSync(`${root}/dist/run/worker.js`)) throw new Error(`The sources do not compile:\n${stdout}`);
+  process.stderr.write(`The sources have type errors, see npm run check:\n${stdout}\n`);
+}

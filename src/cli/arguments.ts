@@ -1,0 +1,51 @@
+import { InvalidArgumentError } from 'commander';
+import { closest, distance } from 'fastest-levenshtein';
+
+/** Parses an option that takes one of `choices`; a near miss is answered with the nearest of them. */
+export function oneOf<Choice extends string>(choices: readonly Choice[]): (value: string) => Choice {
+  return (value) => {
+    const found = choices.find((choice) => choice === value);
+    if (found !== undefined) return found;
+    throw new InvalidArgumentError(`Use one of ${choices.join(', ')}.${didYouMean(value, choices)}`);
+  };
+}
+
+/** Parses a whole number of at least `minimum`. */
+export function wholeNumber(minimum: number): (value: string) => number {
+  return (value) => {
+    const number = Number(value);
+    if (value.trim() !== '' && Number.isSafeInteger(number) && number >= minimum) return number;
+    throw new InvalidArgumentError(`Use a whole number of at least ${minimum}.`);
+  };
+}
+
+/** Collects a repeatable option into a list. */
+export function repeatable(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
+/** Parses `name=1,3,224,224` (one input of an ONNX graph and its shape) into a record, repeatable. */
+export function inputShape(
+  value: string,
+  before: Record<string, number[]> | undefined,
+): Record<string, number[]> {
+  const at = value.lastIndexOf('=');
+  const dims =
+    at < 1
+      ? []
+      : value
+          .slice(at + 1)
+          .split(',')
+          .map(Number);
+  if (dims.length === 0 || dims.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
+    throw new InvalidArgumentError('Use NAME=D1,D2,… with whole numbers, such as input=1,3,224,224.');
+  }
+  return { ...before, [value.slice(0, at)]: dims };
+}
+
+/** ` Did you mean "x"?` where something is near enough to have been meant, otherwise nothing. */
+function didYouMean(value: string, choices: readonly string[]): string {
+  if (choices.length === 0) return '';
+  const nearest = closest(value, [...choices]);
+  return distance(value, nearest) <= Math.max(2, value.length / 2) ? ` Did you mean "${nearest}"?` : '';
+}

@@ -1,0 +1,148 @@
+import { Command, InvalidArgumentError } from 'commander';
+import { TokenworkError } from '../../core/errors.js';
+import { type Dtype, dtypes } from '../../models/dtype.js';
+import { formatDuration } from '../../report/format.js';
+import { renderRun } from '../../report/run-report.js';
+import { runBench } from '../../run/bench.js';
+import type { BenchOptions, BenchProgress } from '../../run/options.js';
+import { oneOf, repeatable, wholeNumber } from '../arguments.js';
+import { onInterrupt } from '../interrupt.js';
+import { progressLine } from '../progress.js';
+import { printData, terminalOf } from '../terminal.js';
+import { toolCommit, toolVersion } from '../version.js';
+
+interface BenchFlags {
+  suite?: string;
+  trace?: string;
+  limit?: number;
+  model?: string[];
+  device: 'auto' | 'cpu';
+  dtype?: Dtype;
+  backend?: 'auto' | 'native' | 'node';
+  concurrency?: number;
+  threads?: number;
+  repetitions?: number;
+  warmup?: number;
+  seed?: number;
+  deadline?: number;
+  out?: string;
+  resume?: string;
+  json?: boolean;
+  quiet?: boolean;
+}
+
+export function benchCommand(): Command {
+  return new Command('bench')
+    .description(
+      'Run a workload and record what each request cost.\nWrites a result file and prints a table of medians per cell.',
+    )
+    .option('--suite <name>', 'quick, ci, gpu, or the path of a suite file (default: quick)')
+    .option(
+      '--trace <file>',
+      'measure a recorded trace instead: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSONL (input_length, output_length)',
+    )
+    .option('--limit <n>', 'only the first n requests of the trace', wholeNumber(1))
+    .option(
+      '--model <model>',
+      'a recipe (see `tokenwork models list`), a model folder, a config.json, or hf:OWNER/NAME; repeatable',
+      repeatable,
+    )
+    .option('--device <device>', 'auto or cpu', oneOf(['auto', 'cpu']), 'auto')
+    .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes))
+    .option(
+      '--backend <backend>',
+      'auto, native (ONNX Runtime’s C API) or node (its Node binding)',
+      oneOf(['auto', 'native', 'node']),
+    )
+    .option('--concurrency <n>', 'requests in flight', wholeNumber(1))
+    .option('--threads <n>', 'intra-op threads per request (default: 1)', wholeNumber(1))
+    .option('--repetitions <n>', 'times each cell is measured', wholeNumber(1))
+    .option('--warmup <n>', 'requests per worker and model that are run first and discarded', wholeNumber(0))
+    .option('--seed <n>', 'of the order of the requests and of their prompts', wholeNumber(0))
+    .option('--deadline <seconds>', 'stop a request that takes longer, and count it as failed', seconds)
+    .option('--out <file>', 'where the result goes (- for stdout; default: ./tokenwork-SUITE-TIME.json)')
+    .option('--resume <file>', 'go on with a run that was cut short: its journal or its incomplete result')
+    .option('--json', 'print the result to stdout, and nothing else')
+    .option('--quiet', 'no progress')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tokenwork bench                                            the quick suite, about a minute
+  tokenwork bench --model ./my-model --dtype fp32            real weights in transformers.js layout
+  tokenwork bench --model tiny --trace azure.csv --limit 300 a recorded trace
+  tokenwork bench --suite ci --concurrency 2 --out result.json`,
+    )
+    .action(bench);
+}
+
+async function bench(flags: BenchFlags): Promise<void> {
+  const { trace, limit, suite, json = false, quiet = false } = flags;
+  if (trace !== undefined && suite !== undefined) throw together('--trace', '--suite');
+  if (limit !== undefined && trace === undefined) {
+    throw new TokenworkError(
+      'bad-option',
+      '--limit is given without --trace.',
+      'Name the trace file with --trace FILE.',
+    );
+  }
+  const toStdout = json || flags.out === '-';
+  const line = progressLine(process.stderr, quiet);
+  const interrupt = onInterrupt(() =>
+    line.note('Stopping: what has finished is being saved. Press Ctrl-C again to leave at once.'),
+  );
+  const options: BenchOptions = {
+    suite,
+    trace: trace === undefined ? undefined : { path: trace, limit },
+    models: flags.model,
+    dtype: flags.dtype,
+    backend: flags.backend,
+    threads: flags.threads,
+    concurrency: flags.concurrency,
+    repetitions: flags.repetitions,
+    seed: flags.seed,
+    warmup: flags.warmup,
+    deadlineMs: flags.deadline === undefined ? undefined : flags.deadline * 1000,
+    out: flags.out === '-' ? undefined : flags.out,
+    resume: flags.resume,
+    command: `tokenwork ${process.argv.slice(2).join(' ')}`,
+    tool: { version: toolVersion, commit: toolCommit() },
+    signal: interrupt.signal,
+    onProgress: (progress) => line.show(describe(progress)),
+  };
+  try {
+    const { result, path } = await runBench(options);
+    line.clear();
+    if (toStdout) {
+      await printData(`${JSON.stringify(result)}\n`);
+      if (!quiet) line.note(`Result: ${path}`);
+    } else {
+      await printData(renderRun(result, { ...terminalOf(process.stdout), savedAt: path }));
+    }
+  } finally {
+    line.clear();
+    interrupt.dispose();
+  }
+}
+
+function describe({ phase, message, fraction, done, total, etaNs }: BenchProgress): string {
+  if (phase === 'measuring') {
+    const left = etaNs === null ? '' : `, ${formatDuration(Math.round(etaNs / 1e9) * 1e9)} left`;
+    return `${done}/${total} requests${left}  ${message}`;
+  }
+  return fraction === null ? message : `${message} ${Math.floor(fraction * 100)}%`;
+}
+
+function seconds(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== '' && Number.isFinite(number) && number > 0) return number;
+  throw new InvalidArgumentError('Use a number of seconds above 0.');
+}
+
+function together(one: string, other: string): TokenworkError {
+  return new TokenworkError(
+    'bad-option',
+    `${one} and ${other} cannot be given together.`,
+    `Leave out one of them.`,
+  );
+}

@@ -1,0 +1,129 @@
+import { Command } from 'commander';
+import { TokenworkError } from '../../core/errors.js';
+import {
+  type DecoderFlopsReport,
+  describeDecoderFlops,
+  describeGraphFlops,
+  type FlopsReport,
+} from '../../models/cost/describe-flops.js';
+import { describeModel, type ModelDescription } from '../../models/describe-model.js';
+import { type Dtype, dtypes } from '../../models/dtype.js';
+import { byteUnits, flopUnits, formatNumber, formatQuantity } from '../../report/format.js';
+import { renderTable } from '../../report/terminal-table.js';
+import { inputShape, oneOf, wholeNumber } from '../arguments.js';
+import { onInterrupt } from '../interrupt.js';
+import { progressLine } from '../progress.js';
+import { printData, terminalOf } from '../terminal.js';
+
+interface FlopsFlags {
+  promptTokens: number;
+  pastTokens: number;
+  batch: number;
+  dtype?: Dtype;
+  shape?: Record<string, number[]>;
+  json?: boolean;
+}
+
+export function flopsCommand(): Command {
+  return new Command('flops')
+    .description(
+      'Count what one forward pass costs, from the ONNX graph, without running it.\nA multiply-add is 2 FLOP; the output head runs on all positions unless the graph computes only the last.',
+    )
+    .argument('<model>', 'a recipe, a model folder, a config.json, hf:OWNER/NAME, or any .onnx file')
+    .option('--prompt-tokens <n>', 'new positions per row', wholeNumber(1), 128)
+    .option('--past-tokens <n>', 'positions already in the KV cache', wholeNumber(0), 0)
+    .option('--batch <n>', 'rows', wholeNumber(1), 1)
+    .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes))
+    .option(
+      '--shape <name=dims>',
+      'shape of an input of any ONNX graph, such as input=1,3,224,224; repeatable',
+      inputShape,
+    )
+    .option('--json', 'machine output')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tokenwork flops gpt2-124m --prompt-tokens 1024
+  tokenwork flops llama-3-8b --prompt-tokens 1 --past-tokens 4096
+  tokenwork flops resnet50.onnx --shape input=1,3,224,224`,
+    )
+    .action(flops);
+}
+
+async function flops(spec: string, flags: FlopsFlags): Promise<void> {
+  const line = progressLine(process.stderr, flags.json === true);
+  const interrupt = onInterrupt(() => {});
+  try {
+    const model = await describeModel(spec, {
+      dtype: flags.dtype,
+      signal: interrupt.signal,
+      onProgress: ({ message, fraction }) => line.show(`${message} ${Math.floor(fraction * 100)}%`),
+    });
+    line.clear();
+    const report = count(model, flags);
+    await printData(flags.json ? `${JSON.stringify(report, null, 2)}\n` : render(report, model.dtype));
+  } finally {
+    line.clear();
+    interrupt.dispose();
+  }
+}
+
+function count(
+  model: ModelDescription,
+  { shape, batch, promptTokens, pastTokens }: FlopsFlags,
+): FlopsReport | DecoderFlopsReport {
+  const { decoder, cost } = model;
+  if (shape === undefined && decoder !== null && cost !== null) {
+    return describeDecoderFlops({ ...model, decoder, cost }, { batch, newTokens: promptTokens, pastTokens });
+  }
+  if (shape === undefined) {
+    const inputs = (model.graph.graph.input ?? []).map(({ name }) => name);
+    throw new TokenworkError(
+      'shape-needed',
+      `${model.id} is no decoder with a KV cache, so its input shapes must be given.`,
+      `Add --shape NAME=D1,D2,… for its inputs: ${inputs.join(', ')}.`,
+    );
+  }
+  return describeGraphFlops(model, shape);
+}
+
+function render(report: FlopsReport | DecoderFlopsReport, dtype: string | null): string {
+  const { width, color: _color } = terminalOf(process.stdout);
+  const { flops: counted, bytes } = report;
+  const pass =
+    'batch' in report
+      ? `batch ${report.batch}, ${report.promptTokens} new tokens after ${report.pastTokens} cached`
+      : 'one pass';
+  const facts: [string, number, string][] = [
+    ['matrix products, full attention', counted.matmul, formatQuantity(counted.matmul, flopUnits)],
+    ['as the kernels run', counted.executed, formatQuantity(counted.executed, flopUnits)],
+    ['only what causality needs', counted.causal, formatQuantity(counted.causal, flopUnits)],
+    ['elementwise, apart', counted.elementwise, formatQuantity(counted.elementwise, flopUnits)],
+    ['weights read', bytes.weights, formatQuantity(bytes.weights, byteUnits)],
+    ['KV read', bytes.kvRead, formatQuantity(bytes.kvRead, byteUnits)],
+    ['KV written', bytes.kvWritten, formatQuantity(bytes.kvWritten, byteUnits)],
+    ['activations', bytes.activations, formatQuantity(bytes.activations, byteUnits)],
+  ];
+  const heading = `${report.model}${dtype === null ? '' : ` ${dtype}`}: ${formatNumber(report.parameters)} parameters; ${pass}`;
+  const table = renderTable(
+    [
+      { header: ['', ''], values: facts.map(([name]) => name), align: 'left', importance: 3 },
+      { header: ['', ''], values: facts.map(([, , shown]) => shown), align: 'right', importance: 2 },
+      {
+        header: ['exactly', 'FLOP, bytes'],
+        values: facts.map(([, exact]) => exact.toLocaleString('en-US')),
+        align: 'right',
+        importance: 1,
+      },
+    ],
+    width,
+    (text) => text,
+  );
+  const kv =
+    'kvBytesPerToken' in report
+      ? [`KV cache: ${report.kvBytesPerToken.toLocaleString('en-US')} bytes per token`]
+      : [];
+  const notes = report.warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`);
+  return `${[heading, '', table, '', ...kv, ...notes].join('\n').trimEnd()}\n`;
+}

@@ -1,0 +1,54 @@
+#!/usr/bin/env node
+/**
+ * cli/ is the only code that prints, reads argv or exits. Progress and prose go to stderr, data to
+ * stdout; exit codes are those of `core/errors.ts`.
+ */
+import { Command } from 'commander';
+import { benchCommand } from './commands/bench.js';
+import { flopsCommand } from './commands/flops.js';
+import { modelsCommand } from './commands/models.js';
+import { reportFailure } from './fail.js';
+import { toolVersion } from './version.js';
+
+const program = new Command('tokenwork')
+  .description(
+    'Do tokens track the work a model really does? Runs open models on this machine and puts what each request cost (time, CPU time, memory, FLOPs, bytes moved) beside the tokens it would be billed for.',
+  )
+  .version(toolVersion)
+  .option('--verbose', 'show where an error came from')
+  .showHelpAfterError('Run with --help to see every option.')
+  .showSuggestionAfterError()
+  .exitOverride()
+  .addHelpText(
+    'after',
+    `
+Exit codes: 0 done; 1 measured, but a threshold asked for was crossed; 2 unusable arguments or input;
+3 the run could not be completed (what was measured is saved, and the message says where).
+
+Start with: tokenwork bench`,
+  );
+
+for (const command of [benchCommand(), flopsCommand(), modelsCommand()]) {
+  program.addCommand(command);
+}
+inheritSettings(program);
+
+// A reader that closes early (`tokenwork flops … | head`) is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(0);
+  throw error;
+});
+
+try {
+  await program.parseAsync();
+} catch (thrown) {
+  process.exitCode = reportFailure(thrown, program.opts().verbose === true);
+}
+
+/** `addCommand` copies none of the parent's settings, unlike `command()`. */
+function inheritSettings(parent: Command): void {
+  for (const child of parent.commands) {
+    child.copyInheritedSettings(parent);
+    inheritSettings(child);
+  }
+}

@@ -1,0 +1,24 @@
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const packageRoot = new URL('../../', import.meta.url);
+
+/** The version in package.json. */
+export const toolVersion: string = JSON.parse(
+  readFileSync(new URL('package.json', packageRoot), 'utf8'),
+).version;
+
+/** The commit of the checkout tokenwork runs from, with `-dirty` where it was changed; null in an installed package. */
+export function toolCommit(): string | null {
+  try {
+    const described = execFileSync('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'], {
+      cwd: fileURLToPath(packageRoot),
+      stdio: ['ignore', 'pipe', 'ignore'],
+      encoding: 'utf8',
+    });
+    return described.trim();
+  } catch {
+    return null;
+  }
+}

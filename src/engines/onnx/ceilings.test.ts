@@ -1,0 +1,81 @@
+import { describe, expect, it } from 'vitest';
+import { hardwareSchema } from '../../core/result.js';
+import { dtypes } from '../../models/dtype.js';
+import { measureCeilings } from './ceilings.js';
+import { widenHalf } from './half.js';
+import { BoundRun } from './native/bound-run.js';
+import { Memory } from './native/memory.js';
+import { productOfInputs, productWithWeights } from './product-graph.js';
+
+/** Fills `memory` with the number one. */
+function ones(memory: Memory, dtype: 'fp32' | 'fp16', elements: number): void {
+  const bytes =
+    dtype === 'fp32' ? new Float32Array(elements).fill(1) : new Uint16Array(elements).fill(0x3c00);
+  memory.bytes(0, bytes.byteLength).set(new Uint8Array(bytes.buffer));
+}
+
+function numbers(memory: Memory, dtype: 'fp32' | 'fp16', elements: number): number[] {
+  const copy = memory.bytes(0, elements * (dtype === 'fp32' ? 4 : 2)).slice().buffer;
+  if (dtype === 'fp32') return [...new Float32Array(copy)];
+  const wide = new Float32Array(elements);
+  widenHalf(new Uint16Array(copy), wide);
+  return [...wide];
+}
+
+describe('the models the ceilings are measured with', () => {
+  // Weights are 2^-7, but 25·2^-7 as 8-bit codes (153 about the zero point 128), and x is all ones.
+  it.each([
+    ['fp32', 64 * 2 ** -7],
+    ['fp16', 64 * 2 ** -7],
+    ['int8', 64 * 25 * 2 ** -7],
+    ['q4', 64 * 2 ** -7],
+  ] as const)('multiply by %s weights', (dtype, expected) => {
+    const shape = { rows: 3, inner: 64, columns: 48 };
+    const activations = dtype === 'fp16' ? 'fp16' : 'fp32';
+    const [x, y] = [new Memory(3 * 64 * 4), new Memory(3 * 48 * 4)];
+    ones(x, activations, 3 * 64);
+    const run = new BoundRun(
+      productWithWeights(dtype, shape),
+      1,
+      [{ name: 'x', dtype: activations, shape: [3, 64], memory: x }],
+      [{ name: 'y', dtype: activations, shape: [3, 48], memory: y }],
+    );
+    run.run();
+    for (const value of numbers(y, activations, 3 * 48)) expect(value).toBeCloseTo(expected, 2);
+    run.close();
+  });
+
+  it('multiply two inputs', () => {
+    const [x, w, y] = [new Memory(4 * 16), new Memory(4 * 16 * 8), new Memory(4 * 8)];
+    ones(x, 'fp32', 16);
+    ones(w, 'fp32', 16 * 8);
+    const run = new BoundRun(
+      productOfInputs({ rows: 1, inner: 16, columns: 8 }),
+      1,
+      [
+        { name: 'x', dtype: 'fp32', shape: [1, 16], memory: x },
+        { name: 'w', dtype: 'fp32', shape: [16, 8], memory: w },
+      ],
+      [{ name: 'y', dtype: 'fp32', shape: [1, 8], memory: y }],
+    );
+    run.run();
+    expect(numbers(y, 'fp32', 8)).toEqual(new Array(8).fill(16));
+    run.close();
+  });
+});
+
+describe('measureCeilings', () => {
+  it('gives figures with their method, in the shape of the result', async () => {
+    const ceilings = await measureCeilings({ threads: 1, dtypes });
+    expect(hardwareSchema.shape.ceilings.parse(ceilings)).toEqual(ceilings);
+    expect(ceilings.threads).toBe(1);
+    for (const dtype of ['fp32', 'int8', 'q4'])
+      expect(ceilings.gemm[dtype]!.method).toContain(`${dtype} weights`);
+    if (ceilings.memoryBandwidth) expect(ceilings.memoryBandwidth.method).toMatch(/GiB fp32 in ONNX Runtime/);
+  });
+
+  it('measures no product it was not asked for', async () => {
+    const { gemm } = await measureCeilings({ threads: 1, dtypes: [] });
+    expect(gemm).toEqual({});
+  });
+});

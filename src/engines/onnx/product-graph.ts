@@ -1,0 +1,99 @@
+import type { Dtype } from '../../models/dtype.js';
+import {
+  type AttributeProto,
+  encodeModel,
+  type ModelProto,
+  type NodeProto,
+  type TensorProto,
+  type ValueInfoProto,
+} from '../../models/onnx/proto.js';
+
+/** A matrix product [rows, inner] · [inner, columns]. */
+export interface ProductShape {
+  rows: number;
+  inner: number;
+  columns: number;
+}
+
+const float = 1;
+const uint8 = 2;
+const half = 10;
+const blockSize = 32;
+
+/**
+ * The one-node model y = x · weights, with weights of `dtype` as a decoder has them: constant, so that
+ * the session may pack them; int8 and q4 in blocks of 32 (MatMulNBits, which multiplies in int8).
+ */
+export function productWithWeights(dtype: Dtype, shape: ProductShape): Uint8Array {
+  const { rows, inner, columns } = shape;
+  const type = dtype === 'fp16' ? half : float;
+  const bits = dtype === 'q4' ? 4 : dtype === 'int8' ? 8 : null;
+  const [node, weights] =
+    bits === null ? floatProduct(dtype, inner, columns) : blockProduct(bits, inner, columns);
+  return oneNode(node, [value('x', type, rows, inner)], value('y', type, rows, columns), weights);
+}
+
+/** The one-node model y = x · w in fp32 where both are inputs, so that w is read where it lies. */
+export function productOfInputs({ rows, inner, columns }: ProductShape): Uint8Array {
+  const inputs = [value('x', float, rows, inner), value('w', float, inner, columns)];
+  const node = { opType: 'MatMul', input: ['x', 'w'], output: ['y'] };
+  return oneNode(node, inputs, value('y', float, rows, columns), []);
+}
+
+type Product = [NodeProto, TensorProto[]];
+
+function floatProduct(dtype: Dtype, inner: number, columns: number): Product {
+  const elements = inner * columns;
+  // Small normal numbers: 2^-7 in either format.
+  const rawData =
+    dtype === 'fp16'
+      ? new Uint8Array(new Uint16Array(elements).fill(0x2000).buffer)
+      : new Uint8Array(new Float32Array(elements).fill(2 ** -7).buffer);
+  const weights = { name: 'w', dims: [inner, columns], dataType: dtype === 'fp16' ? half : float, rawData };
+  return [{ opType: 'MatMul', input: ['x', 'w'], output: ['y'] }, [weights]];
+}
+
+function blockProduct(bits: 4 | 8, inner: number, columns: number): Product {
+  const blocks = inner / blockSize;
+  const blockBytes = (blockSize * bits) / 8;
+  const codes: TensorProto = {
+    name: 'w',
+    dims: [columns, blocks, blockBytes],
+    dataType: uint8,
+    rawData: new Uint8Array(columns * blocks * blockBytes).fill(0x99),
+  };
+  const scales: TensorProto = {
+    name: 'scales',
+    dims: [columns, blocks],
+    dataType: float,
+    rawData: new Uint8Array(new Float32Array(columns * blocks).fill(2 ** -7).buffer),
+  };
+  const attributes = { K: inner, N: columns, bits, block_size: blockSize, accuracy_level: 4 };
+  const attribute = Object.entries(attributes).map(([name, i]): AttributeProto => ({ name, type: 2, i }));
+  const input = ['x', 'w', 'scales'];
+  return [
+    { opType: 'MatMulNBits', domain: 'com.microsoft', input, output: ['y'], attribute },
+    [codes, scales],
+  ];
+}
+
+function oneNode(
+  node: NodeProto,
+  input: ValueInfoProto[],
+  output: ValueInfoProto,
+  initializer: TensorProto[],
+): Uint8Array {
+  const model: ModelProto = {
+    irVersion: 9,
+    opsetImport: [
+      { domain: '', version: 17 },
+      { domain: 'com.microsoft', version: 1 },
+    ],
+    graph: { name: 'product', node: [node], input, output: [output], initializer },
+  };
+  return encodeModel(model);
+}
+
+function value(name: string, elemType: number, ...dims: number[]): ValueInfoProto {
+  return { name, type: { tensorType: { elemType, shape: { dim: dims.map((dimValue) => ({ dimValue })) } } } };
+}

@@ -1,0 +1,251 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { readResult } from '../core/migrate.js';
+import { isOk, type Result } from '../core/result.js';
+import { resolveModel } from '../models/resolve.js';
+import { runBench } from './bench.js';
+import { journalPathOf, readJournal } from './journal.js';
+import type { BenchOptions } from './options.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'tokenwork-bench-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const cacheDirectory = join(directory, 'cache');
+const driver = fileURLToPath(new URL('testing/drive-bench.mjs', import.meta.url));
+
+function writeSuite(name: string, suite: object): string {
+  const path = join(directory, `${name}.json`);
+  writeFileSync(path, JSON.stringify({ description: 'a test', seed: 1, ...suite }));
+  return path;
+}
+const models = [{ model: 'tiny', dtype: 'fp32' }];
+const smallSuite = writeSuite('small', {
+  models,
+  design: [
+    { promptTokens: [3, 9], completionTokens: [1, 5] },
+    { prompts: ['hello'], completionTokens: [2] },
+  ],
+  repetitions: 2,
+});
+// Long enough that a kill finds it running.
+const longSuite = writeSuite('long', {
+  models,
+  design: [{ promptTokens: [4, 64], completionTokens: [16, 64] }],
+  repetitions: 25,
+});
+
+const longRequests = 4 * 25;
+
+// Built once and before all else: one test limits how much may be written.
+beforeAll(async () => {
+  await resolveModel('tiny', { dtype: 'fp32', cacheDirectory });
+});
+
+let folder = '';
+let out = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(directory, 'run-'));
+  out = join(folder, 'result.json');
+});
+
+const tool = { version: '0', commit: null };
+const bench = (options: Partial<BenchOptions>) =>
+  runBench({ cacheDirectory, command: 'test', tool, ...options });
+
+/** A benchmark in a process of its own, under a shell command where one is given. */
+function driveBench(options: Partial<BenchOptions>, shell?: string) {
+  const command = [process.execPath, driver, JSON.stringify({ cacheDirectory, ...options })];
+  const child =
+    shell === undefined
+      ? spawn(command[0]!, command.slice(1))
+      : spawn('bash', ['-c', `${shell}; exec "$@"`, 'bash', ...command]);
+  let errors = '';
+  child.stderr.on('data', (chunk) => {
+    errors += chunk;
+  });
+  const measuring = new Promise<void>((resolve) => {
+    child.stdout.on('data', (chunk: Buffer) => {
+      if (chunk.includes('measuring ')) resolve();
+    });
+    child.once('exit', () => resolve());
+  });
+  const ended = once(child, 'exit').then(([status, signal]) => ({ status, signal, errors }));
+  return { child, measuring, ended };
+}
+
+function expectWhole(result: Result): void {
+  const { plannedRequests } = result.run;
+  expect(result.run.complete).toBe(true);
+  expect(result.requests.map(({ id }) => id)).toEqual(Array.from({ length: plannedRequests }, (_, id) => id));
+  expect(result.requests.every(isOk)).toBe(true);
+}
+
+describe('a benchmark', () => {
+  it('records every planned request once, with what it cost', async () => {
+    const { result, path } = await bench({ suite: smallSuite, out });
+    expect(path).toBe(out);
+    expect(readdirSync(folder)).toEqual(['result.json']);
+    expect(readResult(JSON.parse(readFileSync(out, 'utf8')))).toEqual(result);
+    expectWhole(result);
+    expect(result.cells).toHaveLength(5);
+    expect(result.run.warmupRequests).toBe(2);
+    expect(result.models[0]).toMatchObject({ id: 'tiny', source: 'synthesised', dtype: 'fp32' });
+
+    const { durationNs } = result.run;
+    for (const request of result.requests.filter(isOk)) {
+      const { submitted, started, firstToken, lastToken } = request.times;
+      const inOrder = [0, submitted, started, firstToken, lastToken, durationNs];
+      expect(inOrder).toEqual([...inOrder].sort((a, b) => a - b));
+      const { factors } = result.cells.find(({ id }) => id === request.cell)!;
+      expect(request.tokens.completion).toBe(factors.completionTokens);
+      if (factors.promptTokens !== undefined) expect(request.tokens.prompt).toBe(factors.promptTokens);
+      expect(request.interTokenLatency === null).toBe(factors.completionTokens === 1);
+      expect(request.work.flops).toBeGreaterThan(0);
+      const evaluated = request.tokens.processed - 1;
+      expect(request.work.kvBytes).toBe(evaluated * result.models[0]!.cost.kvBytesPerToken);
+    }
+    const { total, requests, unattributed } = result.conservation.cpuTime!;
+    expect(total).toBe(requests + unattributed);
+    expect(unattributed).toBeGreaterThanOrEqual(0);
+  });
+
+  it('costs the same FLOPs for the same lengths, whoever runs them', async () => {
+    const [alone, together] = [
+      (await bench({ suite: smallSuite, out })).result,
+      (await bench({ suite: smallSuite, out, concurrency: 2, backend: 'node', seed: 7 })).result,
+    ];
+    expectWhole(together);
+    const flops = (result: Result) =>
+      Object.fromEntries(result.requests.filter(isOk).map(({ cell, work }) => [cell, work.flops]));
+    expect(flops(together)).toEqual(flops(alone));
+    expect(new Set(together.requests.map(({ worker }) => worker))).toEqual(new Set([0, 1]));
+    expect(together.models[0]!.engine.backend).toBe('node');
+    expect(together.metrics.peakMemory).toMatchObject({
+      provenance: 'unavailable',
+      reason: 'not-applicable',
+    });
+  });
+
+  it('fails requests at their deadline, by name, and says so', async () => {
+    const suite = writeSuite('late', {
+      models,
+      design: [{ promptTokens: [4], completionTokens: [400] }],
+      repetitions: 2,
+    });
+    const { result } = await bench({ suite, out, deadlineMs: 1, warmup: 0 });
+    expect(result.run.complete).toBe(true);
+    for (const { outcome } of result.requests) expect(outcome).toMatchObject({ code: 'deadline-exceeded' });
+    expect(result.warnings).toContainEqual(expect.objectContaining({ code: 'requests-failed' }));
+  });
+
+  it('refuses an output that cannot be written before it measures anything', async () => {
+    await expect(bench({ suite: smallSuite, out: join(folder, 'no', 'x.json') })).rejects.toMatchObject({
+      code: 'unwritable-output',
+      exitCode: 2,
+    });
+  });
+
+  it('leaves nothing behind where the model does not open', async () => {
+    await expect(bench({ suite: smallSuite, out, models: ['no-such-model'] })).rejects.toMatchObject({
+      exitCode: 2,
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('a benchmark that is cut short', () => {
+  it('loses no finished request to SIGKILL', async () => {
+    const { child, measuring, ended } = driveBench({ suite: longSuite, out, concurrency: 2 });
+    await measuring;
+    child.kill('SIGKILL');
+    expect(await ended).toMatchObject({ signal: 'SIGKILL' });
+    const { entries } = readJournal(journalPathOf(out));
+    const journalled = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row] : []));
+    expect(journalled.length).toBeGreaterThan(0);
+    expect(journalled.length).toBeLessThan(longRequests);
+
+    const { result } = await bench({ resume: out });
+    expectWhole(result);
+    for (const row of journalled) {
+      const request = result.requests[row.id]!;
+      expect(request).toMatchObject({ cell: row.cell, worker: row.worker, times: row.times, work: row.work });
+    }
+    const lastBefore = Math.max(...journalled.map(({ times }) => times?.lastToken ?? 0));
+    const after = result.requests.filter(({ id }) => !journalled.some((row) => row.id === id));
+    for (const { times } of after) expect(times!.submitted).toBeGreaterThan(lastBefore);
+    expect(result.warnings).toContainEqual(expect.objectContaining({ code: 'resumed' }));
+    expect(readdirSync(folder)).toEqual(['result.json']);
+  });
+
+  it('keeps what has finished on Ctrl-C, and says how to go on', async () => {
+    const { child, measuring, ended } = driveBench({ suite: longSuite, out });
+    await measuring;
+    child.kill('SIGINT');
+    const { status, errors } = await ended;
+    expect(status).toBe(3);
+    expect(errors).toContain('interrupted: ');
+    expect(errors).toContain(`--resume ${out}`);
+    const partial = readResult(JSON.parse(readFileSync(out, 'utf8')));
+    expect(partial.run.complete).toBe(false);
+    expect(partial.requests.every(isOk)).toBe(true);
+
+    await expect(bench({ resume: out, repetitions: 26 })).rejects.toMatchObject({ code: 'resume-differs' });
+    const { result } = await bench({ resume: out });
+    expectWhole(result);
+    expect(result.requests).toEqual(expect.arrayContaining(partial.requests));
+  });
+
+  it('stops at a full disk with what was measured, and goes on when there is room', async () => {
+    // The limit stands for the disk: it is counted in KiB, and an ignored signal makes it an error.
+    const { ended } = driveBench({ suite: longSuite, out }, `trap '' XFSZ; ulimit -f 48`);
+    const { status, errors } = await ended;
+    expect(errors).toContain('journal-unwritable');
+    expect(errors).toContain(`--resume ${journalPathOf(out)}`);
+    expect(status).toBe(3);
+    expect(readdirSync(folder)).toEqual(['result.json.journal.jsonl']);
+    expect(readFileSync(journalPathOf(out)).at(-1)).toBe('\n'.charCodeAt(0));
+
+    expectWhole((await bench({ resume: journalPathOf(out) })).result);
+  });
+
+  it('keeps the journal where the result cannot be written, and writes it later without its models', async () => {
+    mkdirSync(out);
+    await expect(bench({ suite: smallSuite, out })).rejects.toMatchObject({
+      code: 'result-unwritable',
+      exitCode: 3,
+    });
+    expect(readdirSync(folder).sort()).toEqual(['result.json', 'result.json.journal.jsonl']);
+    rmdirSync(out);
+    const noCache = join(folder, 'no-cache');
+    const { result } = await bench({ resume: out, cacheDirectory: noCache });
+    expectWhole(result);
+    expect(readdirSync(folder)).toEqual(['result.json']);
+  });
+
+  it('gives up on a request that kills the process every time', async () => {
+    const { child, measuring, ended } = driveBench({ suite: longSuite, out });
+    await measuring;
+    child.kill('SIGKILL');
+    await ended;
+    const path = journalPathOf(out);
+    const { entries, validBytes } = readJournal(path);
+    const done = new Set(entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : [])));
+    const deadly = Array.from({ length: longRequests }, (_, id) => id).find((id) => !done.has(id))!;
+    const died = [
+      { kind: 'started', id: deadly },
+      { kind: 'resumed', at: new Date().toISOString(), warnings: [] },
+      { kind: 'started', id: deadly },
+    ];
+    const whole = readFileSync(path).subarray(0, validBytes);
+    writeFileSync(path, `${whole}${died.map((entry) => `${JSON.stringify(entry)}\n`).join('')}`);
+
+    const { result } = await bench({ resume: out });
+    const failed = result.requests.filter((request) => !isOk(request));
+    expect(failed).toMatchObject([{ id: deadly, outcome: { code: 'process-crashed' } }]);
+    expect(result.run.complete).toBe(true);
+  });
+});

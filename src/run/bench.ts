@@ -1,0 +1,166 @@
+/**
+ * run/: worker pool + schedule + journal → a result file. Everything that is measured passes through the
+ * journal, and the result is the journal folded; so a run can be killed at any moment and go on later.
+ */
+import { randomUUID } from 'node:crypto';
+import { basename, resolve } from 'node:path';
+import { exitCode, TokenworkError } from '../core/errors.js';
+import type { Ceilings, Result } from '../core/result.js';
+import { measureCeilings } from '../engines/onnx/ceilings.js';
+import { dtypes } from '../models/dtype.js';
+import { takeInventory } from '../sensors/inventory.js';
+import { foldJournal, stateOf } from './fold.js';
+import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from './journal.js';
+import { journalVersion } from './journal-entry.js';
+import { environmentOf, oversubscribed } from './machine.js';
+import { metricsTable } from './metrics.js';
+import type { BenchOptions } from './options.js';
+import { type PreparedRun, prepareResumed, prepareRun } from './prepare.js';
+import { tell } from './progress.js';
+import { writeResult } from './result-file.js';
+import { refuseOtherEngines, refuseOtherModels, refuseOtherOptions, resumeWarnings } from './resume.js';
+import { interruptedEarly, refuseStopped, runStretch } from './stretch.js';
+
+export interface BenchOutcome {
+  result: Result;
+  /** Where it was written. */
+  path: string;
+}
+
+/**
+ * Measures a workload and writes its result. Throws TokenworkError: with exit code 2 for what cannot be
+ * run, before anything is measured; with exit code 3 where measuring was cut short (`interrupted`,
+ * `journal-unwritable`, `result-unwritable` …), when all that has finished can be resumed.
+ */
+export async function runBench(options: BenchOptions): Promise<BenchOutcome> {
+  try {
+    return await (options.resume === undefined ? startRun(options) : resumeRun(options, options.resume));
+  } catch (thrown) {
+    const incomplete = thrown instanceof TokenworkError && thrown.exitCode === exitCode.incomplete;
+    if (incomplete || !options.signal?.aborted) throw thrown;
+    // Whatever the phase that was stopped throws for it.
+    throw interruptedEarly(thrown, options.resume);
+  }
+}
+
+async function startRun(options: BenchOptions): Promise<BenchOutcome> {
+  const originNs = process.hrtime.bigint();
+  const startedAt = new Date();
+  const path = resolve(options.out ?? defaultPath(options, startedAt));
+  const journal = Journal.create(journalPathOf(path));
+  try {
+    const prepared = await prepareRun(options);
+    const { settings, suite, cells } = prepared;
+    refuseStopped(options);
+    tell(options.onProgress, 'machine', 'taking stock of this machine');
+    const inventory = await takeInventory();
+    const ceilings = await ceilingsFor(prepared, inventory.usableCores);
+    await runStretch({
+      prepared,
+      journal,
+      originNs,
+      ceilings,
+      finished: new Set(),
+      crashes: new Map(),
+      options,
+      onReady: ({ loaded, records, warnings }) =>
+        journal.append({
+          kind: 'header',
+          version: journalVersion,
+          id: randomUUID(),
+          suite,
+          startedAt: startedAt.toISOString(),
+          command: options.command,
+          settings,
+          tool: { name: 'tokenwork', ...options.tool },
+          hardware: { ...inventory.hardware, ceilings },
+          environment: environmentOf(inventory, loaded),
+          models: records,
+          metrics: metricsTable(loaded),
+          cells,
+          warnings: [...prepared.warnings, ...warnings, ...oversubscribed(settings, inventory.usableCores)],
+        }),
+    });
+  } catch (thrown) {
+    journal.abandon();
+    throw thrown;
+  }
+  return finish(journal, path);
+}
+
+async function resumeRun(options: BenchOptions, named: string): Promise<BenchOutcome> {
+  const journalPath = journalNamed(resolve(named));
+  const path = options.out === undefined ? resultPathOf(journalPath) : resolve(options.out);
+  const contents = readJournal(journalPath);
+  const { header } = contents;
+  refuseOtherOptions(header, options);
+  // All is measured, and only the result was not written: that takes no model.
+  if (foldJournal(contents).run.complete)
+    return finish(Journal.reopen(journalPath, contents.validBytes), path);
+  const prepared = await prepareResumed(header, options);
+  refuseOtherModels(header, prepared.models);
+  const inventory = await takeInventory();
+  const { rows, crashes, lastNs } = stateOf(contents);
+  const journal = Journal.reopen(journalPath, contents.validBytes);
+  try {
+    const ceilings = header.hardware.ceilings;
+    await runStretch({
+      prepared,
+      journal,
+      originNs: process.hrtime.bigint() - BigInt(Math.ceil(lastNs)),
+      ceilings,
+      finished: new Set(rows.keys()),
+      crashes,
+      options,
+      onReady: ({ records }) => {
+        refuseOtherEngines(header, records);
+        const warnings = resumeWarnings(header, inventory.hardware.id, options.tool);
+        journal.append({ kind: 'resumed', at: new Date().toISOString(), warnings });
+      },
+    });
+  } catch (thrown) {
+    journal.close();
+    throw thrown;
+  }
+  return finish(journal, path);
+}
+
+/** Folds the journal as it lies on disk, which is what resuming would read. */
+function finish(journal: Journal, path: string): BenchOutcome {
+  const result = foldJournal(readJournal(journal.path));
+  const { requests, run } = result;
+  if (requests.length === 0) {
+    journal.abandon();
+    throw interruptedEarly();
+  }
+  try {
+    writeResult(path, result);
+  } catch (thrown) {
+    journal.close();
+    throw thrown;
+  }
+  if (run.complete) {
+    journal.remove();
+    return { result, path };
+  }
+  journal.close();
+  throw new TokenworkError(
+    'interrupted',
+    `The run was stopped with ${requests.length} of ${run.plannedRequests} requests measured.`,
+    `They are saved in ${path}. Go on with: tokenwork bench --resume ${path}`,
+    { exitCode: exitCode.incomplete },
+  );
+}
+
+/** With as many threads as the run keeps busy, in the dtypes that its models compute in. */
+function ceilingsFor({ settings, models }: PreparedRun, usableCores: number): Promise<Ceilings> {
+  return measureCeilings({
+    threads: Math.min(settings.concurrency * settings.threads, usableCores),
+    dtypes: dtypes.filter((dtype) => models.some(({ folder }) => folder.dtype === dtype)),
+  });
+}
+
+function defaultPath({ suite = 'quick', trace }: BenchOptions, at: Date): string {
+  const name = basename(trace?.path ?? suite).replace(/\.[^.]*$/, '');
+  return `tokenwork-${name}-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}.json`;
+}

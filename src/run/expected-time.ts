@@ -1,0 +1,48 @@
+import type { CostModel } from '../core/cost.js';
+import type { Ceilings } from '../core/result.js';
+import type { Nanoseconds } from '../core/units.js';
+import { costOfSteps, singleTokenSteps } from '../stages/step-costs.js';
+import type { RequestSpec } from '../workload/plan.js';
+
+export interface Rates {
+  flopPerSecond: number;
+  bytesPerSecond: number;
+}
+
+/** Of a machine that is slow for one that runs models at all, where its own ceilings are not known. */
+const slowMachine: Rates = { flopPerSecond: 1e10, bytesPerSecond: 1e9 };
+
+export function ratesOf(ceilings: Ceilings | null): Rates {
+  const gemm = Object.values(ceilings?.gemm ?? {}).map(({ value }) => value);
+  return {
+    flopPerSecond: gemm.length > 0 ? Math.min(...gemm) : slowMachine.flopPerSecond,
+    bytesPerSecond: ceilings?.memoryBandwidth?.value ?? slowMachine.bytesPerSecond,
+  };
+}
+
+/** Roofline time of a request and of its prefill: what it takes at the least. Only expected, never reported. */
+export function expectedTime(
+  request: RequestSpec,
+  cost: CostModel,
+  rates: Rates,
+): { requestNs: Nanoseconds; prefillNs: Nanoseconds } {
+  const { batch, completionTokens, prompt } = request;
+  // Before it is tokenized, a text has no more tokens than bytes.
+  const promptTokens = prompt.kind === 'synthetic' ? prompt.tokens : Buffer.byteLength(prompt.text);
+  const rooflineNs = (steps: Parameters<typeof costOfSteps>[1]) => {
+    const { flops, bytesMoved } = costOfSteps(cost, steps);
+    return 1e9 * Math.max(flops / rates.flopPerSecond, bytesMoved / rates.bytesPerSecond);
+  };
+  const prefillNs = rooflineNs([{ batch, newTokens: promptTokens, pastTokens: 0 }]);
+  const decodeNs = rooflineNs(singleTokenSteps(batch, promptTokens, completionTokens - 1));
+  return { requestNs: prefillNs + decodeNs, prefillNs };
+}
+
+/**
+ * How long a request may go without finishing a step before it counts as hung: a minute, and a hundred
+ * times what its longest step takes at the least. Generous, because ending a worker that merely was slow
+ * costs a measurement, and waiting for a hung one costs only time.
+ */
+export function patienceMs(prefillNs: Nanoseconds): number {
+  return 60_000 + (100 * prefillNs) / 1e6;
+}

@@ -1,0 +1,68 @@
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { Result, Warning } from '../core/result.js';
+import { findCounters } from '../sensors/energy.js';
+import type { Inventory } from '../sensors/inventory.js';
+import type { Settings } from './journal-entry.js';
+import type { LoadedWorker, SensorState } from './protocol.js';
+
+/** Packages whose version decides what is measured. */
+const packages = ['onnxruntime-node', 'koffi', 'piscina', '@huggingface/transformers'];
+
+/** What the run runs in, with every sensor and whether it can be read. */
+export function environmentOf(
+  inventory: Inventory,
+  { models, peakMemory }: LoadedWorker,
+): Result['environment'] {
+  return {
+    node: process.version,
+    os: inventory.os,
+    packages: Object.fromEntries(packages.map((name) => [name, installedVersion(name)])),
+    sensors: [
+      sensorRecord('cpu-time', models[0]!.cpuTime),
+      sensorRecord('peak-memory', peakMemory),
+      ...findCounters(),
+    ],
+    virtualization: inventory.virtualization,
+    usableCores: inventory.usableCores,
+  };
+}
+
+function sensorRecord(name: string, state: SensorState): Result['environment']['sensors'][number] {
+  const { reason, hint } = 'method' in state ? { reason: null, hint: null } : state;
+  return { name, available: reason === null, reason, hint, periodNs: null };
+}
+
+/** Requests that want more cores than there are would measure each other. */
+export function oversubscribed(
+  { concurrency, threads }: Pick<Settings, 'concurrency' | 'threads'>,
+  usableCores: number,
+): Warning[] {
+  const wanted = concurrency * threads;
+  if (wanted <= usableCores) return [];
+  return [
+    {
+      code: 'oversubscribed',
+      message: `${concurrency} requests at a time with ${threads} threads each want ${wanted} cores, and there are ${usableCores}.`,
+      hint: 'They wait for each other, which lengthens every time. Lower --concurrency or --threads.',
+    },
+  ];
+}
+
+/** The version of an installed package, from the package.json above its entry. */
+function installedVersion(name: string): string {
+  for (let directory = dirname(fileURLToPath(import.meta.resolve(name))); ; directory = dirname(directory)) {
+    const manifest = readManifest(join(directory, 'package.json'));
+    if (manifest?.name === name && manifest.version !== undefined) return manifest.version;
+    if (directory === dirname(directory)) throw new Error(`the package ${name} has no package.json`);
+  }
+}
+
+function readManifest(path: string): { name?: string; version?: string } | null {
+  try {
+    return JSON.parse(readFileSync(path, 'utf8'));
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,134 @@
+import type { Nanoseconds } from '../core/units.js';
+import type { CpuClock } from '../sensors/cpu-time.js';
+import type { PlannedCell } from '../workload/plan.js';
+import type { ScheduledRequest } from '../workload/schedule.js';
+import type { Journal } from './journal.js';
+import type { JournalEntry, JournalRow } from './journal-entry.js';
+import type { Lane, LaneOutcome, Limits } from './lane.js';
+import type { WorkerPool } from './pool.js';
+
+export interface Measuring {
+  requests: readonly ScheduledRequest[];
+  pool: WorkerPool;
+  journal: Journal;
+  limitsOf(cell: PlannedCell): Limits;
+  cpuClock: CpuClock;
+  /** On the run's clock. */
+  now(): Nanoseconds;
+  signal: AbortSignal | undefined;
+  onFinished(request: ScheduledRequest): void;
+}
+
+/**
+ * Runs the requests in order, each as soon as a worker is free, and journals each as soon as it has
+ * finished. Returns when all have, or when the signal has stopped it; a request that was running then is
+ * not journalled, so that resuming runs it again. Throws what the journal or a worker that does not start
+ * again throws, after the other requests have been stopped.
+ */
+export async function measure(measuring: Measuring): Promise<void> {
+  const { requests, pool, journal, cpuClock, now, signal } = measuring;
+  const startedCpuNs = cpuClock.processNs();
+  const processCpuNs = () => cpuClock.processNs() - startedCpuNs;
+  const measuresMemory = 'method' in pool.loaded.peakMemory;
+  let next = 0;
+  let stopped = signal?.aborted ?? false;
+  const stop = () => {
+    stopped = true;
+    pool.stop();
+  };
+  signal?.addEventListener('abort', stop);
+
+  const runLane = async (lane: Lane) => {
+    while (!stopped && next < requests.length) {
+      const request = requests[next++]!;
+      journal.append({ kind: 'started', id: request.id });
+      const { cell } = request;
+      const outcome = await lane.run(cell.model, cell.request, measuring.limitsOf(cell));
+      if (stopped && outcome.reply.status === 'failed') return;
+      journal.append({
+        kind: 'request',
+        row: rowOf(request, lane.index, outcome, measuresMemory),
+        processCpuNs: processCpuNs(),
+      });
+      measuring.onFinished(request);
+    }
+  };
+  try {
+    const lanes = pool.lanes.map((lane) =>
+      runLane(lane).catch((thrown) => {
+        stop();
+        throw thrown;
+      }),
+    );
+    const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === 'rejected');
+    endStretch(journal, { kind: 'ended', atNs: now(), processCpuNs: processCpuNs() }, failed !== undefined);
+    if (failed) throw failed.reason;
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+}
+
+/** Journals the end; where something has failed already, that is what is to be told, not this. */
+function endStretch(journal: Journal, ended: JournalEntry, hasFailed: boolean): void {
+  try {
+    journal.append(ended);
+  } catch (thrown) {
+    if (!hasFailed) throw thrown;
+  }
+}
+
+/** Runs requests that are discarded, on every worker. Returns how many there were. */
+export async function warmUp(
+  pool: WorkerPool,
+  cell: PlannedCell,
+  requestsPerWorker: number,
+  limits: Limits,
+  signal: AbortSignal | undefined,
+): Promise<number> {
+  const stop = () => pool.stop();
+  signal?.addEventListener('abort', stop);
+  let requests = 0;
+  try {
+    await Promise.all(
+      pool.lanes.map(async (lane) => {
+        for (let request = 0; request < requestsPerWorker && !signal?.aborted; request++) {
+          await lane.run(cell.model, cell.request, limits);
+          requests++;
+        }
+      }),
+    );
+  } finally {
+    signal?.removeEventListener('abort', stop);
+  }
+  return requests;
+}
+
+function rowOf(
+  request: ScheduledRequest,
+  worker: number,
+  { submittedNs, reply }: LaneOutcome,
+  measuresMemory: boolean,
+): JournalRow {
+  const identity = { id: request.id, cell: request.cell.id, repetition: request.repetition, worker };
+  if (reply.status === 'failed') {
+    const { code, message, times } = reply;
+    return {
+      ...identity,
+      outcome: { status: 'failed', code, message },
+      tokens: null,
+      times: times && { submitted: submittedNs, ...times },
+    };
+  }
+  const { tokens, times, tokenGapsNs, work, peakMemory, stages } = reply;
+  return {
+    ...identity,
+    outcome: { status: 'ok' },
+    tokens,
+    times: { submitted: submittedNs, ...times },
+    tokenGapsNs,
+    work: { ...work, peakMemory },
+    // Where the metric as a whole is unavailable, its own reason says so.
+    ...(measuresMemory && peakMemory === null && { absent: { peakMemory: 'too-short' as const } }),
+    stages,
+  };
+}

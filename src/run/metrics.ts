@@ -1,0 +1,55 @@
+import type { Metric, WorkMetric } from '../core/work.js';
+import type { LoadedWorker, SensorState } from './protocol.js';
+
+/**
+ * The table of metrics: unit, direction, provenance and method of every kind of work, as the workers of
+ * this run measure them.
+ */
+export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkMetric, Metric> {
+  const cpuTimes = models.map(({ cpuTime }) => cpuTime);
+  // Models open alike; where one cannot be measured, its rows are null and the metric says why.
+  const cpuTime = cpuTimes.find((state) => !('method' in state)) ?? cpuTimes[0]!;
+  const unsampled = (unit: string, what: string): Metric => ({
+    unit,
+    direction: 'lower',
+    provenance: 'unavailable',
+    method: 'none',
+    reason: 'unsupported',
+    hint: `This version of tokenwork does not sample ${what}.`,
+  });
+  return {
+    cpuTime: measured('ns', cpuTime),
+    gpuTime: unsampled('ns', 'GPU counters'),
+    energy: unsampled('J', 'energy counters'),
+    peakMemory: measured('B', peakMemory),
+    kvBytes: derived('B', 'cached positions × bytes per position, from the shape and dtype of the cache'),
+    kvByteSeconds: derived('B·s', 'KV bytes held from step to step, integrated over the request'),
+    flops: derived(
+      'FLOP',
+      'matrix products of the graph, 1 multiply-add = 2 FLOP, full attention rectangle; summed over prefill and every decode step',
+    ),
+    bytesMoved: derived(
+      'B',
+      'weights and KV read, KV written, activations of the graph; summed over prefill and every decode step',
+    ),
+  };
+}
+
+function derived(unit: string, method: string): Metric {
+  return { unit, direction: 'lower', provenance: 'derived', method, reason: null, hint: null };
+}
+
+function measured(unit: string, state: SensorState): Metric {
+  if ('method' in state) {
+    return {
+      unit,
+      direction: 'lower',
+      provenance: 'measured',
+      method: state.method,
+      reason: null,
+      hint: null,
+    };
+  }
+  const { reason, hint } = state;
+  return { unit, direction: 'lower', provenance: 'unavailable', method: 'none', reason, hint };
+}

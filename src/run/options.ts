@@ -1,0 +1,49 @@
+import type { Result } from '../core/result.js';
+import type { Nanoseconds } from '../core/units.js';
+import type { Dtype } from '../models/dtype.js';
+import type { Settings } from './journal-entry.js';
+
+export type BenchPhase = 'models' | 'machine' | 'loading' | 'warm-up' | 'measuring' | 'writing';
+
+export interface BenchProgress {
+  phase: BenchPhase;
+  /** What is going on, in words; while measuring, the cell of the request that finished last. */
+  message: string;
+  /** Of the phase, 0 to 1; `null` where not known. */
+  fraction: number | null;
+  /** Requests, while measuring. */
+  done: number;
+  total: number;
+  /** Time left to measure; `null` before there is anything to go by. */
+  etaNs: Nanoseconds | null;
+}
+
+/** What to measure. What is left out is decided by the suite, or by the run that is resumed. */
+export interface BenchOptions {
+  /** A suite by name or path (default `quick`); or, in its place, a trace. */
+  suite?: string | undefined;
+  trace?: { path: string; limit?: number | undefined } | undefined;
+  models?: readonly string[] | undefined;
+  dtype?: Dtype | undefined;
+  backend?: Settings['backend'] | undefined;
+  /** Intra-op threads of each request. */
+  threads?: number | undefined;
+  /** Requests in flight. */
+  concurrency?: number | undefined;
+  repetitions?: number | undefined;
+  seed?: number | undefined;
+  /** Requests per worker and model that are run and discarded first. */
+  warmup?: number | undefined;
+  deadlineMs?: number | undefined;
+  /** Where the result goes; by default into the working directory, named after suite and time. */
+  out?: string | undefined;
+  /** The journal, or the incomplete result, of a run to go on with. */
+  resume?: string | undefined;
+  cacheDirectory?: string | undefined;
+  /** The command line, for the record. */
+  command: string;
+  tool: Omit<Result['tool'], 'name'>;
+  /** Stops the run in good order: what has finished is kept, and can be resumed. */
+  signal?: AbortSignal | undefined;
+  onProgress?: ((progress: BenchProgress) => void) | undefined;
+}

@@ -1,0 +1,124 @@
+import { TokenworkError } from '../core/errors.js';
+import type { Warning } from '../core/result.js';
+import type { ModelFolder } from '../models/folder.js';
+import { resolveModel } from '../models/resolve.js';
+import { expandSuite } from '../workload/expand.js';
+import { expandTrace } from '../workload/expand-trace.js';
+import { modelIds, wantedModels } from '../workload/models.js';
+import type { PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
+import { loadSuite, type Suite } from '../workload/suite.js';
+import { readTrace } from '../workload/trace.js';
+import type { JournalHeader, Settings } from './journal-entry.js';
+import type { BenchOptions } from './options.js';
+
+/** A model of a run, under the name that its cells call it by. */
+export interface RunModel {
+  id: string;
+  folder: ModelFolder;
+}
+
+/** What is to be run, before anything has been opened. */
+export interface PreparedRun {
+  settings: Settings;
+  suite: string;
+  models: RunModel[];
+  cells: PlannedCell[];
+  warnings: Warning[];
+}
+
+const defaultSuite = 'quick';
+const defaultWarmup = 2;
+
+/**
+ * Reads the workload, makes its models ready and expands it over them. Throws what reading a suite or
+ * trace and resolving a model throw, or TokenworkError `no-model`.
+ */
+export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
+  const workload = await readWorkload(options);
+  const wanted = wantedModels(workload.suite, options);
+  if (wanted.length === 0) {
+    throw new TokenworkError('no-model', 'A trace says nothing about models.', 'Name one with --model.');
+  }
+  const folders = await resolveModels(wanted, options);
+  const ids = modelIds(folders);
+  const resolved = wanted.map(({ spec, dtype }, index) => ({
+    id: ids[index]!,
+    spec,
+    dtype: dtype ?? null,
+    folder: folders[index]!,
+  }));
+  const plan = workload.expand(
+    resolved.map(({ id, spec, folder }) => ({ id, spec, contextLength: folder.contextLength })),
+  );
+  const used = resolved.filter(({ id }) => plan.cells.some((cell) => cell.model === id));
+  return {
+    settings: {
+      workload: workload.asked,
+      models: used.map(({ id, spec, dtype }) => ({ id, spec, dtype })),
+      backend: options.backend ?? 'auto',
+      threads: options.threads ?? 1,
+      concurrency: options.concurrency ?? plan.concurrency,
+      repetitions: options.repetitions ?? plan.repetitions,
+      seed: plan.seed,
+      warmup: options.warmup ?? defaultWarmup,
+      deadlineMs: options.deadlineMs ?? null,
+    },
+    suite: plan.suite,
+    models: used.map(({ id, folder }) => ({ id, folder })),
+    cells: plan.cells,
+    warnings: [...plan.warnings, ...used.flatMap(({ folder }) => folder.notices)],
+  };
+}
+
+interface Workload {
+  asked: Settings['workload'];
+  suite: Suite | null;
+  expand(models: readonly PlannedModel[]): WorkloadPlan;
+}
+
+async function readWorkload({
+  suite: name = defaultSuite,
+  trace: file,
+  seed,
+}: BenchOptions): Promise<Workload> {
+  const seeded = seed === undefined ? {} : { seed };
+  if (file === undefined) {
+    const suite = await loadSuite(name);
+    return { asked: { suite: name }, suite, expand: (models) => expandSuite(suite, models, seeded) };
+  }
+  const { path, limit } = file;
+  const trace = await readTrace(path, limit === undefined ? {} : { limit });
+  return {
+    asked: { trace: path, limit: limit ?? null },
+    suite: null,
+    expand: (models) => expandTrace(trace, models, seeded),
+  };
+}
+
+/** The run of a journal, its models made ready again; the workload is the journal's own. */
+export async function prepareResumed(header: JournalHeader, options: BenchOptions): Promise<PreparedRun> {
+  const { settings, suite, cells, warnings } = header;
+  const wanted = settings.models.map(({ spec, dtype }) => ({ spec, dtype: dtype ?? undefined }));
+  const folders = await resolveModels(wanted, options);
+  const models = settings.models.map(({ id }, index) => ({ id, folder: folders[index]! }));
+  return { settings, suite, models, cells, warnings };
+}
+
+async function resolveModels(
+  wanted: readonly { spec: string; dtype: BenchOptions['dtype'] }[],
+  { cacheDirectory, signal, onProgress }: BenchOptions,
+): Promise<ModelFolder[]> {
+  const folders: ModelFolder[] = [];
+  for (const { spec, dtype } of wanted) {
+    folders.push(
+      await resolveModel(spec, {
+        dtype,
+        cacheDirectory,
+        signal,
+        onProgress: ({ fraction, message }) =>
+          onProgress?.({ phase: 'models', message, fraction, done: 0, total: 0, etaNs: null }),
+      }),
+    );
+  }
+  return folders;
+}

@@ -1,0 +1,77 @@
+import type { CostModel } from '../core/cost.js';
+import type { ExitCode } from '../core/errors.js';
+import type { EngineRecord } from '../core/result.js';
+import type { Bytes, Nanoseconds } from '../core/units.js';
+import type { DecoderGraph } from '../models/decoder-graph.js';
+import type { Absence } from '../sensors/absence.js';
+import type { FinishedRequest, UnfinishedRequest } from '../stages/run-request.js';
+import type { RequestSpec } from '../workload/plan.js';
+
+/** What passes between the coordinating thread and a worker; all of it survives structured cloning. */
+
+/** A model as a worker opens it. */
+export interface WorkerModel {
+  id: string;
+  directory: string;
+  onnxPath: string;
+  decoder: DecoderGraph;
+  contextLength: number;
+  cost: CostModel;
+  eosTokenIds: number[];
+  backend: 'native' | 'node';
+  threads: number;
+  /** The coordinator's session, to be shared; null where the worker opens one of its own. */
+  sharedHandle: bigint | null;
+  /** Whether a prompt of the plan is text. */
+  needsTokenizer: boolean;
+}
+
+export interface LoadTask {
+  models: readonly WorkerModel[];
+  /** Origin of the run's clock. */
+  originNs: bigint;
+  /** Whether no other request ever runs beside this worker's. */
+  alone: boolean;
+  /** Shared memory of `controlFields`. */
+  control: Int32Array<SharedArrayBuffer>;
+}
+
+/** Fields of a worker's control memory. */
+export const controlFields = { stopRequested: 0, stepsDone: 1, count: 2 } as const;
+
+/** The method by which a sensor reads, or why it does not. */
+export type SensorState = { method: string } | Absence;
+
+interface LoadedModelState {
+  id: string;
+  record: EngineRecord;
+  loadNs: Nanoseconds;
+  terminationHandle: bigint | null;
+  cpuTime: SensorState;
+}
+
+export interface LoadedWorker {
+  models: LoadedModelState[];
+  peakMemory: SensorState;
+}
+
+/** An error with its fields: those are lost when an Error crosses threads. */
+export interface ThreadError {
+  code: string;
+  message: string;
+  hint: string;
+  exitCode: ExitCode;
+}
+
+export type LoadReply = { loaded: LoadedWorker } | { error: ThreadError };
+
+export interface RunTask {
+  modelId: string;
+  request: RequestSpec;
+  submittedNs: Nanoseconds;
+  deadlineNs: Nanoseconds | null;
+}
+
+export type RunReply =
+  | (Omit<FinishedRequest, 'completions'> & { peakMemory: Bytes | null })
+  | UnfinishedRequest;

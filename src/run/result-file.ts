@@ -1,0 +1,30 @@
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
+import { type Result, resultSchema } from '../core/result.js';
+
+/**
+ * Writes a result so that `path` holds either what it held before or all of it: to a temporary name in
+ * the same folder, synced, then renamed. Throws TokenworkError `result-unwritable` (exit code 3).
+ */
+export function writeResult(path: string, result: Result): void {
+  const temporary = `${path}.${process.pid}.tmp`;
+  const text = `${JSON.stringify(resultSchema.parse(result), null, 1)}\n`;
+  try {
+    const file = openSync(temporary, 'w');
+    try {
+      writeFileSync(file, text);
+      fsyncSync(file);
+    } finally {
+      closeSync(file);
+    }
+    renameSync(temporary, path);
+  } catch (cause) {
+    rmSync(temporary, { force: true });
+    throw new TokenworkError(
+      'result-unwritable',
+      `${path} cannot be written: ${messageOf(cause)}.`,
+      'The journal beside it keeps what was measured. Make room, then finish with --resume.',
+      { cause, exitCode: exitCode.incomplete },
+    );
+  }
+}

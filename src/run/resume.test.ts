@@ -1,0 +1,51 @@
+import { describe, expect, it } from 'vitest';
+import type { BenchOptions } from './options.js';
+import { refuseOtherEngines, refuseOtherModels, refuseOtherOptions, resumeWarnings } from './resume.js';
+import { header } from './testing/journal-sample.js';
+
+const tool = { version: '0.1.0', commit: null };
+const given = (options: Partial<BenchOptions>) => () =>
+  refuseOtherOptions(header, { command: '', tool, ...options });
+const engine = { backend: 'native', version: '1.30.0' };
+
+describe('resuming', () => {
+  it('takes what is not said from the run that is resumed', () => {
+    expect(given({})).not.toThrow();
+    expect(given({ suite: 'sample', repetitions: 3, models: ['m'], dtype: 'fp32', seed: 1 })).not.toThrow();
+  });
+
+  it.each([
+    [{ suite: 'quick' }, 'suite was sample and is quick'],
+    [{ trace: { path: '/x.csv' } }, 'trace was null and is /x.csv'],
+    [{ models: ['n'] }, 'model was m and is n'],
+    [{ dtype: 'q4' as const }, 'dtype was fp32 and is q4'],
+    [{ repetitions: 5, seed: 2 }, 'repetitions was 3 and is 5; seed was 1 and is 2'],
+    [{ threads: 2 }, 'threads was 1 and is 2'],
+    [{ deadlineMs: 100 }, 'deadlineMs was null and is 100'],
+  ])('refuses %j', (options, message) => {
+    expect(given(options)).toThrow(
+      expect.objectContaining({ code: 'resume-differs', message: expect.stringContaining(message) }),
+    );
+  });
+
+  it('refuses a model whose files have changed', () => {
+    expect(() => refuseOtherModels(header, [{ id: 'm', folder: { sha256: 'abc' } }])).not.toThrow();
+    expect(() => refuseOtherModels(header, [{ id: 'm', folder: { sha256: 'def' } }])).toThrow(
+      /SHA-256 of m was abc and is def/,
+    );
+  });
+
+  it('refuses another engine', () => {
+    expect(() => refuseOtherEngines(header, [{ id: 'm', engine }])).not.toThrow();
+    expect(() => refuseOtherEngines(header, [{ id: 'm', engine: { ...engine, backend: 'node' } }])).toThrow(
+      /engine backend of m was native and is node/,
+    );
+  });
+
+  it('warns of another machine or another tokenwork', () => {
+    expect(resumeWarnings(header, 'cpu-2c-24g', tool)).toEqual([]);
+    expect(
+      resumeWarnings(header, 'other', { version: '0.2.0', commit: 'abc' }).map(({ code }) => code),
+    ).toEqual(['machine-changed', 'tool-changed']);
+  });
+});

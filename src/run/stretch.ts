@@ -1,0 +1,147 @@
+import { monotonicClock } from '../core/clock.js';
+import { exitCode, TokenworkError } from '../core/errors.js';
+import type { Ceilings, Warning } from '../core/result.js';
+import { openCpuClock } from '../sensors/cpu-time.js';
+import type { PlannedCell } from '../workload/plan.js';
+import { type ScheduledRequest, schedule } from '../workload/schedule.js';
+import { expectedTime, patienceMs, ratesOf } from './expected-time.js';
+import type { Journal } from './journal.js';
+import type { JournalEntry, JournalModel } from './journal-entry.js';
+import type { Limits } from './lane.js';
+import { measure, warmUp } from './measure.js';
+import type { BenchOptions } from './options.js';
+import { openPool, type WorkerPool } from './pool.js';
+import type { PreparedRun } from './prepare.js';
+import { measuringProgress, tell } from './progress.js';
+import type { LoadedWorker } from './protocol.js';
+import { openSessions } from './sessions.js';
+
+/** Measuring in one process: a whole run, or the part of one that is left. */
+export interface Stretch {
+  prepared: PreparedRun;
+  journal: Journal;
+  originNs: bigint;
+  ceilings: Ceilings | null;
+  /** Requests that are done. */
+  finished: ReadonlySet<number>;
+  /** How often a process died while it ran a request. */
+  crashes: ReadonlyMap<number, number>;
+  options: BenchOptions;
+  /** Called when the workers are ready, and nothing has been measured. */
+  onReady(ready: { loaded: LoadedWorker; records: JournalModel[]; warnings: Warning[] }): void;
+}
+
+/** A request that killed the process twice would kill it for ever. */
+const crashesAllowed = 1;
+
+/**
+ * Opens models and workers, warms them up and measures what is not finished. Returns when all is measured
+ * or the signal has stopped it. Throws what opening models, starting workers and journalling throw.
+ */
+export async function runStretch(stretch: Stretch): Promise<void> {
+  const { prepared, journal, finished, crashes, options } = stretch;
+  const { settings, models, cells } = prepared;
+  const { onProgress } = options;
+  const unfinished = schedule({ ...prepared, ...settings }, settings).filter(({ id }) => !finished.has(id));
+  const requests = unfinished.filter(({ id }) => (crashes.get(id) ?? 0) <= crashesAllowed);
+  for (const request of unfinished) {
+    if (!requests.includes(request)) journal.append(crashed(request));
+  }
+  if (requests.length === 0) return;
+
+  tell(onProgress, 'loading', `opening ${models.map(({ id }) => id).join(', ')}`);
+  const sessions = await openSessions(models, cells, settings);
+  let pool: WorkerPool | null = null;
+  try {
+    refuseStopped(options);
+    const { workerModels, warnings } = sessions;
+    pool = await openPool({
+      workers: settings.concurrency,
+      models: workerModels,
+      originNs: stretch.originNs,
+    });
+    refuseStopped(options);
+    stretch.onReady({ loaded: pool.loaded, records: sessions.records(pool.loaded), warnings });
+    await measureWith(pool, requests, stretch);
+  } finally {
+    await pool?.close();
+    sessions.close();
+  }
+}
+
+async function measureWith(
+  pool: WorkerPool,
+  requests: readonly ScheduledRequest[],
+  { prepared, journal, originNs, ceilings, options }: Stretch,
+): Promise<void> {
+  const { settings, models, cells } = prepared;
+  const { onProgress, signal } = options;
+  const { now } = monotonicClock(originNs);
+  const rates = ratesOf(ceilings);
+  const costs = new Map(models.map(({ id, folder }) => [id, folder.cost]));
+  const expected = new Map(
+    cells.map((cell) => [cell, expectedTime(cell.request, costs.get(cell.model)!, rates)]),
+  );
+  const limitsOf = (cell: PlannedCell): Limits => ({
+    deadlineMs: settings.deadlineMs,
+    patienceMs: patienceMs(expected.get(cell)!.prefillNs),
+  });
+
+  for (const { id } of models) {
+    tell(onProgress, 'warm-up', `warming up ${id}`);
+    const cell = medianCell(
+      cells.filter(({ model }) => model === id),
+      (of) => expected.get(of)!.requestNs,
+    );
+    const startedNs = now();
+    const count = await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
+    journal.append({ kind: 'warmup', model: id, requests: count, durationNs: now() - startedNs });
+  }
+  const onFinished = measuringProgress(
+    requests,
+    ({ cell }) => expected.get(cell)!.requestNs,
+    now,
+    onProgress,
+  );
+  await measure({ requests, pool, journal, limitsOf, cpuClock: openCpuClock(), now, signal, onFinished });
+}
+
+/** The cell in the middle by what it takes: warm-up is neither too little nor too long. */
+function medianCell(cells: readonly PlannedCell[], expectedNs: (cell: PlannedCell) => number): PlannedCell {
+  const sorted = [...cells].sort((a, b) => expectedNs(a) - expectedNs(b));
+  return sorted[Math.floor((sorted.length - 1) / 2)]!;
+}
+
+function crashed({ id, cell, repetition }: ScheduledRequest): JournalEntry {
+  const message = 'The process died both times that it ran this request.';
+  return {
+    kind: 'request',
+    row: {
+      id,
+      cell: cell.id,
+      repetition,
+      worker: 0,
+      outcome: { status: 'failed', code: 'process-crashed', message },
+      tokens: null,
+      times: null,
+    },
+    processCpuNs: 0,
+  };
+}
+
+/** Throws TokenworkError `interrupted` where the run is to stop before anything is measured. */
+export function refuseStopped({ signal, resume }: BenchOptions): void {
+  if (signal?.aborted) throw interruptedEarly(undefined, resume);
+}
+
+/** `resumed`: what the user named to go on with, where this was not the beginning. */
+export function interruptedEarly(cause?: unknown, resumed?: string): TokenworkError {
+  return new TokenworkError(
+    'interrupted',
+    'The run was stopped before a request had finished.',
+    resumed === undefined
+      ? 'Nothing was measured, and nothing is lost: start it again.'
+      : `What was measured before is kept. Go on with: tokenwork bench --resume ${resumed}`,
+    { cause, exitCode: exitCode.incomplete },
+  );
+}
