@@ -4,7 +4,7 @@ import type { SensorRecord } from './opened-sensor.js';
 import { startSampler } from './sampler.js';
 
 /** A sensor as this machine has it, with what each of its channels last showed. */
-export interface SensorReport extends SensorRecord {
+interface SensorReport extends SensorRecord {
   latest: { channel: number; value: number | null }[];
 }
 

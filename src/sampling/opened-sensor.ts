@@ -6,7 +6,7 @@ import { createSensor, type SensorSpec } from '../sensors/catalogue.js';
 import { type Channel, isAbsence, type MissingChannel, type OpenSensor } from '../sensors/sensor.js';
 
 /** A channel as the sampler numbers it over all its sensors. */
-export interface SampledChannel extends Channel {
+interface SampledChannel extends Channel {
   /** The number its samples carry. */
   id: number;
   /** How often it really changes; null where it hardly changed while this was looked at. */

@@ -26,7 +26,7 @@ export interface SamplerOptions {
 }
 
 /** What a session of sampling cost and what became of each sensor. */
-export interface SamplerReport {
+interface SamplerReport {
   sensors: (SensorRecord & { activity: SensorActivity | null })[];
   durationNs: Nanoseconds;
   /** CPU time of the sampler's thread; null where threads cannot be told apart. */
@@ -34,8 +34,9 @@ export interface SamplerReport {
   /** The same as a share of one core. */
   cpuShare: number | null;
   samples: number;
-  /** Samples lost for want of room in the ring, and readings that came too late to be taken. */
+  /** Samples lost for want of room in the ring. */
   dropped: number;
+  /** Readings that came too late to be taken. */
   missed: number;
   warnings: Warning[];
 }
@@ -212,11 +213,13 @@ function reportOf(
     };
   }
   const { durationNs, cpuTimeNs, activities } = answer;
+  const active = [...activities];
   const sum = (key: 'samples' | 'missed') => activities.reduce((total, activity) => total + activity[key], 0);
   return {
+    // The loop runs the available ones, in the same order.
     sensors: records.map((record) => ({
       ...record,
-      activity: activities.find(({ name }) => name === record.name) ?? null,
+      activity: record.available ? (active.shift() ?? null) : null,
     })),
     durationNs,
     cpuTimeNs,

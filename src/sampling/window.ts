@@ -2,7 +2,7 @@ import type { Nanoseconds } from '../core/units.js';
 import type { AbsenceReason } from '../core/work.js';
 
 /** An amount over a window of time, or why there is none. */
-export type WindowFigure =
+type WindowFigure =
   | {
       value: number;
       /** Between these two the true amount lies, by the argument of the method. */
@@ -14,7 +14,7 @@ export type WindowFigure =
     }
   | { value: null; reason: AbsenceReason };
 
-export type CurveMethod = 'counter' | 'power-integral';
+type CurveMethod = 'counter' | 'power-integral';
 
 /** What has been used up to each moment, drawn from samples. */
 export interface CumulativeCurve {

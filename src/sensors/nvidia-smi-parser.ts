@@ -94,7 +94,7 @@ export interface SmiInventory {
   gpus: SmiGpu[];
 }
 
-export interface SmiGpu {
+interface SmiGpu {
   busId: string;
   name: string;
   uuid: string | null;

@@ -26,7 +26,7 @@ export class NvmlError extends Error {
 }
 
 /** A process that holds memory of a GPU. Bytes are null where the driver does not tell. */
-export interface GpuProcess {
+interface GpuProcess {
   pid: number;
   usedBytes: number | null;
 }

@@ -3,7 +3,7 @@ import type { Nanoseconds } from '../core/units.js';
 import type { Absence } from './absence.js';
 
 /** Base units; `bits` is a mask whose meaning the sensor's file gives. */
-export type Unit = 'ns' | 'B' | 'J' | 'W' | 'Hz' | '°C' | 'ratio' | 'count' | 'bits';
+type Unit = 'ns' | 'B' | 'J' | 'W' | 'Hz' | '°C' | 'ratio' | 'count' | 'bits';
 
 /** One figure that a sensor reads over and over. */
 export interface Channel {

@@ -14,7 +14,7 @@ export interface RecordedSession {
   samples: RecordedSample[];
 }
 
-export interface RecordedSample {
+interface RecordedSample {
   timeNs: Nanoseconds;
   channel: number;
   /** NaN for a gap. */
