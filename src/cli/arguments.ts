@@ -10,12 +10,15 @@ export function oneOf<Choice extends string>(choices: readonly Choice[]): (value
   };
 }
 
-/** Parses a whole number of at least `minimum`. */
-export function wholeNumber(minimum: number): (value: string) => number {
+/** Parses a whole number from `minimum` to `maximum`. */
+export function wholeNumber(minimum: number, maximum = Number.MAX_SAFE_INTEGER): (value: string) => number {
   return (value) => {
     const number = Number(value);
-    if (value.trim() !== '' && Number.isSafeInteger(number) && number >= minimum) return number;
-    throw new InvalidArgumentError(`Use a whole number of at least ${minimum}.`);
+    const sound = value.trim() !== '' && Number.isInteger(number);
+    if (sound && number >= minimum && number <= maximum) return number;
+    const range =
+      maximum === Number.MAX_SAFE_INTEGER ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`;
+    throw new InvalidArgumentError(`Use a whole number ${range}.`);
   };
 }
 

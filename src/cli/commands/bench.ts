@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { TokenworkError } from '../../core/errors.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
@@ -10,6 +11,10 @@ import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
+
+// Beyond these a run measures nothing but the scheduler, and can take the machine down with it.
+const mostThreads = 8 * availableParallelism();
+const mostWorkers = 256;
 
 interface BenchFlags {
   suite?: string;
@@ -54,8 +59,8 @@ export function benchCommand(): Command {
       'auto, native (ONNX Runtime’s C API) or node (its Node binding)',
       oneOf(['auto', 'native', 'node']),
     )
-    .option('--concurrency <n>', 'requests in flight', wholeNumber(1))
-    .option('--threads <n>', 'intra-op threads per request (default: 1)', wholeNumber(1))
+    .option('--concurrency <n>', 'requests in flight', wholeNumber(1, mostWorkers))
+    .option('--threads <n>', 'intra-op threads per request (default: 1)', wholeNumber(1, mostThreads))
     .option('--repetitions <n>', 'times each cell is measured', wholeNumber(1))
     .option('--warmup <n>', 'requests per worker and model that are run first and discarded', wholeNumber(0))
     .option('--seed <n>', 'of the order of the requests and of their prompts', wholeNumber(0))
