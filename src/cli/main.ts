@@ -5,6 +5,7 @@
  */
 import { Command } from 'commander';
 import { benchCommand } from './commands/bench.js';
+import { doctorCommand } from './commands/doctor.js';
 import { flopsCommand } from './commands/flops.js';
 import { modelsCommand } from './commands/models.js';
 import { reportFailure } from './fail.js';
@@ -28,7 +29,7 @@ Exit codes: 0 done; 1 measured, but a threshold asked for was crossed; 2 unusabl
 Start with: tokenwork bench`,
   );
 
-for (const command of [benchCommand(), flopsCommand(), modelsCommand()]) {
+for (const command of [benchCommand(), flopsCommand(), modelsCommand(), doctorCommand()]) {
   program.addCommand(command);
 }
 inheritSettings(program);

@@ -6,7 +6,13 @@ import { counterCurve } from './counter-curve.js';
 import { energyCurve } from './energy-curve.js';
 import { powerCurve } from './power-curve.js';
 import { countUpTo, pieces, SeriesStore } from './series.js';
-import { counterReadings, type KnownPower, powerReadings, steps, swings } from './synthetic-power.js';
+import {
+  counterReadings,
+  type KnownPower,
+  powerReadings,
+  steps,
+  swings,
+} from './synthetic-power.test-support.js';
 import { type CumulativeCurve, repetitionsFor } from './window.js';
 
 const periodsMs = [10, 20, 50, 100];

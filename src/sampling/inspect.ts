@@ -1,10 +1,11 @@
+import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
 import type { SensorRecord } from './opened-sensor.js';
 import { startSampler } from './sampler.js';
 
 /** A sensor as this machine has it, with what each of its channels last showed. */
-interface SensorReport extends SensorRecord {
+export interface SensorReport extends SensorRecord {
   latest: { channel: number; value: number | null }[];
 }
 
@@ -21,6 +22,8 @@ export interface SensorInspection {
   };
   /** How far the sampler thread's clock is ahead of this thread's, and within which bound. */
   clock: { offsetNs: Nanoseconds; withinNs: Nanoseconds };
+  /** What went wrong at the default rates. */
+  warnings: Warning[];
 }
 
 const fullRate = 10;
@@ -45,6 +48,7 @@ export async function inspectSensors(
       missedAtFullRate: full.report.missed,
     },
     clock: usual.clock,
+    warnings: usual.report.warnings,
   };
 }
 

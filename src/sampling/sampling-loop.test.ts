@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { monotonicClock } from '../core/clock.js';
 import type { OpenSensor, SampleSink } from '../sensors/sensor.js';
-import { fakeClock } from '../sensors/sensor-probe.js';
+import { fakeClock } from '../sensors/sensor-probe.test-support.js';
 import { calibrate } from './calibrate.js';
 import { type OpenedSensor, openSensors } from './opened-sensor.js';
 import { ringMemory, SampleRing } from './ring.js';

@@ -30,9 +30,12 @@ export interface CumulativeCurve {
 /** Ticks of a counter that a window should hold for an error near 1%. */
 const enoughTicks = 10;
 
+/** The shortest window in which a counter that changes, or is read, so often is known within about 1%. */
+export const sharpWindowNs = (counterPeriodNs: Nanoseconds): Nanoseconds => enoughTicks * counterPeriodNs;
+
 /** How often a request of this length is to be repeated inside one window for its energy to be read. */
 export function repetitionsFor(requestNs: Nanoseconds, counterPeriodNs: Nanoseconds): number {
-  return Math.max(1, Math.ceil((enoughTicks * counterPeriodNs) / requestNs));
+  return Math.max(1, Math.ceil(sharpWindowNs(counterPeriodNs) / requestNs));
 }
 
 export function checkWindow(startNs: Nanoseconds, endNs: Nanoseconds): void {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { amdSensor } from './amd-hwmon.js';
-import { fakeClock, openOrFail, record } from './sensor-probe.js';
+import { fakeClock, openOrFail, record } from './sensor-probe.test-support.js';
 
 const parent = mkdtempSync(join(tmpdir(), 'tokenwork-amd-'));
 afterAll(() => rmSync(parent, { recursive: true }));

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { appleSensor, parseAccelerators } from './apple.js';
-import { fakeClock, openOrFail, record } from './sensor-probe.js';
+import { fakeClock, openOrFail, record } from './sensor-probe.test-support.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-apple-'));
 afterAll(() => rmSync(directory, { recursive: true }));

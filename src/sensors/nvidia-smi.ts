@@ -273,7 +273,10 @@ function ask(
 function unavailable(error: unknown, command: string): Absence {
   const code = (error as NodeJS.ErrnoException).code;
   if (code === 'ENOENT') {
-    return { reason: 'unsupported', hint: `There is no ${command}; it comes with the NVIDIA driver.` };
+    return {
+      reason: 'unsupported',
+      hint: `There is no ${command}; it comes with the NVIDIA driver, on Ubuntu by: sudo ubuntu-drivers install`,
+    };
   }
   if (code === 'EACCES') return { reason: 'permission', hint: `${command} may not be run by this user.` };
   return { reason: 'unsupported', hint: `${command} says: ${messageOf(error)}` };

@@ -66,6 +66,20 @@ const clockKind = { sm: 1, memory: 2 };
 const processBytes = 24; // nvmlProcessInfo_t of the _v2 and _v3 calls, in 64-bit layout
 const unknownBytes = 0xffff_ffff_ffff_ffffn;
 
+/** The name the library goes by on this platform, and whether it loads; the driver need not be loaded for it. */
+export function findNvml(libraryPath = libraryNames[process.platform]): {
+  file: string | null;
+  loads: boolean;
+} {
+  if (libraryPath === undefined) return { file: null, loads: false };
+  try {
+    koffi.load(libraryPath);
+    return { file: libraryPath, loads: true };
+  } catch {
+    return { file: libraryPath, loads: false };
+  }
+}
+
 /**
  * Opens NVIDIA's management library, which comes with the driver. Throws `NvmlError` where it answers
  * with an error, and `Error` where there is no such library.

@@ -8,7 +8,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { nvmlSensor } from './nvml.js';
 import { nvmlCode, openNvml } from './nvml-library.js';
 import { isAbsence } from './sensor.js';
-import { fakeClock, openOrFail, record } from './sensor-probe.js';
+import { fakeClock, openOrFail, record } from './sensor-probe.test-support.js';
 
 const compiles = (() => {
   try {

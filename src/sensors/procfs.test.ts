@@ -6,7 +6,7 @@ import { cpuFrequencySensor } from './cpu-frequency.js';
 import { pressureSensor, stalledNs } from './pressure.js';
 import { processPssSensor } from './process-pss.js';
 import { processUsageSensor } from './process-usage.js';
-import { fakeClock, openOrFail, record } from './sensor-probe.js';
+import { fakeClock, openOrFail, record } from './sensor-probe.test-support.js';
 import { systemCpuSensor, systemTimes } from './system-cpu.js';
 
 const parent = mkdtempSync(join(tmpdir(), 'tokenwork-procfs-'));

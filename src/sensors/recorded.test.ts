@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { recordedSensor } from './recorded.js';
-import { fakeClock, openOrFail, record } from './sensor-probe.js';
+import { fakeClock, openOrFail, record } from './sensor-probe.test-support.js';
 import { formatSession, parseSession, type RecordedSession } from './session-file.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-recorded-'));
