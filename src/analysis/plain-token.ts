@@ -4,7 +4,7 @@ import type { Observations } from './observations.js';
 import type { Noise } from './within-cell-noise.js';
 
 /** The reference request: this many prompt and as many completion tokens, nothing hidden, nothing cached. */
-export const referenceTokens = 128;
+const referenceTokens = 128;
 
 export interface PlainToken {
   /** Work per billed token of the reference request; `null` with a `reason`. */

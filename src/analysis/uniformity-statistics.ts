@@ -6,7 +6,7 @@ import { explainedByTariffs } from './explained-by-tariff.js';
 import type { Tariff } from './tariff.js';
 import { fewestCellsForTails, largestPerToken, tailsPerToken, variationPerToken } from './work-per-token.js';
 
-export const statisticNames = [
+const statisticNames = [
   'misbilledShare',
   'gini',
   'theil',

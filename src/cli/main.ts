@@ -5,8 +5,11 @@
  */
 import { Command } from 'commander';
 import { benchCommand } from './commands/bench.js';
+import { diffCommand } from './commands/diff.js';
+import { doctorCommand } from './commands/doctor.js';
 import { flopsCommand } from './commands/flops.js';
 import { modelsCommand } from './commands/models.js';
+import { reportCommand } from './commands/report.js';
 import { reportFailure } from './fail.js';
 import { toolVersion } from './version.js';
 
@@ -28,7 +31,14 @@ Exit codes: 0 done; 1 measured, but a threshold asked for was crossed; 2 unusabl
 Start with: tokenwork bench`,
   );
 
-for (const command of [benchCommand(), flopsCommand(), modelsCommand()]) {
+for (const command of [
+  benchCommand(),
+  reportCommand(),
+  diffCommand(),
+  flopsCommand(),
+  modelsCommand(),
+  doctorCommand(),
+]) {
   program.addCommand(command);
 }
 inheritSettings(program);

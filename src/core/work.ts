@@ -3,8 +3,8 @@ import { z } from 'zod';
 /** How a metric's figures came to be; never mixed in one column. */
 const provenance = z.enum(['measured', 'attributed', 'derived', 'estimated', 'unavailable']);
 
-/** Why a figure is absent. */
-export const absenceReason = z.enum(['unsupported', 'permission', 'too-short', 'not-applicable']);
+/** Why a figure is absent; `lost`: its sensor failed or left a gap in that stretch. */
+export const absenceReason = z.enum(['unsupported', 'permission', 'too-short', 'not-applicable', 'lost']);
 export type AbsenceReason = z.infer<typeof absenceReason>;
 
 export const metricSchema = z.strictObject({

@@ -1,5 +1,5 @@
 /** What stands in place of a figure that is absent. */
-const dash = '–';
+export const dash = '–';
 
 /** Three significant digits without an exponent; whole digits are never rounded away, nor added to. */
 export function formatNumber(value: number | null): string {

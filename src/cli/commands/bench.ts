@@ -1,7 +1,9 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
+import { findingsOf } from '../../analysis/findings.js';
 import { TokenworkError } from '../../core/errors.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
+import { renderFindings } from '../../report/findings-text.js';
 import { formatDuration } from '../../report/format.js';
 import { renderRun } from '../../report/run-report.js';
 import { runBench } from '../../run/bench.js';
@@ -122,7 +124,9 @@ async function bench(flags: BenchFlags): Promise<void> {
       await printData(`${JSON.stringify(result)}\n`);
       if (!quiet) line.note(`Result: ${path}`);
     } else {
-      await printData(renderRun(result, { ...terminalOf(process.stdout), savedAt: path }));
+      const terminal = terminalOf(process.stdout);
+      await printData(`${renderRun(result, { ...terminal, savedAt: path })}\n`);
+      await printData(renderFindings(findingsOf(result), terminal));
     }
   } finally {
     line.clear();

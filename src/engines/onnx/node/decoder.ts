@@ -4,31 +4,17 @@
  */
 import { createRequire } from 'node:module';
 import type { InferenceSession } from 'onnxruntime-node';
-import { messageOf, TokenworkError } from '../../../core/errors.js';
+import { messageOf } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import type { Decoder, Sequence } from '../../engine.js';
 import { openingError } from '../opening-error.js';
 import { checkSequenceShape, closedError } from '../step-shape.js';
 import { watchThreads } from '../thread-ids.js';
+import { type Binding, loadBinding } from './binding.js';
 import { NodeSequence } from './sequence.js';
 
-type Ort = typeof import('onnxruntime-node');
 const logFatalOnly = 4;
-
-/** Loads the binding, a native library, only when it is used. */
-async function loadBinding(): Promise<Ort> {
-  try {
-    return await import('onnxruntime-node');
-  } catch (cause) {
-    throw new TokenworkError(
-      'binding-unavailable',
-      `onnxruntime-node does not load on ${process.platform}/${process.arch}.`,
-      'Reinstall the packages on this platform (npm ci).',
-      { cause },
-    );
-  }
-}
 
 export class NodeDecoder implements Decoder {
   readonly record: EngineRecord;
@@ -37,7 +23,7 @@ export class NodeDecoder implements Decoder {
   readonly threadIds: readonly number[] | null;
   readonly sharedHandle = null;
   readonly terminationHandle = null;
-  readonly #ort: Ort;
+  readonly #ort: Binding;
   readonly #session: InferenceSession;
   readonly #graph: DecoderGraph;
   #closed = false;
@@ -45,7 +31,7 @@ export class NodeDecoder implements Decoder {
   private constructor(
     model: { decoder: DecoderGraph; contextLength: number },
     options: { threads: number; backendReason: string },
-    loaded: { ort: Ort; session: InferenceSession; threadIds: readonly number[] | null },
+    loaded: { ort: Binding; session: InferenceSession; threadIds: readonly number[] | null },
   ) {
     this.#ort = loaded.ort;
     this.#session = loaded.session;

@@ -1,0 +1,153 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { simulateResult } from '../analysis/simulated-result.test-support.js';
+import { resultSchema } from '../core/result.js';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-cli-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+function tokenwork(...args: string[]) {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
+    cwd: scratch,
+    encoding: 'utf8',
+    env: { ...process.env, TOKENWORK_CACHE: join(scratch, 'cache') },
+  });
+  return { status, stdout, stderr };
+}
+
+function saved(name: string, content: unknown): string {
+  const path = join(scratch, name);
+  writeFileSync(path, typeof content === 'string' ? content : JSON.stringify(content));
+  return path;
+}
+
+const cells = [
+  { promptTokens: 16, completionTokens: 64, rate: 3 },
+  { promptTokens: 256, completionTokens: 8, rate: 1 },
+  { promptTokens: 128, completionTokens: 128, rate: 2 },
+];
+const measured = (seed: number, slowdown = 1) =>
+  simulateResult(
+    cells.map((cell) => ({ ...cell, rate: cell.rate * slowdown })),
+    { seed, repetitions: 12, noise: 0.01 },
+  );
+
+describe('arguments that cannot be used', () => {
+  it.each([
+    [['bnch'], 'Did you mean bench?'],
+    [['bench', '--supress'], 'unknown option'],
+    [['bench', '--dtype', 'q5'], 'Did you mean "q4"?'],
+    [['bench', '--threads', '0'], 'whole number'],
+    [['bench', '--concurrency', '1e9'], 'from 1 to'],
+    [['bench', '--suite', 'quik'], 'quick'],
+    [['bench', '--limit', '3'], '--trace'],
+    [['bench', '--model', 'tinyy'], 'tiny'],
+    [['flops', 'nothing.onnx'], 'nothing.onnx'],
+    [['flops', 'tiny', '--shape', 'input'], 'input=1,3,224,224'],
+    [['diff', 'a.json', 'b.json', '--fail-on', 'cpuTme>5%'], 'cpuTime'],
+  ])('%j are refused with what to do, without a stack trace', (args, said) => {
+    const { status, stdout, stderr } = tokenwork(...args);
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain(said);
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+});
+
+describe('flops', () => {
+  it('prints the published count of GPT-2 124M at 1,024 tokens', () => {
+    const { status, stdout } = tokenwork('flops', 'gpt2-124m', '--prompt-tokens', '1024', '--json');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      model: 'gpt2-124m',
+      flops: { matmul: 291_648_307_200 },
+      parameters: 124_439_808,
+      unknownOps: [],
+    });
+  });
+});
+
+describe('bench', () => {
+  it('prints a result and nothing else with --json', () => {
+    const suite = saved('one.json', {
+      description: 'One request.',
+      models: [{ model: 'tiny', dtype: 'fp32' }],
+      design: [{ promptTokens: [4], completionTokens: [2] }],
+      repetitions: 1,
+      concurrency: 1,
+      seed: 1,
+    });
+    const { status, stdout } = tokenwork(
+      'bench',
+      '--suite',
+      suite,
+      '--json',
+      '--out',
+      join(scratch, 'r.json'),
+    );
+    expect(status).toBe(0);
+    const result = resultSchema.parse(JSON.parse(stdout));
+    expect(result.requests).toHaveLength(1);
+    expect(result.run.complete).toBe(true);
+  });
+
+  it('says so before measuring where the result cannot be written', () => {
+    const { status, stderr } = tokenwork('bench', '--suite', 'ci', '--out', join(scratch, 'no/such/r.json'));
+    expect(status).toBe(2);
+    expect(stderr).toContain('no/such');
+  });
+});
+
+describe('report', () => {
+  it('prints findings as JSON', () => {
+    const { status, stdout } = tokenwork('report', saved('a.json', measured(1)), '--json');
+    expect(status).toBe(0);
+    expect(JSON.parse(stdout).uniformity.cpuTime.misbilledShare.verdict).toBe('non-uniform');
+  });
+
+  it.each([
+    ['cut short', '{"schemaVersion": 1, "tool"'],
+    ['of another tool', '{"name": "package"}'],
+    ['from the future', '{"schemaVersion": 99}'],
+    ['empty', ''],
+  ])('refuses a file that is %s, by name', (_, content) => {
+    const { status, stderr, stdout } = tokenwork('report', saved('broken.json', content));
+    expect(status).toBe(2);
+    expect(stdout).toBe('');
+    expect(stderr).toContain('broken.json');
+  });
+});
+
+describe('diff', () => {
+  const baseline = saved('baseline.json', measured(1));
+  const slower = saved('slower.json', measured(2, 1.3));
+
+  it('exits with 1 where a regression is significant and larger than allowed', () => {
+    const { status, stderr } = tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>5%');
+    expect(stderr).toContain('cpuTime');
+    expect(status).toBe(1);
+  });
+
+  it('exits with 0 where the regression is smaller than allowed, or there is none', () => {
+    expect(tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>50%').status).toBe(0);
+    const again = saved('again.json', measured(3));
+    expect(tokenwork('diff', baseline, again, '--fail-on', 'cpuTime>5%').status).toBe(0);
+  });
+
+  it('lets no name in a result end a table cell or open a tag in Markdown', () => {
+    const hostile = measured(4);
+    const id = 'x | y <img src=x onerror=alert(1)>';
+    for (const row of hostile.requests) if (row.cell === 'cell-0') row.cell = id;
+    for (const cell of hostile.cells) if (cell.id === 'cell-0') cell.id = id;
+    const path = saved('hostile.json', hostile);
+    const { status, stdout } = tokenwork('diff', path, path, '--markdown');
+    expect(status).toBe(0);
+    expect(stdout).not.toContain('<img');
+    expect(stdout).toContain('x \\| y &lt;img');
+  });
+});

@@ -1,0 +1,20 @@
+import { TokenworkError } from '../../../core/errors.js';
+
+export type Binding = typeof import('onnxruntime-node');
+
+/**
+ * Loads onnxruntime-node's binding, a native library, only when it is used. Throws TokenworkError
+ * `binding-unavailable`.
+ */
+export async function loadBinding(): Promise<Binding> {
+  try {
+    return await import('onnxruntime-node');
+  } catch (cause) {
+    throw new TokenworkError(
+      'binding-unavailable',
+      `onnxruntime-node does not load on ${process.platform}/${process.arch}.`,
+      'Reinstall the packages on this platform (npm ci).',
+      { cause },
+    );
+  }
+}

@@ -1,0 +1,138 @@
+import type { Comparison } from '../analysis/compare.js';
+import type { ComparedCell } from '../analysis/compare-cells.js';
+import { dash, formatNumber, formatPercent } from './format.js';
+import { metricName } from './metric-name.js';
+import type { Column } from './terminal-table.js';
+
+/** What a comparison shows, as tables that a terminal and Markdown both render. */
+export interface ComparisonTables {
+  configuration: Column[];
+  geomean: Column[];
+  cells: Column[];
+  shape: Column[];
+  notes: string[];
+}
+
+/** Metrics that are counted and not timed change only with the workload or the model; they are summed up. */
+const perCellMetrics = ['ttft', 'tpot', 'e2e', 'cpuTime', 'gpuTime', 'energy', 'peakMemory'];
+const names: Record<string, string> = { ttft: 'TTFT', tpot: 'TPOT', e2e: 'E2E' };
+
+export function comparisonTables(comparison: Comparison): ComparisonTables {
+  const { configuration, geomean, shape } = comparison;
+  const means = Object.entries(geomean);
+  const shapes = Object.entries(shape).flatMap(([metric, compared]) =>
+    compared === undefined ? [] : [{ metric, ...compared }],
+  );
+  return {
+    configuration: [
+      left(
+        'differs in',
+        configuration.map(({ what }) => what),
+      ),
+      left(
+        'baseline',
+        configuration.map(({ baseline }) => baseline),
+      ),
+      left(
+        'candidate',
+        configuration.map(({ candidate }) => candidate),
+      ),
+    ],
+    geomean: [
+      left(
+        'all cells',
+        means.map(([metric]) => nameOf(metric)),
+      ),
+      right(
+        ['ratio', 'geometric mean'],
+        means.map(([, { ratio }]) => times(ratio)),
+      ),
+      right(
+        ['95% interval', ''],
+        means.map(([, { low, high }]) => interval(low, high)),
+      ),
+      left(
+        'verdict',
+        means.map(([, { verdict }]) => verdict ?? dash),
+      ),
+    ],
+    cells: cellColumns(comparison),
+    shape: [
+      left(
+        'work per token',
+        shapes.map(({ metric }) => nameOf(metric)),
+      ),
+      right(
+        ['rank correlation', 'over cells'],
+        shapes.map(({ rankCorrelation }) => formatNumber(rankCorrelation)),
+      ),
+      right(
+        ['misbilled', 'by baseline tariff'],
+        shapes.map(({ misbilledByBaselineTariff }) =>
+          formatPercent(misbilledByBaselineTariff.inputOutput ?? null),
+        ),
+      ),
+    ],
+    notes: notes(comparison),
+  };
+}
+
+/** `null` stands for the geometric mean over all cells. */
+export function cellLabel(cell: string | null): string {
+  return cell ?? 'all cells together';
+}
+
+function cellColumns({ cells }: Comparison): Column[] {
+  const metrics = perCellMetrics.filter((metric) => cells.some((row) => row.metric === metric));
+  const ids = [...new Set(cells.map(({ cell }) => cell))];
+  const rows = new Map(cells.map((row) => [`${row.cell} ${row.metric}`, row]));
+  return [
+    left('cell', ids),
+    ...metrics.map((metric, index) => ({
+      ...right(
+        [nameOf(metric), 'ratio'],
+        ids.map((id) => verdictOf(rows.get(`${id} ${metric}`))),
+      ),
+      importance: metrics.length - index,
+    })),
+  ];
+}
+
+function verdictOf(row: ComparedCell | undefined): string {
+  if (row === undefined || row.ratio === null) return dash;
+  return row.verdict === null ? times(row.ratio) : `${times(row.ratio)} ${row.verdict}`;
+}
+
+function notes({ ceilings, method, warnings }: Comparison): string[] {
+  const rates = [
+    ...(ceilings.memoryBandwidth === null ? [] : [`${times(ceilings.memoryBandwidth)} the read bandwidth`]),
+    ...Object.entries(ceilings.gemm).map(([dtype, ratio]) => `${times(ratio)} the ${dtype} GEMM rate`),
+  ];
+  return [
+    ...(rates.length === 0
+      ? []
+      : [`The candidate's machine measured ${rates.join(', ')} of the baseline's.`]),
+    method,
+    ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`),
+  ];
+}
+
+function nameOf(metric: string): string {
+  return names[metric] ?? metricName(metric);
+}
+
+function times(ratio: number): string {
+  return `${formatNumber(ratio)}×`;
+}
+
+function interval(low: number | null, high: number | null): string {
+  return low === null || high === null ? dash : `${formatNumber(low)}–${formatNumber(high)}`;
+}
+
+function left(header: string, values: string[]): Column {
+  return { header: [header, ''], values, align: 'left', importance: 100 };
+}
+
+function right(header: Column['header'], values: string[]): Column {
+  return { header, values, align: 'right', importance: 50 };
+}

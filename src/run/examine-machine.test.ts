@@ -1,0 +1,85 @@
+import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, it } from 'vitest';
+import type { Inventory } from '../sensors/inventory.js';
+import { examineMachine } from './examine-machine.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'tokenwork-doctor-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+const inventory: Inventory = {
+  hardware: {
+    id: 'made-up-4c-8g',
+    cpu: { brand: 'Made Up', physicalCores: 2, logicalCores: 4 },
+    memoryBytes: 8 * 2 ** 30,
+    gpus: [],
+    ceilings: null,
+  },
+  os: 'Made-up OS 1',
+  virtualization: { container: false, virtualMachine: null },
+  usableCores: 3,
+};
+const briefly = { inventory, forNs: 1e8 };
+
+function raplTree(name: string): string {
+  const root = join(directory, name);
+  const zone = join(root, 'class/powercap/intel-rapl:0');
+  mkdirSync(zone, { recursive: true });
+  writeFileSync(join(zone, 'name'), 'package-0\n');
+  writeFileSync(join(zone, 'max_energy_range_uj'), '262143328850\n');
+  writeFileSync(join(zone, 'energy_uj'), '5000000\n');
+  return root;
+}
+
+it('runs what a tree of the machine has, and gives the reason for the rest', async () => {
+  const steps: string[] = [];
+  const found = await examineMachine({
+    ...briefly,
+    sensors: [
+      { sensor: 'rapl', root: raplTree('full') },
+      { sensor: 'amd', root: join(directory, 'empty') },
+    ],
+    onProgress: (message) => steps.push(message),
+  });
+  expect(found).toMatchObject({ hardware: inventory.hardware, usableCores: 3, failures: [] });
+  const [rapl, amd] = found.inspection!.sensors;
+  expect(rapl).toMatchObject({ available: true, channels: [{ device: 'package-0', quantity: 'energy' }] });
+  expect(amd).toMatchObject({ available: false, reason: 'unsupported', periodNs: null });
+  expect(found.inspection!.sampler.samplesAtFullRate).toBeGreaterThan(0);
+  expect(steps).toHaveLength(3);
+});
+
+it.skipIf(process.getuid?.() === 0 || process.platform === 'win32')(
+  'names the command that opens a counter it may not read',
+  async () => {
+    const root = raplTree('closed');
+    chmodSync(join(root, 'class/powercap/intel-rapl:0/energy_uj'), 0);
+    const { inspection } = await examineMachine({ ...briefly, sensors: [{ sensor: 'rapl', root }] });
+    expect(inspection!.sensors[0]).toMatchObject({
+      reason: 'permission',
+      hint: expect.stringContaining('sudo chmod a+r'),
+    });
+  },
+);
+
+it('loads the back ends of the installed runtime, and claims no other', async () => {
+  const { backEnds, libraries } = await examineMachine({ ...briefly, sensors: [] });
+  const onCpu = backEnds.filter(({ device }) => device === 'cpu');
+  expect(onCpu.map(({ available }) => available)).toEqual([true, true]);
+  expect(new Set(onCpu.map(({ version }) => version)).size).toBe(1);
+  for (const { available, hint } of backEnds.filter(({ device }) => device === 'gpu')) {
+    expect(available).toBe(false);
+    expect(hint).toContain('does not use');
+  }
+  expect(libraries[0]!.file).toContain('onnxruntime');
+});
+
+it('finds the sensor that the sampler cannot be started with, and runs the others', async () => {
+  const sensors = [{ sensor: 'unheard of' } as never, { sensor: 'rapl' as const, root: raplTree('beside') }];
+  const { failures, inspection } = await examineMachine({ ...briefly, sensors });
+  expect(failures).toMatchObject([
+    { sensor: 'unheard of', message: expect.stringContaining('could not be started') },
+  ]);
+  expect(inspection!.sensors).toMatchObject([{ name: 'rapl', available: true }]);
+});

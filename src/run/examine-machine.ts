@@ -1,0 +1,109 @@
+import { TokenworkError } from '../core/errors.js';
+import type { Hardware } from '../core/result.js';
+import type { Nanoseconds } from '../core/units.js';
+import { type BackEndRecord, probeBackEnds } from '../engines/onnx/back-ends.js';
+import { inspectSensors, type SensorInspection } from '../sampling/inspect.js';
+import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
+import { openCpuClock } from '../sensors/cpu-time.js';
+import { type Inventory, takeInventory } from '../sensors/inventory.js';
+import { openPeakMemory } from '../sensors/memory.js';
+import { findNvml } from '../sensors/nvml-library.js';
+
+/** What a run on this machine could measure, and with what. */
+export interface MachineExamination {
+  hardware: Hardware;
+  os: string;
+  virtualization: Inventory['virtualization'];
+  usableCores: number;
+  backEnds: BackEndRecord[];
+  /** How a run measures each request, besides the sensors that are sampled. */
+  meters: { name: string; available: boolean; method: string | null; hint: string | null }[];
+  /** Native libraries that were looked for. */
+  libraries: { name: string; file: string | null; loads: boolean }[];
+  /** Of the sensors that the sampler starts with; null where it starts with none. */
+  inspection: SensorInspection | null;
+  /** Sensors that keep the sampler from starting (`all`: only together), and how. */
+  failures: { sensor: string; message: string }[];
+}
+
+/**
+ * Takes stock of the machine, loads every back end, and runs every sensor for `forNs` (1 s by default) at
+ * its default rate and again at ten times it. Does not reject because something is missing.
+ */
+export async function examineMachine(
+  options: {
+    sensors?: readonly SensorSpec[];
+    forNs?: Nanoseconds;
+    inventory?: Inventory;
+    onProgress?: (message: string) => void;
+  } = {},
+): Promise<MachineExamination> {
+  const { sensors = machineSensors(), forNs = 1e9, onProgress } = options;
+  onProgress?.('taking stock of this machine');
+  const inventory = options.inventory ?? (await takeInventory());
+  onProgress?.('loading the back ends');
+  const backEnds = await probeBackEnds();
+  onProgress?.(`reading every sensor for ${forNs / 1e9} s, then at ten times the rate`);
+  const inspected = await inspect(sensors, forNs);
+  return {
+    hardware: inventory.hardware,
+    os: inventory.os,
+    virtualization: inventory.virtualization,
+    usableCores: inventory.usableCores,
+    backEnds,
+    meters: meters(),
+    libraries: [
+      ...backEnds.flatMap(({ name, file }) => (file === null ? [] : [{ name, file, loads: true }])),
+      { name: 'NVML', ...findNvml() },
+    ],
+    ...inspected,
+  };
+}
+
+async function inspect(
+  sensors: readonly SensorSpec[],
+  forNs: Nanoseconds,
+): Promise<Pick<MachineExamination, 'inspection' | 'failures'>> {
+  const together = await attempt(() => inspectSensors({ sensors, forNs }));
+  if (typeof together !== 'string') return { inspection: together, failures: [] };
+  const failures: MachineExamination['failures'] = [];
+  const sound: SensorSpec[] = [];
+  for (const spec of sensors) {
+    const alone = await attempt(() => inspectSensors({ sensors: [spec], forNs: briefNs }));
+    if (typeof alone === 'string') failures.push({ sensor: spec.sensor, message: alone });
+    else sound.push(spec);
+  }
+  if (failures.length === 0) failures.push({ sensor: 'all', message: together });
+  const rest =
+    sound.length < sensors.length ? await attempt(() => inspectSensors({ sensors: sound, forNs })) : together;
+  return { inspection: typeof rest === 'string' ? null : rest, failures };
+}
+
+const briefNs: Nanoseconds = 1e7;
+
+/** What it gives, or the message of the failure that it ends in. */
+async function attempt(inspection: () => Promise<SensorInspection>): Promise<SensorInspection | string> {
+  try {
+    return await inspection();
+  } catch (error) {
+    if (error instanceof TokenworkError) return error.message;
+    throw error;
+  }
+}
+
+function meters(): MachineExamination['meters'] {
+  const cpu = openCpuClock();
+  const peak = openPeakMemory(true);
+  const alone = 'Threads cannot be told apart here; measure one request at a time with --concurrency 1.';
+  return [
+    {
+      name: 'cpu-time',
+      available: true,
+      method: cpu.method,
+      hint: cpu.threadNs === null ? alone : null,
+    },
+    'method' in peak
+      ? { name: 'peak-memory', available: true, method: peak.method, hint: null }
+      : { name: 'peak-memory', available: false, method: null, hint: peak.hint },
+  ];
+}

@@ -1,0 +1,276 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { median } from '../stats/quantile.js';
+import { createRandom, type Random } from '../stats/random.js';
+import { attribute, attributionError, type Claim, quantum } from './attribution.js';
+import { counterCurve } from './counter-curve.js';
+import type { CumulativeCurve } from './window.js';
+
+const second = 1e9;
+
+/** A curve that is known without sampling: piecewise linear through its points. */
+function exactCurve(points: [second: number, amount: number][], gap?: [number, number]): CumulativeCurve {
+  const known = gap
+    ? [
+        { startNs: points[0]![0] * second, endNs: gap[0] * second },
+        { startNs: gap[1] * second, endNs: points.at(-1)![0] * second },
+      ]
+    : [{ startNs: points[0]![0] * second, endNs: points.at(-1)![0] * second }];
+  return {
+    method: 'counter',
+    known,
+    at(timeNs) {
+      if (!known.some(({ startNs, endNs }) => timeNs >= startNs && timeNs <= endNs)) return null;
+      const at = timeNs / second;
+      const after = points.findIndex(([moment]) => moment > at);
+      if (after < 0) return points.at(-1)![1];
+      const [[fromS, from], [toS, to]] = [points[after - 1]!, points[after]!];
+      return from + ((at - fromS) / (toS - fromS)) * (to - from);
+    },
+    window: () => ({ value: null, reason: 'not-applicable' }),
+  };
+}
+
+const claim = (request: number, fromS: number, toS: number, busyS = toS - fromS): Claim => ({
+  request,
+  startNs: fromS * second,
+  endNs: toS * second,
+  busyNs: busyS * second,
+});
+
+function share(curve: CumulativeCurve, claims: Claim[], toS: number, deviceBusy?: CumulativeCurve) {
+  return attribute({
+    curve,
+    startNs: 0,
+    endNs: toS * second,
+    claims,
+    quantum: quantum.joules,
+    ...(deviceBusy && { deviceBusy }),
+  });
+}
+
+describe('attribute', () => {
+  // 100 W for 4 s.
+  const steady = exactCurve([
+    [0, 0],
+    [4, 400],
+  ]);
+
+  it('gives a request alone what the device used in its time, and the rest to idling', () => {
+    const result = share(steady, [claim(7, 1, 3)], 4);
+    expect(result).toMatchObject({ total: 400, requests: 200, idle: 200, unattributed: 0, unknownNs: 0 });
+    expect(result.byRequest.get(7)).toBe(200);
+  });
+
+  it('divides an overlap in proportion to the busy time in it', () => {
+    const result = share(steady, [claim(1, 0, 2, 2), claim(2, 1, 3, 1)], 4);
+    // 1 s alone, then 1 s shared at rates 1 and ½, then 1 s alone.
+    expect(result.byRequest.get(1)).toBeCloseTo(100 + 200 / 3, 5);
+    expect(result.byRequest.get(2)).toBeCloseTo(100 / 3 + 100, 5);
+    expect(result.idle).toBe(100);
+  });
+
+  it('adds up the stages of a request', () => {
+    const result = share(steady, [claim(1, 0, 1), claim(1, 1, 2), claim(2, 1, 2)], 4);
+    expect(result.byRequest.get(1)).toBeCloseTo(150, 5);
+  });
+
+  it('leaves to nobody what was used while requests ran that used nothing', () => {
+    const result = share(steady, [claim(1, 0, 2, 0)], 4);
+    expect(result).toMatchObject({ requests: 0, unattributed: 200, idle: 200 });
+    expect(result.byRequest.get(1)).toBe(0);
+  });
+
+  it('leaves the neighbours’ part to nobody where it is known how busy the device was', () => {
+    // Two cores busy, one of them with the request.
+    const busy = exactCurve([
+      [0, 0],
+      [4, 8 * second],
+    ]);
+    const result = share(steady, [claim(1, 0, 4)], 4, busy);
+    expect(result.byRequest.get(1)).toBeCloseTo(200, 5);
+    expect(result.unattributed).toBeCloseTo(200, 5);
+  });
+
+  it('never gives requests more than there was, where their clocks claim more than the device’s', () => {
+    const busy = exactCurve([
+      [0, 0],
+      [4, second],
+    ]);
+    expect(share(steady, [claim(1, 0, 4)], 4, busy)).toMatchObject({ requests: 400, unattributed: 0 });
+  });
+
+  it('counts only what lies within the span', () => {
+    const result = attribute({
+      curve: steady,
+      startNs: second,
+      endNs: 2 * second,
+      claims: [claim(1, 0, 4), claim(2, 3, 4)],
+      quantum: quantum.joules,
+    });
+    expect(result).toMatchObject({ total: 100, requests: 100 });
+    expect(result.byRequest.get(2)).toBe(0);
+  });
+
+  it('leaves a gap of the sensor out of every figure, and says how long it was', () => {
+    const holed = exactCurve(
+      [
+        [0, 0],
+        [4, 400],
+      ],
+      [1, 2],
+    );
+    const result = share(holed, [claim(1, 0, 3)], 4);
+    expect(result).toMatchObject({ total: 300, requests: 200, idle: 100, unknownNs: second });
+  });
+
+  it('refuses a request that was busy for less than nothing', () => {
+    expect(() => share(steady, [claim(1, 0, 1, -1)], 4)).toThrow(RangeError);
+    expect(() => share(steady, [claim(1, 0, 1, Number.NaN)], 4)).toThrow(RangeError);
+  });
+
+  it('conserves to the last bit, whatever overlaps', () => {
+    const times = fc.tuple(
+      fc.double({ min: 0, max: 4, noNaN: true }),
+      fc.double({ min: 0, max: 4, noNaN: true }),
+    );
+    const claims = fc.array(fc.tuple(fc.nat(5), times, fc.double({ min: 0, max: 9, noNaN: true })), {
+      maxLength: 30,
+    });
+    const steps = fc.array(fc.double({ min: 0, max: 1000, noNaN: true }), { minLength: 4, maxLength: 4 });
+    fc.assert(
+      fc.property(claims, steps, fc.boolean(), (rows, amounts, withBusy) => {
+        let amount = 0;
+        const curve = exactCurve([
+          [0, 0],
+          ...amounts.map((step, index): [number, number] => {
+            amount += step;
+            return [index + 1, amount];
+          }),
+        ]);
+        const busy = exactCurve([
+          [0, 0],
+          [4, 3 * second],
+        ]);
+        const result = share(
+          curve,
+          rows.map(([request, [a, b], busyS]) => claim(request, Math.min(a, b), Math.max(a, b), busyS)),
+          4,
+          withBusy ? busy : undefined,
+        );
+        expect(result.requests + result.idle + result.unattributed).toBe(result.total);
+        expect([...result.byRequest.values()].reduce((sum, value) => sum + value, 0)).toBe(result.requests);
+        expect(Math.abs(result.total - amount)).toBeLessThanOrEqual(quantum.joules);
+        for (const part of [result.idle, result.unattributed, ...result.byRequest.values()]) {
+          expect(part).toBeGreaterThanOrEqual(0);
+        }
+      }),
+    );
+  });
+});
+
+/** A phase of a request: it computes at `rate` of a core and draws power for it. */
+interface Phase {
+  request: number;
+  fromS: number;
+  toS: number;
+  rate: number;
+  watts: number;
+}
+
+/** Requests one after the other in each of so many lanes: a short prefill at full rate, a longer decode. */
+function simulate(random: Random, lanes: number): Phase[] {
+  const phases: Phase[] = [];
+  let request = 0;
+  for (let lane = 0; lane < lanes; lane++) {
+    let atS = 0.2 + 0.3 * random.uniform();
+    for (let turn = 0; turn < 4; turn++) {
+      // No two requests draw the same power per busy second, which no share can know: 8% more or less.
+      const efficiency = 0.92 + 0.16 * random.uniform();
+      const lengths: [number, number][] = [
+        [0.05 + 0.2 * random.uniform(), 1],
+        [0.4 + 2 * random.uniform(), 0.4 + 0.5 * random.uniform()],
+      ];
+      for (const [lastsS, rate] of lengths) {
+        phases.push({ request, fromS: atS, toS: atS + lastsS, rate, watts: 12 * rate * efficiency });
+        atS += lastsS;
+      }
+      request++;
+      atS += 0.1 * random.uniform();
+    }
+  }
+  return phases;
+}
+
+const restingWatts = 40;
+
+/** What each request truly used: its own power, and the resting power by its part of all the rates. */
+function truthOf(phases: readonly Phase[]): {
+  byRequest: number[];
+  joules(second: number): number;
+  endS: number;
+} {
+  const edges = [...new Set([0, ...phases.flatMap(({ fromS, toS }) => [fromS, toS])])].sort((a, b) => a - b);
+  const endS = edges.at(-1)! + 0.5;
+  edges.push(endS);
+  const byRequest: number[] = [];
+  const points: [number, number][] = [[0, 0]];
+  for (const [index, toS] of edges.slice(1).entries()) {
+    const fromS = edges[index]!;
+    const lastsS = toS - fromS;
+    const active = phases.filter((phase) => phase.fromS <= fromS && phase.toS >= toS);
+    const rates = active.reduce((sum, { rate }) => sum + rate, 0);
+    let watts = restingWatts;
+    for (const { request, rate, watts: own } of active) {
+      watts += own;
+      byRequest[request] = (byRequest[request] ?? 0) + lastsS * (own + (restingWatts * rate) / rates);
+    }
+    points.push([toS, points.at(-1)![1] + watts * lastsS]);
+  }
+  const curve = exactCurve(points);
+  return { byRequest, joules: (at) => curve.at(at * second)!, endS };
+}
+
+describe('shares of simulated requests with known cost', () => {
+  it.each([2, 4, 8, 16, 32, 64])('are right within a twentieth in the median at concurrency %d', (lanes) => {
+    const random = createRandom(lanes);
+    const phases = simulate(random, lanes);
+    const truth = truthOf(phases);
+    const timesNs: number[] = [];
+    const values: number[] = [];
+    // A counter that ticks every 20 ms, read every 10 ms or so.
+    for (let at = 0; at < truth.endS; at += 0.008 + 0.004 * random.uniform()) {
+      timesNs.push(at * second);
+      values.push(truth.joules(Math.floor(at / 0.02) * 0.02));
+    }
+    const result = attribute({
+      curve: counterCurve({ timesNs, values }, 2e7),
+      startNs: 0.05 * second,
+      endNs: (truth.endS - 0.05) * second,
+      claims: phases.map(({ request, fromS, toS, rate }) => claim(request, fromS, toS, rate * (toS - fromS))),
+      quantum: quantum.joules,
+    });
+    expect(result.requests + result.idle + result.unattributed).toBe(result.total);
+    expect(result.unattributed).toBe(0);
+    const pairs = truth.byRequest.map((alone, request) => ({
+      alone,
+      shared: result.byRequest.get(request)!,
+    }));
+    const error = attributionError(pairs)!;
+    expect(error.median).toBeLessThanOrEqual(0.05);
+    expect(error.largest).toBeLessThanOrEqual(0.2);
+  });
+});
+
+describe('attributionError', () => {
+  it('is the relative distance from what requests used alone', () => {
+    const pairs = [
+      { shared: 11, alone: 10 },
+      { shared: 8, alone: 10 },
+      { shared: 10, alone: 10 },
+      { shared: 1, alone: 0 },
+    ];
+    expect(attributionError(pairs)).toEqual({ median: median([0.1, 0.2, 0]), largest: 0.2 });
+    expect(attributionError([])).toBeNull();
+  });
+});

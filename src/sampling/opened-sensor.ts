@@ -1,0 +1,97 @@
+import type { Clock } from '../core/clock.js';
+import { messageOf } from '../core/errors.js';
+import type { Nanoseconds } from '../core/units.js';
+import type { AbsenceReason } from '../core/work.js';
+import { createSensor, type SensorSpec } from '../sensors/catalogue.js';
+import { type Channel, isAbsence, type MissingChannel, type OpenSensor } from '../sensors/sensor.js';
+
+/** A channel as the sampler numbers it over all its sensors. */
+interface SampledChannel extends Channel {
+  /** The number its samples carry. */
+  id: number;
+  /** How often it really changes; null where it hardly changed while this was looked at. */
+  counterPeriodNs: Nanoseconds | null;
+  /** False where `counterPeriodNs` is only an upper bound. */
+  periodResolved: boolean;
+}
+
+/** What is known of a sensor once all are open. */
+export interface SensorRecord {
+  name: string;
+  reads: string;
+  available: boolean;
+  reason: AbsenceReason | null;
+  hint: string | null;
+  channels: SampledChannel[];
+  missing: MissingChannel[];
+  /** How often it is read; null where it is not. */
+  periodNs: Nanoseconds | null;
+}
+
+export interface OpenedSensor {
+  record: SensorRecord;
+  sensor: OpenSensor;
+}
+
+/**
+ * Opens the sensors one after the other. One that fails while opening is recorded as unavailable: no
+ * sensor keeps a run from going on.
+ */
+export async function openSensors(
+  specs: readonly SensorSpec[],
+  clock: Clock,
+): Promise<{ opened: OpenedSensor[]; records: SensorRecord[] }> {
+  const opened: OpenedSensor[] = [];
+  const records: SensorRecord[] = [];
+  let channels = 0;
+  for (const spec of specs) {
+    const { name, reads, open } = createSensor(spec);
+    const absent = (reason: AbsenceReason, hint: string) => {
+      records.push({
+        name,
+        reads,
+        available: false,
+        reason,
+        hint,
+        channels: [],
+        missing: [],
+        periodNs: null,
+      });
+    };
+    const better = spec.sensor === 'nvidia-smi' ? spec.insteadOf : undefined;
+    if (better !== undefined && opened.some(({ record }) => record.name === better)) {
+      absent('not-applicable', `Not needed: ${better} reads the same, more precisely.`);
+      continue;
+    }
+    let sensor: OpenSensor;
+    try {
+      const answer = await open(clock);
+      if (isAbsence(answer)) {
+        absent(answer.reason, answer.hint);
+        continue;
+      }
+      sensor = answer;
+    } catch (error) {
+      absent('unsupported', `It failed while being opened: ${messageOf(error)}`);
+      continue;
+    }
+    const record: SensorRecord = {
+      name,
+      reads,
+      available: true,
+      reason: null,
+      hint: null,
+      channels: sensor.channels.map((channel) => ({
+        ...channel,
+        id: channels++,
+        counterPeriodNs: null,
+        periodResolved: false,
+      })),
+      missing: [...sensor.missing],
+      periodNs: sensor.periodNs,
+    };
+    opened.push({ record, sensor });
+    records.push(record);
+  }
+  return { opened, records };
+}

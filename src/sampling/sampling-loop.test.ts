@@ -1,0 +1,197 @@
+import { describe, expect, it } from 'vitest';
+import { monotonicClock } from '../core/clock.js';
+import type { OpenSensor, SampleSink } from '../sensors/sensor.js';
+import { fakeClock } from '../sensors/sensor-probe.test-support.js';
+import { calibrate } from './calibrate.js';
+import { type OpenedSensor, openSensors } from './opened-sensor.js';
+import { ringMemory, SampleRing } from './ring.js';
+import { SamplingLoop } from './sampling-loop.js';
+
+interface Fake {
+  read: (sink: SampleSink, turn: number) => void;
+  channels?: number;
+  periodNs?: number;
+}
+
+function opened({ read, channels = 1, periodNs = 2e6 }: Fake): OpenedSensor & { closed: number } {
+  let turn = 0;
+  const fake = { closed: 0 };
+  const listed = Array.from({ length: channels }, (_, index) => ({
+    quantity: `q${index}`,
+    device: 'fake',
+    unit: 'J' as const,
+    kind: 'counter' as const,
+  }));
+  const sensor: OpenSensor = {
+    channels: listed,
+    missing: [],
+    periodNs,
+    arrives: false,
+    read: (sink) => read(sink, turn++),
+    close: () => {
+      fake.closed++;
+    },
+  };
+  const record = {
+    name: 'fake',
+    reads: '',
+    available: true,
+    reason: null,
+    hint: null,
+    missing: [],
+    periodNs,
+    channels: listed.map((channel, id) => ({ ...channel, id, counterPeriodNs: null, periodResolved: false })),
+  };
+  return Object.assign(fake, { record, sensor });
+}
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+async function run(sensor: OpenedSensor, ms: number, capacity = 4096) {
+  const ring = new SampleRing(ringMemory(capacity));
+  const loop = new SamplingLoop([sensor], ring, monotonicClock());
+  loop.start();
+  await wait(ms);
+  await loop.stop();
+  return { activity: loop.activities[0]!, samples: ring.drain(), ring };
+}
+
+describe('SamplingLoop', () => {
+  it('counts every value, and closes the sensor once', async () => {
+    const sensor = opened({ read: (sink, turn) => sink.put(0, turn) });
+    const { activity, samples } = await run(sensor, 40);
+    expect(samples.map(({ value }) => value)).toEqual(samples.map((_, index) => index));
+    expect(activity).toMatchObject({ samples: samples.length, dropped: 0, gaps: 0, lost: [] });
+    expect(samples.every(({ timeNs }, index) => index === 0 || timeNs >= samples[index - 1]!.timeNs)).toBe(
+      true,
+    );
+    expect(sensor.closed).toBe(1);
+  });
+
+  it('ends a sensor that fails, marks the gap and says why', async () => {
+    const sensor = opened({
+      channels: 2,
+      read(sink, turn) {
+        if (turn === 3) throw new Error('fell off');
+        sink.put(0, turn);
+        sink.put(1, turn);
+      },
+    });
+    const { activity, samples } = await run(sensor, 40);
+    expect(activity.lost).toMatchObject([
+      { channel: 0, why: 'fell off' },
+      { channel: 1, why: 'fell off' },
+    ]);
+    expect(samples.filter(({ channel }) => channel === 0).map(({ value }) => value)).toEqual([
+      0,
+      1,
+      2,
+      Number.NaN,
+    ]);
+    expect(sensor.closed).toBe(1);
+  });
+
+  it('marks a gap once however long it lasts, and takes the infinite for unknown', async () => {
+    const values = [1, Number.NaN, Number.NaN, Number.POSITIVE_INFINITY, 2];
+    const sensor = opened({
+      read: (sink, turn) => {
+        if (turn < values.length) sink.put(0, values[turn]!);
+      },
+    });
+    const { activity, samples } = await run(sensor, 60);
+    expect(samples.map(({ value }) => value)).toEqual([1, Number.NaN, 2]);
+    expect(activity).toMatchObject({ samples: 2, gaps: 1 });
+  });
+
+  it('counts what finds no room', async () => {
+    const sensor = opened({
+      read: (sink) => {
+        for (let count = 0; count < 10; count++) sink.put(0, 1);
+      },
+    });
+    const { activity, samples, ring } = await run(sensor, 30, 4);
+    expect(samples).toHaveLength(4);
+    expect(activity.samples - activity.dropped).toBe(4);
+    expect(ring.dropped).toBe(activity.dropped);
+  });
+
+  it('counts the readings that a busy thread made it miss', async () => {
+    const sensor = opened({ read: (sink, turn) => sink.put(0, turn) });
+    const ring = new SampleRing(ringMemory(4096));
+    const loop = new SamplingLoop([sensor], ring, monotonicClock());
+    loop.start();
+    const until = performance.now() + 40;
+    while (performance.now() < until);
+    await wait(20);
+    await loop.stop();
+    // 40 ms hold twenty readings, of which one is made up for at the end.
+    expect(loop.activities[0]!.missed).toBeGreaterThanOrEqual(18);
+  });
+});
+
+describe('calibrate', () => {
+  /** Every look at the time moves it on by so much. */
+  function walkingClock(stepNs: number) {
+    const clock = fakeClock(0);
+    return {
+      now() {
+        clock.advance(stepNs);
+        return clock.now();
+      },
+    };
+  }
+
+  it.each([
+    ['a slow counter is read a few times a tick', 100e6, 25e6, 38.2e6, 0.5e6, 1e9],
+    ['a quick one as often as the sensor allows', 1e6, 25e6, 25e6, 0.05e6, 0.05e9],
+  ])('%s', async (_, tickNs, cheapNs, expectedNs, stepNs, forNs) => {
+    const clock = walkingClock(stepNs);
+    const sensor = opened({
+      periodNs: cheapNs,
+      read: (sink) => sink.put(0, Math.floor(clock.now() / tickNs)),
+    });
+    await calibrate([sensor], clock, forNs);
+    const [channel] = sensor.record.channels;
+    expect(channel!.periodResolved).toBe(true);
+    expect(Math.abs(channel!.counterPeriodNs! / tickNs - 1)).toBeLessThan(0.15);
+    expect(Math.abs(sensor.record.periodNs! / expectedNs - 1)).toBeLessThan(0.15);
+  });
+
+  it('leaves alone a sensor that fails at once or never moves', async () => {
+    const fails = opened({
+      read: () => {
+        throw new Error('no');
+      },
+    });
+    const still = opened({ read: (sink) => sink.put(0, 5) });
+    await calibrate([fails, still], walkingClock(0.5e6), 0.1e9);
+    for (const { record } of [fails, still]) {
+      expect(record.periodNs).toBe(2e6);
+      expect(record.channels[0]!.counterPeriodNs).toBeNull();
+    }
+  });
+});
+
+describe('openSensors', () => {
+  it('numbers channels over all sensors, and leaves out a stand-in that is not needed', async () => {
+    const { opened: open, records } = await openSensors(
+      [
+        { sensor: 'process' },
+        { sensor: 'rapl', root: '/nonexistent' },
+        { sensor: 'nvidia-smi', insteadOf: 'process' },
+        { sensor: 'process' },
+      ],
+      fakeClock(),
+    );
+    expect(open).toHaveLength(2);
+    const ids = records.flatMap(({ channels }) => channels.map(({ id }) => id));
+    expect(ids).toEqual(ids.map((_, index) => index));
+    expect(records.map(({ available, reason }) => [available, reason])).toEqual([
+      [true, null],
+      [false, 'unsupported'],
+      [false, 'not-applicable'],
+      [true, null],
+    ]);
+    for (const { sensor } of open) sensor.close();
+  });
+});

@@ -1,0 +1,151 @@
+import type { Clock } from '../core/clock.js';
+import { messageOf } from '../core/errors.js';
+import type { Nanoseconds } from '../core/units.js';
+import type { SampleSink } from '../sensors/sensor.js';
+import type { OpenedSensor } from './opened-sensor.js';
+import type { SampleRing } from './ring.js';
+
+/** What a loop did with one sensor. */
+export interface SensorActivity {
+  name: string;
+  /** Values taken; gaps are not counted. */
+  samples: number;
+  /** Samples that found no room in the ring. */
+  dropped: number;
+  /** Readings due that came so late that the next was due as well. */
+  missed: number;
+  /** Stretches, over all channels, in which a channel gave no value though it was read. */
+  gaps: number;
+  /** Channels that ended before the loop did, and why. */
+  lost: { channel: number; atNs: Nanoseconds; why: string }[];
+}
+
+interface Slot {
+  opened: OpenedSensor;
+  activity: SensorActivity;
+  sink: SampleSink;
+  dueNs: Nanoseconds;
+  periodNs: Nanoseconds;
+  ended: boolean;
+}
+
+// A timer fires up to a millisecond late: what is due within half of one is read along.
+const slackNs = 0.5e6;
+const lingerMostNs = 250e6;
+
+/** Reads opened sensors, each at its own rate, into a ring until told to stop. */
+export class SamplingLoop {
+  readonly #slots: Slot[];
+  readonly #clock: Clock;
+  readonly #ring: SampleRing;
+  readonly #inGap = new Set<number>();
+  #timer: NodeJS.Timeout | null = null;
+
+  constructor(opened: readonly OpenedSensor[], ring: SampleRing, clock: Clock, rateFactor = 1) {
+    this.#ring = ring;
+    this.#clock = clock;
+    this.#slots = opened.map((sensor) => {
+      const activity: SensorActivity = {
+        name: sensor.record.name,
+        samples: 0,
+        dropped: 0,
+        missed: 0,
+        gaps: 0,
+        lost: [],
+      };
+      return {
+        opened: sensor,
+        activity,
+        sink: this.#sinkFor(sensor, activity),
+        dueNs: clock.now(),
+        periodNs: Math.max(1e6, sensor.record.periodNs! / rateFactor),
+        ended: false,
+      };
+    });
+  }
+
+  get activities(): SensorActivity[] {
+    return this.#slots.map(({ activity }) => activity);
+  }
+
+  start(): void {
+    this.#turn();
+  }
+
+  /**
+   * Reads on for as long as the slowest counter may take to tick, so that the last window has a tick
+   * after its end; then closes all sensors.
+   */
+  async stop(): Promise<void> {
+    const periodsNs = this.#slots.flatMap(({ opened }) =>
+      opened.record.channels.map(({ counterPeriodNs, kind }) =>
+        kind === 'counter' ? (counterPeriodNs ?? 0) : 0,
+      ),
+    );
+    const lingerNs = Math.min(lingerMostNs, 1.5 * Math.max(0, ...periodsNs));
+    await new Promise((resolve) => setTimeout(resolve, Math.ceil(lingerNs / 1e6)));
+    if (this.#timer) clearTimeout(this.#timer);
+    for (const slot of this.#slots) {
+      if (!slot.ended) {
+        this.#read(slot);
+        slot.opened.sensor.close();
+      }
+    }
+  }
+
+  #turn(): void {
+    const nowNs = this.#clock.now();
+    let nextNs = Number.POSITIVE_INFINITY;
+    for (const slot of this.#slots) {
+      if (slot.ended) continue;
+      if (slot.dueNs <= nowNs + slackNs) {
+        this.#read(slot);
+        const late = Math.max(0, Math.floor((nowNs - slot.dueNs) / slot.periodNs));
+        slot.activity.missed += late;
+        slot.dueNs += (late + 1) * slot.periodNs;
+      }
+      if (!slot.ended) nextNs = Math.min(nextNs, slot.dueNs);
+    }
+    if (nextNs === Number.POSITIVE_INFINITY) return;
+    const waitMs = Math.max(1, Math.round((nextNs - this.#clock.now()) / 1e6));
+    this.#timer = setTimeout(() => this.#turn(), waitMs);
+  }
+
+  #read(slot: Slot): void {
+    try {
+      slot.opened.sensor.read(slot.sink);
+    } catch (error) {
+      slot.ended = true;
+      const why = messageOf(error);
+      for (const channel of slot.opened.record.channels.keys()) slot.sink.lose(channel, why);
+      slot.opened.sensor.close();
+    }
+  }
+
+  #sinkFor({ record }: OpenedSensor, activity: SensorActivity): SampleSink {
+    const put = (channel: number, value: number, atNs = this.#clock.now()) => {
+      const { id } = record.channels[channel]!;
+      const known = Number.isFinite(value);
+      if (known) {
+        this.#inGap.delete(id);
+        activity.samples++;
+      } else {
+        if (this.#inGap.has(id)) return; // One mark tells of the whole gap.
+        this.#inGap.add(id);
+        activity.gaps++;
+      }
+      if (!this.#ring.push(atNs, id, known ? value : Number.NaN)) activity.dropped++;
+    };
+    const lost = new Set<number>();
+    return {
+      put,
+      lose: (channel, why) => {
+        if (lost.has(channel)) return;
+        lost.add(channel);
+        const atNs = this.#clock.now();
+        put(channel, Number.NaN, atNs);
+        activity.lost.push({ channel: record.channels[channel]!.id, atNs, why });
+      },
+    };
+  }
+}

@@ -1,0 +1,77 @@
+import { amdSensor } from './amd-hwmon.js';
+import { appleSensor } from './apple.js';
+import { cpuFrequencySensor } from './cpu-frequency.js';
+import { nvidiaSmiSensor } from './nvidia-smi.js';
+import { nvmlSensor } from './nvml.js';
+import { pressureSensor } from './pressure.js';
+import { processPssSensor } from './process-pss.js';
+import { processUsageSensor } from './process-usage.js';
+import { raplSensor } from './rapl.js';
+import { recordedSensor } from './recorded.js';
+import type { Sensor } from './sensor.js';
+import { systemCpuSensor } from './system-cpu.js';
+
+/**
+ * Names a sensor, in a form that can be sent to another thread. `root` stands for /proc or /sys, so that a
+ * copied or made-up tree can be read.
+ */
+export type SensorSpec =
+  | {
+      sensor: 'process' | 'process-pss' | 'system-cpu' | 'pressure' | 'cpu-frequency' | 'rapl' | 'amd';
+      root?: string;
+    }
+  | { sensor: 'nvml' | 'nvml-state'; libraryPath?: string }
+  | {
+      sensor: 'nvidia-smi';
+      command?: readonly string[];
+      /** The sensor it stands in for: where that one opens, this one is left out. */
+      insteadOf?: string;
+    }
+  | { sensor: 'apple'; command?: readonly string[] }
+  | { sensor: 'recorded'; path: string };
+
+/** Everything that could be read on this machine; what is not there says so when it is opened. */
+export function machineSensors(): SensorSpec[] {
+  return [
+    { sensor: 'process' },
+    { sensor: 'process-pss' },
+    { sensor: 'system-cpu' },
+    { sensor: 'pressure' },
+    { sensor: 'cpu-frequency' },
+    { sensor: 'rapl' },
+    { sensor: 'nvml' },
+    { sensor: 'nvml-state' },
+    { sensor: 'nvidia-smi', insteadOf: 'nvml' },
+    { sensor: 'amd' },
+    { sensor: 'apple' },
+  ];
+}
+
+export function createSensor(spec: SensorSpec): Sensor {
+  switch (spec.sensor) {
+    case 'process':
+      return processUsageSensor(spec.root);
+    case 'process-pss':
+      return processPssSensor(spec.root);
+    case 'system-cpu':
+      return systemCpuSensor(spec.root);
+    case 'pressure':
+      return pressureSensor(spec.root);
+    case 'cpu-frequency':
+      return cpuFrequencySensor(spec.root);
+    case 'rapl':
+      return raplSensor(spec.root);
+    case 'nvml':
+      return nvmlSensor('load', spec.libraryPath);
+    case 'nvml-state':
+      return nvmlSensor('state', spec.libraryPath);
+    case 'nvidia-smi':
+      return nvidiaSmiSensor(spec.command);
+    case 'amd':
+      return amdSensor(spec.root);
+    case 'apple':
+      return appleSensor(spec.command);
+    case 'recorded':
+      return recordedSensor(spec.path);
+  }
+}

@@ -1,0 +1,72 @@
+import type { Clock } from '../core/clock.js';
+import type { Nanoseconds } from '../core/units.js';
+import type { Absence } from './absence.js';
+
+/** Base units; `bits` is a mask whose meaning the sensor's file gives. */
+type Unit = 'ns' | 'B' | 'J' | 'W' | 'Hz' | '°C' | 'ratio' | 'count' | 'bits';
+
+/** One figure that a sensor reads over and over. */
+export interface Channel {
+  /** What is read: `energy`, `power`, `memoryUsed` … */
+  quantity: string;
+  /** Of what: `process`, `system`, `package-0`, `gpu-1` … Energies of different devices may be added. */
+  device: string;
+  unit: Unit;
+  /**
+   * A counter only grows, counting from any origin; a gauge is a state at an instant. The sensor hides
+   * wrap-around, and marks a reset by a gap.
+   */
+  kind: 'counter' | 'gauge';
+  /** Of a gauge that the hardware averages before it shows it: over how long, at worst. */
+  averagedOverNs?: Nanoseconds;
+}
+
+/** A channel that the device could have and has not. */
+export interface MissingChannel extends Absence {
+  device: string;
+  quantity: string;
+}
+
+/** Where a reading goes. */
+export interface SampleSink {
+  /**
+   * A value of the sensor's channel by index, read now or `atNs` on the run's clock. `NaN` marks a gap:
+   * what lies between the values around it is not known.
+   */
+  put(channel: number, value: number, atNs?: Nanoseconds): void;
+  /** Ends one channel for the rest of the session, saying why. */
+  lose(channel: number, why: string): void;
+}
+
+/** A sensor ready to be read. */
+export interface OpenSensor {
+  readonly channels: readonly Channel[];
+  readonly missing: readonly MissingChannel[];
+  /** How often to read it unless its counters tick more slowly; chosen so that reading stays cheap. */
+  readonly periodNs: Nanoseconds;
+  /** Values arrive by themselves, and `read` passes on those that came since; reading again gives none. */
+  readonly arrives: boolean;
+  /** Reads every channel once. Throws where nothing can be read any more: the sensor has ended. */
+  read(sink: SampleSink): void;
+  close(): void;
+}
+
+/** Anything on this machine that can be read again and again. */
+export interface Sensor {
+  readonly name: string;
+  /** What it reads and from where, in one line for people. */
+  readonly reads: string;
+  /** Opens it, or says why not and which one command would help. Times are on `clock`. */
+  open(clock: Clock): Promise<OpenSensor | Absence>;
+}
+
+export const isAbsence = (opened: OpenSensor | Absence): opened is Absence => 'reason' in opened;
+
+export const milliseconds = (count: number): Nanoseconds => count * 1e6;
+
+/**
+ * As often as energy and power are read: often enough for windows of some tenths of a second, seldom
+ * enough for the sampler to stay below 1% of a core. It is no divisor of the periods that counters tick
+ * at (10, 20, 50, 100 ms), so that readings do not always fall on the same moment between two ticks.
+ */
+export const oftenNs = milliseconds(22);
