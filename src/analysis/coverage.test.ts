@@ -61,6 +61,23 @@ describe('tokens that track work perfectly', () => {
   });
 });
 
+describe('cells of unequal noise', () => {
+  it('have a floor and an interval that fit them, long requests being the quieter', () => {
+    const cells = grid((index) => (index % 2 === 0 ? 1.03 : 0.97));
+    const found = Array.from({ length: 100 }, (_, draw) => {
+      const [quiet, loud] = [0.01, 0.1].map((noise) =>
+        simulateResult(cells, { seed: draw + 1, repetitions: 5, noise }),
+      );
+      for (const [index, request] of quiet!.requests.entries()) {
+        if (request.tokens!.prompt < 200) Object.assign(request.work!, loud!.requests[index]!.work);
+      }
+      return findingsOf(quiet!, { resamples: 200 }).uniformity.cpuTime!.misbilledShare;
+    });
+    expect(shareOf(found, indistinct)).toBe(0);
+    expect(shareOf(found, covering(trueMisbilledShare(cells)))).toBeGreaterThanOrEqual(0.9);
+  });
+});
+
 describe('a planted misbilled share of 10%', () => {
   const cells = grid((index) => (index % 2 === 0 ? 1.2 : 0.8));
   const truth = trueMisbilledShare(cells);

@@ -1,3 +1,4 @@
+import { shrinkVariances } from '../stats/variance-shrinkage.js';
 import type { CellTotals } from './cell-totals.js';
 import type { Observations } from './observations.js';
 
@@ -39,25 +40,28 @@ export function estimateNoise(
   if (residuals === null) return null;
   const { entry, round, value, rounds } = residuals;
   const size = totals.work.length;
-  const roundMean = removeMeans(residuals, totals);
   const degreesOfFreedom = value.length - size - (rounds - 1);
   if (degreesOfFreedom < 1) return null;
+  const freedom = totals.requests.map((n) => ((n - 1) * degreesOfFreedom) / (value.length - size));
 
-  const squares = new Float64Array(size);
-  let total = 0;
-  for (let i = 0; i < value.length; i++) {
-    squares[entry[i]!]! += value[i]! ** 2;
-    total += value[i]! ** 2;
-  }
+  const roundMean = removeMeans(residuals, totals, new Float64Array(size).fill(1));
+  let squares = squaresByCell(residuals, size);
   // Repetitions of a deterministic metric leave rounding, which is no noise.
-  const sigma = Math.sqrt(total / degreesOfFreedom);
-  if (sigma < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
-  const used = degreesOfFreedom / (value.length - size);
-  const cellSigma = shrinkVariances(
-    squares,
-    totals.requests.map((n) => (n - 1) * used),
-    sigma,
-  ).map(Math.sqrt);
+  if (pooledSigma(squares, degreesOfFreedom) < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
+  let variances = shrinkVariances(squares, freedom);
+  if (rounds > 1) {
+    // Loud cells would spoil the rounds' means for the quiet ones: once more, by precision.
+    const more = removeMeans(
+      residuals,
+      totals,
+      variances.map((variance) => 1 / variance),
+    );
+    for (let k = 0; k < rounds; k++) roundMean[k]! += more[k]!;
+    squares = squaresByCell(residuals, size);
+    variances = shrinkVariances(squares, freedom);
+  }
+  const sigma = pooledSigma(squares, degreesOfFreedom);
+  const cellSigma = variances.map(Math.sqrt);
   return {
     degreesOfFreedom,
     sigma,
@@ -65,6 +69,16 @@ export function estimateNoise(
     tails: fitTails(residuals, totals, cellSigma),
     drift: driftOf(entry, round, rounds, totals, roundMean),
   };
+}
+
+function squaresByCell({ entry, value }: Residuals, size: number): Float64Array {
+  const squares = new Float64Array(size);
+  for (let i = 0; i < value.length; i++) squares[entry[i]!]! += value[i]! ** 2;
+  return squares;
+}
+
+function pooledSigma(squares: Float64Array, degreesOfFreedom: number): number {
+  return Math.sqrt(squares.reduce((sum, value) => sum + value, 0) / degreesOfFreedom);
 }
 
 interface Residuals {
@@ -96,10 +110,17 @@ function logRates(observations: Observations, totals: CellTotals, work: Float64A
   return { entry, round, rounds, value };
 }
 
-/** Takes cell and round means out of `value` in turns (which converges fast), and returns the rounds'. */
-function removeMeans({ entry, round, rounds, value }: Residuals, totals: CellTotals): Float64Array {
+/**
+ * Takes cell and round means out of `value` in turns (which converges fast), and returns the rounds', in
+ * which each cell weighs as its precision.
+ */
+function removeMeans(
+  { entry, round, rounds, value }: Residuals,
+  totals: CellTotals,
+  precision: Float64Array,
+): Float64Array {
   const inRound = new Float64Array(rounds);
-  for (const k of round) inRound[k]!++;
+  for (let i = 0; i < round.length; i++) inRound[round[i]!]! += precision[entry[i]!]!;
   const roundMean = new Float64Array(rounds);
   for (let pass = 0; pass < (rounds > 1 ? 6 : 1); pass++) {
     const cellMean = new Float64Array(totals.work.length);
@@ -107,31 +128,12 @@ function removeMeans({ entry, round, rounds, value }: Residuals, totals: CellTot
     for (let i = 0; i < value.length; i++) value[i]! -= cellMean[entry[i]!]!;
     if (rounds === 1) break;
     const mean = new Float64Array(rounds);
-    for (let i = 0; i < value.length; i++) mean[round[i]!]! += value[i]! / inRound[round[i]!]!;
+    for (let i = 0; i < value.length; i++)
+      mean[round[i]!]! += (precision[entry[i]!]! * value[i]!) / inRound[round[i]!]!;
     for (let i = 0; i < value.length; i++) value[i]! -= mean[round[i]!]!;
     for (let k = 0; k < rounds; k++) roundMean[k]! += mean[k]!;
   }
   return roundMean;
-}
-
-/**
- * Each cell's variance between its own estimate and the pooled one, after the empirical Bayes of Smyth
- * (2004): true variances as pooled × inverse chi-squared, with the degrees of freedom that the spread of
- * the estimates beyond chance implies. Equal noise everywhere gives the pooled variance everywhere.
- */
-function shrinkVariances(squares: Float64Array, df: Float64Array, sigma: number): Float64Array {
-  const pooled = sigma ** 2;
-  let [excess, cells] = [0, 0];
-  for (let c = 0; c < squares.length; c++) {
-    if (df[c]! < 0.5) continue;
-    const ratio = squares[c]! / df[c]! / pooled;
-    excess += ((ratio - 1) ** 2 - 2 / df[c]!) / (1 + 2 / df[c]!);
-    cells++;
-  }
-  excess = cells === 0 ? 0 : excess / cells;
-  if (excess <= 0) return squares.map(() => pooled);
-  const prior = 4 + 2 / excess;
-  return squares.map((sum, c) => (prior * pooled + sum) / (prior + df[c]!));
 }
 
 /** A Student t by its kurtosis, 3 + 6/(df − 4), where the residuals' exceeds 3 by twice its error. */

@@ -1,0 +1,13 @@
+import { expect, it } from 'vitest';
+import { digamma, trigamma } from './polygamma.js';
+
+const euler = 0.5772156649015329;
+
+it('digamma and trigamma have their closed forms at 1, 1/2 and 5', () => {
+  expect(digamma(1)).toBeCloseTo(-euler, 12);
+  expect(digamma(0.5)).toBeCloseTo(-euler - 2 * Math.LN2, 12);
+  expect(digamma(5)).toBeCloseTo(-euler + 1 + 1 / 2 + 1 / 3 + 1 / 4, 12);
+  expect(trigamma(1)).toBeCloseTo(Math.PI ** 2 / 6, 12);
+  expect(trigamma(0.5)).toBeCloseTo(Math.PI ** 2 / 2, 12);
+  expect(trigamma(5)).toBeCloseTo(Math.PI ** 2 / 6 - 1 - 1 / 4 - 1 / 9 - 1 / 16, 12);
+});
