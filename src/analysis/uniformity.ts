@@ -18,7 +18,7 @@ export interface UniformityOptions {
 }
 
 /** Numbers that a bootstrap may draw per metric: about a second; less where only a part is resampled. */
-const drawBudget = { all: 2_000_000, part: 400_000 };
+const drawBudget = { all: 2_000_000, part: 250_000 };
 
 /**
  * Every statistic of "do tokens track work?" for one metric's cells, with intervals, noise floors and
