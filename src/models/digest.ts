@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, readFile, rename, stat, writeFile } from 'node:fs/promises';
+import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { exitCode, TokenworkError } from '../core/errors.js';
+import { makeDirectories } from './cache-directory.js';
 
 /** Files below this are hashed faster than a remembered digest is worth. */
 const rememberedFromBytes = 64 * 2 ** 20;
@@ -68,7 +69,7 @@ async function recall(memory: string, files: object[]): Promise<string | null> {
 
 async function store(memory: string, remembered: Remembered): Promise<void> {
   try {
-    await mkdir(dirname(memory), { recursive: true });
+    await makeDirectories(dirname(memory));
     const unfinished = `${memory}.${process.pid}`;
     await writeFile(unfinished, JSON.stringify(remembered));
     await rename(unfinished, memory);

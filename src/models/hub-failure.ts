@@ -112,7 +112,6 @@ export async function hubError(
       'cache-unwritable',
       `${repo} could not be stored in ${cache}: ${message}.`,
       'Set TOKENWORK_CACHE to a folder you may write to.',
-      incomplete,
     );
   }
   return new TokenworkError(

@@ -383,6 +383,9 @@ describe.skipIf(!existsSync(stories))('a download from the hub', () => {
   test('says so when the cache cannot be written', async () => {
     const file = join(cache, 'file');
     await writeFile(file, '');
-    await expect(download({ cacheDirectory: file })).rejects.toMatchObject({ code: 'cache-unwritable' });
+    await expect(download({ cacheDirectory: file })).rejects.toMatchObject({
+      code: 'cache-unwritable',
+      exitCode: 2,
+    });
   });
 });

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { positionOfSyntaxError } from '../core/json-position.js';
 
 /**
  * The object a JSON file holds. Throws TokenworkError `json-missing`, `json-unreadable`, `json-broken`
@@ -48,33 +49,8 @@ async function readText(path: string): Promise<string> {
 }
 
 function describeSyntaxError(text: string, message: string): string {
-  const before = text.slice(0, errorOffset(text));
-  const line = before.split('\n').length;
-  const column = before.length - before.lastIndexOf('\n');
+  const { line, column, atEnd } = positionOfSyntaxError(text);
   // V8 quotes the surroundings, or gives an offset, at its own discretion.
-  const what =
-    before.length === text.length ? 'the text ends too early' : message.replace(/(,| in JSON at) .*$/s, '');
+  const what = atEnd ? 'the text ends too early' : message.replace(/(,| in JSON at) .*$/s, '');
   return `${what} at line ${line}, column ${column}`;
-}
-
-/** Where text stops being JSON: the end of the longest beginning that might still go on. */
-function errorOffset(text: string): number {
-  let [fine, wrong] = [0, text.length + 1];
-  while (wrong - fine > 1) {
-    const length = (fine + wrong) >> 1;
-    if (mayGoOn(text.slice(0, length))) fine = length;
-    else wrong = length;
-  }
-  return fine;
-}
-
-function mayGoOn(beginning: string): boolean {
-  try {
-    JSON.parse(beginning);
-    return true;
-  } catch (thrown) {
-    const message = messageOf(thrown);
-    const offset = /at position (\d+)/.exec(message)?.[1];
-    return offset === undefined ? message.includes('end of JSON') : Number(offset) >= beginning.length;
-  }
 }

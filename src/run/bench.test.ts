@@ -149,6 +149,16 @@ describe('a benchmark', () => {
     });
   });
 
+  it.each(['folder', 'device'])('refuses to put its result in place of a %s', async (kind) => {
+    const place = kind === 'device' ? '/dev/null' : folder;
+    await expect(bench({ suite: smallSuite, out: place })).rejects.toMatchObject({
+      code: 'unwritable-output',
+      message: expect.stringContaining(kind),
+      exitCode: 2,
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('leaves nothing behind where the model does not open', async () => {
     await expect(bench({ suite: smallSuite, out, models: ['no-such-model'] })).rejects.toMatchObject({
       exitCode: 2,
@@ -184,6 +194,7 @@ describe('a benchmark that is cut short', () => {
   it('keeps what has finished on Ctrl-C, and says how to go on', async () => {
     const { child, measuring, ended } = driveBench({ suite: longSuite, out });
     await measuring;
+    await expect(bench({ resume: out })).rejects.toMatchObject({ code: 'journal-in-use' });
     child.kill('SIGINT');
     const { status, errors } = await ended;
     expect(status).toBe(3);
@@ -213,8 +224,10 @@ describe('a benchmark that is cut short', () => {
   });
 
   it('keeps the journal where the result cannot be written, and writes it later without its models', async () => {
-    mkdirSync(out);
-    await expect(bench({ suite: smallSuite, out })).rejects.toMatchObject({
+    const inTheWay = ({ phase }: { phase: string }) => {
+      if (phase === 'measuring') mkdirSync(out, { recursive: true });
+    };
+    await expect(bench({ suite: smallSuite, out, onProgress: inTheWay })).rejects.toMatchObject({
       code: 'result-unwritable',
       exitCode: 3,
     });

@@ -12,12 +12,13 @@ import { takeInventory } from '../sensors/inventory.js';
 import { foldJournal, stateOf } from './fold.js';
 import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from './journal.js';
 import { journalVersion } from './journal-entry.js';
+import { lockJournal } from './journal-lock.js';
 import { environmentOf, oversubscribed } from './machine.js';
 import { metricsTable } from './metrics.js';
 import type { BenchOptions } from './options.js';
 import { type PreparedRun, prepareResumed, prepareRun } from './prepare.js';
 import { tell } from './progress.js';
-import { writeResult } from './result-file.js';
+import { refuseOtherThanFile, writeResult } from './result-file.js';
 import { refuseOtherEngines, refuseOtherModels, refuseOtherOptions, resumeWarnings } from './resume.js';
 import { interruptedEarly, refuseStopped, runStretch } from './stretch.js';
 
@@ -44,9 +45,19 @@ export async function runBench(options: BenchOptions): Promise<BenchOutcome> {
 }
 
 async function startRun(options: BenchOptions): Promise<BenchOutcome> {
-  const originNs = process.hrtime.bigint();
   const startedAt = new Date();
   const path = resolve(options.out ?? defaultPath(options, startedAt));
+  refuseOtherThanFile(path);
+  const unlock = lockJournal(journalPathOf(path));
+  try {
+    return await measureNew(options, path, startedAt);
+  } finally {
+    unlock();
+  }
+}
+
+async function measureNew(options: BenchOptions, path: string, startedAt: Date): Promise<BenchOutcome> {
+  const originNs = process.hrtime.bigint();
   const journal = Journal.create(journalPathOf(path));
   try {
     const prepared = await prepareRun(options);
@@ -91,6 +102,16 @@ async function startRun(options: BenchOptions): Promise<BenchOutcome> {
 async function resumeRun(options: BenchOptions, named: string): Promise<BenchOutcome> {
   const journalPath = journalNamed(resolve(named));
   const path = options.out === undefined ? resultPathOf(journalPath) : resolve(options.out);
+  refuseOtherThanFile(path);
+  const unlock = lockJournal(journalPath);
+  try {
+    return await measureRest(options, journalPath, path);
+  } finally {
+    unlock();
+  }
+}
+
+async function measureRest(options: BenchOptions, journalPath: string, path: string): Promise<BenchOutcome> {
   const contents = readJournal(journalPath);
   const { header } = contents;
   refuseOtherOptions(header, options);

@@ -81,7 +81,7 @@ describe('a journal', () => {
   it('cannot be resumed before its header', () => {
     const path = freshPath();
     writeFileSync(path, JSON.stringify(header).slice(0, 100));
-    expect(() => readJournal(path)).toThrow(expect.objectContaining({ code: 'bad-journal' }));
+    expect(() => readJournal(path)).toThrow(expect.objectContaining({ code: 'empty-journal' }));
   });
 
   it('says so where there is none', () => {
@@ -97,6 +97,18 @@ describe('creating a journal', () => {
     );
     expect(readFileSync(path).equals(bytes)).toBe(true);
   });
+
+  it.each(['', JSON.stringify(header).slice(0, 100)])(
+    'begins anew one that was killed before its header',
+    (text) => {
+      const path = freshPath();
+      writeFileSync(path, text);
+      const journal = Journal.create(path);
+      for (const entry of entries) journal.append(entry);
+      journal.close();
+      expect(readJournal(path).entries).toEqual(entries);
+    },
+  );
 
   it('refuses a folder that is not there', () => {
     expect(() => Journal.create(join(directory, 'nowhere', 'x.journal.jsonl'))).toThrow(

@@ -53,12 +53,13 @@ export class Journal {
   }
 
   /**
-   * Opens a new journal, before anything is measured. Throws TokenworkError `journal-exists` where an
-   * unfinished run left one, and `unwritable-output`.
+   * Opens a new journal, before anything is measured; one that was killed before its header is begun
+   * anew. The caller holds its lock. Throws TokenworkError `journal-exists` where an unfinished run left
+   * one, and `unwritable-output`.
    */
   static create(path: string): Journal {
     try {
-      return new Journal(path, openSync(path, 'wx'), 0);
+      return new Journal(path, openSync(path, holdsLines(path) ? 'wx' : 'w'), 0);
     } catch (cause) {
       if (existsSync(path)) {
         throw new TokenworkError(
@@ -156,6 +157,15 @@ export class Journal {
   }
 }
 
+/** Whether a file is there and holds a whole line; not a folder or a device. */
+function holdsLines(path: string): boolean {
+  try {
+    return readFileSync(path).includes('\n');
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ENOENT';
+  }
+}
+
 export interface JournalContents {
   path: string;
   header: JournalHeader;
@@ -167,7 +177,7 @@ export interface JournalContents {
 
 /**
  * Reads a journal. A last line that was torn by a kill is left out; anything else that does not parse is
- * refused. Throws TokenworkError `no-journal`, `bad-journal`.
+ * refused. Throws TokenworkError `no-journal`, `empty-journal`, `bad-journal`.
  */
 export function readJournal(path: string): JournalContents {
   let text: Buffer;
@@ -185,9 +195,14 @@ export function readJournal(path: string): JournalContents {
   const lines = text.toString('utf8', 0, validBytes).split('\n').slice(0, -1);
   const entries = lines.map((line, index) => parseEntry(line, `${path}, line ${index + 1}`));
   const header = entries[0];
-  if (header?.kind !== 'header') {
-    throw badJournal(path, 'it does not begin with a header, so nothing had been measured');
+  if (header === undefined) {
+    throw new TokenworkError(
+      'empty-journal',
+      `The run in ${path} ended before anything was measured.`,
+      'There is nothing to go on with: start it again, with the same --out if you like.',
+    );
   }
+  if (header.kind !== 'header') throw badJournal(path, 'it does not begin with a header');
   return { path, header, entries, validBytes };
 }
 

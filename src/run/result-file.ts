@@ -1,4 +1,13 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
 import { type Result, resultSchema } from '../core/result.js';
 
@@ -27,4 +36,24 @@ export function writeResult(path: string, result: Result): void {
       { cause, exitCode: exitCode.incomplete },
     );
   }
+}
+
+/**
+ * Refuses what a result cannot be put in place of, before anything is measured: renaming a file over
+ * `/dev/null` would replace the device. Throws TokenworkError `unwritable-output`.
+ */
+export function refuseOtherThanFile(path: string): void {
+  let found: Stats;
+  try {
+    found = statSync(path);
+  } catch {
+    // Not there, or not to be seen: creating the journal beside it says which.
+    return;
+  }
+  if (found.isFile()) return;
+  throw new TokenworkError(
+    'unwritable-output',
+    `${path} is ${found.isDirectory() ? 'a folder' : 'a device'}, and no file that a result can be put into.`,
+    'Name a file with --out; `--out -` prints the result.',
+  );
 }

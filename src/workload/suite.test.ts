@@ -109,7 +109,7 @@ describe('a bad suite', () => {
     ],
     [
       { design: [{ prompts: ['hallo'], completionTokens: [4] }] },
-      /design\[0\]\.prompts\[0\]: no prompt is called "hallo"; did you mean "hello"\?/,
+      /design\[0\]\.prompts\[0\]: no prompt is called "hallo", perhaps "hello" is meant/,
     ],
     [
       { design: [{ ...minimal.design[0], models: ['tinny'] }] },

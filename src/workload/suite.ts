@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { lineOfPath, positionOfSyntaxError } from '../core/json-position.js';
 import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
 import { dtypes } from '../models/dtype.js';
-import { lineOfPath, lineOfSyntaxError } from './json-position.js';
 import { loadPrompts, type Prompt } from './prompts.js';
 
 const counts = z.array(z.int().positive()).min(1);
@@ -112,7 +112,11 @@ export function parseSuite(text: string, path: string, available: ReadonlyMap<st
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw badSuite(`${path}:${lineOfSyntaxError(text)}`, `it is no JSON: ${messageOf(cause)}`, cause);
+    throw badSuite(
+      `${path}:${positionOfSyntaxError(text).line}`,
+      `it is no JSON: ${messageOf(cause)}`,
+      cause,
+    );
   }
   const parsed = suiteSchema.safeParse(json);
   if (!parsed.success) {
@@ -125,7 +129,7 @@ export function parseSuite(text: string, path: string, available: ReadonlyMap<st
       const prompt = available.get(name);
       if (prompt === undefined) {
         const issuePath: JsonPath = ['design', index, 'prompts', position];
-        const message = `no prompt is called "${name}"; did you mean "${closest(name, [...available.keys()])}"?`;
+        const message = `no prompt is called "${name}", perhaps "${closest(name, [...available.keys()])}" is meant`;
         throw badSuite(
           `${path}:${lineOfPath(text, issuePath)}`,
           describeIssue({ path: issuePath, message, others: 0 }),

@@ -67,7 +67,7 @@ describe('a CSV trace', () => {
     ['ContextTokens,GeneratedTokens\n1,\n', /:2: the completion length is ""/],
     ['ContextTokens,GeneratedTokens\n1,1\n2\n', /:3: Invalid Record Length/],
     ['ContextTokens,GeneratedTokens\n1,"1\n', /:3?2?: Quote Not Closed/],
-    ['4808,10\n3180,8\n', /:1: the header names no contexttokens column, but 4808, 10/],
+    ['4808,10\n3180,8\n', /:1: the header names no ContextTokens column, but 4808, 10/],
     ['TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,1\n', /:2: the timestamp "yesterday"/],
     ['TIMESTAMP,ContextTokens,GeneratedTokens\n2023-13-16 18:17:03,1,1\n', /:2: the timestamp/],
   ])('%j names its bad line', async (content, message) => {

@@ -104,8 +104,8 @@ async function* csvRows(source: ReadStream, path: string): AsyncGenerator<Row> {
   source.on('error', (error) => parser.destroy(error));
   try {
     for await (const { info, record } of source.pipe(parser) as AsyncIterable<CsvRecord>) {
-      for (const column of ['contexttokens', 'generatedtokens']) {
-        if (header.includes(column)) continue;
+      for (const column of ['ContextTokens', 'GeneratedTokens']) {
+        if (header.includes(column.toLowerCase())) continue;
         throw badTrace(path, 1, `the header names no ${column} column, but ${header.join(', ')}`);
       }
       yield {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -60,6 +61,7 @@ describe('a folder made once', () => {
     };
     await expect(makeFolderOnce(join(parent, 'model'), full)).rejects.toMatchObject({
       code: 'disk-full',
+      exitCode: 3,
       hint: expect.stringContaining('TOKENWORK_CACHE'),
     });
     expect(await readdir(parent)).toEqual([]);
@@ -68,6 +70,13 @@ describe('a folder made once', () => {
   it('says so when the cache cannot be written', async () => {
     await writeFile(join(parent, 'occupied'), '');
     await expect(makeFolderOnce(join(parent, 'occupied', 'model'), write('x'))).rejects.toMatchObject({
+      code: 'cache-unwritable',
+      exitCode: 2,
+    });
+  });
+
+  it.skipIf(!existsSync('/proc/self'))('says so where no folder can be made', async () => {
+    await expect(makeFolderOnce('/proc/cache/models/model', write('x'))).rejects.toMatchObject({
       code: 'cache-unwritable',
     });
   });

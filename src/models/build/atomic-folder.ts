@@ -2,7 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { messageOf, TokenworkError } from '../../core/errors.js';
+import { exitCode, messageOf, TokenworkError } from '../../core/errors.js';
+import { makeDirectories } from '../cache-directory.js';
 
 const prefix = '.building-';
 /** A build of another machine on a shared disk counts as dead after this. */
@@ -21,7 +22,7 @@ export async function makeFolderOnce(
   if (await isDirectory(target)) return target;
   const parent = dirname(target);
   try {
-    await mkdir(parent, { recursive: true });
+    await makeDirectories(parent);
     await removeDeadBuilds(parent);
     const name = [basename(target), machine(), process.pid, randomBytes(4).toString('hex')].join('@');
     const temporary = join(parent, `${prefix}${name}`);
@@ -100,11 +101,12 @@ function explained(cause: unknown, parent: string): unknown {
         'disk-full',
         `The disk of ${parent} is full; the half-built model has been removed.`,
         'Free some space, or set TOKENWORK_CACHE to a folder on another disk.',
-        { cause },
+        { cause, exitCode: exitCode.incomplete },
       );
     case 'EACCES':
     case 'EPERM':
     case 'EROFS':
+    case 'ENOENT':
     case 'ENOTDIR':
     case 'EEXIST':
       return new TokenworkError(

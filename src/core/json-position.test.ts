@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { lineOfPath, lineOfSyntaxError } from './json-position.js';
+import { lineOfPath, positionOfSyntaxError } from './json-position.js';
 
 describe('the line of a JSON path', () => {
   const text = [
@@ -63,6 +63,22 @@ describe('the line of a JSON syntax error', () => {
     ['', 1],
   ])('of %j is %d', (text, line) => {
     expect(() => JSON.parse(text)).toThrow(SyntaxError);
-    expect(lineOfSyntaxError(text)).toBe(line);
+    expect(positionOfSyntaxError(text).line).toBe(line);
+  });
+
+  it('comes with its column, and whether the text just ends', () => {
+    expect(positionOfSyntaxError('{"a": 1,,}')).toEqual({ line: 1, column: 9, atEnd: false });
+    expect(positionOfSyntaxError('[1,\n 2')).toEqual({ line: 2, column: 3, atEnd: true });
+  });
+
+  it('lies behind any whole beginning of a document', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), fc.nat(), (value, at) => {
+        const text = JSON.stringify([value]);
+        const cut = text.slice(0, at % text.length);
+        expect(positionOfSyntaxError(cut).atEnd).toBe(true);
+        expect(positionOfSyntaxError(`${text}]`)).toMatchObject({ line: 1, column: text.length + 1 });
+      }),
+    );
   });
 });

@@ -1,5 +1,5 @@
-import { messageOf } from '../core/errors.js';
-import type { JsonPath } from '../core/schema-issue.js';
+import { messageOf } from './errors.js';
+import type { JsonPath } from './schema-issue.js';
 
 /** The line (from 1) of the value at `path` in valid JSON, or of its nearest ancestor that is there. */
 export function lineOfPath(text: string, path: JsonPath): number {
@@ -13,26 +13,38 @@ export function lineOfPath(text: string, path: JsonPath): number {
   return lineOfOffset(text, tokens[at]?.index ?? 0);
 }
 
-/** The line (from 1) at which text stops being JSON; the last one where it ends too early. */
-export function lineOfSyntaxError(text: string): number {
-  const lines = text.split('\n');
-  for (let count = 1; count < lines.length; count++) {
-    if (!mayGoOn(`${lines.slice(0, count).join('\n')}\n`)) return count;
-  }
-  return lines.length;
+/** The line and column (from 1) at which text stops being JSON; its end where it ends too early. */
+export function positionOfSyntaxError(text: string): { line: number; column: number; atEnd: boolean } {
+  const before = text.slice(0, offsetOfSyntaxError(text));
+  return {
+    line: lineOfOffset(text, before.length),
+    column: before.length - before.lastIndexOf('\n'),
+    atEnd: before.length === text.length,
+  };
 }
 
 /**
- * Whether a beginning of a document has nothing wrong but, perhaps, that it ends. `JSON.parse` names an
- * offset in some of its messages only, so it is asked about growing beginnings instead.
+ * The end of the longest beginning that might still go on. `JSON.parse` names an offset in some of its
+ * messages only, so it is asked about beginnings instead.
  */
+function offsetOfSyntaxError(text: string): number {
+  let [fine, wrong] = [0, text.length + 1];
+  while (wrong - fine > 1) {
+    const length = (fine + wrong) >> 1;
+    if (mayGoOn(text.slice(0, length))) fine = length;
+    else wrong = length;
+  }
+  return fine;
+}
+
+/** Whether a beginning of a document has nothing wrong but, perhaps, that it ends. */
 function mayGoOn(beginning: string): boolean {
   try {
     JSON.parse(beginning);
     return true;
   } catch (error) {
     const message = messageOf(error);
-    const offset = /position (\d+)/.exec(message)?.[1];
+    const offset = /at position (\d+)/.exec(message)?.[1];
     return offset === undefined ? message.includes('end of JSON') : Number(offset) >= beginning.length;
   }
 }
