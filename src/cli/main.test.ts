@@ -1,5 +1,6 @@
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -96,10 +97,70 @@ describe('bench', () => {
     expect(result.run.complete).toBe(true);
   });
 
+  it('exits with 3 where every request failed', () => {
+    const suite = saved('late.json', {
+      description: 'One request that is late.',
+      models: [{ model: 'tiny', dtype: 'fp32' }],
+      design: [{ promptTokens: [4], completionTokens: [400] }],
+      repetitions: 1,
+      concurrency: 1,
+      seed: 1,
+    });
+    const out = join(scratch, 'late-result.json');
+    const { status, stdout, stderr } = tokenwork(
+      'bench',
+      '--suite',
+      suite,
+      '--deadline',
+      '0.001',
+      '--out',
+      out,
+    );
+    expect(status).toBe(3);
+    expect(stdout).toContain('deadline-exceeded');
+    expect(stderr).toContain(out);
+  });
+
   it('says so before measuring where the result cannot be written', () => {
     const { status, stderr } = tokenwork('bench', '--suite', 'ci', '--out', join(scratch, 'no/such/r.json'));
     expect(status).toBe(2);
     expect(stderr).toContain('no/such');
+  });
+});
+
+describe('output that cannot be written', () => {
+  const list = [main, 'models', 'list'];
+
+  it('is no failure where nobody reads it any more', async () => {
+    const child = spawn(process.execPath, list, { stdio: ['ignore', 'pipe', 'pipe'] });
+    child.stdout.destroy();
+    let errors = '';
+    child.stderr.on('data', (chunk) => {
+      errors += chunk;
+    });
+    expect(await once(child, 'close')).toEqual([0, null]);
+    expect(errors).toBe('');
+  });
+
+  it('exits with 3, and says so, where stdout takes nothing', () => {
+    const readOnly = openSync(saved('read-only', ''), 'r');
+    const { status, stderr } = spawnSync(process.execPath, list, {
+      stdio: ['ignore', readOnly, 'pipe'],
+      encoding: 'utf8',
+    });
+    closeSync(readOnly);
+    expect(status).toBe(3);
+    expect(stderr).toContain('Standard output cannot be written');
+    expect(stderr).not.toMatch(/^\s+at /m);
+  });
+
+  it('keeps its exit code where stderr takes nothing', () => {
+    const readOnly = openSync(saved('read-only', ''), 'r');
+    const { status } = spawnSync(process.execPath, [main, 'models', 'path', 'tinyy'], {
+      stdio: ['ignore', 'ignore', readOnly],
+    });
+    closeSync(readOnly);
+    expect(status).toBe(2);
   });
 });
 

@@ -43,16 +43,21 @@ for (const command of [
 }
 inheritSettings(program);
 
-// A reader that closes early (`tokenwork flops … | head`) is no failure.
+// A reader that closes early (`tokenwork flops … | head`) is no failure; any other is `printData`'s to tell.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code === 'EPIPE') process.exit(0);
-  throw error;
+  if (error.code === 'EPIPE') process.exit();
 });
+// That nobody reads the progress is no reason to stop measuring.
+process.stderr.on('error', () => {});
+
+const failureCode = (thrown: unknown) => reportFailure(thrown, program.opts().verbose === true);
+// Node itself would exit with 1, which stands for a threshold that was crossed.
+process.on('uncaughtException', (thrown) => process.exit(failureCode(thrown)));
 
 try {
   await program.parseAsync();
 } catch (thrown) {
-  process.exitCode = reportFailure(thrown, program.opts().verbose === true);
+  process.exitCode = failureCode(thrown);
 }
 
 /** `addCommand` copies none of the parent's settings, unlike `command()`. */

@@ -1,5 +1,5 @@
-import { once } from 'node:events';
 import picocolors from 'picocolors';
+import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
 
 const widthWithoutTerminal = 120;
 
@@ -12,7 +12,21 @@ export function terminalOf(stream: NodeJS.WriteStream): { width: number; color: 
   };
 }
 
-/** Writes data to stdout and waits until it is out: a pipe takes a large result in pieces. */
+/**
+ * Writes data to stdout and waits until it is out: a pipe takes a large result in pieces. Throws
+ * TokenworkError `stdout-unwritable` (exit code 3).
+ */
 export async function printData(text: string): Promise<void> {
-  if (!process.stdout.write(text)) await once(process.stdout, 'drain');
+  try {
+    await new Promise<void>((resolve, reject) => {
+      process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+    });
+  } catch (cause) {
+    throw new TokenworkError(
+      'stdout-unwritable',
+      `Standard output cannot be written: ${messageOf(cause)}.`,
+      'Make room where it goes, or send it elsewhere.',
+      { cause, exitCode: exitCode.incomplete },
+    );
+  }
 }

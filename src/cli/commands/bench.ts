@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
-import { TokenworkError } from '../../core/errors.js';
+import { exitCode, TokenworkError } from '../../core/errors.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderFindings } from '../../report/findings-text.js';
 import { formatDuration } from '../../report/format.js';
@@ -121,13 +121,14 @@ async function bench(flags: BenchFlags): Promise<void> {
     const { result, path } = await runBench(options);
     line.clear();
     if (toStdout) {
+      line.note(`Result: ${path}`);
       await printData(`${JSON.stringify(result)}\n`);
-      if (!quiet) line.note(`Result: ${path}`);
     } else {
       const terminal = terminalOf(process.stdout);
       await printData(`${renderRun(result, { ...terminal, savedAt: path })}\n`);
       await printData(renderFindings(findingsOf(result), terminal));
     }
+    if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } finally {
     line.clear();
     interrupt.dispose();
@@ -146,6 +147,15 @@ function seconds(value: string): number {
   const number = Number(value);
   if (value.trim() !== '' && Number.isFinite(number) && number > 0) return number;
   throw new InvalidArgumentError('Use a number of seconds above 0.');
+}
+
+function nothingMeasured(path: string): TokenworkError {
+  return new TokenworkError(
+    'nothing-measured',
+    'Every request failed, so nothing was measured.',
+    `The result in ${path} gives the reason of each.`,
+    { exitCode: exitCode.incomplete },
+  );
 }
 
 function together(one: string, other: string): TokenworkError {
