@@ -150,6 +150,7 @@ describe('an unknown model', () => {
     await writeFile(path, 'GGUF');
     await expect(resolveModel(path)).rejects.toMatchObject({ code: 'unknown-model' });
     await expect(resolveModel(directory)).rejects.toMatchObject({ code: 'no-config' });
+    await expect(resolveModel('')).rejects.toMatchObject({ code: 'unknown-model' });
     await expect(resolveModel('hf:')).rejects.toMatchObject({ code: 'bad-hub-spec' });
   });
 });

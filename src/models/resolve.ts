@@ -87,7 +87,8 @@ export async function locateModel(spec: string): Promise<Located> {
   if (recipe) return { kind: 'recipe', recipe, notices: [] };
 
   const path = resolve(spec);
-  const found = await stat(path).catch(() => null);
+  // An empty name would resolve to the working directory.
+  const found = spec === '' ? null : await stat(path).catch(() => null);
   if (found?.isDirectory()) return locateInFolder(path);
   if (found && extname(path) === '.onnx') return { kind: 'onnx', path };
   if (found && extname(path) === '.json') {
