@@ -1,6 +1,7 @@
 /** `npm run bench:self [-- --json] [-- --only ID]`: measures tokenwork itself and holds it to its targets. */
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { exitCode, messageOf } from '#tokenwork/core/errors.js';
 import { buildTime } from './build-time.js';
 import { cpuAttribution } from './cpu-attribution.js';
 import { decodeSpeed } from './decode-speed.js';
@@ -41,8 +42,14 @@ for (const { measure, unavailable, ...figure } of wanted) {
     continue;
   }
   process.stderr.write(`${figure.id} …\n`);
-  const measured = await measure((text) => process.stderr.write(`  ${text}\n`));
-  results.push({ ...figure, ...measured, met: isMet(measured.value, figure) });
+  try {
+    const measured = await measure((text) => process.stderr.write(`  ${text}\n`));
+    results.push({ ...figure, ...measured, met: isMet(measured.value, figure) });
+  } catch (thrown) {
+    // The other figures are not lost with it.
+    process.stderr.write(`${figure.id}: failed, ${messageOf(thrown)}\n`);
+    process.exitCode = exitCode.incomplete;
+  }
 }
 
 if (options.json) {

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 import { secondsOf } from './decoding.js';
 import type { Figure } from './figure.js';
 
-const main = fileURLToPath(new URL('../cli/main.js', import.meta.url));
+const main = fileURLToPath(new URL('../../cli/main.js', import.meta.url));
 
 export const wholeCommand: Figure = {
   id: 'bench-from-empty-cache',

@@ -30,7 +30,7 @@ const sensorSchema = z.looseObject({
   periodNs: z.number().nullable(),
 });
 
-const ceilingsSchema = z.strictObject({
+export const ceilingsSchema = z.strictObject({
   /** Streaming read bandwidth with as many threads as the run keeps busy. */
   memoryBandwidth: quantity('B/s').nullable(),
   /** GEMM rate per dtype, with as many threads as the run keeps busy. */

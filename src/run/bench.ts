@@ -5,10 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { exitCode, TokenworkError } from '../core/errors.js';
-import type { Ceilings, Result } from '../core/result.js';
-import { measureCeilings } from '../engines/onnx/ceilings.js';
-import { dtypes } from '../models/dtype.js';
+import type { Result } from '../core/result.js';
 import { takeInventory } from '../sensors/inventory.js';
+import { ceilingsFor } from './ceilings.js';
 import { foldJournal, stateOf } from './fold.js';
 import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from './journal.js';
 import { journalVersion } from './journal-entry.js';
@@ -92,6 +91,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
           warnings: [...prepared.warnings, ...warnings, ...oversubscribed(settings, inventory.usableCores)],
         }),
     });
+    await measureCeilingsAgain(prepared, journal, inventory.usableCores, options);
   } catch (thrown) {
     journal.abandon();
     throw thrown;
@@ -139,6 +139,7 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
         journal.append({ kind: 'resumed', at: new Date().toISOString(), warnings });
       },
     });
+    await measureCeilingsAgain(prepared, journal, inventory.usableCores, options);
   } catch (thrown) {
     journal.close();
     throw thrown;
@@ -173,12 +174,16 @@ function finish(journal: Journal, path: string): BenchOutcome {
   );
 }
 
-/** With as many threads as the run keeps busy, in the dtypes that its models compute in. */
-function ceilingsFor({ settings, models }: PreparedRun, usableCores: number): Promise<Ceilings> {
-  return measureCeilings({
-    threads: Math.min(settings.concurrency * settings.threads, usableCores),
-    dtypes: dtypes.filter((dtype) => models.some(({ folder }) => folder.dtype === dtype)),
-  });
+/** Other load while they were measured at first may be gone by now; folding keeps the larger. */
+async function measureCeilingsAgain(
+  prepared: PreparedRun,
+  journal: Journal,
+  usableCores: number,
+  { onProgress, signal }: BenchOptions,
+): Promise<void> {
+  if (signal?.aborted) return;
+  tell(onProgress, 'machine', 'measuring the machine once more');
+  journal.append({ kind: 'ceilings', ceilings: await ceilingsFor(prepared, usableCores) });
 }
 
 function defaultPath({ suite = 'quick', trace }: BenchOptions, at: Date): string {

@@ -1,5 +1,6 @@
 import { build, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
 import {
+  type Ceilings,
   type Conservation,
   type ModelRecord,
   type RequestRow,
@@ -7,6 +8,7 @@ import {
   schemaVersion,
   type Warning,
 } from '../core/result.js';
+import { largerCeilings } from './ceilings.js';
 import type { JournalContents } from './journal.js';
 import type { JournalEntry, JournalHeader, JournalRow, OkJournalRow } from './journal-entry.js';
 
@@ -71,7 +73,7 @@ export function foldJournal(contents: JournalContents): Result {
       plannedRequests,
       settings,
     },
-    hardware: header.hardware,
+    hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },
     environment: header.environment,
     models,
     metrics: header.metrics,
@@ -107,6 +109,13 @@ function encodeGaps(gapsNs: readonly number[], histogram: Histogram, largestNs: 
   histogram.reset();
   for (const gapNs of gapsNs) histogram.recordValue(Math.min(gapNs, largestNs));
   return encodeIntoCompressedBase64(histogram);
+}
+
+function ceilingsOf({ hardware }: JournalHeader, entries: readonly JournalEntry[]): Ceilings | null {
+  return entries.reduce(
+    (best, entry) => (entry.kind === 'ceilings' ? largerCeilings(best, entry.ceilings) : best),
+    hardware.ceilings,
+  );
 }
 
 function warmupOf(model: string, entries: readonly JournalEntry[]): ModelRecord['warmup'] {

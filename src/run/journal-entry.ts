@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import {
+  ceilingsSchema,
   failedRequestSchema,
   modelRecordSchema,
   okRequestSchema,
@@ -103,6 +104,8 @@ export const entrySchema = z.discriminatedUnion('kind', [
     /** CPU time of the process since this stretch of measuring began. */
     processCpuNs: z.number(),
   }),
+  /** The machine, looked at once more after the requests. */
+  z.strictObject({ kind: z.literal('ceilings'), ceilings: ceilingsSchema }),
   /** Measuring ended in good order; what was started and has no row was stopped, and did not crash. */
   z.strictObject({ kind: z.literal('ended'), atNs: z.number(), processCpuNs: z.number() }),
 ]);

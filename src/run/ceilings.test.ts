@@ -1,0 +1,25 @@
+import { expect, it } from 'vitest';
+import type { Ceilings } from '../core/result.js';
+import { largerCeilings } from './ceilings.js';
+
+const ceilings = (bandwidth: number | null, gemm: Record<string, number>): Ceilings => ({
+  memoryBandwidth: bandwidth === null ? null : { value: bandwidth, unit: 'B/s', method: 'streamed' },
+  gemm: Object.fromEntries(
+    Object.entries(gemm).map(([name, value]) => [name, { value, unit: 'FLOP/s', method: 'product' }]),
+  ),
+  threads: 2,
+});
+
+it('keeps the larger of each figure that was measured twice', () => {
+  const merged = largerCeilings(ceilings(10, { fp32: 5, q4: 9 }), ceilings(8, { fp32: 7, q4: 1 }));
+  expect(merged).toEqual(ceilings(10, { fp32: 7, q4: 9 }));
+});
+
+it('keeps a figure that was measured only once', () => {
+  const once = ceilings(10, { fp32: 5 });
+  expect(largerCeilings(once, null)).toEqual(once);
+  expect(largerCeilings(null, once)).toEqual(once);
+  expect(largerCeilings(ceilings(null, { fp32: 5 }), ceilings(3, { q4: 2 }))).toEqual(
+    ceilings(3, { fp32: 5, q4: 2 }),
+  );
+});

@@ -1,0 +1,33 @@
+import type { Ceilings } from '../core/result.js';
+import { measureCeilings } from '../engines/onnx/ceilings.js';
+import { dtypes } from '../models/dtype.js';
+import type { PreparedRun } from './prepare.js';
+
+/** With as many threads as the run keeps busy, in the dtypes that its models compute in. */
+export function ceilingsFor(
+  { settings, models }: Pick<PreparedRun, 'settings' | 'models'>,
+  usableCores: number,
+): Promise<Ceilings> {
+  return measureCeilings({
+    threads: Math.min(settings.concurrency * settings.threads, usableCores),
+    dtypes: dtypes.filter((dtype) => models.some(({ folder }) => folder.dtype === dtype)),
+  });
+}
+
+/**
+ * The larger of each figure. A machine's other load, or a throttled clock, only ever lowers what is
+ * measured, so of two looks the larger is nearer the ceiling.
+ */
+export function largerCeilings(one: Ceilings | null, other: Ceilings | null): Ceilings | null {
+  if (one === null || other === null) return one ?? other;
+  const names = [...new Set([...Object.keys(one.gemm), ...Object.keys(other.gemm)])];
+  return {
+    ...one,
+    memoryBandwidth: larger(one.memoryBandwidth, other.memoryBandwidth),
+    gemm: Object.fromEntries(names.map((name) => [name, larger(one.gemm[name], other.gemm[name])!])),
+  };
+}
+
+function larger<Figure extends { value: number } | null | undefined>(one: Figure, other: Figure): Figure {
+  return (other?.value ?? 0) > (one?.value ?? 0) ? other : one;
+}
