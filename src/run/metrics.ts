@@ -23,7 +23,10 @@ export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkM
     energy: unsampled('J', 'energy counters'),
     peakMemory: measured('B', peakMemory),
     kvBytes: derived('B', 'cached positions × bytes per position, from the shape and dtype of the cache'),
-    kvByteSeconds: derived('B·s', 'KV bytes held from step to step, integrated over the request'),
+    kvByteSeconds: derived(
+      'B·s',
+      'KV bytes held, those of a step from its start on, integrated over the request',
+    ),
     flops: derived(
       'FLOP',
       'matrix products of the graph, 1 multiply-add = 2 FLOP, full attention rectangle; summed over prefill and every decode step',

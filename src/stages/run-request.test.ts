@@ -84,10 +84,10 @@ describe('a request', () => {
     expect(tokenGapsNs.reduce((sum, gap) => sum + gap, 0)).toBe(times.lastToken - times.firstToken);
   });
 
-  it('holds its KV cache from step to step until it ends', async () => {
-    const { work, times, tokenGapsNs, stages } = await finish({ completionTokens: 2 });
-    const endNs = stages[2]!.times.ended;
-    const expected = kvBytesPerPosition * (3 * tokenGapsNs[0]! + 4 * (endNs - times.lastToken));
+  it('holds its KV cache from the start of prefill, and what each step adds from that step on', async () => {
+    const { work, times, stages } = await finish({ completionTokens: 2 });
+    const prefillNs = times.firstToken - stages[1]!.times.started;
+    const expected = kvBytesPerPosition * (3 * prefillNs + 4 * (stages[2]!.times.ended - times.firstToken));
     expect(work.kvByteSeconds).toBeCloseTo(expected / 1e9, 9);
   });
 

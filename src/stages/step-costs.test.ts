@@ -43,8 +43,8 @@ it('costs nothing without steps', () => {
 describe('heldByteSeconds', () => {
   const trace = { timesNs: [2e9, 5e9, 6e9], kvBytes: [100, 300, 400] };
 
-  it('integrates what is held between its changes', () => {
-    expect(heldByteSeconds(trace, 0, 9e9)).toBe(100 * 3 + 300 * 1 + 400 * 3);
+  it('integrates what is held, each step from its start on', () => {
+    expect(heldByteSeconds(trace, 0, 9e9)).toBe(100 * 2 + 300 * 3 + 400 * 4);
   });
 
   it('adds up over adjoining stretches', () => {

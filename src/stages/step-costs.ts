@@ -24,18 +24,23 @@ export function* singleTokenSteps(batch: number, pastTokens: number, count: numb
   for (let step = 0; step < count; step++) yield { batch, newTokens: 1, pastTokens: pastTokens + step };
 }
 
-/** One entry per step: when its tokens were chosen, and what the cache held from then on. */
+/** One entry per step: when its tokens were chosen, and what the cache held then. */
 export interface StepTrace {
   timesNs: Nanoseconds[];
   kvBytes: Bytes[];
 }
 
-/** The bytes held between `fromNs` and `toNs`, integrated exactly: they change at steps only. */
+/**
+ * The bytes held between `fromNs` and `toNs`, integrated exactly. A step's positions count from its start
+ * on: there must be room for all it writes while it runs, and a prompt that is long to compute holds its
+ * cache no less for that. Before the first step nothing is held, so `fromNs` lies no earlier than it.
+ */
 export function heldByteSeconds(trace: StepTrace, fromNs: Nanoseconds, toNs: Nanoseconds): ByteSeconds {
+  const { timesNs, kvBytes } = trace;
   let byteNs = 0;
-  for (const [step, bytes] of trace.kvBytes.entries()) {
-    const heldFromNs = Math.max(trace.timesNs[step]!, fromNs);
-    const heldToNs = Math.min(trace.timesNs[step + 1] ?? toNs, toNs);
+  for (const [step, bytes] of kvBytes.entries()) {
+    const heldFromNs = Math.max(timesNs[step - 1] ?? fromNs, fromNs);
+    const heldToNs = step === kvBytes.length - 1 ? toNs : Math.min(timesNs[step]!, toNs);
     if (heldToNs > heldFromNs) byteNs += bytes * (heldToNs - heldFromNs);
   }
   return byteNs / 1e9;
