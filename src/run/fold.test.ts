@@ -76,6 +76,16 @@ describe('a folded journal', () => {
     expect(none).toMatchObject({ interTokenLatency: null });
   });
 
+  it('has the larger of the ceilings that were measured before and after', () => {
+    const gemm = (value: number) => ({ fp32: { value, unit: 'FLOP/s' as const, method: 'product' } });
+    const ceilings = { memoryBandwidth: null, gemm: gemm(7), threads: 1 };
+    const { hardware } = fold(
+      { kind: 'ceilings', ceilings },
+      { kind: 'ceilings', ceilings: { ...ceilings, gemm: gemm(5) } },
+    );
+    expect(hardware.ceilings?.gemm.fp32?.value).toBe(7);
+  });
+
   it('warns once per way of failing', () => {
     const failed = (id: number, code: string): JournalEntry => ({
       kind: 'request',
