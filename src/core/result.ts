@@ -109,10 +109,18 @@ const stageSchema = z.strictObject({
   name: z.string(),
   /** Whether the stage's work moves a field of `usage`. */
   visible: z.boolean(),
+  /** Positions that a model evaluated in this stage. */
   tokens: count,
+  /** Of `prompt` + `completion`, those that are billed for this stage. */
   billed: count,
+  /** Of `billed`, those read from a cache and evaluated by no model. */
+  cached: count.optional(),
+  /** The model that ran, where it is not the cell's own; `null` where none ran. */
+  model: z.string().nullable().optional(),
   times: z.strictObject({ started: timeNs, ended: timeNs }),
   work: workSchema.partial(),
+  /** What else happened in it: `flagged`, `hits`, `drafted`, `accepted`, `distinctExperts` … */
+  detail: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
 });
 export type Stage = z.infer<typeof stageSchema>;
 
@@ -170,6 +178,24 @@ const conservationSchema = z.strictObject({
 });
 export type Conservation = z.infer<typeof conservationSchema>;
 
+/**
+ * What a channel of a sensor read over the run, for people to look at: a counter as its mean rate between
+ * two times (J as W, ns as busy share), a gauge as it was. Figures are drawn from all samples, not these.
+ */
+const timelineSchema = z.strictObject({
+  sensor: z.string(),
+  /** `package-0`, `gpu-1`, `process`, `system` … */
+  device: z.string(),
+  quantity: z.string(),
+  unit: z.string(),
+  timesNs: z.array(timeNs),
+  /** `null` marks a gap. */
+  values: z.array(z.number().nullable()),
+  /** Samples taken; more than `values` where they were thinned. */
+  samples: count,
+});
+export type Timeline = z.infer<typeof timelineSchema>;
+
 const runSchema = z.looseObject({
   id: z.string(),
   suite: z.string(),
@@ -200,7 +226,9 @@ export const resultSchema = z.strictObject({
   metrics: z.record(z.string(), metricSchema),
   cells: z.array(cellSchema),
   requests: z.array(requestSchema),
+  /** By `cpuTime`, and `energy/DEVICE`, `gpuTime/DEVICE` for each device that was sampled. */
   conservation: z.record(z.string(), conservationSchema),
+  timeline: z.array(timelineSchema).optional(),
   warnings: z.array(warningSchema),
 });
 export type Result = z.infer<typeof resultSchema>;
