@@ -55,6 +55,7 @@ export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
     },
     vocabulary,
     contextLength,
+    kvBytesPerPosition,
     threadIds: [],
     sharedHandle: null,
     terminationHandle: null,
@@ -92,6 +93,10 @@ export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
       },
       truncate(to) {
         length = to;
+      },
+      exportCache() {},
+      importCache(rows) {
+        length += rows[0]!.reduce((sum, { byteLength }) => sum + byteLength / kvBytesPerPosition, 0);
       },
       close() {
         decoder.openSequences--;

@@ -1,6 +1,7 @@
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
 import type { Logits, Sequence } from '../../engine.js';
+import { checkExport, importedPositions } from '../kv-transfer.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 import { type Address, check } from './api.js';
 import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
@@ -136,6 +137,20 @@ export class NativeSequence implements Sequence {
     if (length === this.#length) return;
     this.#cache.truncate(this.#length, length);
     this.#length = length;
+  }
+
+  exportCache(row: number, from: number, to: number, target: Uint8Array): void {
+    if (this.#closed) throw closedError('sequence');
+    checkExport(this, row, from, to, target, this.#kvBytesPerPosition);
+    this.#cache.export(this.#length, row, from, to, target);
+  }
+
+  importCache(rows: readonly (readonly Uint8Array[])[]): void {
+    if (this.#closed) throw closedError('sequence');
+    const positions = importedPositions(this, rows, this.#kvBytesPerPosition);
+    if (positions === 0) return;
+    this.#cache.import(this.#length, positions, rows);
+    this.#length += positions;
   }
 
   close(): void {
