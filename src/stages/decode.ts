@@ -1,5 +1,32 @@
-import type { Logits, Sequence } from '../engines/engine.js';
+import type { Sequence } from '../engines/engine.js';
+import { storePrefix } from './cached-prefix.js';
+import { nameOf, type PolicyOf } from './pipeline.js';
+import type { RequestState } from './request.js';
+import { chooseRows } from './rows.js';
 import type { TokenChooser } from './token-choice.js';
+
+/** Generates the completion, after the token that was chosen last. */
+export async function runDecode(policy: PolicyOf<'decode'>, state: RequestState): Promise<void> {
+  const { input, chat, sequence, nextTokens, choose, tokenTimesNs, ledger, usage } = state;
+  const endTokenIds = new Set(input.stop === 'eos' ? chat.eosTokenIds : []);
+  const stop = { endTokenIds, completionTokens: input.completionTokens };
+  tokenTimesNs.push(state.nextChosenNs!);
+  const decoded = await decode(sequence!, nextTokens, choose, stop, () => {
+    tokenTimesNs.push(state.now());
+  });
+  state.completions = decoded.completions;
+  state.contextIds.push(...decoded.completions[0]!);
+  const billed = decoded.completions.reduce((sum, row) => sum + row.length, 0);
+  usage.completion += billed;
+  ledger.close({
+    name: nameOf(policy),
+    type: policy.type,
+    visible: true,
+    tokens: input.batch * (decoded.steps + 1),
+    billed,
+  });
+  storePrefix(state);
+}
 
 /** When a row's completion ends. */
 export interface StopCondition {
@@ -18,7 +45,7 @@ export interface DecodedRows {
 /**
  * Generates token by token after `firstTokens`, the first token of each row. A row that has ended is
  * computed along until every row has, as in any batch. `onToken` is called when a step's tokens are
- * chosen; it throws to stop the request.
+ * chosen.
  */
 export async function decode(
   sequence: Sequence,
@@ -43,14 +70,4 @@ export async function decode(
     onToken();
   }
   return { completions, steps };
-}
-
-/** The next token of each row, from the logits of its last position. */
-export function chooseRows(logits: Logits, choose: TokenChooser): number[] {
-  const { data, batch, positions, vocabulary } = logits;
-  const tokens = new Array<number>(batch);
-  for (let row = 0; row < batch; row++) {
-    tokens[row] = choose(data, ((row + 1) * positions - 1) * vocabulary, vocabulary);
-  }
-  return tokens;
 }
