@@ -3,36 +3,41 @@ import { storePrefix } from './cached-prefix.js';
 import { nameOf, type PolicyOf } from './pipeline.js';
 import type { RequestState } from './request.js';
 import { chooseRows } from './rows.js';
+import { runSpeculativeDecode } from './speculative-decode.js';
+import type { StopCondition } from './stop-condition.js';
 import type { TokenChooser } from './token-choice.js';
 
 /** Generates the completion, after the token that was chosen last. */
 export async function runDecode(policy: PolicyOf<'decode'>, state: RequestState): Promise<void> {
-  const { input, chat, sequence, nextTokens, choose, tokenTimesNs, ledger, usage } = state;
+  const { input, chat, completionTokens } = state;
   const endTokenIds = new Set(input.stop === 'eos' ? chat.eosTokenIds : []);
-  const stop = { endTokenIds, completionTokens: input.completionTokens };
-  tokenTimesNs.push(state.nextChosenNs!);
-  const decoded = await decode(sequence!, nextTokens, choose, stop, () => {
-    tokenTimesNs.push(state.now());
-  });
-  state.completions = decoded.completions;
-  state.contextIds.push(...decoded.completions[0]!);
-  const billed = decoded.completions.reduce((sum, row) => sum + row.length, 0);
-  usage.completion += billed;
-  ledger.close({
-    name: nameOf(policy),
-    type: policy.type,
-    visible: true,
-    tokens: input.batch * (decoded.steps + 1),
-    billed,
-  });
+  const stop = { endTokenIds, completionTokens };
+  state.tokenTimesNs.push(state.nextChosenNs!);
+  if (policy.speculation === 'none') await runPlainDecode(policy, state, stop);
+  else await runSpeculativeDecode(policy, state, stop);
   storePrefix(state);
 }
 
-/** When a row's completion ends. */
-export interface StopCondition {
-  /** Tokens that end a row; empty where the length is forced and end-of-text is generated past. */
-  endTokenIds: ReadonlySet<number>;
-  completionTokens: number;
+async function runPlainDecode(
+  policy: PolicyOf<'decode'>,
+  state: RequestState,
+  stop: StopCondition,
+): Promise<void> {
+  const { sequence, nextTokens, choose, tokenTimesNs, input } = state;
+  const { completions, steps } = await decode(sequence!, nextTokens, choose, stop, () => {
+    tokenTimesNs.push(state.now());
+  });
+  const billed = completions.reduce((sum, row) => sum + row.length, 0);
+  state.completions = completions;
+  state.contextIds.push(...completions[0]!);
+  state.usage.completion += billed;
+  state.ledger.close({
+    name: nameOf(policy),
+    type: 'decode',
+    visible: true,
+    tokens: input.batch * (steps + 1),
+    billed,
+  });
 }
 
 export interface DecodedRows {

@@ -12,6 +12,13 @@ export interface RequestControl {
   onStep(): void;
 }
 
+/** A decoder and what its passes cost, by the positions whose logits are kept. */
+export interface MeteredModel {
+  decoder: Decoder;
+  cost: CostModel;
+  costOfAllLogits: CostModel;
+}
+
 /**
  * Through which a request runs models, whichever they are: every pass is noted in the ledger, and after
  * every pass the request ends where its deadline has passed or someone wants it stopped.
@@ -29,15 +36,12 @@ export class Meter {
   }
 
   /** Opens a sequence whose passes are metered. */
-  open(
-    { decoder, cost }: { decoder: Decoder; cost: CostModel },
-    shape: { batch: number; capacity: number },
-  ): Sequence {
-    const sequence = decoder.open(shape);
+  open(model: MeteredModel, shape: { batch: number; capacity: number }): Sequence {
+    const sequence = model.decoder.open(shape);
     this.#open.add(sequence);
     return new MeteredSequence(
       sequence,
-      (step) => this.passed(cost, step),
+      (step, keep) => this.passed(keep === 'all' ? model.costOfAllLogits : model.cost, step),
       () => this.#ledger.hold(this.#heldBytes),
       () => this.#open.delete(sequence),
     );
@@ -67,13 +71,13 @@ export class Meter {
 
 class MeteredSequence implements Sequence {
   readonly #inner: Sequence;
-  readonly #passed: (shape: StepShape) => void;
+  readonly #passed: (shape: StepShape, keep: 'last' | 'all') => void;
   readonly #heldChanged: () => void;
   readonly #closed: () => void;
 
   constructor(
     inner: Sequence,
-    passed: (shape: StepShape) => void,
+    passed: (shape: StepShape, keep: 'last' | 'all') => void,
     heldChanged: () => void,
     closed: () => void,
   ) {
@@ -95,10 +99,10 @@ class MeteredSequence implements Sequence {
     return this.#inner.kvBytes;
   }
 
-  async step(tokenIds: BigInt64Array, keep?: 'last' | 'all'): Promise<Logits> {
+  async step(tokenIds: BigInt64Array, keep: 'last' | 'all' = 'last'): Promise<Logits> {
     const { batch, length: pastTokens } = this.#inner;
     const logits = await this.#inner.step(tokenIds, keep);
-    this.#passed({ batch, newTokens: tokenIds.length / batch, pastTokens });
+    this.#passed({ batch, newTokens: tokenIds.length / batch, pastTokens }, keep);
     return logits;
   }
 

@@ -1,8 +1,10 @@
+import type { Sequence } from '../engines/engine.js';
 import { lookUpPrefix } from './cached-prefix.js';
 import { type ContextPart, contextParts, positionsNeeded } from './context.js';
 import { nameOf, type PolicyOf } from './pipeline.js';
 import { type RequestState, refuseTooLong } from './request.js';
 import { chooseRows, sameRows } from './rows.js';
+import type { TokenChooser } from './token-choice.js';
 
 /**
  * Runs what the chat model is to read through it: system prompt, history, retrieved pieces, prompt. What
@@ -24,10 +26,11 @@ export async function runPrefill(policy: PolicyOf<'prefill'>, state: RequestStat
   const passes = passesOf(parts, cached);
   for (const [index, { ids, billed, name }] of passes.entries()) {
     const isLast = index === passes.length - 1;
-    const logits = await sequence.step(sameRows(ids, batch));
     if (isLast) {
-      state.nextTokens = chooseRows(logits, state.choose);
+      state.nextTokens = await prefill(sequence, ids, state.choose);
       state.nextChosenNs = state.now();
+    } else {
+      await sequence.step(sameRows(ids, batch));
     }
     const own = isLast ? nameOf(policy) : `${nameOf(policy)}: shared beginning`;
     ledger.close({
@@ -38,6 +41,15 @@ export async function runPrefill(policy: PolicyOf<'prefill'>, state: RequestStat
       billed: billed ? batch * ids.length : 0,
     });
   }
+}
+
+/** Evaluates the same ids in every row, in one pass, and chooses the token that follows in each. */
+export async function prefill(
+  sequence: Sequence,
+  ids: readonly number[],
+  choose: TokenChooser,
+): Promise<number[]> {
+  return chooseRows(await sequence.step(sameRows(ids, sequence.batch)), choose);
 }
 
 /** How many positions of the first `position` are billed. */

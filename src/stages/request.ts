@@ -1,12 +1,11 @@
-import type { CostModel } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
-import type { Decoder, Sequence } from '../engines/engine.js';
+import type { Sequence } from '../engines/engine.js';
 import type { Tokenizer } from '../models/tokenizer.js';
 import type { CachedPrefix } from './cached-prefix.js';
 import type { Instruments } from './instruments.js';
 import type { Ledger, Usage } from './ledger.js';
-import { Meter, type RequestControl } from './meter.js';
+import { Meter, type MeteredModel, type RequestControl } from './meter.js';
 import { plainChat, type RequestPipeline } from './pipeline.js';
 import type { Resources } from './resources.js';
 import { type Sampling, type TokenChooser, tokenChooser } from './token-choice.js';
@@ -29,9 +28,7 @@ export interface RequestInput {
 export type TextTokenizer = Pick<Tokenizer, 'encode' | 'decode'>;
 
 /** A loaded model, ready to run requests on the calling thread. */
-export interface LoadedModel {
-  decoder: Decoder;
-  cost: CostModel;
+export interface LoadedModel extends MeteredModel {
   eosTokenIds: readonly number[];
   /** Null where nothing of the run is text. */
   tokenizer: TextTokenizer | null;

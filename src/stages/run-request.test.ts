@@ -34,7 +34,13 @@ async function run(
   control: RequestControl = uninterrupted,
   tokenizer: TextTokenizer | null = null,
 ): Promise<FinishedRequest | UnfinishedRequest> {
-  const model = { decoder, cost: costPerPosition, eosTokenIds: [6], tokenizer };
+  const model = {
+    decoder,
+    cost: costPerPosition,
+    costOfAllLogits: costPerPosition,
+    eosTokenIds: [6],
+    tokenizer,
+  };
   const outcome = await runRequest({ ...plain, ...input }, model, tickingInstruments(), control);
   expect(decoder.openSequences).toBe(0);
   return outcome;

@@ -39,7 +39,7 @@ describe.skipIf(!existsSync(stories))('a trained model', () => {
         deadlineNs: null,
         ...input,
       },
-      { decoder, cost: model.cost, eosTokenIds: model.eosTokenIds, tokenizer },
+      { ...model, decoder, tokenizer },
       { clock: monotonicClock(), cpuTime: null },
       { stopRequested: () => false, onStep() {} },
     );

@@ -2,7 +2,7 @@ import { TokenworkError } from '../../core/errors.js';
 import type { StepShape } from '../../core/polynomial.js';
 import type { Bytes } from '../../core/units.js';
 import type { Decoder, Sequence } from '../../engines/engine.js';
-import { chooseRows } from '../decode.js';
+import { chooseRows } from '../rows.js';
 import { tokenChooser } from '../token-choice.js';
 import type { Draft } from './draft.js';
 
@@ -18,7 +18,11 @@ export class DraftDecoder implements Draft {
    * Throws TokenworkError `draft-vocabulary` where the two models' tokens are not the same, or what
    * `Decoder.open` throws.
    */
-  constructor(decoder: Decoder, target: { vocabulary: number }, capacity: number) {
+  constructor(
+    decoder: Pick<Decoder, 'vocabulary' | 'open'>,
+    target: { vocabulary: number },
+    capacity: number,
+  ) {
     if (decoder.vocabulary !== target.vocabulary)
       throw new TokenworkError(
         'draft-vocabulary',
