@@ -28,6 +28,18 @@ describe('findings without noise', () => {
     expect(verdict).toBe('non-uniform');
   });
 
+  it('draw the Lorenz curve through the two rates’ corner', () => {
+    // The cells at 1 come first: their share of the bill, and of the work.
+    const tokens = (cell: (typeof cells)[number]) => cell.promptTokens + cell.completionTokens;
+    const sum = (some: typeof cells, of: (cell: (typeof cells)[number]) => number) =>
+      some.reduce((total, cell) => total + of(cell), 0);
+    const cheap = cells.filter(({ rate }) => rate === 1);
+    const corner = found.lorenz[cheap.length]!;
+    expect(found.lorenz).toHaveLength(cells.length + 1);
+    expect(corner.bill).toBeCloseTo(sum(cheap, tokens) / sum(cells, tokens), 10);
+    expect(corner.work).toBeCloseTo(sum(cheap, tokens) / sum(cells, (cell) => cell.rate * tokens(cell)), 10);
+  });
+
   it('have a Gini equal to the misbilled share where there are but two rates', () => {
     expect(found.gini.value).toBeCloseTo(found.misbilledShare.value!, 10);
   });

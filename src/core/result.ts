@@ -209,6 +209,8 @@ const runSchema = z.looseObject({
   repetitions: count,
   /** Requests the plan holds; fewer rows than this means the run was cut short. */
   plannedRequests: count,
+  /** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
+  design: z.enum(['fixed', 'sampled']).optional(),
 });
 
 export const resultSchema = z.strictObject({
