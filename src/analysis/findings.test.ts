@@ -63,6 +63,21 @@ describe('findings without noise', () => {
   });
 });
 
+describe('drivers among few cells', () => {
+  it('are numbers before names, however many values a number has', () => {
+    const cells = [16, 32, 64, 100, 128, 200, 256, 400, 512].map((promptTokens, index) => ({
+      promptTokens,
+      completionTokens: 32,
+      rate: 1 + promptTokens / 100,
+      factors: { topic: ['a', 'b', 'c', 'd', 'e'][index % 5]! },
+    }));
+    const { drivers, driversLeftOut } = cpuTime(simulateResult(cells, exact));
+    expect(drivers!.map(({ factor }) => factor)).toEqual(['promptTokens', 'unexplained']);
+    expect(drivers![0]!.share).toBeGreaterThan(0.95);
+    expect(driversLeftOut).toEqual([{ factor: 'topic', reason: expect.stringContaining('5 values') }]);
+  });
+});
+
 describe('tariffs', () => {
   it('recover the prices that made the work, and leave nothing misbilled under them', () => {
     const work = (prompt: number, completion: number) => 2 * prompt + 5 * completion + 300;
