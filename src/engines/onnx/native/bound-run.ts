@@ -18,7 +18,7 @@ export class BoundRun {
 
   /** Throws as `NativeSession.load`. */
   constructor(model: Uint8Array, threads: number, inputs: BoundTensor[], outputs: BoundTensor[]) {
-    const session = NativeSession.load(model, threads);
+    const session = NativeSession.load(model, { threads });
     const bind = (tensors: BoundTensor[]) => ({
       names: new NativeNames(tensors.map(({ name }) => name)),
       values: BigUint64Array.from(tensors, ({ dtype, shape, memory }) => {
