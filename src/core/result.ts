@@ -10,6 +10,7 @@
  */
 import { z } from 'zod';
 import { costModelSchema } from './cost.js';
+import { attributionErrorSchema, idleBaselineSchema, samplerCostSchema } from './sampling-record.js';
 import { absenceReason, metricSchema, workSchema } from './work.js';
 
 export const schemaVersion = 1;
@@ -209,6 +210,11 @@ export const okRequestSchema = z.strictObject({
   work: workSchema,
   /** Why a `null` in `work` is null, by metric, where the metric's own reason does not say. */
   absent: z.record(z.string(), absenceReason).optional(),
+  /**
+   * How often the request ran one after the other, where that was more than once: `energy` and `gpuTime`
+   * are its share of all that was used meanwhile; everything else is of its first time.
+   */
+  runsInWindow: z.int().positive().optional(),
   stages: z.array(stageSchema),
 });
 export type OkRequest = z.infer<typeof okRequestSchema>;
@@ -277,6 +283,7 @@ export const resultSchema = z.strictObject({
     os: z.string(),
     packages: z.record(z.string(), z.string()),
     sensors: z.array(sensorSchema),
+    sampler: samplerCostSchema.optional(),
   }),
   models: z.array(modelRecordSchema),
   metrics: z.record(z.string(), metricSchema),
@@ -284,6 +291,9 @@ export const resultSchema = z.strictObject({
   requests: z.array(requestSchema),
   /** By `cpuTime`, and `energy/DEVICE`, `gpuTime/DEVICE` for each device that was sampled. */
   conservation: z.record(z.string(), conservationSchema),
+  /** By `energy/DEVICE`, as in `conservation`. */
+  idleBaseline: z.record(z.string(), idleBaselineSchema).optional(),
+  attributionErrors: z.array(attributionErrorSchema).optional(),
   timeline: z.array(timelineSchema).optional(),
   warnings: z.array(warningSchema),
 });

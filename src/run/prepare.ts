@@ -10,6 +10,7 @@ import { loadSuite, type Suite } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
+import { type ChosenSensors, chosenSensors, namedChoice, type SensorChoice } from './sensor-choice.js';
 
 /** A model of a run, under the name that its cells call it by. */
 export interface RunModel {
@@ -23,6 +24,7 @@ export interface PreparedRun {
   suite: string;
   models: RunModel[];
   cells: PlannedCell[];
+  sensors: ChosenSensors;
   warnings: Warning[];
 }
 
@@ -34,6 +36,9 @@ const defaultWarmup = 2;
  * trace and resolving a model throw, or TokenworkError `no-model`.
  */
 export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
+  const { sensors = 'auto', energy = false, validateAttribution: validate = false } = options;
+  refuseUnsampled(options);
+  const chosen = chosenSensors(sensors);
   const workload = await readWorkload(options);
   const wanted = wantedModels(workload.suite, options);
   if (wanted.length === 0) {
@@ -57,17 +62,38 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
       models: used.map(({ id, spec, dtype }) => ({ id, spec, dtype })),
       backend: options.backend ?? 'auto',
       threads: options.threads ?? 1,
-      concurrency: options.concurrency ?? plan.concurrency,
+      // Sharing takes two.
+      concurrency: options.concurrency ?? Math.max(plan.concurrency, validate ? 2 : 1),
       repetitions: options.repetitions ?? plan.repetitions,
       seed: plan.seed,
       warmup: options.warmup ?? defaultWarmup,
       deadlineMs: options.deadlineMs ?? null,
+      sampling: { sensors: namedChoice(sensors), energy, validate },
     },
     suite: plan.suite,
     models: used.map(({ id, folder }) => ({ id, folder })),
     cells: plan.cells,
+    sensors: chosen,
     warnings: [...plan.warnings, ...used.flatMap(({ folder }) => folder.notices)],
   };
+}
+
+function refuseUnsampled({ sensors, energy, validateAttribution, concurrency }: BenchOptions): void {
+  const asked = energy ? '--energy' : validateAttribution ? '--validate-attribution' : null;
+  if (asked !== null && sensors === 'none') {
+    throw new TokenworkError(
+      'bad-option',
+      `${asked} needs sensors, and --sensors none leaves out all of them.`,
+      'Leave out one of the two.',
+    );
+  }
+  if (validateAttribution && concurrency === 1) {
+    throw new TokenworkError(
+      'bad-option',
+      '--validate-attribution holds concurrent requests against the same alone, and --concurrency 1 has none.',
+      'Use --concurrency 2 or more.',
+    );
+  }
 }
 
 interface Workload {
@@ -101,7 +127,8 @@ export async function prepareResumed(header: JournalHeader, options: BenchOption
   const wanted = settings.models.map(({ spec, dtype }) => ({ spec, dtype: dtype ?? undefined }));
   const folders = await resolveModels(wanted, options);
   const models = settings.models.map(({ id }, index) => ({ id, folder: folders[index]! }));
-  return { settings, suite, models, cells, warnings };
+  const sensors = chosenSensors(options.sensors ?? (settings.sampling.sensors as SensorChoice));
+  return { settings, suite, models, cells, sensors, warnings };
 }
 
 async function resolveModels(
