@@ -28,6 +28,18 @@ describe('findings without noise', () => {
     expect(verdict).toBe('non-uniform');
   });
 
+  it('draw the Lorenz curve through the two rates’ corner', () => {
+    // The cells at 1 come first: their share of the bill, and of the work.
+    const tokens = (cell: (typeof cells)[number]) => cell.promptTokens + cell.completionTokens;
+    const sum = (some: typeof cells, of: (cell: (typeof cells)[number]) => number) =>
+      some.reduce((total, cell) => total + of(cell), 0);
+    const cheap = cells.filter(({ rate }) => rate === 1);
+    const corner = found.lorenz[cheap.length]!;
+    expect(found.lorenz).toHaveLength(cells.length + 1);
+    expect(corner.bill).toBeCloseTo(sum(cheap, tokens) / sum(cells, tokens), 10);
+    expect(corner.work).toBeCloseTo(sum(cheap, tokens) / sum(cells, (cell) => cell.rate * tokens(cell)), 10);
+  });
+
   it('have a Gini equal to the misbilled share where there are but two rates', () => {
     expect(found.gini.value).toBeCloseTo(found.misbilledShare.value!, 10);
   });
@@ -48,6 +60,21 @@ describe('findings without noise', () => {
     expect(first!.factor).toBe('promptTokens');
     expect(others.find(({ factor }) => factor === 'completionTokens')!.share).toBeLessThan(1e-9);
     expect(found.drivers!.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 10);
+  });
+});
+
+describe('drivers among few cells', () => {
+  it('are numbers before names, however many values a number has', () => {
+    const cells = [16, 32, 64, 100, 128, 200, 256, 400, 512].map((promptTokens, index) => ({
+      promptTokens,
+      completionTokens: 32,
+      rate: 1 + promptTokens / 100,
+      factors: { topic: ['a', 'b', 'c', 'd', 'e'][index % 5]! },
+    }));
+    const { drivers, driversLeftOut } = cpuTime(simulateResult(cells, exact));
+    expect(drivers!.map(({ factor }) => factor)).toEqual(['promptTokens', 'unexplained']);
+    expect(drivers![0]!.share).toBeGreaterThan(0.95);
+    expect(driversLeftOut).toEqual([{ factor: 'topic', reason: expect.stringContaining('5 values') }]);
   });
 });
 

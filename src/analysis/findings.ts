@@ -4,6 +4,7 @@
  */
 import type { Result } from '../core/result.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
+import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
 import { sampleBuffer } from './cell-sample.js';
 import { totalsOf } from './cell-totals.js';
 import { type Driver, driversOf } from './drivers.js';
@@ -27,6 +28,8 @@ export interface Uniformity {
   noise: number | null;
   misbilledShare: Statistic;
   gini: Statistic;
+  /** Shares of the bill and of the work, cells by rising work per token; 200 points at most. */
+  lorenz: LorenzPoint[];
   theil: Statistic;
   /** Explained variance, held out by cell. */
   rSquared: Record<Tariff, Statistic>;
@@ -80,6 +83,7 @@ export interface FindingsOptions {
 const workMetrics = Object.keys(workSchema.shape) as WorkMetric[];
 const cellsListed = 1000;
 const worstListed = 5;
+const lorenzPoints = 200;
 
 const intervalWords: Record<Design, string> = {
   fixed:
@@ -173,6 +177,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
     noise: relativeNoise(noise),
     misbilledShare: of.misbilledShare,
     gini: of.gini,
+    lorenz: lorenzCurve(sample.work, sample.bill, sample.order(), lorenzPoints),
     theil: of.theil,
     rSquared: { oneRate: of.oneRate, inputOutput: of.inputOutput, inputOutputFee: of.inputOutputFee },
     elasticity: of.elasticity,
@@ -199,12 +204,9 @@ function relativeNoise(noise: Noise | null): number | null {
   return noise === null ? null : Math.sqrt(Math.expm1(noise.sigma ** 2));
 }
 
-/**
- * A run may say that its requests are a sample (`run.design`); where it does not, cells that mostly hold
- * one request are a trace's.
- */
+/** What the run says of itself; where it says nothing, cells that mostly hold one request are a trace's. */
 function designOf({ run }: Result, { cell, cells }: Observations): Design {
-  if (run.design === 'sampled' || run.design === 'fixed') return run.design;
+  if (run.design !== undefined) return run.design;
   const requests = new Uint32Array(cells.length);
   for (const c of cell) requests[c]!++;
   const single = requests.filter((n) => n === 1).length;

@@ -52,7 +52,9 @@ export function noiseEffects(
     measuresFor(totals).map((measure) => {
       const effect =
         thinning.errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, thinning.errorScale);
-      return [measure.name, effect && measure.name === 'misbilledShare' ? widened(effect, least) : effect];
+      if (effect === null) return [measure.name, null];
+      if (measure.name === 'misbilledShare') return [measure.name, widened(effect, least)];
+      return [measure.name, measure.ofTails ? withTies(effect, measure.of(observed)) : effect];
     }),
   );
 }
@@ -114,6 +116,15 @@ function widened(effect: NoiseEffect, least: { bias: number; standardError: numb
     leastBias: Math.min(effect.leastBias, least.bias),
     mostBias: Math.max(effect.mostBias, least.bias),
   };
+}
+
+/**
+ * The ends of cells that all cost the same are whichever noise pushed out, which no value that came out shows:
+ * a ratio of tails may be inflated by as much as it is where every cell is fair.
+ */
+function withTies(effect: NoiseEffect, observed: number): NoiseEffect {
+  const ifTied = observed * (1 - 1 / effect.floor.mean);
+  return { ...effect, mostBias: Math.max(effect.mostBias, ifTied) };
 }
 
 /** The 95% interval of a statistic on a fixed design, where noise alone is random. */

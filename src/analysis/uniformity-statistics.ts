@@ -31,6 +31,8 @@ export interface Measure {
   against: 'above' | 'below' | 'either';
   /** Noise makes it larger, as it does every measure of unevenness. */
   inflated: boolean;
+  /** A ratio of the rates at the ends. */
+  ofTails: boolean;
   /** It hangs on a single cell, and cannot be judged by a part of them. */
   extreme: boolean;
   /** Why it may be undetermined. */
@@ -50,13 +52,15 @@ export function measuresFor(totals: CellTotals): Measure[] {
     uniform,
     against: 'above',
     inflated: true,
+    ofTails: name === 'p95OverP5' || name === 'maxOverMedian',
     extreme: name === 'maxOverMedian',
     undetermined,
   });
   const explainedBy = explainedByTariffs(totals);
   const explained = (name: Tariff, undetermined: string): Measure => {
     const of = (sample: CellSample) => explainedBy(sample)[name];
-    return { name, of, uniform: 1, against: 'below', inflated: false, extreme: false, undetermined };
+    const kind = { inflated: false, ofTails: false, extreme: false };
+    return { name, of, uniform: 1, against: 'below', ...kind, undetermined };
   };
   return [
     unevenness('misbilledShare', 0, ({ work, bill, copies }) => hoover(work, bill, copies)),
@@ -85,6 +89,7 @@ export function measuresFor(totals: CellTotals): Measure[] {
       uniform: 1,
       against: 'either',
       inflated: false,
+      ofTails: false,
       extreme: false,
       undetermined: 'billed tokens do not vary over cells, or a cell did no work',
     },

@@ -233,6 +233,8 @@ const runSchema = z.looseObject({
   plannedRequests: count,
   /** What the suite was made to find out. */
   questions: z.array(questionSchema).optional(),
+  /** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
+  design: z.enum(['fixed', 'sampled']).optional(),
 });
 
 export const resultSchema = z.strictObject({

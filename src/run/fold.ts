@@ -71,6 +71,8 @@ export function foldJournal(contents: JournalContents): Result {
       concurrency: settings.concurrency,
       repetitions: settings.repetitions,
       plannedRequests,
+      // A trace is a sample of what some server was asked; a suite's cells are the design itself.
+      design: 'trace' in settings.workload ? 'sampled' : 'fixed',
       settings,
     },
     hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },
