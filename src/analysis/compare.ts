@@ -1,3 +1,4 @@
+import { TokenworkError } from '../core/errors.js';
 import type { Result, Warning } from '../core/result.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
 import { smallestPValue } from '../stats/mann-whitney.js';
@@ -66,6 +67,13 @@ function compare(
     const mean = geometricMean(before, after, metric, rows);
     cells.push(...rows);
     if (mean !== null) geomean[metric.name] = mean;
+  }
+  if (cells.length === 0) {
+    throw new TokenworkError(
+      'nothing-in-common',
+      'No cell was measured by both results.',
+      'Their requests failed on one side or the other; `tokenwork report` gives the reasons.',
+    );
   }
   const shape: Comparison['shape'] = {};
   for (const metric of Object.keys(workSchema.shape) as WorkMetric[]) {

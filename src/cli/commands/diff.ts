@@ -6,8 +6,8 @@ import { cellLabel } from '../../report/comparison-tables.js';
 import { renderComparison, renderComparisonMarkdown } from '../../report/comparison-text.js';
 import { formatNumber } from '../../report/format.js';
 import { repeatable } from '../arguments.js';
-import { readResultFile } from '../result-file.js';
-import { printData, terminalOf } from '../terminal.js';
+import { readResultFiles } from '../result-file.js';
+import { printData, terminalOf, withoutControls } from '../terminal.js';
 
 interface DiffFlags {
   json?: boolean;
@@ -43,9 +43,8 @@ Examples:
 
 async function diff(baselinePath: string, candidatePaths: string[], flags: DiffFlags): Promise<void> {
   const thresholds = (flags.failOn ?? []).map(parseThreshold);
-  const baseline = await readResultFile(baselinePath);
-  const candidates = await Promise.all(candidatePaths.map(readResultFile));
-  const comparisons = compareResults(baseline, candidates, { force: flags.force === true });
+  const [baseline, ...candidates] = await readResultFiles([baselinePath, ...candidatePaths]);
+  const comparisons = compareResults(baseline!, candidates, { force: flags.force === true });
   await printData(render(comparisons, [baselinePath, ...candidatePaths], flags));
   for (const comparison of comparisons) {
     for (const { threshold, cell, ratio } of crossings(comparison, thresholds)) {
@@ -62,7 +61,7 @@ function render(comparisons: readonly Comparison[], paths: readonly string[], fl
     return `${JSON.stringify(comparisons.length === 1 ? comparisons[0] : comparisons, null, 2)}\n`;
   }
   const [baseline, ...candidates] = paths;
-  return comparisons
+  const text = comparisons
     .map((comparison, index) => {
       const names = { baseline: baseline!, candidate: candidates[index]! };
       return flags.markdown
@@ -70,4 +69,5 @@ function render(comparisons: readonly Comparison[], paths: readonly string[], fl
         : renderComparison(comparison, names, terminalOf(process.stdout));
     })
     .join('\n');
+  return withoutControls(text);
 }
