@@ -1,5 +1,7 @@
 import type { OkRequest } from '../core/result.js';
 import type { WorkMetric } from '../core/work.js';
+import type { Observations } from './observations.js';
+import type { PlainToken } from './plain-token.js';
 import { type StageColumns, stageColumns, stageWork } from './stage-columns.js';
 import { type Visibility, visibilityOf, visibleShare } from './stage-visibility.js';
 
@@ -71,6 +73,39 @@ export function waterfallOf(rows: readonly OkRequest[], options: WaterfallOption
     inNoStage: rows.length === 0 ? null : effective(total - staged),
     ...(why !== null && { reason: why }),
   };
+}
+
+/** Of more cells than this only the mean request is drawn. */
+const cellsDrawn = 100;
+
+/** The waterfall of each model's mean request, then of each cell where there are at most a hundred. */
+export function waterfallsOf(
+  { cells, cell, models, modelOfCell, rows }: Observations,
+  metric: WorkMetric,
+  plainToken: PlainToken,
+  visibility: ReadonlyMap<string, Visibility | null>,
+): Waterfall[] {
+  const grouped = (keys: number, key: (request: number) => number) => {
+    const groups: OkRequest[][] = Array.from({ length: keys }, () => []);
+    for (const [i, row] of rows.entries()) groups[key(i)]!.push(row);
+    return groups;
+  };
+  const draw = (own: OkRequest[], of: string, model: string): Waterfall[] => {
+    const plain = plainToken.byModel[model]?.value ?? null;
+    return own.length === 0 ? [] : [waterfallOf(own, { of, metric, plainToken: plain, visibility })];
+  };
+  const ofModels = grouped(models.length, (i) => modelOfCell[cell[i]!]!).flatMap((own, model) =>
+    draw(
+      own,
+      models.length === 1 ? 'the mean request' : `the mean request of ${models[model]}`,
+      models[model]!,
+    ),
+  );
+  if (cells.length > cellsDrawn) return ofModels;
+  const ofCells = grouped(cells.length, (i) => cell[i]!).flatMap((own, c) =>
+    draw(own, cells[c]!.id, cells[c]!.model),
+  );
+  return [...ofModels, ...ofCells];
 }
 
 function reason(rows: readonly OkRequest[], plainToken: number | null, total: number): string | null {
