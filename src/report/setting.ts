@@ -1,5 +1,12 @@
 import type { Ceilings, ModelRecord, Result } from '../core/result.js';
-import { formatBytes, formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatEnergy,
+  formatNumber,
+  formatPercent,
+} from './format.js';
 import { metricName } from './metric-name.js';
 
 /** What was run, where and on what: the lines above the table. */
@@ -66,12 +73,8 @@ function formatParameters(parameters: number): string {
 export function conservation(result: Result): string[] {
   return Object.entries(result.conservation).map(
     ([metric, { total, requests, idle, unattributed, unit }]) => {
-      const show = (value: number) =>
-        unit === 'ns'
-          ? formatDuration(value)
-          : unit === 'B'
-            ? formatBytes(value)
-            : `${formatNumber(value)} ${unit}`;
+      const shown = { ns: formatDuration, B: formatBytes, J: formatEnergy }[unit];
+      const show = (value: number) => shown?.(value) ?? `${formatNumber(value)} ${unit}`;
       const share = total > 0 ? ` (${formatPercent(requests / total)})` : '';
       return (
         `${capitalized(metricName(metric))}: ${show(total)} in all = ${show(requests)} in requests${share} ` +
