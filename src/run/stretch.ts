@@ -34,7 +34,7 @@ export interface Stretch {
   onReady(ready: Ready): void;
 }
 
-export interface Ready {
+interface Ready {
   loaded: LoadedWorker;
   records: JournalModel[];
   sensors: SamplingSession['sensors'];
