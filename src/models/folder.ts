@@ -23,7 +23,7 @@ export interface ModelFolder {
   directory: string;
   onnxPath: string;
   dtype: string;
-  /** `contrib` where attention is one of ONNX Runtime's own operators, else `standard`. */
+  /** `contrib` or `standard` where attention is one operator of ONNX Runtime or of ONNX, else `primitive`. */
   style: string;
   /** Positions the model was made for. */
   contextLength: number;
@@ -35,6 +35,8 @@ export interface ModelFolder {
   sha256: string;
   decoder: DecoderGraph;
   cost: CostModel;
+  /** Of a step whose logits are kept for all positions; `cost` itself, unless the graph computes on demand. */
+  costOfAllLogits: CostModel;
   /** What was decided for the user on the way, such as the dtype. */
   notices: Warning[];
 }
@@ -93,6 +95,7 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
     sha256,
     decoder: graph.decoder,
     cost: graph.cost,
+    costOfAllLogits: graph.costOfAllLogits,
     notices: [],
   };
   if (options.dtype !== undefined) return model;
@@ -150,8 +153,11 @@ async function readDecoder(onnxPath: string, config: Record<string, unknown>) {
   const dataPaths = await externalDataFiles(model, onnxPath);
   try {
     const decoder = describeDecoder(model);
-    const cost = deriveCost(model, decoder, tiedEmbeddingsOf(config));
-    return { decoder, cost, style: styleOf(model), dataPaths };
+    const tied = tiedEmbeddingsOf(config);
+    const cost = deriveCost(model, decoder, tied);
+    const onDemand = decoder.logitsToKeep !== null;
+    const costOfAllLogits = onDemand ? deriveCost(model, decoder, { ...tied, logits: 'all' }) : cost;
+    return { decoder, cost, costOfAllLogits, style: styleOf(model), dataPaths };
   } catch (cause) {
     if (!(cause instanceof TokenworkError)) throw cause;
     throw new TokenworkError(cause.code, `${onnxPath}: ${messageOf(cause)}`, cause.hint, { cause });
@@ -197,8 +203,7 @@ export function tiedEmbeddingsOf(config: Record<string, unknown>): { tiedEmbeddi
 
 /** Told by the attention: quantised products are contrib ops in either style. */
 function styleOf({ graph }: ModelProto): string {
-  const isContrib = graph.node?.some(
-    ({ domain, opType }) => domain === 'com.microsoft' && opType.endsWith('Attention'),
-  );
-  return isContrib ? 'contrib' : 'standard';
+  const attentions = graph.node?.filter(({ opType }) => opType.endsWith('Attention')) ?? [];
+  if (attentions.length === 0) return 'primitive';
+  return attentions.some(({ domain }) => domain === 'com.microsoft') ? 'contrib' : 'standard';
 }

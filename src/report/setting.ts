@@ -1,5 +1,6 @@
 import type { Ceilings, ModelRecord, Result } from '../core/result.js';
 import {
+  capitalized,
   formatBytes,
   formatCount,
   formatDuration,
@@ -82,10 +83,6 @@ export function conservation(result: Result): string[] {
       );
     },
   );
-}
-
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** What this run could not measure, and what would help. */

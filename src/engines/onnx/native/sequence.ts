@@ -1,9 +1,13 @@
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
 import type { Logits, Sequence } from '../../engine.js';
+import { checkExport, importedPositions } from '../kv-transfer.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 import { type Address, check } from './api.js';
 import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
+import { DeviceAlternatingCache, DeviceInPlaceCache } from './device-cache.js';
+import { DeviceLogitsOutput, type LogitsKnowledge } from './device-logits.js';
+import type { DeviceSlices } from './device-slice.js';
 import { IndexTensor } from './index-tensor.js';
 import { LogitsOutput } from './logits-output.js';
 import { NativeNames } from './memory.js';
@@ -32,6 +36,12 @@ export class StepNames {
   }
 }
 
+/** What the sequences of a decoder on a GPU share. */
+export interface DeviceTools {
+  slices: DeviceSlices;
+  known: LogitsKnowledge;
+}
+
 export class NativeSequence implements Sequence {
   readonly batch: number;
   readonly capacity: number;
@@ -40,7 +50,7 @@ export class NativeSequence implements Sequence {
   readonly #names: StepNames;
   readonly #runOptions: Address;
   readonly #cache: KvCache;
-  readonly #logits: LogitsOutput;
+  readonly #logits: LogitsOutput | DeviceLogitsOutput;
   readonly #ids: IndexTensor;
   readonly #mask: IndexTensor | null;
   readonly #positions: IndexTensor | null;
@@ -60,6 +70,7 @@ export class NativeSequence implements Sequence {
     names: StepNames,
     runOptions: Address,
     shape: { batch: number; capacity: number },
+    tools: DeviceTools | null,
   ) {
     const { batch, capacity } = shape;
     this.batch = batch;
@@ -69,9 +80,20 @@ export class NativeSequence implements Sequence {
     this.#names = names;
     this.#runOptions = runOptions;
     this.#kvBytesPerPosition = kvBytesPerPosition(graph.layers);
-    const Cache = graph.cacheInPlace ? InPlaceCache : AlternatingCache;
-    this.#cache = new Cache(session, graph.layers, batch, capacity);
-    this.#logits = new LogitsOutput(session, graph, batch);
+    const { deviceMemory: memory } = session;
+    if (tools === null || memory === null) {
+      const Cache = graph.cacheInPlace ? InPlaceCache : AlternatingCache;
+      this.#cache = new Cache(session, graph.layers, batch, capacity);
+      this.#logits = new LogitsOutput(session, graph, batch);
+    } else {
+      const Cache = graph.cacheInPlace ? DeviceInPlaceCache : DeviceAlternatingCache;
+      const { slices } = tools;
+      const { layers } = graph;
+      this.#cache = session.exclusively(
+        () => new Cache({ session, memory, slices, layers, batch, capacity }),
+      );
+      this.#logits = new DeviceLogitsOutput(session, { memory, ...tools }, graph, batch);
+    }
     const tensor = (input: IndexInput | null, columns: number) =>
       input === null ? null : new IndexTensor(session, input, batch, columns);
     this.#ids = tensor(graph.inputIds, capacity)!;
@@ -81,7 +103,6 @@ export class NativeSequence implements Sequence {
     this.#mask?.fill(1);
     this.#logitsToKeep =
       graph.logitsToKeep === null ? null : new IndexTensor(session, graph.logitsToKeep, 1, 1);
-    this.#logitsToKeep?.fill(1);
     this.#inputs = new BigUint64Array(names.inputs.addresses.length);
     this.#outputs = new BigUint64Array(names.outputs.addresses.length);
     this.#past = this.#inputs.subarray(names.indexInputs.length);
@@ -99,11 +120,16 @@ export class NativeSequence implements Sequence {
   async step(tokenIds: BigInt64Array, keep: 'last' | 'all' = 'last'): Promise<Logits> {
     if (this.#closed) throw closedError('sequence');
     const newTokens = newTokensOf(tokenIds, this, this.#graph.vocabulary);
+    return this.#session.exclusively(() => this.#step(tokenIds, newTokens, keep));
+  }
+
+  #step(tokenIds: BigInt64Array, newTokens: number, keep: 'last' | 'all'): Logits {
     const total = this.#length + newTokens;
+    this.#logitsToKeep?.fill(keep === 'all' ? newTokens : 1);
     this.#bindIndices(tokenIds, newTokens, total);
     this.#cache.bind(total, this.#past, this.#present);
     const outputs = this.#outputs;
-    outputs[0] = this.#logits.target(newTokens);
+    outputs[0] = this.#logits.target(newTokens, keep);
     const { inputs, outputs: outputNames } = this.#names;
     const { api, address, subnormals } = this.#session;
     subnormals?.begin();
@@ -134,15 +160,31 @@ export class NativeSequence implements Sequence {
     if (!Number.isInteger(length) || length < 0 || length > this.#length)
       throw new RangeError(`cannot truncate a sequence of ${this.#length} positions to ${length}`);
     if (length === this.#length) return;
-    this.#cache.truncate(this.#length, length);
+    this.#session.exclusively(() => this.#cache.truncate(this.#length, length));
     this.#length = length;
+  }
+
+  exportCache(row: number, from: number, to: number, target: Uint8Array): void {
+    if (this.#closed) throw closedError('sequence');
+    checkExport(this, row, from, to, target, this.#kvBytesPerPosition);
+    this.#cache.export(this.#length, row, from, to, target);
+  }
+
+  importCache(rows: readonly (readonly Uint8Array[])[]): void {
+    if (this.#closed) throw closedError('sequence');
+    const positions = importedPositions(this, rows, this.#kvBytesPerPosition);
+    if (positions === 0) return;
+    this.#cache.import(this.#length, positions, rows);
+    this.#length += positions;
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cache.close();
-    this.#logits.close();
+    this.#session.exclusively(() => {
+      this.#cache.close();
+      this.#logits.close();
+    });
     for (const tensor of [this.#ids, this.#mask, this.#positions, this.#logitsToKeep]) tensor?.close();
   }
 
