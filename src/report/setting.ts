@@ -4,6 +4,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatEnergy,
   formatNumber,
   formatPercent,
 } from './format.js';
@@ -73,12 +74,8 @@ function formatParameters(parameters: number): string {
 export function conservation(result: Result): string[] {
   return Object.entries(result.conservation).map(
     ([metric, { total, requests, idle, unattributed, unit }]) => {
-      const show = (value: number) =>
-        unit === 'ns'
-          ? formatDuration(value)
-          : unit === 'B'
-            ? formatBytes(value)
-            : `${formatNumber(value)} ${unit}`;
+      const shown = { ns: formatDuration, B: formatBytes, J: formatEnergy }[unit];
+      const show = (value: number) => shown?.(value) ?? `${formatNumber(value)} ${unit}`;
       const share = total > 0 ? ` (${formatPercent(requests / total)})` : '';
       return (
         `${capitalized(metricName(metric))}: ${show(total)} in all = ${show(requests)} in requests${share} ` +

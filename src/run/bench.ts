@@ -64,7 +64,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
     refuseStopped(options);
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
-    const ceilings = await ceilingsFor(prepared, inventory.usableCores);
+    const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, inventory.usableCores);
     await runStretch({
       prepared,
       journal,
@@ -179,9 +179,9 @@ async function measureCeilingsAgain(
   prepared: PreparedRun,
   journal: Journal,
   usableCores: number,
-  { onProgress, signal }: BenchOptions,
+  { onProgress, signal, ceilings }: BenchOptions,
 ): Promise<void> {
-  if (signal?.aborted) return;
+  if (signal?.aborted || ceilings === false) return;
   tell(onProgress, 'machine', 'measuring the machine once more');
   journal.append({ kind: 'ceilings', ceilings: await ceilingsFor(prepared, usableCores) });
 }

@@ -43,6 +43,8 @@ export interface BenchOptions {
   /** Requests per worker and model that are run and discarded first. */
   warmup?: number | undefined;
   deadlineMs?: number | undefined;
+  /** Whether the machine's ceilings are measured before and after; they are by default. */
+  ceilings?: boolean | undefined;
   /** What is sampled beside the requests; `auto` by default. */
   sensors?: SensorChoice | undefined;
   /** How long counters are watched before the first request, to see how often they tick; 1 s by default. */

@@ -34,7 +34,7 @@ export interface Stretch {
   onReady(ready: Ready): void;
 }
 
-export interface Ready {
+interface Ready {
   loaded: LoadedWorker;
   records: JournalModel[];
   sensors: SamplingSession['sensors'];
@@ -132,12 +132,13 @@ async function measureWith(
     onProgress,
   );
   const windowNs = windowOf(settings, sampling.sensors);
+  const rule = windowNs === null ? null : { windowNs, hasMoved: sampling.hasMoved };
   const cpuClock = openCpuClock();
   sampling.measuring();
-  await measure({ requests, pool, journal, limitsOf, windowNs, cpuClock, now, signal, onFinished });
+  await measure({ requests, pool, journal, limitsOf, rule, cpuClock, now, signal, onFinished });
   if (settings.sampling.validate) {
     tell(onProgress, 'validating', 'running the same requests alone');
-    await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, windowNs, signal });
+    await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, rule, signal });
   }
   await sampling.rest('idle-after', signal);
 }
