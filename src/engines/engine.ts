@@ -26,7 +26,7 @@ export interface EngineOptions {
 export interface Logits {
   data: Float32Array;
   batch: number;
-  /** 1, the last; or all new positions, where they were asked for and the graph computes them. */
+  /** 1, the last; or all new positions, where they were asked for and the graph can compute them. */
   positions: number;
   vocabulary: number;
 }
@@ -40,7 +40,8 @@ export interface Sequence {
   readonly kvBytes: Bytes;
   /**
    * Runs `tokenIds` (row-major [batch, n]) after the cached positions and appends them to the cache.
-   * Returns the logits of each row's last position, or of all positions the graph computes.
+   * Returns the logits of each row's last position, or of all positions that the graph can compute: a
+   * graph that takes the number to keep as an input is asked for as many as are kept.
    * Throws TokenworkError `context-exceeded`, `token-out-of-vocabulary`, `invalid-step`, `terminated`
    * (stopped by `requestTermination`; the cache is as before the step) or `engine-failed`.
    */

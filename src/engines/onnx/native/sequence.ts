@@ -103,7 +103,6 @@ export class NativeSequence implements Sequence {
     this.#mask?.fill(1);
     this.#logitsToKeep =
       graph.logitsToKeep === null ? null : new IndexTensor(session, graph.logitsToKeep, 1, 1);
-    this.#logitsToKeep?.fill(1);
     this.#inputs = new BigUint64Array(names.inputs.addresses.length);
     this.#outputs = new BigUint64Array(names.outputs.addresses.length);
     this.#past = this.#inputs.subarray(names.indexInputs.length);
@@ -126,6 +125,7 @@ export class NativeSequence implements Sequence {
 
   #step(tokenIds: BigInt64Array, newTokens: number, keep: 'last' | 'all'): Logits {
     const total = this.#length + newTokens;
+    this.#logitsToKeep?.fill(keep === 'all' ? newTokens : 1);
     this.#bindIndices(tokenIds, newTokens, total);
     this.#cache.bind(total, this.#past, this.#present);
     const outputs = this.#outputs;

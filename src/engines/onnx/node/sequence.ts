@@ -49,7 +49,7 @@ export class NodeSequence implements Sequence {
   async step(tokenIds: BigInt64Array, keep: 'last' | 'all' = 'last'): Promise<Logits> {
     if (this.#closed) throw closedError('sequence');
     const newTokens = newTokensOf(tokenIds, this, this.#graph.vocabulary);
-    const outputs = await this.#run(this.#feeds(tokenIds, newTokens), newTokens);
+    const outputs = await this.#run(this.#feeds(tokenIds, newTokens, keep), newTokens);
     const past: Record<string, Tensor> = {};
     for (const layer of this.#graph.layers) {
       past[layer.pastKey] = outputs[layer.presentKey]!;
@@ -128,7 +128,7 @@ export class NodeSequence implements Sequence {
     this.#past = past;
   }
 
-  #feeds(tokenIds: BigInt64Array, newTokens: number): Record<string, Tensor> {
+  #feeds(tokenIds: BigInt64Array, newTokens: number, keep: 'last' | 'all'): Record<string, Tensor> {
     const { inputIds, attentionMask, positionIds, logitsToKeep } = this.#graph;
     const total = this.#length + newTokens;
     const feeds: Record<string, Tensor> = { ...this.#past };
@@ -145,7 +145,7 @@ export class NodeSequence implements Sequence {
     add(inputIds, newTokens, (i) => tokenIds[i]!);
     add(attentionMask, total, () => 1n);
     add(positionIds, newTokens, (i) => BigInt(this.#length + (i % newTokens)));
-    add(logitsToKeep, 1, () => 1n);
+    add(logitsToKeep, 1, () => (keep === 'all' ? BigInt(newTokens) : 1n));
     return feeds;
   }
 
