@@ -58,7 +58,7 @@ export class NativeDecoder implements Decoder {
     },
   ) {
     const { threads, device = 'cpu', sharedHandle, profilePrefix } = options;
-    if (sharedHandle !== undefined && threads > 1)
+    if (sharedHandle !== undefined && threads > 1 && device === 'cpu')
       throw new TokenworkError(
         'shared-session-threads',
         'A shared session runs on the threads of its users: it cannot have several of its own.',
