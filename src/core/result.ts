@@ -33,11 +33,13 @@ const sensorSchema = z.looseObject({
 });
 
 export const ceilingsSchema = z.strictObject({
-  /** Streaming read bandwidth with as many threads as the run keeps busy. */
+  /** Streaming read bandwidth of the device, or of the CPU with as many threads as the run keeps busy. */
   memoryBandwidth: quantity('B/s').nullable(),
   /** GEMM rate per dtype, with as many threads as the run keeps busy. */
   gemm: z.record(z.string(), quantity('FLOP/s')),
   threads: count,
+  /** What was measured; absent: the CPU. */
+  device: z.string().optional(),
 });
 export type Ceilings = z.infer<typeof ceilingsSchema>;
 

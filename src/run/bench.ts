@@ -182,7 +182,8 @@ async function measureCeilingsAgain(
   usableCores: number,
   { onProgress, signal }: BenchOptions,
 ): Promise<void> {
-  if (signal?.aborted) return;
+  // A software GPU takes half a minute, and its figures say nothing.
+  if (signal?.aborted || prepared.chosen.adapter?.kind === 'software') return;
   tell(onProgress, 'machine', 'measuring the machine once more');
   journal.append({ kind: 'ceilings', ceilings: await ceilingsFor(prepared, usableCores) });
 }
