@@ -2,11 +2,13 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
 import { exitCode, TokenworkError } from '../../core/errors.js';
+import { devices } from '../../engines/engine.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderFindings } from '../../report/findings-text.js';
 import { formatDuration } from '../../report/format.js';
 import { renderRun } from '../../report/run-report.js';
 import { runBench } from '../../run/bench.js';
+import type { AskedDevice } from '../../run/device.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
 import { parseSensorChoice, type SensorChoice } from '../../run/sensor-choice.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
@@ -24,7 +26,8 @@ interface BenchFlags {
   trace?: string;
   limit?: number;
   model?: string[];
-  device: 'auto' | 'cpu';
+  device: AskedDevice;
+  allowParityMismatch?: boolean;
   dtype?: Dtype;
   backend?: 'auto' | 'native' | 'node';
   concurrency?: number;
@@ -58,7 +61,16 @@ export function benchCommand(): Command {
       'a recipe (see `tokenwork models list`), a model folder, a config.json, or hf:OWNER/NAME; repeatable',
       repeatable,
     )
-    .option('--device <device>', 'auto or cpu', oneOf(['auto', 'cpu']), 'auto')
+    .option(
+      '--device <device>',
+      'auto (a GPU that works, else the CPU), cpu, webgpu or cuda',
+      oneOf(['auto', ...devices]),
+      'auto',
+    )
+    .option(
+      '--allow-parity-mismatch',
+      'measure on the GPU although its logits are not the CPU’s, with a warning',
+    )
     .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes))
     .option(
       '--backend <backend>',
@@ -120,6 +132,8 @@ async function bench(flags: BenchFlags): Promise<void> {
     trace: trace === undefined ? undefined : { path: trace, limit },
     models: flags.model,
     dtype: flags.dtype,
+    device: flags.device,
+    allowParityMismatch: flags.allowParityMismatch,
     backend: flags.backend,
     threads: flags.threads,
     concurrency: flags.concurrency,

@@ -21,7 +21,7 @@ export interface NativeOptions {
 export function openSession(onnxPath: string, options: NativeOptions): NativeSession {
   const { threads, device = 'cpu', sharedHandle, profilePrefix } = options;
   if (sharedHandle === undefined) return NativeSession.load(onnxPath, { threads, device, profilePrefix });
-  if (threads > 1)
+  if (threads > 1 && device === 'cpu')
     throw new TokenworkError(
       'shared-session-threads',
       'A shared session runs on the threads of its users: it cannot have several of its own.',
