@@ -10,6 +10,7 @@ export const color = {
   surface: 'var(--surface)',
   accent: 'var(--accent)',
   warm: 'var(--warm)',
+  good: 'var(--good)',
 } as const;
 
 /** Hues that differ for all common kinds of colour vision; each has a shape and a dash of its own besides. */
