@@ -45,7 +45,7 @@ function stats(findings: Findings): Part {
     [
       'Noise alone would give',
       noiseFloor === null ? dash : percent(noiseFloor),
-      verdict ?? 'nothing was repeated',
+      verdict === null ? 'nothing was repeated' : `verdict: ${verdict}`,
     ],
     ...spread(findings, metric),
     [

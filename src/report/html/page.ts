@@ -75,7 +75,7 @@ ${rest.map((section) => sectionMarkup(section, context))}
 
 function contents(sections: readonly Section[], { id }: PageContext): Html {
   return html`<nav class="contents" aria-label="Contents"><ul>${sections.map(
-    ({ name, title }) => html`<li><a href="#${id(name)}">${title}</a></li>`,
+    ({ name, short }) => html`<li><a href="#${id(name)}">${short}</a></li>`,
   )}</ul></nav>`;
 }
 

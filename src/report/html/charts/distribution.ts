@@ -23,15 +23,25 @@ interface Api {
   coord(point: [number, number]): [number, number];
 }
 
+const [left, right, labelHeight] = [48, 18, 14];
+
 export const distribution: ChartKind<DistributionSpec> = {
   height: () => 260,
   option({ name, counted, unit, bounds, counts, marks }, view) {
     const base = baseOption(view, 'item');
     const total = counts.reduce((sum, count) => sum + count, 0);
+    const at = (value: number) => Math.log(value / bounds[0]!) / Math.log(bounds.at(-1)! / bounds[0]!);
+    const level = stacked(
+      marks.map(({ name, value }) => ({
+        x: at(value) * (view.width - left - right),
+        width: name.length * 7 + 6,
+      })),
+    );
+    const levels = Math.max(0, ...level) + 1;
     const percent = (value: number) => `${Number((value * 100).toPrecision(3))}%`;
     return {
       ...base,
-      grid: { left: 48, right: 18, top: 52, bottom: 48 },
+      grid: { left, right, top: 38 + levels * labelHeight, bottom: 48 },
       tooltip: {
         ...(base.tooltip as object),
         formatter: ({ dataIndex }: { dataIndex: number }) =>
@@ -49,7 +59,11 @@ export const distribution: ChartKind<DistributionSpec> = {
         min: bounds[0]!,
         max: bounds.at(-1)!,
       }),
-      yAxis: linearAxis({ name: `share of ${counted}`, format: percent, min: 0 }, true),
+      yAxis: {
+        ...linearAxis({ name: `share of ${counted}`, format: percent, min: 0 }, true),
+        nameGap: 10 + levels * labelHeight,
+        splitNumber: 4,
+      },
       series: [
         {
           type: 'custom',
@@ -81,7 +95,7 @@ export const distribution: ChartKind<DistributionSpec> = {
               xAxis: mark.value,
               label: noteText(mark.name, {
                 position: 'end',
-                distance: 3 + (index % 2) * 13,
+                distance: 3 + level[index]! * labelHeight,
                 color: color.ink,
               }),
             })),
@@ -94,3 +108,14 @@ export const distribution: ChartKind<DistributionSpec> = {
     };
   },
 };
+
+/** For each label, centred at `x`, the lowest row in which it touches none before it. */
+function stacked(labels: readonly { x: number; width: number }[]): number[] {
+  const ends: number[] = [];
+  return labels.map(({ x, width }) => {
+    const free = ends.findIndex((end) => end < x - width / 2);
+    const row = free < 0 ? ends.length : free;
+    ends[row] = x + width / 2;
+    return row;
+  });
+}

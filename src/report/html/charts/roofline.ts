@@ -32,7 +32,7 @@ export const roofline: ChartKind<RooflineSpec> = {
     return {
       ...base,
       grid: { left: 84, right: 24, top: isNarrow(view) ? 78 : 56, bottom: 48 },
-      legend: legendOption(names, { left: 0, right: undefined }),
+      legend: legendOption(names),
       tooltip: {
         ...(base.tooltip as object),
         formatter: ({ seriesName, value }: { seriesName: string; value: [number, number, string, number] }) =>

@@ -34,6 +34,8 @@ export interface RowsSpec {
 const rowHeight = 28;
 const head = 14;
 const foot = 52;
+/** Pixels, on average. */
+const letter = 7.4;
 
 export const rows: ChartKind<RowsSpec> = {
   height: ({ rows, origin }) => rows.length * rowHeight + head + foot + (origin?.text ? 16 : 0),
@@ -52,11 +54,16 @@ export const rows: ChartKind<RowsSpec> = {
     const format = (value: number) => `${Number((value / unit.per).toPrecision(6))}`;
     const style = { name: [axis.name, unit.name].filter((part) => part !== '').join(', '), format };
     const start = origin?.value ?? 0;
+    const texts = rows.map(({ text, value }) => text ?? formatWithUnit(value, axis.unit));
+    const [left, right] = [
+      Math.min(widthOf(rows.map(({ label }) => label)), view.width * (narrow ? 0.32 : 0.28)),
+      Math.min(widthOf(texts), view.width * 0.34),
+    ];
     return {
       ...base,
       grid: {
-        left: narrow ? Math.round(view.width * 0.34) : 200,
-        right: narrow ? 92 : 150,
+        left: left + 12,
+        right: right + 14,
         top: head + (origin?.text ? 16 : 0),
         bottom: foot,
         outerBoundsMode: 'none',
@@ -68,26 +75,27 @@ export const rows: ChartKind<RowsSpec> = {
       xAxis:
         axis.scale === 'log'
           ? logAxis({ ...style, ...logBounds([...values, start]) })
-          : linearAxis({ ...style, ...(Math.min(...values, start) >= 0 && { min: 0 }) }),
+          : { ...linearAxis({ ...style, ...(Math.min(...values, start) >= 0 && { min: 0 }) }), splitNumber: narrow ? 3 : 5 },
       yAxis: [
         labels(
-          rows.map(({ label }) => label),
+          rows.map(({ label }) => cutLeft(label, Math.floor((left - 4) / letter))),
           'left',
-          narrow ? view.width * 0.34 - 12 : 186,
+          left,
           color.ink,
         ),
-        labels(
-          rows.map(({ text, value }) => text ?? formatWithUnit(value, axis.unit)),
-          'right',
-          narrow ? 88 : 146,
-          color.muted,
-        ),
+        labels(texts, 'right', right, color.muted),
       ],
       series: [
         {
           type: 'custom',
-          data: rows.map(({ value }, index) => [value, index]),
-          encode: { x: 0, y: 1 },
+          data: rows.map(({ value, low, high, mark }, index) => [
+            value,
+            index,
+            low ?? value,
+            high ?? value,
+            mark ?? value,
+          ]),
+          encode: { x: [0, 2, 3, 4], y: 1 },
           renderItem: (_: unknown, api: Api) =>
             drawRow(rows[api.value(1)]!, api.value(1), start, spec.style, api),
           clip: false,
@@ -109,7 +117,7 @@ export const rows: ChartKind<RowsSpec> = {
                   animation: false,
                   data: [{ xAxis: origin.value }],
                   lineStyle: { color: color.muted, type: [4, 3], width: 1.5 },
-                  label: noteText(origin.text, { position: 'end', color: color.muted, distance: 4 }),
+                  label: noteText(origin.text, { position: 'start', color: color.muted, distance: 4 }),
                   ...still,
                 },
               },
@@ -118,6 +126,16 @@ export const rows: ChartKind<RowsSpec> = {
     };
   },
 };
+
+/** Names differ least where they begin. */
+function cutLeft(text: string, length: number): string {
+  return text.length <= length ? text : `…${text.slice(text.length - length + 1)}`;
+}
+
+/** About as wide as the longest of these texts. */
+function widthOf(texts: readonly string[]): number {
+  return Math.max(...texts.map(({ length }) => length)) * letter + 16;
+}
 
 function labels(data: string[], position: 'left' | 'right', width: number, ink: string) {
   return {
@@ -166,13 +184,6 @@ function drawRow(row: Row, index: number, start: number, style: RowsSpec['style'
       { type: 'line', shape: { x1: high, y1: y - 4, x2: high, y2: y + 4 }, style: line },
     );
   }
-  if (style === 'dot') {
-    children.push({
-      type: 'circle',
-      shape: { cx: x, cy: y, r: 5 },
-      style: { fill: own, stroke: color.surface, lineWidth: 1.5 },
-    });
-  }
   if (row.mark !== undefined && row.mark !== null) {
     const [mark] = at(row.mark);
     const points = [
@@ -185,6 +196,13 @@ function drawRow(row: Row, index: number, start: number, style: RowsSpec['style'
       type: 'polygon',
       shape: { points },
       style: { fill: color.surface, stroke: color.ink, lineWidth: 1.5 },
+    });
+  }
+  if (style === 'dot') {
+    children.push({
+      type: 'circle',
+      shape: { cx: x, cy: y, r: 5 },
+      style: { fill: own, stroke: color.surface, lineWidth: 1.5 },
     });
   }
   return { type: 'group', children };

@@ -46,7 +46,10 @@ export const scatter: ChartKind<ScatterSpec> = {
     return {
       ...base,
       grid: { left: 64, right: 20, top: legendRows(names, view) * 22 + 34, bottom: 48 },
-      legend: legendOption(names, { left: 0, right: undefined, itemGap: 14 }),
+      legend: legendOption(
+        names,
+        lines.map(({ name }) => name),
+      ),
       tooltip: {
         ...(base.tooltip as object),
         formatter: ({ value }: { value: [number, number, number] }) =>

@@ -1,5 +1,5 @@
 import { linearAxis } from '../axes.js';
-import { baseOption, still } from '../base-option.js';
+import { baseOption, fontFamily, still } from '../base-option.js';
 import { color } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
 import { axisUnit, formatWithUnit } from '../units.js';
@@ -105,7 +105,15 @@ export const waterfall: ChartKind<WaterfallSpec> = {
                 },
                 {
                   type: 'text',
-                  style: { text, x: right + 8, y, verticalAlign: 'middle', fill: color.muted, fontSize: 12 },
+                  style: {
+                    text,
+                    x: right + 8,
+                    y,
+                    verticalAlign: 'middle',
+                    fontFamily,
+                    fill: color.muted,
+                    fontSize: 12,
+                  },
                 },
               ],
             };

@@ -10,6 +10,7 @@ export function cellsSection({ result }: PageContext): Section | null {
   if (summaries.length === 0) return null;
   return {
     name: 'cells',
+    short: 'Cells',
     title: 'Every cell of the workload',
     lead: 'A cell is a point of the workload’s design; its repetitions differ by noise alone. Medians over them.',
     body: html`${htmlTable(cellColumns(summaries), 'Medians of every cell')}

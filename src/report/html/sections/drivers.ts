@@ -18,6 +18,7 @@ export function driversSection(context: PageContext): Section | null {
   if (context.metrics.length === 0) return null;
   return {
     name: 'drivers',
+    short: 'Drivers and prices',
     title: 'What makes the difference, and what would mend it',
     lead: 'On the left, which factor of the workload makes a token cost more here than there. On the right, the prices that fit the work best, and what stays misbilled under them.',
     body: metricPanels(

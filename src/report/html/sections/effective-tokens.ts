@@ -16,6 +16,7 @@ export function effectiveTokens(context: PageContext): Section | null {
   if (context.metrics.length === 0) return null;
   return {
     name: 'effective',
+    short: 'Effective tokens',
     title: 'Effective tokens: the bill if tokens were work',
     lead: html`The plain token is the work per billed token of a reference request of 128 + 128 tokens. A request's effective tokens are its work in plain tokens. A bar beyond the diamond is a request that is billed too little.`,
     body: metricPanels(context, (panel) => chart(context, panel)),

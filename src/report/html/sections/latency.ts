@@ -17,6 +17,7 @@ export function latencySection({ result, id }: PageContext): Section | null {
   if (distributions.length === 0) return null;
   return {
     name: 'latency',
+    short: 'Latency',
     title: 'How long it took',
     lead: 'Over all requests, so the spread is the workload’s as much as the machine’s. TTFT and E2E from submission. A percentile is shown where the sample is large enough for it.',
     body: html`<div class="triple">${distributions.map((distribution) => chart(distribution, id))}</div>`,
@@ -32,7 +33,7 @@ function chart(distribution: LatencyDistribution, id: PageContext['id']): Html {
     id: id(`latency-${name}`),
     width: 420,
     label: `Distribution of the ${label}: ${marks}`,
-    caption: html`<strong>${label}</strong><br>${marks}. ${total} ${counted}${name === 'interToken' && ` of ${requests}${requests < of && ` of ${of}`} requests`}.`,
+    caption: html`<strong>${label}</strong><br>${marks}. ${total} ${counted}${name === 'interToken' && html` of ${requests}${requests < of && html` of ${of}`} requests`}.`,
     spec: {
       kind: 'distribution',
       name: label,

@@ -35,6 +35,7 @@ export function machineSection({ result }: PageContext): Section {
   ];
   return {
     name: 'machine',
+    short: 'Machine',
     title: 'The machine and the run',
     body: html`<dl class="facts">${facts.map(([term, fact]) => html`<dt>${term}</dt><dd>${fact}</dd>`)}</dl>
 ${models.length > 0 && html`<h3>Models</h3><ul>${models.map((model) => html`<li>${describeModel(model)}</li>`)}</ul>`}

@@ -21,6 +21,7 @@ export function methodSection({ result, findings }: PageContext): Section {
   const used = new Set(metrics.map(([, { provenance }]) => provenance));
   return {
     name: 'method',
+    short: 'Method',
     title: 'What was measured, and how',
     body: html`${htmlTable(
       [

@@ -25,6 +25,7 @@ export function requestsScatter(context: PageContext): Section | null {
   );
   return {
     name: 'requests',
+    short: 'Requests',
     title: 'Every request: its work against its bill',
     lead: 'If tokens tracked work, all points would lie within the grey band around the line of one price per token: noise would put 95% of them there.',
     body: metricPanels(context, (panel) => chart(context, panel, factors)),

@@ -19,6 +19,7 @@ export function stagesSection({ findings, id }: PageContext): Section | null {
     .reduce((sum, { shareOfWork }) => sum + shareOfWork!, 0);
   return {
     name: 'stages',
+    short: 'Stages',
     title: 'Where the work goes, stage by stage',
     lead:
       weighed.length > 0 &&

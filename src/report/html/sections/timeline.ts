@@ -39,6 +39,7 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
   ];
   return {
     name: 'timeline',
+    short: 'Time line',
     title: 'The run as it happened',
     body: html`${renderChart({
       id: id('timeline'),

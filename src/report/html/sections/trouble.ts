@@ -10,6 +10,7 @@ export function troubleSection(context: PageContext): Section | null {
   if (warnings.length === 0 && failed === null) return null;
   return {
     name: 'warnings',
+    short: 'Warnings',
     title:
       failed === null
         ? 'Warnings'

@@ -1,7 +1,7 @@
 import type { Uniformity } from '../../../analysis/findings.js';
 import type { Statistic } from '../../../analysis/statistic.js';
 import type { WorkMetric } from '../../../core/work.js';
-import { capitalized, dash, formatNumber } from '../../format.js';
+import { capitalized, dash } from '../../format.js';
 import { percent } from '../../headline.js';
 import { metricName } from '../../metric-name.js';
 import { renderChart } from '../chart.js';
@@ -21,6 +21,7 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
   const label = 'Misbilled share by measure of work';
   return {
     name: 'measures',
+    short: 'All measures',
     title: 'By every measure of work',
     lead: 'The share of a bill of one price per token that lands on the wrong requests. Tokens track work where the dot lies on the diamond: there, noise alone explains it.',
     body: html`${
@@ -28,7 +29,7 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
       renderChart({
         id: id('misbilled'),
         label,
-        caption: html`● misbilled, with its 95% interval   ◇ what noise alone would give`,
+        caption: '● misbilled, with its 95% interval; ◇ what noise alone would give.',
         spec: {
           kind: 'rows',
           style: 'dot',
@@ -85,8 +86,6 @@ function statistics(all: readonly Named[]) {
       'verdict',
       all.map(({ of }) => of.misbilledShare.verdict ?? `not known: ${of.misbilledShare.reason}`),
     ),
-    column('misbilled', '95% interval', ({ misbilledShare }) => withInterval(misbilledShare)),
-    column('noise alone', '', ({ misbilledShare }) => share(misbilledShare.noiseFloor)),
     column('Gini', '', ({ gini }) => figure(gini, 3)),
     column('R²', 'one price', ({ rSquared }) => figure(rSquared.oneRate, 3)),
     column('R²', 'input, output', ({ rSquared }) => figure(rSquared.inputOutput, 3)),
@@ -111,5 +110,5 @@ function share(value: number | null): string {
 }
 
 function figure({ value }: Statistic, digits: number): string {
-  return formatNumber(value === null ? null : Number(value.toFixed(digits)));
+  return value === null ? dash : value.toFixed(digits);
 }

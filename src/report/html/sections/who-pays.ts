@@ -20,6 +20,7 @@ export function whoPays(context: PageContext): Section | null {
   if (context.metrics.length === 0) return null;
   return {
     name: 'who-pays',
+    short: 'Who pays for whom',
     title: 'Who pays for whom',
     lead: 'Were every token the same work, each request would pay what it costs, and the curve would run along the dashed line.',
     body: metricPanels(
