@@ -160,7 +160,10 @@ describe('the plain token', () => {
       exact,
     );
     const [request] = result.requests;
-    Object.assign(request!, { stages: [stage('safety', false, 10, 5)] });
+    const times = { started: 0, ended: 1 };
+    Object.assign(request!, {
+      stages: [{ name: 'safety', visible: false, tokens: 10, billed: 0, times, work: { cpuTime: 5 } }],
+    });
     const { plainToken, stages } = findingsOf(result);
     expect(plainToken.cpuTime).toMatchObject({ value: null, reason: expect.stringContaining('128 + 128') });
     expect(stages).toEqual([
@@ -170,28 +173,6 @@ describe('the plain token', () => {
         reason: expect.stringContaining('plain token'),
       }),
     ]);
-  });
-});
-
-describe('stages', () => {
-  it('show what they cost before their first token, in effective tokens', () => {
-    const result = simulateResult(
-      factorial([128, 256, 512], [128], () => 1),
-      exact,
-    );
-    for (const request of result.requests) {
-      const tokens = request.tokens!.prompt;
-      Object.assign(request, {
-        stages: [stage('safety', false, tokens, (60 + tokens / 2) * 1e6), stage('decode', true, 128, 128e6)],
-      });
-    }
-    const [safety, decode] = findingsOf(result).stages;
-    expect(safety).toMatchObject({ name: 'safety', visibility: 'none', metric: 'cpuTime' });
-    expect(safety!.fixedEffectiveTokens).toBeCloseTo(60, 8);
-    expect(safety!.rangeEffectiveTokens![0]).toBeCloseTo(60 + 64, 8);
-    expect(safety!.rangeEffectiveTokens![1]).toBeCloseTo(60 + 256, 8);
-    expect(decode).toMatchObject({ visibility: 'full', fixedEffectiveTokens: expect.closeTo(128, 8) });
-    expect(safety!.shareOfWork! + decode!.shareOfWork!).toBeCloseTo(1, 10);
   });
 });
 
@@ -315,8 +296,4 @@ function withoutTokens(): Result {
     if (request.cell === 'cell-3') Object.assign(request.tokens!, { prompt: 0, completion: 0 });
   }
   return result;
-}
-
-function stage(name: string, visible: boolean, tokens: number, cpuTime: number) {
-  return { name, visible, tokens, billed: 0, times: { started: 0, ended: 1 }, work: { cpuTime } };
 }

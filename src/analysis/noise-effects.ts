@@ -22,6 +22,13 @@ export interface NoiseEffect {
   mostBias: number;
 }
 
+interface NoiseOptions {
+  design: Design;
+  random: Random;
+  resamples: number;
+  only?: StatisticName | undefined;
+}
+
 /**
  * The noise's effect on every measure, by parametric bootstrap: draws of noise on the fair bill (the
  * hypothesis), on the work as observed, and on the fairest work the data allow. `null` per measure where
@@ -34,7 +41,7 @@ export interface NoiseEffect {
 export function noiseEffects(
   totals: CellTotals,
   noise: Noise,
-  { design, random, resamples }: { design: Design; random: Random; resamples: number },
+  { design, random, resamples, only }: NoiseOptions,
 ): Map<StatisticName, NoiseEffect | null> {
   const thinning = thin(totals, noise, random);
   const draws: Draw[] = [];
@@ -42,14 +49,14 @@ export function noiseEffects(
   let part: Part | null = null;
   for (let drawn = 0; drawn < resamples; drawn++) {
     const next = thinning.next();
-    if (bench === null || next.totals !== part?.totals) bench = benchOf(next, random, design);
+    if (bench === null || next.totals !== part?.totals) bench = benchOf(next, random, { design, only });
     part = next;
     draws.push(bench());
   }
   const observed = sampleBuffer(totals).fill(totals.work);
   const least = leastMisbilledBias(observed, deviationErrors(observed, noise));
   return new Map(
-    measuresFor(totals).map((measure) => {
+    measuresFor(totals, only).map((measure) => {
       const effect =
         thinning.errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, thinning.errorScale);
       if (effect === null) return [measure.name, null];
@@ -63,8 +70,12 @@ export function noiseEffects(
 type Draw = Record<'fair' | 'shift' | 'fairestShift', Partial<Record<StatisticName, number>>>;
 type Bench = () => Draw;
 
-function benchOf({ totals, noise }: Part, random: Random, design: Design): Bench {
-  const measures = measuresFor(totals);
+function benchOf(
+  { totals, noise }: Part,
+  random: Random,
+  { design, only }: Pick<NoiseOptions, 'design' | 'only'>,
+): Bench {
+  const measures = measuresFor(totals, only);
   const inflated = measures.filter((measure) => measure.inflated);
   // Where the requests are a sample, that is the error; noise matters for the bias it gives alone.
   const moved = design === 'fixed' ? measures : inflated;

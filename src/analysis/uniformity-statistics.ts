@@ -39,14 +39,13 @@ export interface Measure {
   undetermined: string;
 }
 
-/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once. */
-export function measuresFor(totals: CellTotals): Measure[] {
-  const unevenness = (
-    name: StatisticName,
-    uniform: number,
-    of: Measure['of'],
-    undetermined = 'the cells did no work',
-  ): Measure => ({
+function unevenness(
+  name: StatisticName,
+  uniform: number,
+  of: Measure['of'],
+  undetermined = 'the cells did no work',
+): Measure {
+  return {
     name,
     of,
     uniform,
@@ -55,7 +54,16 @@ export function measuresFor(totals: CellTotals): Measure[] {
     ofTails: name === 'p95OverP5' || name === 'maxOverMedian',
     extreme: name === 'maxOverMedian',
     undetermined,
-  });
+  };
+}
+
+const misbilledShare = unevenness('misbilledShare', 0, ({ work, bill, copies }) =>
+  hoover(work, bill, copies),
+);
+
+/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once. */
+export function measuresFor(totals: CellTotals, only?: StatisticName): Measure[] {
+  if (only === 'misbilledShare') return [misbilledShare];
   const explainedBy = explainedByTariffs(totals);
   const explained = (name: Tariff, undetermined: string): Measure => {
     const of = (sample: CellSample) => explainedBy(sample)[name];
@@ -63,7 +71,7 @@ export function measuresFor(totals: CellTotals): Measure[] {
     return { name, of, uniform: 1, against: 'below', ...kind, undetermined };
   };
   return [
-    unevenness('misbilledShare', 0, ({ work, bill, copies }) => hoover(work, bill, copies)),
+    misbilledShare,
     unevenness('gini', 0, (sample) => gini(sample.work, sample.bill, sample.order(), sample.copies)),
     unevenness('theil', 0, ({ work, bill, copies }) => theil(work, bill, copies)),
     unevenness('cv', 0, variationPerToken),

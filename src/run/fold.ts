@@ -11,6 +11,7 @@ import {
 import { largerCeilings } from './ceilings.js';
 import type { JournalContents } from './journal.js';
 import type { JournalEntry, JournalHeader, JournalRow, OkJournalRow } from './journal-entry.js';
+import { ledgerWarnings } from './ledger-warnings.js';
 
 /** Requests that a journal says are done, and those that its processes died of. */
 export interface JournalState {
@@ -166,6 +167,7 @@ function warningsOf(
     ...header.warnings,
     ...resumes.flatMap((entry) => (entry.kind === 'resumed' ? entry.warnings : [])),
     ...(resumes.length > 0 ? [resumedWarning(resumes.length)] : []),
+    ...ledgerWarnings(rows),
     ...failureWarnings(rows),
   ];
 }
