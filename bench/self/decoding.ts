@@ -1,5 +1,5 @@
 import type { Decoder, Sequence } from '#tokenwork/engines/engine.js';
-import { syntheticTokenIds } from '#tokenwork/workload/synthetic-tokens.js';
+import { syntheticTokenIds } from '#tokenwork/stages/synthetic-tokens.js';
 
 /** Seconds that `action` takes. */
 export async function secondsOf(action: () => Promise<unknown>): Promise<number> {

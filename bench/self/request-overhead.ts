@@ -44,7 +44,7 @@ export const requestOverhead: Figure = {
             sampling: { kind: 'greedy' },
             deadlineNs: null,
           },
-          { decoder, cost: model.cost, eosTokenIds: model.eosTokenIds, encode: tokenizer.encode },
+          { ...model, decoder, tokenizer },
           { clock: monotonicClock(), cpuTime: null },
           { stopRequested: () => false, onStep: () => {} },
         );

@@ -30,17 +30,21 @@ export function timeToFirstTokenNs({ times }: OkRequest, from: 'submitted' | 'st
   return times.firstToken - times[from];
 }
 
-/** E2E latency as the client sees it, from submission; without the wait (service time), from `started`. */
+/**
+ * E2E latency as the client sees it, from submission; without the wait (service time), from `started`. It
+ * ends with the last stage, or with the last token in results from before stages came after it.
+ */
 export function endToEndNs({ times }: OkRequest, from: 'submitted' | 'started'): number {
-  return times.lastToken - times[from];
+  return (times.ended ?? times.lastToken) - times[from];
 }
 
 /**
- * Time per output token: (E2E − TTFT) / (n − 1), with n the completion tokens of one row, as the rows of a
- * batch come out side by side. Absent for n < 2.
+ * Time per output token: (last token − first token) / (n − 1), with n the tokens of one row that are shown,
+ * reasoning left out, as the rows of a batch come out side by side. Absent for n < 2.
  */
 export function timePerOutputToken(request: OkRequest, batch: number): Figure {
-  const gaps = request.tokens.completion / batch - 1;
+  const { completion, reasoning } = request.tokens;
+  const gaps = (completion - reasoning) / batch - 1;
   if (gaps < 1) return absent('too-short');
   return present((request.times.lastToken - request.times.firstToken) / gaps);
 }

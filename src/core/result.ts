@@ -10,6 +10,7 @@
  */
 import { z } from 'zod';
 import { costModelSchema } from './cost.js';
+import { factorValue, questionSchema } from './question.js';
 import { absenceReason, metricSchema, workSchema } from './work.js';
 
 export const schemaVersion = 1;
@@ -80,10 +81,12 @@ export const modelRecordSchema = z.looseObject({
   /** Reading the model and creating the session, before any request. */
   loadNs: timeNs,
   warmup: z.strictObject({ requests: count, durationNs: timeNs }),
+  /** What the run used it for: `chat` (the model of cells), or roles in pipelines such as `classifier`. */
+  roles: z.array(z.string()).optional(),
 });
 export type ModelRecord = z.infer<typeof modelRecordSchema>;
 
-const factorsSchema = z.record(z.string(), z.union([z.number(), z.string(), z.boolean()]));
+const factorsSchema = z.record(z.string(), factorValue);
 const cellSchema = z.strictObject({
   id: z.string(),
   model: z.string(),
@@ -105,8 +108,24 @@ const tokensSchema = z.strictObject({
 });
 export type Tokens = z.infer<typeof tokensSchema>;
 
+/** What kinds of stages there are, as the rows of the stage table; a pipeline may have several of one. */
+export const stageTypes = [
+  'tokenization',
+  'safety',
+  'retrieval',
+  'cache',
+  'prefill',
+  'reasoning',
+  'decode',
+  'speculation',
+  'detokenization',
+] as const;
+export type StageType = (typeof stageTypes)[number];
+
 const stageSchema = z.strictObject({
   name: z.string(),
+  /** Absent in results from before there were pipelines, whose names are types. */
+  type: z.enum(stageTypes).optional(),
   /** Whether the stage's work moves a field of `usage`. */
   visible: z.boolean(),
   /** Positions that a model evaluated in this stage. */
@@ -145,8 +164,11 @@ export const okRequestSchema = z.strictObject({
   times: z.strictObject({
     submitted: timeNs,
     started: timeNs,
+    /** The first that the user is shown: hidden reasoning comes before it. */
     firstToken: timeNs,
     lastToken: timeNs,
+    /** End of the last stage, where stages come after the last token; the end of E2E latency then. */
+    ended: timeNs.optional(),
   }),
   /** HdrHistogram of the gaps between tokens in ns, compressed base64; null below two tokens. */
   interTokenLatency: z.string().nullable(),
@@ -209,6 +231,10 @@ const runSchema = z.looseObject({
   repetitions: count,
   /** Requests the plan holds; fewer rows than this means the run was cut short. */
   plannedRequests: count,
+  /** What the suite was made to find out. */
+  questions: z.array(questionSchema).optional(),
+  /** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
+  design: z.enum(['fixed', 'sampled']).optional(),
 });
 
 export const resultSchema = z.strictObject({

@@ -20,7 +20,7 @@ export interface EngineOptions {
 export interface Logits {
   data: Float32Array;
   batch: number;
-  /** 1, the last; or all new positions, where they were asked for and the graph computes them. */
+  /** 1, the last; or all new positions, where they were asked for and the graph can compute them. */
   positions: number;
   vocabulary: number;
 }
@@ -34,13 +34,27 @@ export interface Sequence {
   readonly kvBytes: Bytes;
   /**
    * Runs `tokenIds` (row-major [batch, n]) after the cached positions and appends them to the cache.
-   * Returns the logits of each row's last position, or of all positions the graph computes.
+   * Returns the logits of each row's last position, or of all positions that the graph can compute: a
+   * graph that takes the number to keep as an input is asked for as many as are kept.
    * Throws TokenworkError `context-exceeded`, `token-out-of-vocabulary`, `invalid-step`, `terminated`
    * (stopped by `requestTermination`; the cache is as before the step) or `engine-failed`.
    */
   step(tokenIds: BigInt64Array, keep?: 'last' | 'all'): Promise<Logits>;
   /** Drops cached positions beyond `length`. */
   truncate(length: number): void;
+  /**
+   * Copies the cached positions `from` to `to` (exclusive) of one batch row into `target`, which has
+   * `kvBytesPerPosition` bytes for each of them: layer by layer, keys before values, head by head,
+   * [to − from, headDim] of the cache's dtype. Throws RangeError, or TokenworkError
+   * `unsupported-on-device` where the cache is not in this process's memory.
+   */
+  exportCache(row: number, from: number, to: number, target: Uint8Array): void;
+  /**
+   * Appends cached positions to every row: each has its chunks, one after another, as `exportCache` gave
+   * them. The positions must be the ones that follow those cached, computed by the same model. Rows may
+   * share chunks. Throws RangeError, TokenworkError `context-exceeded` or `unsupported-on-device`.
+   */
+  importCache(rows: readonly (readonly Uint8Array[])[]): void;
   close(): void;
 }
 
@@ -49,6 +63,8 @@ export interface Decoder {
   readonly vocabulary: number;
   /** Largest number of positions a sequence may hold. */
   readonly contextLength: number;
+  /** Bytes that one cached position of one batch row takes, in the cache and exported from it. */
+  readonly kvBytesPerPosition: Bytes;
   /**
    * OS thread ids that compute for this decoder besides the calling thread; empty with one intra-op
    * thread, `null` where they cannot be known.

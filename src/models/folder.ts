@@ -35,6 +35,8 @@ export interface ModelFolder {
   sha256: string;
   decoder: DecoderGraph;
   cost: CostModel;
+  /** Of a step whose logits are kept for all positions; `cost` itself, unless the graph computes on demand. */
+  costOfAllLogits: CostModel;
   /** What was decided for the user on the way, such as the dtype. */
   notices: Warning[];
 }
@@ -93,6 +95,7 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
     sha256,
     decoder: graph.decoder,
     cost: graph.cost,
+    costOfAllLogits: graph.costOfAllLogits,
     notices: [],
   };
   if (options.dtype !== undefined) return model;
@@ -150,8 +153,11 @@ async function readDecoder(onnxPath: string, config: Record<string, unknown>) {
   const dataPaths = await externalDataFiles(model, onnxPath);
   try {
     const decoder = describeDecoder(model);
-    const cost = deriveCost(model, decoder, tiedEmbeddingsOf(config));
-    return { decoder, cost, style: styleOf(model), dataPaths };
+    const tied = tiedEmbeddingsOf(config);
+    const cost = deriveCost(model, decoder, tied);
+    const onDemand = decoder.logitsToKeep !== null;
+    const costOfAllLogits = onDemand ? deriveCost(model, decoder, { ...tied, logits: 'all' }) : cost;
+    return { decoder, cost, costOfAllLogits, style: styleOf(model), dataPaths };
   } catch (cause) {
     if (!(cause instanceof TokenworkError)) throw cause;
     throw new TokenworkError(cause.code, `${onnxPath}: ${messageOf(cause)}`, cause.hint, { cause });

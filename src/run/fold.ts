@@ -11,6 +11,7 @@ import {
 import { largerCeilings } from './ceilings.js';
 import type { JournalContents } from './journal.js';
 import type { JournalEntry, JournalHeader, JournalRow, OkJournalRow } from './journal-entry.js';
+import { ledgerWarnings } from './ledger-warnings.js';
 
 /** Requests that a journal says are done, and those that its processes died of. */
 export interface JournalState {
@@ -71,6 +72,8 @@ export function foldJournal(contents: JournalContents): Result {
       concurrency: settings.concurrency,
       repetitions: settings.repetitions,
       plannedRequests,
+      // A trace is a sample of what some server was asked; a suite's cells are the design itself.
+      design: 'trace' in settings.workload ? 'sampled' : 'fixed',
       settings,
     },
     hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },
@@ -164,6 +167,7 @@ function warningsOf(
     ...header.warnings,
     ...resumes.flatMap((entry) => (entry.kind === 'resumed' ? entry.warnings : [])),
     ...(resumes.length > 0 ? [resumedWarning(resumes.length)] : []),
+    ...ledgerWarnings(rows),
     ...failureWarnings(rows),
   ];
 }

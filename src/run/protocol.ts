@@ -17,6 +17,7 @@ export interface WorkerModel {
   decoder: DecoderGraph;
   contextLength: number;
   cost: CostModel;
+  costOfAllLogits: CostModel;
   eosTokenIds: number[];
   backend: 'native' | 'node';
   threads: number;

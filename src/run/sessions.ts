@@ -61,6 +61,7 @@ export async function openSessions(
         decoder: folder.decoder,
         contextLength: folder.contextLength,
         cost: folder.cost,
+        costOfAllLogits: folder.costOfAllLogits,
         eosTokenIds: folder.eosTokenIds,
         backend,
         threads,

@@ -11,10 +11,12 @@ import { loadTokenizer } from '../models/tokenizer.js';
 import type { Absence } from '../sensors/absence.js';
 import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../sensors/cpu-time.js';
 import { openPeakMemory, type PeakMemory } from '../sensors/memory.js';
-import { type LoadedModel, type RequestControl, runRequest } from '../stages/run-request.js';
+import type { RequestControl } from '../stages/meter.js';
+import type { LoadedModel } from '../stages/request.js';
+import { runRequest } from '../stages/run-request.js';
+import { syntheticTokenIds } from '../stages/synthetic-tokens.js';
 import type { Prompt } from '../stages/tokenization.js';
 import type { PromptSpec } from '../workload/plan.js';
-import { syntheticTokenIds } from '../workload/synthetic-tokens.js';
 import {
   controlFields,
   type LoadedWorker,
@@ -52,7 +54,7 @@ export async function load(task: LoadTask): Promise<LoadReply> {
       const decoder = await open(model);
       opened.push(decoder);
       const cpuTime = requestCpuTime(cpuClock, decoder.threadIds, task.alone);
-      models.set(model.id, { ...model, decoder, cpuTime, encode: await encoderOf(model) });
+      models.set(model.id, { ...model, decoder, cpuTime, tokenizer: await tokenizerOf(model) });
       const loadNs = Number(process.hrtime.bigint() - startedNs);
       const { record, terminationHandle } = decoder;
       described.push({ id: model.id, record, loadNs, terminationHandle, cpuTime: describeSensor(cpuTime) });
@@ -102,8 +104,8 @@ function open(model: WorkerModel): Promise<Decoder> {
   return openDecoder(model, { backend, threads, ...(sharedHandle !== null && { sharedHandle }) });
 }
 
-async function encoderOf(model: WorkerModel): Promise<LoadedModel['encode']> {
-  return model.needsTokenizer ? (await loadTokenizer(model.directory)).encode : null;
+async function tokenizerOf(model: WorkerModel): Promise<LoadedModel['tokenizer']> {
+  return model.needsTokenizer ? loadTokenizer(model.directory) : null;
 }
 
 function promptOf(prompt: PromptSpec, { decoder, eosTokenIds }: LoadedModel): Prompt {

@@ -1,11 +1,43 @@
-import type { Logits, Sequence } from '../engines/engine.js';
+import type { Sequence } from '../engines/engine.js';
+import { storePrefix } from './cached-prefix.js';
+import { nameOf, type PolicyOf } from './pipeline.js';
+import type { RequestState } from './request.js';
+import { chooseRows } from './rows.js';
+import { runSpeculativeDecode } from './speculative-decode.js';
+import type { StopCondition } from './stop-condition.js';
 import type { TokenChooser } from './token-choice.js';
 
-/** When a row's completion ends. */
-export interface StopCondition {
-  /** Tokens that end a row; empty where the length is forced and end-of-text is generated past. */
-  endTokenIds: ReadonlySet<number>;
-  completionTokens: number;
+/** Generates the completion, after the token that was chosen last. */
+export async function runDecode(policy: PolicyOf<'decode'>, state: RequestState): Promise<void> {
+  const { input, chat, completionTokens } = state;
+  const endTokenIds = new Set(input.stop === 'eos' ? chat.eosTokenIds : []);
+  const stop = { endTokenIds, completionTokens };
+  state.tokenTimesNs.push(state.nextChosenNs!);
+  if (policy.speculation === 'none') await runPlainDecode(policy, state, stop);
+  else await runSpeculativeDecode(policy, state, stop);
+  storePrefix(state);
+}
+
+async function runPlainDecode(
+  policy: PolicyOf<'decode'>,
+  state: RequestState,
+  stop: StopCondition,
+): Promise<void> {
+  const { sequence, nextTokens, choose, tokenTimesNs, input } = state;
+  const { completions, steps } = await decode(sequence!, nextTokens, choose, stop, () => {
+    tokenTimesNs.push(state.now());
+  });
+  const billed = completions.reduce((sum, row) => sum + row.length, 0);
+  state.completions = completions;
+  state.contextIds.push(...completions[0]!);
+  state.usage.completion += billed;
+  state.ledger.close({
+    name: nameOf(policy),
+    type: 'decode',
+    visible: true,
+    tokens: input.batch * (steps + 1),
+    billed,
+  });
 }
 
 export interface DecodedRows {
@@ -18,7 +50,7 @@ export interface DecodedRows {
 /**
  * Generates token by token after `firstTokens`, the first token of each row. A row that has ended is
  * computed along until every row has, as in any batch. `onToken` is called when a step's tokens are
- * chosen; it throws to stop the request.
+ * chosen.
  */
 export async function decode(
   sequence: Sequence,
@@ -43,14 +75,4 @@ export async function decode(
     onToken();
   }
   return { completions, steps };
-}
-
-/** The next token of each row, from the logits of its last position. */
-export function chooseRows(logits: Logits, choose: TokenChooser): number[] {
-  const { data, batch, positions, vocabulary } = logits;
-  const tokens = new Array<number>(batch);
-  for (let row = 0; row < batch; row++) {
-    tokens[row] = choose(data, ((row + 1) * positions - 1) * vocabulary, vocabulary);
-  }
-  return tokens;
 }

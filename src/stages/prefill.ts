@@ -1,20 +1,86 @@
 import type { Sequence } from '../engines/engine.js';
-import { chooseRows } from './decode.js';
+import { lookUpPrefix } from './cached-prefix.js';
+import { type ContextPart, contextParts, positionsNeeded } from './context.js';
+import { nameOf, type PolicyOf } from './pipeline.js';
+import { type RequestState, refuseTooLong } from './request.js';
+import { chooseRows, sameRows } from './rows.js';
 import type { TokenChooser } from './token-choice.js';
 
 /**
- * Runs the prompt through the model in one step, the same prompt in every row of the batch, and chooses
- * the first token of each row.
+ * Runs what the chat model is to read through it: system prompt, history, retrieved pieces, prompt. What
+ * the prefix cache holds of them is copied in place of being computed. Pieces that are not billed go
+ * through in a pass of their own, so that what they cost is measured apart from the prompt.
  */
+export async function runPrefill(policy: PolicyOf<'prefill'>, state: RequestState): Promise<void> {
+  const { input, chat, meter, ledger, usage } = state;
+  const { batch } = input;
+  const parts = contextParts(policy, state);
+  state.contextIds = parts.flatMap(({ ids }) => [...ids]);
+  const positions = positionsNeeded(state);
+  refuseTooLong(state, positions, chat.decoder.contextLength);
+  const sequence = meter.open(chat, { batch, capacity: positions - 1 });
+  state.sequence = sequence;
+  usage.prompt = batch * billedIn(parts, 0);
+  const cached = policy.cache === 'none' ? 0 : lookUpPrefix(policy, state, sequence, billedBefore(parts));
+
+  const passes = passesOf(parts, cached);
+  for (const [index, { ids, billed, name }] of passes.entries()) {
+    const isLast = index === passes.length - 1;
+    if (isLast) {
+      state.nextTokens = await prefill(sequence, ids, state.choose);
+      state.nextChosenNs = state.now();
+    } else {
+      await sequence.step(sameRows(ids, batch));
+    }
+    const own = isLast ? nameOf(policy) : `${nameOf(policy)}: shared beginning`;
+    ledger.close({
+      name: billed ? own : `${name}: tokens`,
+      type: billed ? 'prefill' : 'retrieval',
+      visible: billed,
+      tokens: batch * ids.length,
+      billed: billed ? batch * ids.length : 0,
+    });
+  }
+}
+
+/** Evaluates the same ids in every row, in one pass, and chooses the token that follows in each. */
 export async function prefill(
   sequence: Sequence,
-  promptIds: readonly number[],
+  ids: readonly number[],
   choose: TokenChooser,
 ): Promise<number[]> {
-  const rows = new BigInt64Array(sequence.batch * promptIds.length);
-  for (let index = 0; index < promptIds.length; index++) rows[index] = BigInt(promptIds[index]!);
-  for (let row = 1; row < sequence.batch; row++) {
-    rows.copyWithin(row * promptIds.length, 0, promptIds.length);
+  return chooseRows(await sequence.step(sameRows(ids, sequence.batch)), choose);
+}
+
+/** How many positions of the first `position` are billed. */
+function billedBefore(parts: readonly ContextPart[]): (position: number) => number {
+  return (position) => billedIn(parts, 0) - billedIn(parts, position);
+}
+
+/** Billed positions from `from` on. */
+function billedIn(parts: readonly ContextPart[], from: number): number {
+  let begin = 0;
+  let billed = 0;
+  for (const part of parts) {
+    const end = begin + part.ids.length;
+    if (part.billed) billed += Math.max(0, end - Math.max(begin, from));
+    begin = end;
   }
-  return chooseRows(await sequence.step(rows), choose);
+  return billed;
+}
+
+/** What is left to evaluate after `cached` positions, neighbours that are billed alike in one pass. */
+function passesOf(parts: readonly ContextPart[], cached: number): ContextPart[] {
+  const passes: ContextPart[] = [];
+  let skip = cached;
+  for (const { ids, ...part } of parts) {
+    const left = ids.slice(skip);
+    skip = Math.max(0, skip - ids.length);
+    if (left.length === 0) continue;
+    const before = passes.at(-1);
+    if (before?.billed === part.billed)
+      passes[passes.length - 1] = { ...part, ids: [...before.ids, ...left] };
+    else passes.push({ ...part, ids: left });
+  }
+  return passes;
 }

@@ -1,13 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TokenworkError } from '../core/errors.js';
-import {
-  type FinishedRequest,
-  type RequestControl,
-  type RequestInput,
-  runRequest,
-  type UnfinishedRequest,
-} from './run-request.js';
+import type { RequestControl } from './meter.js';
+import type { RequestInput, TextTokenizer } from './request.js';
+import { type FinishedRequest, runRequest, type UnfinishedRequest } from './run-request.js';
 import {
   costPerPosition,
   type FakeDecoder,
@@ -36,9 +32,15 @@ async function run(
   input: Partial<RequestInput> = {},
   decoder: FakeDecoder = fakeDecoder(),
   control: RequestControl = uninterrupted,
-  encode: ((text: string) => number[]) | null = null,
+  tokenizer: TextTokenizer | null = null,
 ): Promise<FinishedRequest | UnfinishedRequest> {
-  const model = { decoder, cost: costPerPosition, eosTokenIds: [6], encode };
+  const model = {
+    decoder,
+    cost: costPerPosition,
+    costOfAllLogits: costPerPosition,
+    eosTokenIds: [6],
+    tokenizer,
+  };
   const outcome = await runRequest({ ...plain, ...input }, model, tickingInstruments(), control);
   expect(decoder.openSequences).toBe(0);
   return outcome;
@@ -76,18 +78,20 @@ describe('a request', () => {
   it('has its times in order, from before tokenization', async () => {
     const { times, tokenGapsNs, stages } = await finish();
     expect(times.started).toBe(1e9);
-    expect(stages.map(({ name }) => name)).toEqual(['tokenization', 'prefill', 'decode']);
+    expect(stages.map(({ name }) => name)).toEqual(['tokenization', 'prefill', 'decode', 'detokenization']);
     expect(stages[0]!.times.started).toBe(times.started);
     expect(stages[1]!.times.ended).toBeGreaterThanOrEqual(times.firstToken);
     expect(stages[2]!.times.ended).toBeGreaterThanOrEqual(times.lastToken);
+    expect(stages[3]!.times.ended).toBe(times.ended);
     expect(tokenGapsNs).toHaveLength(3);
     expect(tokenGapsNs.reduce((sum, gap) => sum + gap, 0)).toBe(times.lastToken - times.firstToken);
   });
 
   it('holds its KV cache from the start of prefill, and what each step adds from that step on', async () => {
     const { work, times, stages } = await finish({ completionTokens: 2 });
-    const prefillNs = times.firstToken - stages[1]!.times.started;
-    const expected = kvBytesPerPosition * (3 * prefillNs + 4 * (stages[2]!.times.ended - times.firstToken));
+    const expected =
+      kvBytesPerPosition *
+      (3 * (stages[1]!.times.ended - stages[1]!.times.started) + 4 * (times.ended - stages[1]!.times.ended));
     expect(work.kvByteSeconds).toBeCloseTo(expected / 1e9, 9);
   });
 
@@ -163,12 +167,15 @@ describe('stopping', () => {
 
 describe('tokenization', () => {
   it('is part of the request', async () => {
-    const encode = (text: string) => [...text].map((letter) => letter.charCodeAt(0) - 96);
+    const tokenizer = {
+      encode: (text: string) => [...text].map((letter) => letter.charCodeAt(0) - 96),
+      decode: (ids: readonly number[]) => String.fromCharCode(...ids.map((id) => 96 + id)),
+    };
     const { tokens, stages } = await finish(
       { prompt: { kind: 'text', text: 'abc' } },
       fakeDecoder(),
       uninterrupted,
-      encode,
+      tokenizer,
     );
     expect(tokens.prompt).toBe(3);
     expect(stages[0]).toMatchObject({ name: 'tokenization', visible: false, tokens: 0, billed: 0 });

@@ -1,49 +1,26 @@
 /**
- * stages/: a request as a pipeline of stages, and the account of what each cost. A stage begins where
- * the one before ended, so that the stages add up to the request: nothing falls between two of them.
+ * stages/: a request as a pipeline of stages, and the ledger of what each cost. A stage begins where the
+ * one before ended, so that the stages add up to the request: nothing falls between two of them.
  */
-import type { CostModel } from '../core/cost.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
-import type { Decoder } from '../engines/engine.js';
-import { accountRequest, type RequestAccounts, tokenGaps } from './accounts.js';
-import { type DecodedRows, decode } from './decode.js';
-import { type Instruments, type Reading, readInstruments } from './instruments.js';
-import { prefill } from './prefill.js';
-import type { StepTrace } from './step-costs.js';
-import { type Sampling, tokenChooser } from './token-choice.js';
-import { type Encode, type Prompt, tokenize } from './tokenization.js';
-
-/** One request. Lengths are per row; `batch` rows of the same prompt run side by side. */
-export interface RequestInput {
-  prompt: Prompt;
-  completionTokens: number;
-  batch: number;
-  /** `forced`: end-of-text is generated past, so that exactly `completionTokens` come out. */
-  stop: 'forced' | 'eos';
-  sampling: Sampling;
-  /** On the instruments' clock; null for none. */
-  deadlineNs: Nanoseconds | null;
-}
-
-/** A loaded model, ready to run requests on the calling thread. */
-export interface LoadedModel {
-  decoder: Decoder;
-  cost: CostModel;
-  eosTokenIds: readonly number[];
-  encode: Encode | null;
-}
-
-export interface RequestControl {
-  /** Whether someone wants this request stopped; asked after every step. */
-  stopRequested(): boolean;
-  /** Called after every step, so that a watchdog sees progress. */
-  onStep(): void;
-}
+import { preparePrefix } from './cached-prefix.js';
+import { runDecode } from './decode.js';
+import type { Instruments } from './instruments.js';
+import { Ledger, type RequestAccounts } from './ledger.js';
+import type { RequestControl } from './meter.js';
+import { type PolicyOf, type PolicyType, plainChat, policyOf, type StagePolicy } from './pipeline.js';
+import { runPrefill } from './prefill.js';
+import { reasoningTokensOf, runReasoning } from './reasoning.js';
+import { beginRequest, type LoadedModel, type RequestInput, type RequestState } from './request.js';
+import { Resources } from './resources.js';
+import { runRetrieval } from './retrieval.js';
+import { runSafety } from './safety.js';
+import { runDetokenization, runTokenization, tokenize } from './tokenization.js';
 
 export interface FinishedRequest extends RequestAccounts {
   status: 'ok';
-  times: { started: Nanoseconds; firstToken: Nanoseconds; lastToken: Nanoseconds };
+  times: { started: Nanoseconds; firstToken: Nanoseconds; lastToken: Nanoseconds; ended: Nanoseconds };
   tokenGapsNs: Nanoseconds[];
   /** Token ids of each row. */
   completions: number[][];
@@ -56,106 +33,97 @@ export interface UnfinishedRequest {
   times: { started: Nanoseconds; firstToken: Nanoseconds | null; lastToken: Nanoseconds | null };
 }
 
+/** How each type of stage is run. */
+const runners: {
+  [Type in PolicyType]: (policy: PolicyOf<Type>, state: RequestState) => Promise<void> | void;
+} = {
+  tokenization: runTokenization,
+  safety: runSafety,
+  retrieval: runRetrieval,
+  prefill: runPrefill,
+  reasoning: runReasoning,
+  decode: runDecode,
+  detokenization: runDetokenization,
+};
+
 /**
- * Runs one request through its stages: tokenization, prefill, decode. Never throws: a request that fails
- * is an outcome, with the code of what failed it, among them `context-exceeded`, `nan-logits`,
- * `deadline-exceeded` and `interrupted`.
+ * Runs one request through the stages of its pipeline. Never throws: a request that fails is an outcome,
+ * with the code of what failed it, among them `context-exceeded`, `nan-logits`, `deadline-exceeded` and
+ * `interrupted`.
  */
 export async function runRequest(
   input: RequestInput,
-  model: LoadedModel,
+  chat: LoadedModel,
   instruments: Instruments,
   control: RequestControl,
+  resources: Resources = new Resources(),
 ): Promise<FinishedRequest | UnfinishedRequest> {
-  const steps: StepTrace = { timesNs: [], kvBytes: [] };
-  const started = readInstruments(instruments);
+  const ledger = new Ledger(instruments);
+  let state: RequestState | null = null;
   try {
-    return await runStages(input, model, instruments, control, started, steps);
+    state = beginRequest(input, chat, resources, ledger, instruments, control);
+    return await runStages(state);
   } catch (thrown) {
     return {
       status: 'failed',
       ...failureOf(thrown, control.stopRequested()),
       times: {
-        started: started.atNs,
-        firstToken: steps.timesNs[0] ?? null,
-        lastToken: steps.timesNs.at(-1) ?? null,
+        started: ledger.startedNs,
+        firstToken: state?.tokenTimesNs[0] ?? null,
+        lastToken: state?.tokenTimesNs.at(-1) ?? null,
       },
     };
+  } finally {
+    state?.meter.close();
+    state?.cachedPrefix?.match.release();
   }
 }
 
-async function runStages(
-  input: RequestInput,
-  model: LoadedModel,
-  instruments: Instruments,
-  control: RequestControl,
-  started: Reading,
-  steps: StepTrace,
-): Promise<FinishedRequest> {
-  const ids = tokenize(input.prompt, model.encode, model.decoder.vocabulary);
-  refuseTooLong(ids.length, input.completionTokens, model.decoder.contextLength);
-  const tokenized = readInstruments(instruments);
-  const { decoded, prefilled } = await generate(input, ids, model, instruments, control, steps);
-  const ended = readInstruments(instruments);
-  const trace = {
-    batch: input.batch,
-    promptTokens: ids.length,
-    decoded,
-    steps,
-    boundaries: { started, tokenized, prefilled, ended },
-  };
+/**
+ * Brings what the request finds on this worker into the state that its pipeline says: on a server, other
+ * requests would have. Returns whether there was anything to do. Throws what running the model throws.
+ */
+export async function prepareRequest(
+  { prompt, completionTokens, pipeline = plainChat }: RequestInput,
+  chat: LoadedModel,
+  resources: Resources,
+): Promise<boolean> {
+  const policy = policyOf(pipeline, 'prefill');
+  if (policy === undefined || policy.cache === 'none') return false;
+  const promptIds = tokenize(prompt, chat.tokenizer, chat.decoder.vocabulary);
+  await preparePrefix(policy, { pipeline, chat, resources, promptIds, completionTokens, retrieved: null });
+  return true;
+}
+
+async function runStages(state: RequestState): Promise<FinishedRequest> {
+  const { pipeline, tokenTimesNs } = state;
+  for (const policy of pipeline.stages) {
+    await runStage(policy, state);
+    if (policy.type === 'tokenization') {
+      const reasoning = policyOf(pipeline, 'reasoning');
+      if (reasoning) state.reasoningTokens = reasoningTokensOf(reasoning, state);
+    }
+  }
+  const { endedNs, ...accounts } = state.ledger.accounts(state.usage);
   return {
     status: 'ok',
-    times: { started: started.atNs, firstToken: steps.timesNs[0]!, lastToken: steps.timesNs.at(-1)! },
-    tokenGapsNs: tokenGaps(steps),
-    completions: decoded.completions,
-    ...accountRequest(trace, model.cost),
+    times: {
+      started: state.ledger.startedNs,
+      firstToken: tokenTimesNs[0]!,
+      lastToken: tokenTimesNs.at(-1)!,
+      ended: endedNs,
+    },
+    tokenGapsNs: tokenTimesNs.slice(1).map((timeNs, index) => timeNs - tokenTimesNs[index]!),
+    completions: state.completions,
+    ...accounts,
   };
 }
 
-/** Prefill and decode on a sequence of their own; fills `steps` as they go. */
-async function generate(
-  input: RequestInput,
-  ids: readonly number[],
-  { decoder, eosTokenIds }: LoadedModel,
-  instruments: Instruments,
-  control: RequestControl,
-  steps: StepTrace,
-): Promise<{ decoded: DecodedRows; prefilled: Reading }> {
-  const { batch, completionTokens, sampling, stop, deadlineNs } = input;
-  const choose = tokenChooser(sampling);
-  const sequence = decoder.open({ batch, capacity: ids.length + completionTokens - 1 });
-  try {
-    const onToken = () => {
-      const atNs = instruments.clock.now();
-      steps.timesNs.push(atNs);
-      steps.kvBytes.push(sequence.kvBytes);
-      control.onStep();
-      if (control.stopRequested() || (deadlineNs !== null && atNs > deadlineNs)) throw terminated();
-    };
-    const firstTokens = await prefill(sequence, ids, choose);
-    onToken();
-    const prefilled = readInstruments(instruments);
-    const endTokenIds = new Set(stop === 'eos' ? eosTokenIds : []);
-    const decoded = await decode(sequence, firstTokens, choose, { endTokenIds, completionTokens }, onToken);
-    return { decoded, prefilled };
-  } finally {
-    sequence.close();
-  }
-}
-
-function refuseTooLong(promptTokens: number, completionTokens: number, contextLength: number): void {
-  if (promptTokens + completionTokens <= contextLength) return;
-  throw new TokenworkError(
-    'context-exceeded',
-    `${promptTokens} prompt and ${completionTokens} completion tokens are more than the ${contextLength} positions of the model's context.`,
-    'Use a shorter prompt or completion, or a model with a longer context.',
+async function runStage<Type extends PolicyType>(policy: PolicyOf<Type>, state: RequestState): Promise<void> {
+  await (runners[policy.type] as (policy: StagePolicy, state: RequestState) => Promise<void> | void)(
+    policy,
+    state,
   );
-}
-
-/** Between two steps a request is stopped as within one: by the error the engine throws there. */
-function terminated(): TokenworkError {
-  return new TokenworkError('terminated', 'The request was stopped.', 'Run it again.');
 }
 
 function failureOf(thrown: unknown, stopRequested: boolean): Pick<UnfinishedRequest, 'code' | 'message'> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CostModel } from '../core/cost.js';
-import { costOfSteps, heldByteSeconds, singleTokenSteps } from './step-costs.js';
+import { costOfPasses, costOfSteps, heldByteSeconds, singleTokenSteps } from './step-costs.js';
 
 const term = (coefficient: number, batch = 0, newTokens = 0, pastTokens = 0) => ({
   coefficient,
@@ -41,15 +41,38 @@ it('costs nothing without steps', () => {
 });
 
 describe('heldByteSeconds', () => {
-  const trace = { timesNs: [2e9, 5e9, 6e9], kvBytes: [100, 300, 400] };
+  const holdings = [
+    { untilNs: 2e9, bytes: 100 },
+    { untilNs: 5e9, bytes: 300 },
+    { untilNs: 9e9, bytes: 400 },
+  ];
 
-  it('integrates what is held, each step from its start on', () => {
-    expect(heldByteSeconds(trace, 0, 9e9)).toBe(100 * 2 + 300 * 3 + 400 * 4);
+  it('integrates what is held, each stretch from the end of the one before', () => {
+    expect(heldByteSeconds(holdings, 0)).toBe(100 * 2 + 300 * 3 + 400 * 4);
   });
 
   it('adds up over adjoining stretches', () => {
-    const boundaries = [0, 2.5e9, 2.5e9, 7e9, 9e9];
-    const parts = boundaries.slice(1).map((to, index) => heldByteSeconds(trace, boundaries[index]!, to));
-    expect(parts.reduce((sum, part) => sum + part, 0)).toBeCloseTo(heldByteSeconds(trace, 0, 9e9), 9);
+    expect(heldByteSeconds(holdings.slice(0, 1), 0) + heldByteSeconds(holdings.slice(1), 2e9)).toBe(
+      heldByteSeconds(holdings, 0),
+    );
+  });
+});
+
+describe('a mixture', () => {
+  const mixture = { layers: 2, experts: 8, expertsPerToken: 2, bytesPerExpert: 1000 };
+  const shape = { batch: 1, newTokens: 1, pastTokens: 7 };
+
+  it('is charged for the experts its router chose, and for the expectation where it hides them', () => {
+    const pass = { cost: { ...cost, mixture }, shape };
+    // Two of eight for one token: 8·(1 − (1 − 2/8)¹).
+    const expected = costOfPasses([pass]);
+    expect(expected.experts).toEqual({ distinctExperts: 2, expertsFrom: 'expectation' });
+    const measured = costOfPasses([{ ...pass, distinctExperts: 5 }]);
+    expect(measured.experts).toEqual({ distinctExperts: 5, expertsFrom: 'router' });
+    expect(measured.bytesMoved - expected.bytesMoved).toBe(2 * 3 * 1000);
+  });
+
+  it('is not spoken of where there is none', () => {
+    expect(costOfPasses([{ cost, shape }]).experts).toBeNull();
   });
 });

@@ -1,6 +1,14 @@
-import { bytesOf, type CostModel, flopsOf, totalBytes } from '../core/cost.js';
+import { bytesOf, type CostModel, expectedDistinctExperts, flopsOf, totalBytes } from '../core/cost.js';
 import type { StepShape } from '../core/polynomial.js';
 import type { ByteSeconds, Bytes, Flop, Nanoseconds } from '../core/units.js';
+
+/** One forward pass of a model. */
+export interface Pass {
+  cost: CostModel;
+  shape: StepShape;
+  /** Of a mixture, per layer, as its router chose; absent where the model does not show it. */
+  distinctExperts?: number;
+}
 
 export interface StepCosts {
   /** `matmul` convention. */
@@ -8,14 +16,38 @@ export interface StepCosts {
   bytesMoved: Bytes;
 }
 
-/** What a run of forward passes costs, each of them counted by the model's cost polynomials. */
-export function costOfSteps(cost: CostModel, steps: Iterable<StepShape>): StepCosts {
+/** How many experts of a mixture passes read, and how that is known. */
+export interface ExpertsTouched {
+  /** Mean over passes, per layer. */
+  distinctExperts: number;
+  expertsFrom: 'router' | 'expectation' | 'router, expectation';
+}
+
+/**
+ * What forward passes cost, each counted by its own model's cost polynomials. Weights of a mixture are
+ * charged for the distinct experts a pass touched, or for the number expected under uniform routing.
+ */
+export function costOfPasses(passes: Iterable<Pass>): StepCosts & { experts: ExpertsTouched | null } {
   let flops = 0;
   let bytesMoved = 0;
-  for (const step of steps) {
-    flops += flopsOf(cost, step).matmul;
-    bytesMoved += totalBytes(bytesOf(cost, step));
+  let [touched, mixtures, measured] = [0, 0, 0];
+  for (const { cost, shape, distinctExperts } of passes) {
+    flops += flopsOf(cost, shape).matmul;
+    bytesMoved += totalBytes(bytesOf(cost, shape, distinctExperts));
+    if (cost.mixture === null) continue;
+    mixtures++;
+    if (distinctExperts !== undefined) measured++;
+    touched += distinctExperts ?? expectedDistinctExperts(cost.mixture, shape.batch * shape.newTokens);
   }
+  if (mixtures === 0) return { flops, bytesMoved, experts: null };
+  const expertsFrom =
+    measured === 0 ? 'expectation' : measured === mixtures ? 'router' : 'router, expectation';
+  return { flops, bytesMoved, experts: { distinctExperts: touched / mixtures, expertsFrom } };
+}
+
+/** The same, of passes of one model whose experts are not known. */
+export function costOfSteps(cost: CostModel, steps: Iterable<StepShape>): StepCosts {
+  const { flops, bytesMoved } = costOfPasses(Array.from(steps, (shape) => ({ cost, shape })));
   return { flops, bytesMoved };
 }
 
@@ -24,24 +56,23 @@ export function* singleTokenSteps(batch: number, pastTokens: number, count: numb
   for (let step = 0; step < count; step++) yield { batch, newTokens: 1, pastTokens: pastTokens + step };
 }
 
-/** One entry per step: when its tokens were chosen, and what the cache held then. */
-export interface StepTrace {
-  timesNs: Nanoseconds[];
-  kvBytes: Bytes[];
+/** What caches held in a stretch of time, from the end of the stretch before. */
+export interface Holding {
+  untilNs: Nanoseconds;
+  bytes: Bytes;
 }
 
 /**
- * The bytes held between `fromNs` and `toNs`, integrated exactly. A step's positions count from its start
- * on: there must be room for all it writes while it runs, and a prompt that is long to compute holds its
- * cache no less for that. Before the first step nothing is held, so `fromNs` lies no earlier than it.
+ * The bytes held over adjoining stretches, the first from `fromNs` on, integrated exactly. A pass's
+ * positions count from its start on: there must be room for all it writes while it runs, and a prompt
+ * that is long to compute holds its cache no less for that.
  */
-export function heldByteSeconds(trace: StepTrace, fromNs: Nanoseconds, toNs: Nanoseconds): ByteSeconds {
-  const { timesNs, kvBytes } = trace;
+export function heldByteSeconds(holdings: Iterable<Holding>, fromNs: Nanoseconds): ByteSeconds {
   let byteNs = 0;
-  for (const [step, bytes] of kvBytes.entries()) {
-    const heldFromNs = Math.max(timesNs[step - 1] ?? fromNs, fromNs);
-    const heldToNs = step === kvBytes.length - 1 ? toNs : Math.min(timesNs[step]!, toNs);
-    if (heldToNs > heldFromNs) byteNs += bytes * (heldToNs - heldFromNs);
+  let since = fromNs;
+  for (const { untilNs, bytes } of holdings) {
+    byteNs += bytes * (untilNs - since);
+    since = untilNs;
   }
   return byteNs / 1e9;
 }

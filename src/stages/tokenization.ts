@@ -1,16 +1,37 @@
 import { TokenworkError } from '../core/errors.js';
+import { nameOf, type PolicyOf } from './pipeline.js';
+import type { RequestState, TextTokenizer } from './request.js';
 
-/** Token ids, or a text that the model's tokenizer turns into them. */
-export type Prompt = { kind: 'ids'; ids: readonly number[] } | { kind: 'text'; text: string };
+/** Token ids, with the text they stand for where a stage needs it, or a text that is to be tokenized. */
+export type Prompt = { kind: 'ids'; ids: readonly number[]; text?: string } | { kind: 'text'; text: string };
 
-export type Encode = (text: string) => readonly number[];
+/** The prompt as the chat model's tokens. No model evaluates any, so it is charged with none. */
+export function runTokenization(policy: PolicyOf<'tokenization'>, state: RequestState): void {
+  const { input, chat } = state;
+  state.promptIds = tokenize(input.prompt, chat.tokenizer, chat.decoder.vocabulary);
+  state.ledger.close({ name: nameOf(policy), type: policy.type, visible: false, tokens: 0, billed: 0 });
+}
+
+/** The completion as text; that of a prompt given as mere ids stays ids. */
+export function runDetokenization(policy: PolicyOf<'detokenization'>, state: RequestState): void {
+  const { input, chat, completions } = state;
+  if (textOf(input.prompt) !== null) {
+    const { decode } = tokenizerOf(chat.tokenizer);
+    state.texts = completions.map((ids) => decode(ids));
+  }
+  state.ledger.close({ name: nameOf(policy), type: policy.type, visible: false, tokens: 0, billed: 0 });
+}
 
 /**
  * The ids of a prompt; ids given as such pass through. Throws TokenworkError `empty-prompt`,
  * `tokenizer-missing`, or `tokenizer-mismatch` where an id lies outside the model's vocabulary.
  */
-export function tokenize(prompt: Prompt, encode: Encode | null, vocabulary: number): readonly number[] {
-  const ids = prompt.kind === 'ids' ? prompt.ids : encodeText(prompt.text, encode);
+export function tokenize(
+  prompt: Prompt,
+  tokenizer: Pick<TextTokenizer, 'encode'> | null,
+  vocabulary: number,
+): readonly number[] {
+  const ids = prompt.kind === 'ids' ? prompt.ids : tokenizerOf(tokenizer).encode(prompt.text);
   if (ids.length === 0) {
     throw new TokenworkError(
       'empty-prompt',
@@ -29,8 +50,14 @@ export function tokenize(prompt: Prompt, encode: Encode | null, vocabulary: numb
   return ids;
 }
 
-function encodeText(text: string, encode: Encode | null): readonly number[] {
-  if (encode !== null) return encode(text);
+/** The text of a prompt; null where it is mere ids. */
+export function textOf(prompt: Prompt): string | null {
+  return prompt.text ?? null;
+}
+
+/** Throws TokenworkError `tokenizer-missing`. */
+export function tokenizerOf<T>(tokenizer: T | null): T {
+  if (tokenizer !== null) return tokenizer;
   throw new TokenworkError(
     'tokenizer-missing',
     'A prompt of text needs a tokenizer, and this model has none.',

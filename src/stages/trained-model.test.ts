@@ -8,7 +8,8 @@ import type { Decoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { type ModelFolder, openFolder } from '../models/folder.js';
 import { loadTokenizer, type Tokenizer } from '../models/tokenizer.js';
-import { type RequestInput, runRequest } from './run-request.js';
+import type { RequestInput } from './request.js';
+import { runRequest } from './run-request.js';
 
 const stories = fileURLToPath(new URL('../../../shared/models/stories260K', import.meta.url));
 
@@ -38,7 +39,7 @@ describe.skipIf(!existsSync(stories))('a trained model', () => {
         deadlineNs: null,
         ...input,
       },
-      { decoder, cost: model.cost, eosTokenIds: model.eosTokenIds, encode: tokenizer.encode },
+      { ...model, decoder, tokenizer },
       { clock: monotonicClock(), cpuTime: null },
       { stopRequested: () => false, onStep() {} },
     );

@@ -11,7 +11,7 @@ import type { BenchOptions, BenchProgress } from '../../run/options.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
-import { printData, terminalOf } from '../terminal.js';
+import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
 
 // Beyond these a run measures nothing but the scheduler, and can take the machine down with it.
@@ -125,8 +125,8 @@ async function bench(flags: BenchFlags): Promise<void> {
       await printData(`${JSON.stringify(result)}\n`);
     } else {
       const terminal = terminalOf(process.stdout);
-      await printData(`${renderRun(result, { ...terminal, savedAt: path })}\n`);
-      await printData(renderFindings(findingsOf(result), terminal));
+      await printData(withoutControls(`${renderRun(result, { ...terminal, savedAt: path })}\n`));
+      await printData(withoutControls(renderFindings(findingsOf(result), terminal)));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } finally {

@@ -26,10 +26,15 @@ const int32 = 6;
 const fp16 = 10;
 const prompt = BigInt64Array.of(1n, 403n, 407n, 261n, 378n, 12n);
 
-async function logitsOf(model: Parameters<typeof openDecoder>[0], backend: 'native' | 'node', batch = 1) {
+async function logitsOf(
+  model: Parameters<typeof openDecoder>[0],
+  backend: 'native' | 'node',
+  batch = 1,
+  keep: 'last' | 'all' = 'all',
+) {
   const decoder = await openDecoder(model, { threads: 1, backend });
   const sequence = decoder.open({ batch, capacity: 16 });
-  const prefill = await sequence.step(prompt, 'all');
+  const prefill = await sequence.step(prompt, keep);
   const first = { positions: prefill.positions, data: Float32Array.from(prefill.data) };
   const decode = await sequence.step(BigInt64Array.from({ length: batch }, () => 300n));
   const second = { positions: decode.positions, data: Float32Array.from(decode.data) };
@@ -105,7 +110,7 @@ describe.skipIf(!existsSync(storiesPath))('exports that differ in their inputs a
   });
 
   it.each(['native', 'node'] as const)(
-    '%s: asks for the last position where it can, for a batch too',
+    '%s: asks for the last position or for all, as it can, for a batch too',
     async (backend) => {
       const kept = variant('kept', keepLogits);
       expect(kept.decoder.logits.lastPositionOnly).toBe(true);
@@ -115,7 +120,8 @@ describe.skipIf(!existsSync(storiesPath))('exports that differ in their inputs a
           backend,
           batch,
         );
-        const [prefill, decode] = await logitsOf(kept, backend, batch);
+        expect(await logitsOf(kept, backend, batch)).toEqual(plain);
+        const [prefill, decode] = await logitsOf(kept, backend, batch, 'last');
         expect(prefill.positions).toBe(1);
         const perRow = prompt.length / batch;
         for (let row = 0; row < batch; row++) {

@@ -69,6 +69,50 @@ test.each(every)(
   },
 );
 
+test('a head that runs on as many positions as asked costs as many', async () => {
+  const recipe = await loadRecipe('tiny');
+  const of = { dtype: 'fp32', style: 'contrib', seed: 1, weights: false } as const;
+  const plain = buildGraph(recipe, of);
+  const sliced = buildGraph(recipe, of);
+  // The last positions of the final norm's output, [batch, kept, hidden], before the head reads them.
+  const { node, input, initializer } = sliced.graph;
+  const head = node!.findIndex(({ name }) => name === '/lm_head/Reshape_1');
+  const normed = node![head]!.input![0]!;
+  input!.push({ name: 'num_logits_to_keep', type: { tensorType: { elemType: 7, shape: { dim: [] } } } });
+  const vector = (name: string, value: bigint) =>
+    initializer!.push({
+      name,
+      dims: [1],
+      dataType: 7,
+      rawData: new Uint8Array(BigInt64Array.of(value).buffer),
+    });
+  vector('slice_end', 2n ** 62n);
+  vector('slice_axis', 1n);
+  vector('unsqueeze_axis', 0n);
+  node!.splice(
+    head,
+    0,
+    { opType: 'Neg', input: ['num_logits_to_keep'], output: ['negated'] },
+    { opType: 'Unsqueeze', input: ['negated', 'unsqueeze_axis'], output: ['start'] },
+    { opType: 'Slice', input: [normed, 'start', 'slice_end', 'slice_axis'], output: ['kept'] },
+    { opType: 'Shape', input: ['kept'], output: ['kept_shape'] },
+    { opType: 'Slice', input: ['kept_shape', 'unsqueeze_axis', 'slice_two'], output: ['kept_rows'] },
+  );
+  vector('slice_two', 2n);
+  node!.find(({ name }) => name === '/lm_head/Reshape_1')!.input![0] = 'kept';
+  node!.find(({ name }) => name === '/lm_head/Concat')!.input![0] = 'kept_rows';
+  const decoder = describeDecoder(sliced);
+  const [last, all] = (['last', 'all'] as const).map((logits) => deriveCost(sliced, decoder, { logits }));
+  const whole = deriveCost(plain, describeDecoder(plain));
+  fc.assert(
+    fc.property(steps, (step) => {
+      const head = 2 * step.batch * recipe.hiddenSize * recipe.vocabulary;
+      expect(flopsOf(all!, step).matmul).toBe(flopsOf(whole, step).matmul);
+      expect(flopsOf(last!, step).matmul).toBe(flopsOf(whole, step).matmul - (step.newTokens - 1) * head);
+    }),
+  );
+});
+
 describe.skipIf(!existsSync(stories))('stories260K', () => {
   test.each(['model.onnx', 'model_quantized.onnx'])(
     '%s follows the closed form of its README',

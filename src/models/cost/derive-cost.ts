@@ -18,6 +18,8 @@ export interface DeriveOptions {
    * `parameters`. Without it the weights themselves are compared, where they are inside the file.
    */
   tiedEmbeddings?: boolean;
+  /** Positions to count the output head for, of a graph that computes as many as asked: `last` by default. */
+  logits?: 'last' | 'all';
 }
 
 const flopKinds = ['matmul', 'executed', 'causal', 'elementwise'] as const;
@@ -31,7 +33,7 @@ const byteKinds = ['weights', 'kvRead', 'kvWritten', 'activations'] as const;
  * `shapes-do-not-fit` where the graph is at odds with itself.
  */
 export function deriveCost(model: ModelProto, decoder: DecoderGraph, options: DeriveOptions = {}): CostModel {
-  const counter = decoderCounter(model, decoder);
+  const counter = decoderCounter(model, decoder, options.logits);
   const fitted = fitPoints.map(counter.at);
   const heldOut = heldOutPoints.map(counter.at);
   const derive = (what: string, read: (tally: Tally) => number): Polynomial => {
@@ -68,17 +70,21 @@ export function countDecoder(model: ModelProto, decoder: DecoderGraph, step: Ste
   return { tally, unknownOps: [...tally.unknownOps.keys()].sort(), warnings: warningsOf(tally) };
 }
 
-function decoderCounter(model: ModelProto, decoder: DecoderGraph): { at: (step: StepShape) => Tally } {
+function decoderCounter(
+  model: ModelProto,
+  decoder: DecoderGraph,
+  logits: 'last' | 'all' = 'last',
+): { at: (step: StepShape) => Tally } {
   const graph = prepareModel(model, { causal: true });
   const cache = {
     past: new Set(decoder.layers.flatMap(({ pastKey, pastValue }) => [pastKey, pastValue])),
     present: new Set(decoder.layers.flatMap(({ presentKey, presentValue }) => [presentKey, presentValue])),
   };
-  return { at: (step) => countPrepared(graph, decoderInputs(decoder, step), cache).tally };
+  return { at: (step) => countPrepared(graph, decoderInputs(decoder, step, logits), cache).tally };
 }
 
 /** Past tensors are as long as the past: in place or copied, that is what a step reads of them. */
-function decoderInputs(decoder: DecoderGraph, step: StepShape): Map<string, Value> {
+function decoderInputs(decoder: DecoderGraph, step: StepShape, logits: 'last' | 'all'): Map<string, Value> {
   const { batch, newTokens, pastTokens } = step;
   const inputs = new Map<string, Value>();
   const index = (input: IndexInput | null, shape: number[], values?: number[]) => {
@@ -91,7 +97,9 @@ function decoderInputs(decoder: DecoderGraph, step: StepShape): Map<string, Valu
   index(decoder.inputIds, [batch, newTokens]);
   index(decoder.attentionMask, [batch, pastTokens + newTokens]);
   index(decoder.positionIds, [batch, newTokens]);
-  index(decoder.logitsToKeep, decoder.logitsToKeep?.rank === 0 ? [] : [1], [1]);
+  index(decoder.logitsToKeep, decoder.logitsToKeep?.rank === 0 ? [] : [1], [
+    logits === 'all' ? newTokens : 1,
+  ]);
   for (const layer of decoder.layers) {
     const past = tensor(cacheType(layer.dtype), [batch, layer.heads, pastTokens, layer.headDim]);
     inputs.set(layer.pastKey, past).set(layer.pastValue, past);

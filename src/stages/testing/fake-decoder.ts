@@ -55,6 +55,7 @@ export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
     },
     vocabulary,
     contextLength,
+    kvBytesPerPosition,
     threadIds: [],
     sharedHandle: null,
     terminationHandle: null,
@@ -76,22 +77,30 @@ export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
       get kvBytes() {
         return batch * length * kvBytesPerPosition;
       },
-      async step(tokenIds): Promise<Logits> {
+      async step(tokenIds, keep = 'last'): Promise<Logits> {
         const ids = [...tokenIds].map(Number);
         const newTokens = ids.length / batch;
         during?.(steps.length);
         if (length + newTokens > capacity) throw new TokenworkError('context-exceeded', 'fake', '');
         length += newTokens;
-        const data = new Float32Array(batch * vocabulary);
+        const positions = keep === 'all' ? newTokens : 1;
+        const data = new Float32Array(batch * positions * vocabulary);
         for (let row = 0; row < batch; row++) {
-          const token = next(ids[(row + 1) * newTokens - 1]!, row, steps.length);
-          data[row * vocabulary + Math.max(token, 0)] = token < 0 ? Number.NaN : 1;
+          for (let position = 0; position < positions; position++) {
+            const lastId = ids[(row + 1) * newTokens - positions + position]!;
+            const token = next(lastId, row, steps.length);
+            data[(row * positions + position) * vocabulary + Math.max(token, 0)] = token < 0 ? Number.NaN : 1;
+          }
         }
         steps.push(ids);
-        return { data, batch, positions: 1, vocabulary };
+        return { data, batch, positions, vocabulary };
       },
       truncate(to) {
         length = to;
+      },
+      exportCache() {},
+      importCache(rows) {
+        length += rows[0]!.reduce((sum, { byteLength }) => sum + byteLength / kvBytesPerPosition, 0);
       },
       close() {
         decoder.openSequences--;

@@ -1,4 +1,6 @@
+import type { Bytes } from '../../../core/units.js';
 import type { LayerCache } from '../../../models/decoder-graph.js';
+import { copyChunksIn, copyOut, type KvPlane } from '../kv-transfer.js';
 import { Memory } from './memory.js';
 import { elementBytes, elementType, type NativeSession } from './session.js';
 
@@ -14,6 +16,10 @@ export interface KvCache {
   /** The step bound last failed: the cache is what it was. */
   discard(): void;
   truncate(fromTokens: number, toTokens: number): void;
+  /** Copies positions `from` to `to` of a row that holds `tokens` into `target`. */
+  export(tokens: number, row: number, from: number, to: number, target: Uint8Array): void;
+  /** Puts chunks that together have `added` positions after the `tokens` of each row. */
+  import(tokens: number, added: number, rows: readonly (readonly Uint8Array[])[]): void;
   close(): void;
 }
 
@@ -40,6 +46,23 @@ function layOut(layers: readonly LayerCache[], batch: number, capacity: number) 
     }),
   );
   return { tensors, bytes };
+}
+
+/** The tensors in `memory`, whose heads lie `stride` positions apart. */
+function planesOf(tensors: readonly Tensor[], memory: Memory, batch: number, stride: number): KvPlane[] {
+  return tensors.map(({ heads, headDim, elementBytes, offset }) => {
+    const positionBytes = headDim * elementBytes;
+    return {
+      bytes: memory.bytes(offset, batch * heads * stride * positionBytes),
+      heads,
+      stride,
+      positionBytes,
+    };
+  });
+}
+
+function bytesPerPosition(tensors: readonly Tensor[]): Bytes {
+  return tensors.reduce((sum, { heads, headDim, elementBytes }) => sum + heads * headDim * elementBytes, 0);
 }
 
 /** Makes the tensors' values over `memory`, as holding `tokens` positions, into `values`. */
@@ -73,6 +96,8 @@ export class InPlaceCache implements KvCache {
   readonly #session: NativeSession;
   readonly #memory: Memory;
   readonly #values: BigUint64Array;
+  readonly #planes: KvPlane[];
+  readonly #bytesPerPosition: Bytes;
 
   constructor(session: NativeSession, layers: readonly LayerCache[], batch: number, capacity: number) {
     const { tensors, bytes } = layOut(layers, batch, capacity);
@@ -80,6 +105,8 @@ export class InPlaceCache implements KvCache {
     this.#memory = new Memory(bytes);
     this.#values = new BigUint64Array(tensors.length);
     makeValues(session, tensors, this.#memory, { batch, tokens: capacity }, this.#values);
+    this.#planes = planesOf(tensors, this.#memory, batch, capacity);
+    this.#bytesPerPosition = bytesPerPosition(tensors);
   }
 
   bind(_totalTokens: number, past: BigUint64Array, present: BigUint64Array): void {
@@ -92,6 +119,14 @@ export class InPlaceCache implements KvCache {
   discard(): void {}
 
   truncate(): void {}
+
+  export(_tokens: number, row: number, from: number, to: number, target: Uint8Array): void {
+    copyOut(this.#planes, row, from, to, target);
+  }
+
+  import(tokens: number, _added: number, rows: readonly (readonly Uint8Array[])[]): void {
+    copyChunksIn(this.#planes, tokens, rows, this.#bytesPerPosition);
+  }
 
   close(): void {
     releaseValues(this.#session, this.#values);
@@ -146,6 +181,25 @@ export class AlternatingCache implements KvCache {
     }
     releaseValues(this.#session, this.#past.values);
     this.#makeValues(this.#past, toTokens);
+  }
+
+  export(tokens: number, row: number, from: number, to: number, target: Uint8Array): void {
+    copyOut(planesOf(this.#tensors, this.#past.memory, this.#batch, tokens), row, from, to, target);
+  }
+
+  /** Heads lie as far apart as there are positions, so what is cached moves along. */
+  import(tokens: number, added: number, rows: readonly (readonly Uint8Array[])[]): void {
+    const planes = planesOf(this.#tensors, this.#present.memory, this.#batch, tokens + added);
+    const cached = planesOf(this.#tensors, this.#past.memory, this.#batch, tokens);
+    for (const [index, plane] of planes.entries()) {
+      const { bytes, heads, positionBytes } = cached[index]!;
+      const [from, to] = [tokens * positionBytes, (tokens + added) * positionBytes];
+      for (let row = 0; row < this.#batch * heads; row++)
+        plane.bytes.set(bytes.subarray(row * from, (row + 1) * from), row * to);
+    }
+    copyChunksIn(planes, tokens, rows, bytesPerPosition(this.#tensors));
+    this.#makeValues(this.#present, tokens + added);
+    this.commit();
   }
 
   close(): void {

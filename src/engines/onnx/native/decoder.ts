@@ -1,8 +1,9 @@
 import { TokenworkError } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
+import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import type { Decoder, Sequence } from '../../engine.js';
-import { checkSequenceShape, closedError } from '../step-shape.js';
+import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
 import { type Address, check, fatalSeverity, type OrtApi, ortApi } from './api.js';
 import { NativeSequence, StepNames } from './sequence.js';
 import { NativeSession } from './session.js';
@@ -32,6 +33,7 @@ export class NativeDecoder implements Decoder {
   readonly record: EngineRecord;
   readonly vocabulary: number;
   readonly contextLength: number;
+  readonly kvBytesPerPosition: Bytes;
   readonly threadIds: readonly number[] | null;
   readonly sharedHandle: bigint;
   readonly terminationHandle: bigint;
@@ -62,6 +64,7 @@ export class NativeDecoder implements Decoder {
     this.#names = new StepNames(model.decoder);
     this.vocabulary = model.decoder.vocabulary;
     this.contextLength = model.contextLength;
+    this.kvBytesPerPosition = kvBytesPerPosition(model.decoder.layers);
     this.threadIds = this.#session.threadIds;
     this.sharedHandle = this.#session.address;
     this.terminationHandle = takeRunOptions(this.#session.api);

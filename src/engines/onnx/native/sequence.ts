@@ -1,6 +1,7 @@
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
 import type { Logits, Sequence } from '../../engine.js';
+import { checkExport, importedPositions } from '../kv-transfer.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 import { type Address, check } from './api.js';
 import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
@@ -81,7 +82,6 @@ export class NativeSequence implements Sequence {
     this.#mask?.fill(1);
     this.#logitsToKeep =
       graph.logitsToKeep === null ? null : new IndexTensor(session, graph.logitsToKeep, 1, 1);
-    this.#logitsToKeep?.fill(1);
     this.#inputs = new BigUint64Array(names.inputs.addresses.length);
     this.#outputs = new BigUint64Array(names.outputs.addresses.length);
     this.#past = this.#inputs.subarray(names.indexInputs.length);
@@ -100,6 +100,7 @@ export class NativeSequence implements Sequence {
     if (this.#closed) throw closedError('sequence');
     const newTokens = newTokensOf(tokenIds, this, this.#graph.vocabulary);
     const total = this.#length + newTokens;
+    this.#logitsToKeep?.fill(keep === 'all' ? newTokens : 1);
     this.#bindIndices(tokenIds, newTokens, total);
     this.#cache.bind(total, this.#past, this.#present);
     const outputs = this.#outputs;
@@ -136,6 +137,20 @@ export class NativeSequence implements Sequence {
     if (length === this.#length) return;
     this.#cache.truncate(this.#length, length);
     this.#length = length;
+  }
+
+  exportCache(row: number, from: number, to: number, target: Uint8Array): void {
+    if (this.#closed) throw closedError('sequence');
+    checkExport(this, row, from, to, target, this.#kvBytesPerPosition);
+    this.#cache.export(this.#length, row, from, to, target);
+  }
+
+  importCache(rows: readonly (readonly Uint8Array[])[]): void {
+    if (this.#closed) throw closedError('sequence');
+    const positions = importedPositions(this, rows, this.#kvBytesPerPosition);
+    if (positions === 0) return;
+    this.#cache.import(this.#length, positions, rows);
+    this.#length += positions;
   }
 
   close(): void {

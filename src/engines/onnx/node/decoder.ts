@@ -6,10 +6,11 @@ import { createRequire } from 'node:module';
 import type { InferenceSession } from 'onnxruntime-node';
 import { messageOf } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
+import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import type { Decoder, Sequence } from '../../engine.js';
 import { openingError } from '../opening-error.js';
-import { checkSequenceShape, closedError } from '../step-shape.js';
+import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
 import { watchThreads } from '../thread-ids.js';
 import { type Binding, loadBinding } from './binding.js';
 import { NodeSequence } from './sequence.js';
@@ -20,6 +21,7 @@ export class NodeDecoder implements Decoder {
   readonly record: EngineRecord;
   readonly vocabulary: number;
   readonly contextLength: number;
+  readonly kvBytesPerPosition: Bytes;
   readonly threadIds: readonly number[] | null;
   readonly sharedHandle = null;
   readonly terminationHandle = null;
@@ -38,6 +40,7 @@ export class NodeDecoder implements Decoder {
     this.#graph = model.decoder;
     this.vocabulary = model.decoder.vocabulary;
     this.contextLength = model.contextLength;
+    this.kvBytesPerPosition = kvBytesPerPosition(model.decoder.layers);
     this.threadIds = loaded.threadIds;
     this.record = {
       name: 'onnx',

@@ -4,6 +4,7 @@ import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput, LayerCache } from '../../../models/decoder-graph.js';
 import type { Logits, Sequence } from '../../engine.js';
 import { widenHalf } from '../half.js';
+import { checkExport, copyChunksIn, copyOut, importedPositions, type KvPlane } from '../kv-transfer.js';
 import { lastPositions } from '../last-positions.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 
@@ -48,7 +49,7 @@ export class NodeSequence implements Sequence {
   async step(tokenIds: BigInt64Array, keep: 'last' | 'all' = 'last'): Promise<Logits> {
     if (this.#closed) throw closedError('sequence');
     const newTokens = newTokensOf(tokenIds, this, this.#graph.vocabulary);
-    const outputs = await this.#run(this.#feeds(tokenIds, newTokens), newTokens);
+    const outputs = await this.#run(this.#feeds(tokenIds, newTokens, keep), newTokens);
     const past: Record<string, Tensor> = {};
     for (const layer of this.#graph.layers) {
       past[layer.pastKey] = outputs[layer.presentKey]!;
@@ -63,24 +64,55 @@ export class NodeSequence implements Sequence {
     if (this.#closed) throw closedError('sequence');
     if (!Number.isInteger(length) || length < 0 || length > this.#length)
       throw new RangeError(`cannot truncate a sequence of ${this.#length} positions to ${length}`);
-    const [from, past] = [this.#length, this.#past];
-    this.#setPast((layer, name) => {
-      const source = cacheData(past[name]!);
-      const rows = this.batch * layer.heads;
-      const kept = source.slice(0, rows * length * layer.headDim);
-      for (let row = 1; row < rows; row++)
-        kept.set(
-          source.subarray(row * from * layer.headDim, (row * from + length) * layer.headDim),
-          row * length * layer.headDim,
-        );
-      return kept;
-    }, length);
-    this.#length = length;
+    this.#resize(length);
+  }
+
+  exportCache(row: number, from: number, to: number, target: Uint8Array): void {
+    if (this.#closed) throw closedError('sequence');
+    checkExport(this, row, from, to, target, this.#kvBytesPerPosition);
+    copyOut(this.#planes(), row, from, to, target);
+  }
+
+  importCache(rows: readonly (readonly Uint8Array[])[]): void {
+    if (this.#closed) throw closedError('sequence');
+    const before = this.#length;
+    this.#resize(before + importedPositions(this, rows, this.#kvBytesPerPosition));
+    copyChunksIn(this.#planes(), before, rows, this.#kvBytesPerPosition);
   }
 
   close(): void {
     this.#closed = true;
     this.#past = {};
+  }
+
+  /** Makes the cache `length` positions long, keeping those that it has room for; new ones are zero. */
+  #resize(length: number): void {
+    const [before, past] = [this.#length, this.#past];
+    const kept = Math.min(before, length);
+    this.#setPast((layer, name) => {
+      const source = cacheData(past[name]!);
+      const rows = this.batch * layer.heads;
+      const elements = rows * length * layer.headDim;
+      const data = source instanceof Float32Array ? new Float32Array(elements) : new Uint16Array(elements);
+      for (let row = 0; row < rows; row++)
+        data.set(
+          source.subarray(row * before * layer.headDim, (row * before + kept) * layer.headDim),
+          row * length * layer.headDim,
+        );
+      return data;
+    }, length);
+    this.#length = length;
+  }
+
+  #planes(): KvPlane[] {
+    return this.#graph.layers.flatMap(({ pastKey, pastValue, heads, headDim }) =>
+      [pastKey, pastValue].map((name) => {
+        const data = cacheData(this.#past[name]!);
+        const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+        const positionBytes = headDim * data.BYTES_PER_ELEMENT;
+        return { bytes, heads, stride: this.#length, positionBytes };
+      }),
+    );
   }
 
   #setPast(data: (layer: LayerCache, name: string) => CacheData, tokens: number): void {
@@ -96,7 +128,7 @@ export class NodeSequence implements Sequence {
     this.#past = past;
   }
 
-  #feeds(tokenIds: BigInt64Array, newTokens: number): Record<string, Tensor> {
+  #feeds(tokenIds: BigInt64Array, newTokens: number, keep: 'last' | 'all'): Record<string, Tensor> {
     const { inputIds, attentionMask, positionIds, logitsToKeep } = this.#graph;
     const total = this.#length + newTokens;
     const feeds: Record<string, Tensor> = { ...this.#past };
@@ -113,7 +145,7 @@ export class NodeSequence implements Sequence {
     add(inputIds, newTokens, (i) => tokenIds[i]!);
     add(attentionMask, total, () => 1n);
     add(positionIds, newTokens, (i) => BigInt(this.#length + (i % newTokens)));
-    add(logitsToKeep, 1, () => 1n);
+    add(logitsToKeep, 1, () => (keep === 'all' ? BigInt(newTokens) : 1n));
     return feeds;
   }
 

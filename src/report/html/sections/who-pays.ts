@@ -36,8 +36,8 @@ function lorenzChart(
   { metric, name, uniformity, drawn }: MetricPanel,
 ): Html {
   const totals = totalsOf(observations, workColumn(observations, metric));
-  const { work, bill } = sampleBuffer(totals).fill(totals.work);
-  const curve = lorenzCurve(work, bill);
+  const { work, bill, order } = sampleBuffer(totals).fill(totals.work);
+  const curve = lorenzCurve(work, bill, order());
   const widest = curve.reduce((far, point) => (point.bill - point.work > far.bill - far.work ? point : far));
   const shown = evenly(curve, mostPoints);
   const { value } = uniformity.misbilledShare;

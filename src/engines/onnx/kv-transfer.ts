@@ -1,0 +1,115 @@
+import { TokenworkError } from '../../core/errors.js';
+import type { Bytes } from '../../core/units.js';
+
+/**
+ * One layer's keys or values where a back end keeps them: [batch, heads, stride, positionBytes], `stride`
+ * being the positions from one head to the next, used or not.
+ */
+export interface KvPlane {
+  bytes: Uint8Array;
+  heads: number;
+  stride: number;
+  positionBytes: Bytes;
+}
+
+/** Copies positions `from` to `to` of one batch row into `target`, in the layout of `Sequence.exportCache`. */
+export function copyOut(
+  planes: readonly KvPlane[],
+  row: number,
+  from: number,
+  to: number,
+  target: Uint8Array,
+): void {
+  let written = 0;
+  for (const { bytes, heads, stride, positionBytes } of planes) {
+    const length = (to - from) * positionBytes;
+    for (let head = row * heads; head < (row + 1) * heads; head++) {
+      const start = (head * stride + from) * positionBytes;
+      target.set(bytes.subarray(start, start + length), written);
+      written += length;
+    }
+  }
+}
+
+/** Copies what `copyOut` gave for `positions` positions into one batch row, from position `at` on. */
+function copyIn(
+  planes: readonly KvPlane[],
+  row: number,
+  at: number,
+  positions: number,
+  source: Uint8Array,
+): void {
+  let read = 0;
+  for (const { bytes, heads, stride, positionBytes } of planes) {
+    const length = positions * positionBytes;
+    for (let head = row * heads; head < (row + 1) * heads; head++) {
+      bytes.set(source.subarray(read, read + length), (head * stride + at) * positionBytes);
+      read += length;
+    }
+  }
+}
+
+/** Copies each row's chunks in turn, from position `at` on. */
+export function copyChunksIn(
+  planes: readonly KvPlane[],
+  at: number,
+  rows: readonly (readonly Uint8Array[])[],
+  bytesPerPosition: Bytes,
+): void {
+  for (const [row, chunks] of rows.entries()) {
+    let position = at;
+    for (const chunk of chunks) {
+      const positions = chunk.byteLength / bytesPerPosition;
+      copyIn(planes, row, position, positions, chunk);
+      position += positions;
+    }
+  }
+}
+
+/** Throws RangeError where a row, its positions or the target's size do not fit what is cached. */
+export function checkExport(
+  sequence: { batch: number; length: number },
+  row: number,
+  from: number,
+  to: number,
+  target: Uint8Array,
+  bytesPerPosition: Bytes,
+): void {
+  const whole = [row, from, to].every(Number.isInteger);
+  if (!whole || row < 0 || row >= sequence.batch || from < 0 || from > to || to > sequence.length)
+    throw new RangeError(
+      `row ${row} of ${sequence.batch} holds no positions ${from} to ${to}: it has ${sequence.length}`,
+    );
+  if (target.byteLength !== (to - from) * bytesPerPosition)
+    throw new RangeError(
+      `${to - from} positions take ${(to - from) * bytesPerPosition} bytes, not ${target.byteLength}`,
+    );
+}
+
+/**
+ * The positions that each row's chunks hold together. Throws RangeError where rows are missing, differ in
+ * length or hold broken positions, and TokenworkError `context-exceeded` where they do not fit.
+ */
+export function importedPositions(
+  sequence: { batch: number; length: number; capacity: number },
+  rows: readonly (readonly Uint8Array[])[],
+  bytesPerPosition: Bytes,
+): number {
+  if (rows.length !== sequence.batch)
+    throw new RangeError(`${rows.length} rows of cached positions for a batch of ${sequence.batch}`);
+  const counts = rows.map((chunks) => {
+    if (chunks.some(({ byteLength }) => byteLength % bytesPerPosition !== 0))
+      throw new RangeError(`a chunk of cached positions is no multiple of ${bytesPerPosition} bytes`);
+    return chunks.reduce((sum, { byteLength }) => sum + byteLength / bytesPerPosition, 0);
+  });
+  const positions = counts[0]!;
+  if (counts.some((count) => count !== positions))
+    throw new RangeError(`rows of ${counts.join(', ')} cached positions cannot share a batch`);
+  if (sequence.length + positions > sequence.capacity)
+    throw new TokenworkError(
+      'context-exceeded',
+      `${sequence.length} + ${positions} cached tokens exceed the ${sequence.capacity} this sequence has room for.`,
+      'Shorten the prompt or the completion, or use a model with a longer context.',
+    );
+  return positions;
+}

@@ -1,0 +1,69 @@
+import { deriveSeed } from '../stats/random.js';
+import type { PolicyOf } from './pipeline.js';
+import type { RequestState } from './request.js';
+import { syntheticTokenIds } from './synthetic-tokens.js';
+
+/** A part of what the chat model reads before it answers. */
+export interface ContextPart {
+  /** The stage or the part it comes from. */
+  name: string;
+  ids: readonly number[];
+  billed: boolean;
+}
+
+/** Streams of synthetic ids, told apart by number. */
+const streams = { system: 1, history: 2, pieces: 3, instructions: 4, filler: 5 };
+
+/** What the context of a request is made of. */
+export type ContextSource = Pick<RequestState, 'pipeline' | 'chat' | 'promptIds' | 'retrieved'> & {
+  completionTokens: number;
+};
+
+/**
+ * What the chat model reads, in order, empty parts left out: the system prompt and the turns so far, which
+ * a cache may hold; then what was retrieved for this prompt, and the prompt.
+ */
+export function contextParts(policy: PolicyOf<'prefill'>, state: ContextSource): ContextPart[] {
+  const { promptIds, retrieved } = state;
+  return [
+    { name: 'system prompt', ids: systemIds(policy, state), billed: true },
+    { name: 'history', ids: historyIds(policy, state), billed: true },
+    { name: retrieved?.stage ?? '', ids: retrieved?.ids ?? [], billed: retrieved?.billed ?? true },
+    { name: 'prompt', ids: promptIds, billed: true },
+  ].filter(({ ids }) => ids.length > 0);
+}
+
+/** What requests of one conversation share: its system prompt and the turns so far. */
+export function sharedIds(policy: PolicyOf<'prefill'>, state: ContextSource): number[] {
+  return [...systemIds(policy, state), ...historyIds(policy, state)];
+}
+
+function systemIds({ systemTokens }: PolicyOf<'prefill'>, state: ContextSource): number[] {
+  return idsOf(state, 'system', systemTokens);
+}
+
+/** Turns before this one, each a prompt and a completion as long as this one's; a longer history begins alike. */
+function historyIds({ historyTurns }: PolicyOf<'prefill'>, state: ContextSource): number[] {
+  return idsOf(state, 'history', historyTurns * (state.promptIds.length + state.completionTokens));
+}
+
+/** `tokens` ids in the chat model's vocabulary; `of` tells the texts of one stream apart. */
+export function idsOf(
+  { pipeline, chat }: Pick<ContextSource, 'pipeline' | 'chat'>,
+  stream: keyof typeof streams,
+  tokens: number,
+  of = 0,
+): number[] {
+  const seed = deriveSeed(deriveSeed(pipeline.seed, streams[stream]), of);
+  return syntheticTokenIds({
+    tokens,
+    seed,
+    vocabulary: chat.decoder.vocabulary,
+    avoid: chat.eosTokenIds,
+  });
+}
+
+/** Positions that the chat model's sequence has in the end, with the last token, which is not fed back. */
+export function positionsNeeded({ contextIds, reasoningTokens, completionTokens }: RequestState): number {
+  return contextIds.length + reasoningTokens + completionTokens;
+}

@@ -1,0 +1,209 @@
+/**
+ * prefix-cache/ keeps the KV cache of prompts' beginnings for later requests: pages of a fixed number of
+ * positions, found by a hash chain of their tokens, pinned while in use, and evicted when the memory is
+ * full, the least recently used first. One cache serves one model in one worker.
+ */
+import { TokenworkError } from '../../core/errors.js';
+import type { Bytes } from '../../core/units.js';
+import { blockKeys } from './block-keys.js';
+import { BlockMemory } from './block-memory.js';
+
+export interface PrefixCacheOptions {
+  /** Positions in a block; only full blocks are kept. */
+  blockTokens: number;
+  /** Of the model's cache, `Decoder.kvBytesPerPosition`. */
+  bytesPerPosition: Bytes;
+  limitBytes: Bytes;
+}
+
+/** What the cache holds of a prompt. Its blocks stay as they are until it is released. */
+export interface PrefixMatch {
+  /** `hit`: every block that could be; `miss`: none. */
+  outcome: 'hit' | 'partial' | 'miss';
+  /** Positions of the prompt, from its start, that the blocks hold. */
+  tokens: number;
+  /** In order; each as `Sequence.exportCache` gave it, for `Sequence.importCache`. */
+  blocks: readonly Uint8Array[];
+  release(): void;
+}
+
+/** Blocks of one prompt: newly kept, kept before, and without room as all others were in use. */
+export interface PrefixStored {
+  stored: number;
+  present: number;
+  refused: number;
+  /** Blocks of other prompts that made room. */
+  evicted: number;
+}
+
+export interface PrefixCacheStatistics {
+  lookups: { hit: number; partial: number; miss: number };
+  /** Positions looked up and found, over all lookups. */
+  tokens: { lookedUp: number; found: number };
+  blocks: {
+    capacity: number;
+    held: number;
+    pinned: number;
+    stored: number;
+    evicted: number;
+    refused: number;
+  };
+  heldBytes: Bytes;
+  limitBytes: Bytes;
+}
+
+interface Block {
+  key: string;
+  index: number;
+  pins: number;
+}
+
+export class PrefixCache {
+  readonly blockTokens: number;
+  readonly #limitBytes: Bytes;
+  readonly #blockBytes: Bytes;
+  readonly #capacity: number;
+  readonly #memory: BlockMemory;
+  readonly #blocks = new Map<string, Block>();
+  /** Blocks that nobody has pinned, the least recently used first. */
+  readonly #idle = new Map<string, Block>();
+  /** Indices in memory that hold nothing. */
+  readonly #free: number[] = [];
+  readonly #lookups = { hit: 0, partial: 0, miss: 0 };
+  readonly #tokens = { lookedUp: 0, found: 0 };
+  readonly #counts = { stored: 0, evicted: 0, refused: 0 };
+
+  /**
+   * Reserves all memory at once. Throws TokenworkError `bad-prefix-cache` where not one block fits, or
+   * `prefix-cache-too-large`.
+   */
+  constructor({ blockTokens, bytesPerPosition, limitBytes }: PrefixCacheOptions) {
+    const whole = Number.isSafeInteger(blockTokens) && blockTokens >= 1;
+    const blockBytes = blockTokens * bytesPerPosition;
+    this.#capacity = whole ? Math.floor(limitBytes / blockBytes) : 0;
+    if (!(this.#capacity >= 1))
+      throw new TokenworkError(
+        'bad-prefix-cache',
+        `A prefix cache of ${limitBytes} bytes holds no block of ${blockTokens} tokens of ${bytesPerPosition} bytes.`,
+        'Give it blocks of a whole number of tokens and room for at least one.',
+      );
+    this.blockTokens = blockTokens;
+    this.#limitBytes = limitBytes;
+    this.#blockBytes = blockBytes;
+    this.#memory = new BlockMemory(this.#capacity, blockBytes);
+    this.#freeAll();
+  }
+
+  /**
+   * The longest beginning of the prompt that is held, and pins it. The last position is never part of it:
+   * it has to be computed for its logits.
+   */
+  match(tokenIds: readonly number[]): PrefixMatch {
+    const keys = blockKeys(tokenIds.slice(0, -1), this.blockTokens);
+    const missing = keys.findIndex((key) => !this.#blocks.has(key));
+    const pinned = keys.slice(0, missing < 0 ? keys.length : missing).map((key) => this.#pin(key));
+    const outcome = pinned.length === 0 ? 'miss' : pinned.length === keys.length ? 'hit' : 'partial';
+    const tokens = pinned.length * this.blockTokens;
+    this.#lookups[outcome]++;
+    this.#tokens.lookedUp += tokenIds.length;
+    this.#tokens.found += tokens;
+    let released = false;
+    return {
+      outcome,
+      tokens,
+      blocks: pinned.map(({ index }) => this.#memory.block(index)),
+      release: () => {
+        if (released) return;
+        released = true;
+        this.#unpin(pinned);
+      },
+    };
+  }
+
+  /**
+   * Keeps the full blocks of `tokenIds`, whose positions `exportPositions` copies out of a sequence
+   * (`Sequence.exportCache`). Ends early where every other block is pinned. Throws what `exportPositions`
+   * throws, with nothing half-copied kept.
+   */
+  store(
+    tokenIds: readonly number[],
+    exportPositions: (from: number, to: number, target: Uint8Array) => void,
+  ): PrefixStored {
+    const keys = blockKeys(tokenIds, this.blockTokens);
+    const result: PrefixStored = { stored: 0, present: 0, refused: 0, evicted: 0 };
+    // The chain is pinned as it is walked, or its own end could evict its beginning.
+    const pinned: Block[] = [];
+    try {
+      for (const [position, key] of keys.entries()) {
+        if (this.#blocks.has(key)) {
+          result.present++;
+        } else {
+          const index = this.#free.pop() ?? this.#evict(result);
+          if (index === undefined) {
+            result.refused = keys.length - position;
+            break;
+          }
+          // Until the copy is made the place counts as free, so that a failing one loses nothing.
+          this.#free.push(index);
+          const from = position * this.blockTokens;
+          exportPositions(from, from + this.blockTokens, this.#memory.block(index));
+          this.#free.pop();
+          const block = { key, index, pins: 0 };
+          this.#blocks.set(key, block);
+          this.#idle.set(key, block);
+          result.stored++;
+        }
+        pinned.push(this.#pin(key));
+      }
+    } finally {
+      this.#unpin(pinned);
+      for (const kind of ['stored', 'refused', 'evicted'] as const) this.#counts[kind] += result[kind];
+    }
+    return result;
+  }
+
+  /** Forgets every block; the memory stays. Throws Error where one is still pinned. */
+  clear(): void {
+    if (this.#idle.size < this.#blocks.size) throw new Error('a block of the prefix cache is still in use');
+    this.#blocks.clear();
+    this.#idle.clear();
+    this.#freeAll();
+  }
+
+  get statistics(): PrefixCacheStatistics {
+    const held = this.#blocks.size;
+    return {
+      lookups: { ...this.#lookups },
+      tokens: { ...this.#tokens },
+      blocks: { capacity: this.#capacity, held, pinned: held - this.#idle.size, ...this.#counts },
+      heldBytes: held * this.#blockBytes,
+      limitBytes: this.#limitBytes,
+    };
+  }
+
+  #freeAll(): void {
+    this.#free.length = 0;
+    for (let index = this.#capacity - 1; index >= 0; index--) this.#free.push(index);
+  }
+
+  #pin(key: string): Block {
+    const block = this.#blocks.get(key)!;
+    if (block.pins++ === 0) this.#idle.delete(key);
+    return block;
+  }
+
+  /** From the end: a block is of no use without the one before it, so it has to go first. */
+  #unpin(chain: readonly Block[]): void {
+    for (const block of chain.toReversed()) if (--block.pins === 0) this.#idle.set(block.key, block);
+  }
+
+  /** Where the least recently used block lay; undefined where all are pinned. */
+  #evict(result: PrefixStored): number | undefined {
+    const oldest = this.#idle.values().next().value;
+    if (oldest === undefined) return undefined;
+    this.#idle.delete(oldest.key);
+    this.#blocks.delete(oldest.key);
+    result.evicted++;
+    return oldest.index;
+  }
+}
