@@ -11,6 +11,7 @@ import type { PageContext, Section } from './page-context.js';
 import { cellsSection } from './sections/cells.js';
 import { driversSection } from './sections/drivers.js';
 import { effectiveTokens } from './sections/effective-tokens.js';
+import { experimentsSection } from './sections/experiments.js';
 import { latencySection } from './sections/latency.js';
 import { machineSection } from './sections/machine.js';
 import { methodSection } from './sections/method.js';
@@ -27,6 +28,7 @@ const overview: readonly SectionOf[] = [uniformityOverview];
 const byMetric: readonly SectionOf[] = [whoPays, requestsScatter, effectiveTokens, driversSection];
 const aboutRun: readonly SectionOf[] = [
   stagesSection,
+  experimentsSection,
   latencySection,
   rooflineSection,
   timelineSection,

@@ -75,7 +75,10 @@ export const rows: ChartKind<RowsSpec> = {
       xAxis:
         axis.scale === 'log'
           ? logAxis({ ...style, ...logBounds([...values, start]) })
-          : { ...linearAxis({ ...style, ...(Math.min(...values, start) >= 0 && { min: 0 }) }), splitNumber: narrow ? 3 : 5 },
+          : {
+              ...linearAxis({ ...style, ...(Math.min(...values, start) >= 0 && { min: 0 }) }),
+              splitNumber: narrow ? 3 : 5,
+            },
       yAxis: [
         labels(
           rows.map(({ label }) => cutLeft(label, Math.floor((left - 4) / letter))),

@@ -2,79 +2,68 @@ import { linearAxis } from '../axes.js';
 import { baseOption, fontFamily, still } from '../base-option.js';
 import { color } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
-import { axisUnit, formatWithUnit } from '../units.js';
+import { formatWithUnit } from '../units.js';
 import { type ChartKind, isNarrow } from '../view.js';
 
-/** Steps that add up to a whole, each beginning where the one before ended. */
+/** Bars that float from where the one before ended; those of one name are one waterfall, of which one is chosen. */
 export interface WaterfallSpec {
   kind: 'waterfall';
-  axis: { name: string; unit: string };
-  steps: { label: string; amount: number; tone: 'accent' | 'warm' | 'muted'; text: string }[];
-  /** The last bar, from 0. */
-  total: string;
+  axis: string;
+  waterfalls: { of: string; steps: WaterfallBar[] }[];
 }
 
-interface Bar {
+export interface WaterfallBar {
   label: string;
   from: number;
   to: number;
-  tone: keyof typeof color;
-  text: string;
+  /** A total stands on the axis; a step adds (`hidden`: what no bill shows) or takes away. */
+  kind: 'total' | 'more' | 'hidden' | 'less';
+  /** Rows of the tooltip. */
+  details: [name: string, value: string][];
 }
 
 const rowHeight = 30;
+const tones = { total: color.ink, more: color.accent, hidden: color.warm, less: color.good };
+
 interface Api {
   value(dimension: number): number;
   coord(point: [number, number]): [number, number];
 }
 
 export const waterfall: ChartKind<WaterfallSpec> = {
-  height: ({ steps }) => (steps.length + 1) * rowHeight + 64,
-  option({ axis, steps, total }, view) {
+  // As high as the highest, so that the page does not jump with the choice.
+  height: ({ waterfalls }) => Math.max(...waterfalls.map(({ steps }) => steps.length)) * rowHeight + 64,
+  option({ axis, waterfalls }, view) {
     const base = baseOption(view, 'item');
-    const bars: Bar[] = [];
-    let reached = 0;
-    for (const { amount, ...step } of steps) {
-      bars.push({ ...step, from: reached, to: reached + amount });
-      reached += amount;
-    }
-    bars.push({ label: total, from: 0, to: reached, tone: 'ink', text: formatWithUnit(reached, axis.unit) });
-    const unit = axisUnit(axis.unit, reached);
+    const { steps } = waterfalls[Number(view.choice.of ?? 0)] ?? waterfalls[0]!;
     const narrow = isNarrow(view);
+    const room = narrow ? 120 : 220;
     return {
       ...base,
-      grid: {
-        left: narrow ? 110 : 160,
-        right: narrow ? 90 : 160,
-        top: 12,
-        bottom: 52,
-        outerBoundsMode: 'none',
-      },
+      grid: { left: room, right: narrow ? 56 : 90, top: 12, bottom: 52, outerBoundsMode: 'none' },
       tooltip: {
         ...(base.tooltip as object),
-        formatter: ({ dataIndex }: { dataIndex: number }) => {
-          const { label, from, to, text } = bars[dataIndex]!;
-          return tooltipMarkup(label, [
-            [axis.name, formatWithUnit(to - from, axis.unit)],
-            ['', text],
-          ]);
-        },
+        formatter: ({ dataIndex }: { dataIndex: number }) =>
+          tooltipMarkup(steps[dataIndex]!.label, steps[dataIndex]!.details),
       },
-      xAxis: linearAxis({
-        name: [axis.name, unit.name].filter((part) => part !== '').join(', '),
-        format: (value) => `${Number((value / unit.per).toPrecision(6))}`,
-        min: 0,
-      }),
+      xAxis: {
+        ...linearAxis({
+          name: axis,
+          format: (value) => `${Number(value.toPrecision(6))}`,
+          ...(steps.every(({ from, to }) => Math.min(from, to) >= 0) && { min: 0 }),
+        }),
+        splitNumber: narrow ? 3 : 6,
+      },
       yAxis: {
         type: 'category',
         inverse: true,
-        data: bars.map(({ label }) => label),
+        data: steps.map(({ label }) => label),
         axisLine: { show: false },
         axisTick: { show: false },
         axisLabel: {
           color: color.ink,
           fontSize: 13,
-          width: narrow ? 100 : 150,
+          width: room - 12,
           overflow: 'truncate',
           interval: 0,
         },
@@ -82,42 +71,10 @@ export const waterfall: ChartKind<WaterfallSpec> = {
       series: [
         {
           type: 'custom',
-          data: bars.map(({ from, to }, index) => [from, to, index]),
+          data: steps.map(({ from, to }, index) => [from, to, index]),
           encode: { x: [0, 1], y: 2 },
           clip: false,
-          renderItem: (_: unknown, api: Api) => {
-            const index = api.value(2);
-            const { text, tone } = bars[index]!;
-            const [left, y] = api.coord([api.value(0), index]);
-            const [right] = api.coord([api.value(1), index]);
-            return {
-              type: 'group',
-              children: [
-                {
-                  type: 'rect',
-                  shape: { x: left, y: y - 9, width: Math.max(1.5, right - left), height: 18, r: 2 },
-                  style: { fill: color[tone], opacity: 0.85 },
-                },
-                {
-                  type: 'line',
-                  shape: { x1: right, y1: y + 9, x2: right, y2: y + rowHeight - 9 },
-                  style: { stroke: color.line, lineWidth: index < bars.length - 1 ? 1 : 0 },
-                },
-                {
-                  type: 'text',
-                  style: {
-                    text,
-                    x: right + 8,
-                    y,
-                    verticalAlign: 'middle',
-                    fontFamily,
-                    fill: color.muted,
-                    fontSize: 12,
-                  },
-                },
-              ],
-            };
-          },
+          renderItem: (_: unknown, api: Api) => drawBar(steps, api.value(2), api),
           z: 3,
           ...still,
         },
@@ -125,3 +82,33 @@ export const waterfall: ChartKind<WaterfallSpec> = {
     };
   },
 };
+
+function drawBar(steps: readonly WaterfallBar[], index: number, api: Api) {
+  const { from, to, kind } = steps[index]!;
+  const [start, y] = api.coord([from, index]);
+  const [end] = api.coord([to, index]);
+  const [left, right] = [Math.min(start, end), Math.max(start, end)];
+  const text =
+    kind === 'total'
+      ? formatWithUnit(to, '')
+      : `${to < from ? '−' : '+'}${formatWithUnit(Math.abs(to - from), '')}`;
+  const children: object[] = [
+    {
+      type: 'rect',
+      shape: { x: left, y: y - 9, width: Math.max(1.5, right - left), height: 18, r: 2 },
+      style: { fill: tones[kind], opacity: 0.85 },
+    },
+    {
+      type: 'text',
+      style: { text, x: right + 8, y, verticalAlign: 'middle', fontFamily, fill: color.muted, fontSize: 12 },
+    },
+  ];
+  if (index < steps.length - 1) {
+    children.push({
+      type: 'line',
+      shape: { x1: end, y1: y + 9, x2: end, y2: y + rowHeight - 9 },
+      style: { stroke: color.line, lineWidth: 1 },
+    });
+  }
+  return { type: 'group', children };
+}

@@ -1,90 +1,108 @@
-import type { StageEffect } from '../../../analysis/stage-effects.js';
-import { dash, formatNumber, formatPercent } from '../../format.js';
-import { metricName } from '../../metric-name.js';
+import type { Findings } from '../../../analysis/findings.js';
+import { type Waterfall, type WaterfallStep, waterfallSteps } from '../../../analysis/waterfall.js';
+import { dash, formatNumber } from '../../format.js';
+import { cellName, metricName } from '../../metric-name.js';
+import { stageTableColumns } from '../../stage-text.js';
+import { farthestWaterfall, hiddenWorkSentences, ledgerSentences, stageName } from '../../stage-words.js';
 import { renderChart } from '../chart.js';
-import { html } from '../html.js';
+import type { WaterfallBar } from '../charts/waterfall.js';
+import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
 import { htmlTable, numberColumn, textColumn } from '../table.js';
 
-const billing = { full: 'yes', partial: 'in part', none: 'no' } as const;
-
-/** Where the work goes, stage by stage, and whether the bill shows it. */
+/** What each stage costs, whether the bill shows it, and how a bill becomes what the request is worth. */
 export function stagesSection({ findings, id }: PageContext): Section | null {
-  const { stages } = findings;
-  if (stages.length === 0) return null;
-  const weighed = stages.filter(({ shareOfWork }) => shareOfWork !== null);
-  const metric = metricName(weighed[0]?.metric ?? '');
-  const unseen = weighed
-    .filter(({ visibility }) => visibility === 'none')
-    .reduce((sum, { shareOfWork }) => sum + shareOfWork!, 0);
+  if (findings.stages.length === 0) return null;
+  const columns = stageTableColumns(findings);
+  const { balanced, violated } = ledgerSentences(findings);
   return {
     name: 'stages',
     short: 'Stages',
     title: 'Where the work goes, stage by stage',
-    lead:
-      weighed.length > 0 &&
-      `${formatPercent(unseen)} of the ${metric} of all stages is spent where no field of the bill moves.`,
-    body: html`${
-      weighed.length > 0 &&
-      renderChart({
-        id: id('stages-waterfall'),
-        label: `Shares of ${metric} by stage`,
-        caption: html`Blue: on the bill; orange: not on the bill at all; grey: on some bills.`,
-        spec: {
-          kind: 'waterfall',
-          axis: { name: `share of all ${metric}`, unit: 'ratio' },
-          total: 'All stages',
-          steps: weighed.map(({ name, shareOfWork, visibility }) => ({
-            label: name,
-            amount: shareOfWork!,
-            tone: ({ full: 'accent', partial: 'muted', none: 'warm' } as const)[visibility],
-            text: formatPercent(shareOfWork),
-          })),
-        },
-        table: [
-          textColumn(
-            'stage',
-            weighed.map(({ name }) => name),
-          ),
-          numberColumn(
-            'share of work',
-            weighed.map(({ shareOfWork }) => formatPercent(shareOfWork)),
-          ),
-        ],
-      })
-    }${htmlTable(
-      [
-        textColumn(
-          'stage',
-          stages.map(({ name }) => name),
-        ),
-        textColumn(
-          'on the bill',
-          stages.map(({ visibility }) => billing[visibility]),
-        ),
-        numberColumn('effective tokens', stages.map(range), 'p5 – p95'),
-        numberColumn(
-          'of them fixed',
-          stages.map(({ fixedEffectiveTokens }) => tokens(fixedEffectiveTokens)),
-        ),
-        numberColumn(
-          'share of work',
-          stages.map(({ shareOfWork }) => formatPercent(shareOfWork)),
-        ),
-        textColumn(
-          'why not known',
-          stages.map(({ reason }) => reason ?? ''),
-        ),
-      ].filter(({ values }) => values.some((value) => value !== '')),
-      'Stages',
-    )}`,
+    lead: hiddenWorkSentences(findings).join(' '),
+    body: html`${waterfalls(findings, id)}${
+      columns === null
+        ? html`<p class="absent">The work of single stages was not measured.</p>`
+        : htmlTable(columns, 'What each stage costs')
+    }
+${violated.map((line) => html`<p class="notice">${line}</p>`)}
+${balanced.map((line) => html`<p class="note">${line}</p>`)}`,
   };
 }
 
-function range({ rangeEffectiveTokens }: StageEffect): string {
-  return rangeEffectiveTokens === null ? dash : rangeEffectiveTokens.map(tokens).join(' – ');
+/** The farthest from its bill first, then the mean request and all cells to choose from. */
+function waterfalls(findings: Findings, id: PageContext['id']): Html | null {
+  const farthest = farthestWaterfall(findings);
+  const inOrder = [...new Set([...(farthest === null ? [] : [farthest]), ...findings.waterfalls])];
+  const drawn = inOrder.flatMap((waterfall) => {
+    const steps = waterfallSteps(waterfall);
+    return steps === null ? [] : [{ waterfall, steps: steps.map(barOf) }];
+  });
+  const [first] = drawn;
+  if (first === undefined) return null;
+  const named = ({ of }: Waterfall) => cellName(of, findings.workload.models);
+  return renderChart({
+    id: id('waterfall'),
+    label: `From billed to effective tokens, stage by stage, of ${named(first.waterfall)}`,
+    caption: `From what a request is billed to what it is worth in plain tokens, by ${metricName(first.waterfall.metric)}. A stage adds what it is worth beyond what it is billed (blue; orange where no bill shows it), or takes away (green).`,
+    choices: [
+      {
+        name: 'of',
+        label: 'Request',
+        options: drawn.map(({ waterfall }, index) => ({ value: String(index), label: named(waterfall) })),
+      },
+    ].filter(({ options }) => options.length > 1),
+    spec: {
+      kind: 'waterfall',
+      axis: 'tokens',
+      waterfalls: drawn.map(({ waterfall, steps }) => ({ of: named(waterfall), steps })),
+    },
+    table: [
+      textColumn(
+        'request',
+        drawn.flatMap(({ waterfall, steps }) => steps.map(() => named(waterfall))),
+      ),
+      textColumn(
+        'step',
+        drawn.flatMap(({ steps }) => steps.map(({ label }) => label)),
+      ),
+      numberColumn(
+        'from',
+        drawn.flatMap(({ steps }) => steps.map(({ from }) => formatNumber(from))),
+        'tokens',
+      ),
+      numberColumn(
+        'to',
+        drawn.flatMap(({ steps }) => steps.map(({ to }) => formatNumber(to))),
+        'tokens',
+      ),
+    ],
+  });
 }
 
-function tokens(value: number | null): string {
-  return formatNumber(value === null ? null : Number(value.toFixed(1)));
+const totals: Partial<Record<WaterfallStep['kind'], string>> = {
+  billed: 'Billed tokens',
+  effective: 'Effective tokens',
+};
+
+function barOf({ label, kind, from, to, stage }: WaterfallStep): WaterfallBar {
+  const total = totals[kind];
+  if (total !== undefined)
+    return { label: total, from, to, kind: 'total', details: [['tokens', formatNumber(to)]] };
+  const hidden = stage === null || stage.visibility === 'none';
+  return {
+    label: stage === null ? label : stageName(stage),
+    from,
+    to,
+    kind: to < from ? 'less' : hidden ? 'hidden' : 'more',
+    details:
+      stage === null
+        ? [['effective tokens', formatNumber(to - from)]]
+        : [
+            ['billed tokens', formatNumber(stage.billed)],
+            ['effective tokens', formatNumber(stage.effective)],
+            ['positions evaluated', formatNumber(stage.processed)],
+            ['visible in usage', stage.visibility ?? dash],
+          ],
+  };
 }

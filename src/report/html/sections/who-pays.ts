@@ -1,7 +1,3 @@
-import { sampleBuffer } from '../../../analysis/cell-sample.js';
-import { totalsOf } from '../../../analysis/cell-totals.js';
-import { workColumn } from '../../../analysis/observations.js';
-import { lorenzCurve } from '../../../stats/concentration.js';
 import { dash, formatNumber, formatPercent } from '../../format.js';
 import { percent } from '../../headline.js';
 import { cellName } from '../../metric-name.js';
@@ -10,10 +6,6 @@ import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';
 import type { PageContext, Section } from '../page-context.js';
 import { numberColumn, textColumn } from '../table.js';
-import { evenly } from '../thin.js';
-
-/** Points of a curve that a screen can show apart. */
-const mostPoints = 400;
 
 /** The Lorenz curve of work against the bill, and the cells that pay most and least of what they cost. */
 export function whoPays(context: PageContext): Section | null {
@@ -31,15 +23,9 @@ export function whoPays(context: PageContext): Section | null {
   };
 }
 
-function lorenzChart(
-  { observations, id }: PageContext,
-  { metric, name, uniformity, drawn }: MetricPanel,
-): Html {
-  const totals = totalsOf(observations, workColumn(observations, metric));
-  const { work, bill, order } = sampleBuffer(totals).fill(totals.work);
-  const curve = lorenzCurve(work, bill, order());
+function lorenzChart({ id }: PageContext, { metric, name, uniformity, drawn }: MetricPanel): Html {
+  const { lorenz: curve } = uniformity;
   const widest = curve.reduce((far, point) => (point.bill - point.work > far.bill - far.work ? point : far));
-  const shown = evenly(curve, mostPoints);
   const { value } = uniformity.misbilledShare;
   return renderChart({
     id: id(`lorenz-${metric}`),
@@ -50,7 +36,7 @@ function lorenzChart(
     spec: {
       kind: 'lorenz',
       metric: name,
-      points: shown.map(({ bill, work }) => [round(bill), round(work)]),
+      points: curve.map(({ bill, work }) => [round(bill), round(work)]),
       gap: {
         bill: widest.bill,
         work: widest.work,
@@ -60,11 +46,11 @@ function lorenzChart(
     table: [
       numberColumn(
         'share of the bill',
-        shown.map(({ bill }) => formatPercent(bill)),
+        curve.map(({ bill }) => formatPercent(bill)),
       ),
       numberColumn(
         `share of the ${name}`,
-        shown.map(({ work }) => formatPercent(work)),
+        curve.map(({ work }) => formatPercent(work)),
       ),
     ],
   });
