@@ -58,7 +58,7 @@ function devices(models: readonly ModelRecord[]): string[] {
   return [...reasons, ...placements];
 }
 
-function describeModel({
+export function describeModel({
   id,
   source,
   parameters,

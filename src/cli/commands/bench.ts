@@ -13,6 +13,7 @@ import type { BenchOptions, BenchProgress } from '../../run/options.js';
 import { parseSensorChoice, type SensorChoice } from '../../run/sensor-choice.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
+import { pageHint } from '../page-hint.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
@@ -161,6 +162,7 @@ async function bench(flags: BenchFlags): Promise<void> {
       const terminal = terminalOf(process.stdout);
       await printData(withoutControls(`${renderRun(result, { ...terminal, savedAt: path })}\n`));
       await printData(withoutControls(renderFindings(findingsOf(result), terminal)));
+      line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } finally {
