@@ -40,13 +40,19 @@ export function renderStages(
 }
 
 function stageTable(findings: Findings, width: number, style: (text: string) => string): string {
+  const columns = stageTableColumns(findings);
+  if (columns === null) return '';
+  const table = renderTable(fittingColumns(columns, width), width, style);
+  return `${style(wrap(`What each stage costs, by ${metricName(stageMetric(findings)!)}:`, width))}\n${table}`;
+}
+
+/** The stage table, a row per stage that was weighed; `null` where none was. */
+export function stageTableColumns(findings: Findings): Column[] | null {
   const metric = stageMetric(findings);
-  if (metric === null) return '';
+  if (metric === null) return null;
   const stages = findings.stages.filter(({ shareOfWork }) => shareOfWork !== null);
   const misbilling = findings.hiddenWork[metric]?.misbilling ?? [];
-  const contributions = new Map(misbilling.map(({ stage, contribution }) => [stage, contribution]));
-  const table = renderTable(fittingColumns(columnsOf(stages, contributions), width), width, style);
-  return `${style(wrap(`What each stage costs, by ${metricName(metric)}:`, width))}\n${table}`;
+  return columnsOf(stages, new Map(misbilling.map(({ stage, contribution }) => [stage, contribution])));
 }
 
 function columnsOf(
