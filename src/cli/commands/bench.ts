@@ -10,6 +10,7 @@ import { runBench } from '../../run/bench.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
+import { pageHint } from '../page-hint.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
@@ -127,6 +128,7 @@ async function bench(flags: BenchFlags): Promise<void> {
       const terminal = terminalOf(process.stdout);
       await printData(withoutControls(`${renderRun(result, { ...terminal, savedAt: path })}\n`));
       await printData(withoutControls(renderFindings(findingsOf(result), terminal)));
+      line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } finally {

@@ -1,4 +1,4 @@
-import { type Findings, findingsOf } from '../../analysis/findings.js';
+import type { Findings } from '../../analysis/findings.js';
 import { observe } from '../../analysis/observations.js';
 import type { Result } from '../../core/result.js';
 import type { WorkMetric } from '../../core/work.js';
@@ -41,10 +41,10 @@ const aboutRun: readonly SectionOf[] = [
 /** `null` where a result has nothing to show there. */
 type SectionOf = (context: PageContext) => Section | null;
 
-/** The page about one result or several. Throws as `findingsOf` does. */
-export function renderPage(results: readonly Result[]): string {
-  const pages = results.map((result, index) => articleOf(result, findingsOf(result), index));
-  const suites = [...new Set(results.map(({ run, hardware }) => `${run.suite} on ${hardware.id}`))];
+/** The page about one result or several, with the findings drawn from each. */
+export function renderPage(runs: readonly { result: Result; findings: Findings }[]): string {
+  const pages = runs.map(({ result, findings }, index) => articleOf(result, findings, index));
+  const suites = [...new Set(runs.map(({ result: { run, hardware } }) => `${run.suite} on ${hardware.id}`))];
   return renderDocument({
     title: `tokenwork: ${suites.join(', ')}`,
     body: html`<header class="bar"><span class="brand">tokenwork</span><button type="button" data-theme-switch>Theme</button></header>
