@@ -3,6 +3,7 @@ import { type CellTotals, totalsOf } from './cell-totals.js';
 import type { Observations } from './observations.js';
 import type { StageColumn, StageColumns, StageWork } from './stage-columns.js';
 import type { Statistic } from './statistic.js';
+import { mostCells } from './thinning.js';
 import { type UniformityOptions, uniformityStatistics } from './uniformity.js';
 import type { Noise } from './within-cell-noise.js';
 
@@ -32,8 +33,9 @@ interface StageMisbilling {
 const mostAdditions = 1e8;
 const mostStages = 14;
 
-/** Fewer resamples than for the headline, as this is asked once per stage and metric. */
+/** Fewer resamples than for the headline, as this is asked once per stage and metric; few of many cells. */
 const mostResamples = 400;
+const resamplesOfParts = 24;
 
 /**
  * The misbilled share with each stage left out, judged like the whole one. A metric in which a stage was
@@ -69,7 +71,8 @@ function withoutStage(
   const nothing = { value: null, low: null, high: null, noiseFloor: null, verdict: null };
   if (totals.work.every((value) => value === 0)) return { ...nothing, reason: 'no other stage did any work' };
   const noise = noiseOf(totals, rest);
-  const resamples = Math.min(mostResamples, options.resamples);
+  const most = totals.work.length > mostCells ? resamplesOfParts : mostResamples;
+  const resamples = Math.min(most, options.resamples);
   return uniformityStatistics(totals, noise, { ...options, resamples, only: 'misbilledShare' })
     .misbilledShare;
 }
@@ -102,20 +105,19 @@ function contributions(
     }
     return own.map((value, k) => (value - bill[k]! * price[whole.model[k]!]!) / total);
   };
-  const byCell = (amountOf: (request: number) => number) => {
+  const byCell = (...columns: readonly Float64Array[]) => {
     const cells = new Float64Array(observations.cells.length);
-    for (let i = 0; i < work.length; i++) {
-      if (!Number.isNaN(work[i]!)) cells[observations.cell[i]!]! += amountOf(i);
+    for (const column of columns) {
+      for (let i = 0; i < work.length; i++) {
+        if (!Number.isNaN(work[i]!)) cells[observations.cell[i]!]! += column[i]!;
+      }
     }
     return Float64Array.from(whole.cell, (c) => cells[c]!);
   };
   const players = works.map((own, s) => {
     const { fresh, cached } = stages[s]!;
-    const bill = byCell((i) => fresh[i]! + cached[i]!);
-    return deviation(
-      byCell((i) => own.work[i]!),
-      bill.some((value) => value > 0) ? bill : whole.tokens,
-    );
+    const bill = byCell(fresh, cached);
+    return deviation(byCell(own.work), bill.some((value) => value > 0) ? bill : whole.tokens);
   });
   const onePrice = deviation(whole.work, whole.tokens);
   for (const player of players) for (let k = 0; k < onePrice.length; k++) onePrice[k]! -= player[k]!;
