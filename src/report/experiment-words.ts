@@ -86,6 +86,12 @@ export function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>):
   return per === 'request' ? name : `${name} per ${per === 'sequence' ? 'sequence' : 'billed token'}`;
 }
 
+/** An answer's level with those of the other factors: `cache miss, output length 16`. */
+export function answerName(experiment: Experiment, { level, by }: Answer): string {
+  const where = Object.entries(by).map(([factor, value]) => levelName(factorName(factor), value));
+  return [levelName(experiment.factor, level), ...where].join(', ');
+}
+
 /** What a column of answers holds: `CPU time ÷ that of cache hit`. */
 export function comparison(experiment: Experiment, { statistic }: Answer): string {
   const baseline = levelName(experiment.factor, experiment.baseline);

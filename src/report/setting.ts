@@ -38,7 +38,7 @@ function describeCeilings({ memoryBandwidth, gemm, threads }: Ceilings): string 
   return `Ceilings with ${formatCount(threads, 'thread')}: ${[...bandwidth, ...rates].join(', ')}`;
 }
 
-function describeModel({
+export function describeModel({
   id,
   source,
   parameters,

@@ -3,6 +3,7 @@ import type { Answer, Experiment } from '../analysis/experiments.js';
 import type { Findings } from '../analysis/findings.js';
 import type { StageEffect } from '../analysis/stage-effects.js';
 import type { Misbilling } from '../analysis/stage-misbilling.js';
+import type { WorkMetric } from '../core/work.js';
 import { answerFigure, answerSentence, comparison, verdictWords } from './experiment-words.js';
 import { dash, formatTokens } from './format.js';
 import { factorName, percent } from './headline.js';
@@ -48,12 +49,20 @@ export function renderStages(
 
 function stageTable(findings: Findings, width: number, style: (text: string) => string): string {
   const metric = stageMetric(findings);
-  if (metric === null) return '';
-  const stages = findings.stages.filter(({ shareOfWork }) => shareOfWork !== null);
-  const misbilling = findings.hiddenWork[metric]?.misbilling ?? undefined;
-  const columns = fittingColumns(columnsOf(stages, misbilling, width >= roomyWidth), width);
-  const table = renderTable(columns, width, style);
+  const columns = metric === null ? null : stageTableColumns(findings, metric, width >= roomyWidth);
+  if (metric === null || columns === null) return '';
+  const table = renderTable(fittingColumns(columns, width), width, style);
   return `${style(wrap(`What each stage costs, by ${metricName(metric)}:`, width))}\n${table}`;
+}
+
+/** The stage table, a row per stage that was weighed; `null` where none was. `roomy`: with components' names. */
+export function stageTableColumns(findings: Findings, metric: WorkMetric, roomy = true): Column[] | null {
+  const stages = findings.stages.flatMap((stage) => {
+    const weight = stage.byMetric[metric];
+    return weight === undefined || weight.shareOfWork === null ? [] : [{ ...stage, ...weight }];
+  });
+  if (stages.length === 0) return null;
+  return columnsOf(stages, findings.hiddenWork[metric]?.misbilling ?? undefined, roomy);
 }
 
 function columnsOf(

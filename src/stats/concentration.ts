@@ -62,7 +62,7 @@ export interface LorenzPoint {
 export function lorenzCurve(
   work: Amounts,
   bill: Amounts,
-  order: Amounts,
+  order: Amounts = orderBy(Float64Array.from({ length: work.length }, (_, i) => work[i]! / bill[i]!)),
   mostPoints = Number.POSITIVE_INFINITY,
 ): LorenzPoint[] {
   const [works, bills] = totals(work, bill);

@@ -10,6 +10,7 @@ import { runBench } from '../../run/bench.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
+import { pageHint } from '../page-hint.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
@@ -112,7 +113,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     deadlineMs: flags.deadline === undefined ? undefined : flags.deadline * 1000,
     out: flags.out === '-' ? undefined : flags.out,
     resume: flags.resume,
-    command: `tokenwork ${process.argv.slice(2).join(' ')}`,
+    command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
     tool: { version: toolVersion, commit: toolCommit() },
     signal: interrupt.signal,
     onProgress: (progress) => line.show(describe(progress)),
@@ -127,12 +128,18 @@ async function bench(flags: BenchFlags): Promise<void> {
       const terminal = terminalOf(process.stdout);
       await printData(withoutControls(`${renderRun(result, { ...terminal, savedAt: path })}\n`));
       await printData(withoutControls(renderFindings(findingsOf(result), terminal)));
+      line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } finally {
     line.clear();
     interrupt.dispose();
   }
+}
+
+/** An argument as it would be typed again. */
+function shellWord(argument: string): string {
+  return /^[\w.,:/=@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 function describe({ phase, message, fraction, done, total, etaNs }: BenchProgress): string {

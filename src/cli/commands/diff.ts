@@ -1,6 +1,6 @@
 import { Command } from 'commander';
 import { type Comparison, compareResults } from '../../analysis/compare.js';
-import { crossings, parseThreshold } from '../../analysis/fail-on.js';
+import { crossings, parseThreshold, refuseUntestable } from '../../analysis/fail-on.js';
 import { exitCode } from '../../core/errors.js';
 import { cellLabel } from '../../report/comparison-tables.js';
 import { renderComparison, renderComparisonMarkdown } from '../../report/comparison-text.js';
@@ -47,6 +47,7 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
   const comparisons = compareResults(baseline!, candidates, { force: flags.force === true });
   await printData(render(comparisons, [baselinePath, ...candidatePaths], flags));
   for (const comparison of comparisons) {
+    refuseUntestable(comparison, thresholds);
     for (const { threshold, cell, ratio } of crossings(comparison, thresholds)) {
       process.stderr.write(
         `${threshold.metric} of ${cellLabel(cell)} is ${formatNumber(ratio)}× the baseline, more than ${formatNumber(threshold.above * 100)}% above it.\n`,
