@@ -11,7 +11,7 @@ import { formatWithUnit } from './html/units.js';
 import { markdownCode, markdownTable, markdownText } from './markdown.js';
 import { cellName, metricName } from './metric-name.js';
 import { setting } from './setting.js';
-import { hiddenWorkSentences, stageName } from './stage-words.js';
+import { stageMarkdown } from './stage-markdown.js';
 import type { Column } from './terminal-table.js';
 
 /**
@@ -27,7 +27,7 @@ export function renderCostCard(card: CostCard, findings: Findings, result: Resul
     ...plainToken(card),
     ...changes(card, findings),
     ...fairness(findings),
-    ...hidden(findings),
+    ...stageMarkdown(findings),
     ...method(card, result),
     ...reproduction(card),
   ];
@@ -164,32 +164,6 @@ function fairness(findings: Findings): string[] {
     'Misbilled: the share of a bill of one price per token that lands on the wrong requests, with its 95% interval, beside what noise alone would give. R²: how much of the work a price list explains, held out by cell. Elasticity: 1 is proportional to tokens.',
     markdownTable(metricColumns(findings).filter(({ header: [name] }) => wanted.has(name))),
     markdownText(findings.workload.intervals),
-  ];
-}
-
-function hidden(findings: Findings): string[] {
-  const stages = findings.stages.filter(({ shareOfWork }) => shareOfWork !== null);
-  if (stages.length === 0) return [];
-  return [
-    '## Hidden work',
-    ...hiddenWorkSentences(findings).map(markdownText),
-    markdownTable([
-      text('stage', stages.map(stageName)),
-      text(
-        'visible in usage',
-        stages.map(({ visibility }) => visibility ?? dash),
-      ),
-      number(
-        'share of work',
-        stages.map(({ shareOfWork }) => percent(shareOfWork!)),
-      ),
-      number(
-        'effective tokens, p5–p95',
-        stages.map(({ rangeEffectiveTokens: range }) =>
-          range === null ? dash : range.map((value) => formatNumber(Math.round(value * 10) / 10)).join('–'),
-        ),
-      ),
-    ]),
   ];
 }
 

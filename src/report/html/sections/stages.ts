@@ -1,9 +1,19 @@
 import type { Findings } from '../../../analysis/findings.js';
+import type { Share } from '../../../analysis/ratio-of-sums.js';
 import { type Waterfall, type WaterfallStep, waterfallSteps } from '../../../analysis/waterfall.js';
-import { dash, formatNumber } from '../../format.js';
+import type { WorkMetric } from '../../../core/work.js';
+import { capitalized, dash, formatNumber } from '../../format.js';
+import { hiddenWorkColumns } from '../../hidden-work-columns.js';
 import { cellName, metricName } from '../../metric-name.js';
 import { stageTableColumns } from '../../stage-text.js';
-import { farthestWaterfall, hiddenWorkSentences, ledgerSentences, stageName } from '../../stage-words.js';
+import {
+  farthestWaterfall,
+  hiddenWorkSentences,
+  interval,
+  ledgerSentences,
+  stageMetric,
+  stageName,
+} from '../../stage-words.js';
 import { renderChart } from '../chart.js';
 import type { WaterfallBar } from '../charts/waterfall.js';
 import { type Html, html } from '../html.js';
@@ -13,21 +23,60 @@ import { htmlTable, numberColumn, textColumn } from '../table.js';
 /** What each stage costs, whether the bill shows it, and how a bill becomes what the request is worth. */
 export function stagesSection({ findings, id }: PageContext): Section | null {
   if (findings.stages.length === 0) return null;
-  const columns = stageTableColumns(findings);
   const { balanced, violated } = ledgerSentences(findings);
   return {
     name: 'stages',
     short: 'Stages',
     title: 'Where the work goes, stage by stage',
     lead: hiddenWorkSentences(findings).join(' '),
-    body: html`${waterfalls(findings, id)}${
-      columns === null
-        ? html`<p class="absent">The work of single stages was not measured.</p>`
-        : htmlTable(columns, 'What each stage costs')
-    }
+    body: html`${waterfalls(findings, id)}${hiddenShares(findings, id)}${stageTables(findings)}
 ${violated.map((line) => html`<p class="notice">${line}</p>`)}
 ${balanced.map((line) => html`<p class="note">${line}</p>`)}`,
   };
+}
+
+/** The hidden share by every metric, each with its interval. */
+function hiddenShares(findings: Findings, id: PageContext['id']): Html | null {
+  const columns = hiddenWorkColumns(findings);
+  if (columns === null) return null;
+  const known = (Object.entries(findings.hiddenWork) as [WorkMetric, Share][]).filter(
+    ([, { value }]) => value !== null,
+  );
+  return renderChart({
+    id: id('hidden-work'),
+    label: 'Share of the work that no bill shows, by measure of work',
+    caption: 'The share of each kind of work that no field of usage shows, with its 95% interval.',
+    spec: {
+      kind: 'rows',
+      style: 'dot',
+      axis: { name: 'hidden share of the work', unit: 'ratio', scale: 'linear' },
+      rows: known.map(([metric, { value, low, high }]) => ({
+        label: capitalized(metricName(metric)),
+        value: value!,
+        low,
+        high,
+        tone: 'warm' as const,
+        text: interval({ value, low, high }),
+      })),
+    },
+    table: columns,
+  });
+}
+
+/** The stage table by the leading metric, and folded up by each other one. */
+function stageTables(findings: Findings): Html {
+  const leading = stageMetric(findings);
+  const table = (metric: WorkMetric) => {
+    const columns = stageTableColumns(findings, metric);
+    return columns && htmlTable(columns, `What each stage costs, by ${metricName(metric)}`);
+  };
+  const first = leading && table(leading);
+  if (!first) return html`<p class="absent">The work of single stages was not measured.</p>`;
+  const others = (Object.keys(findings.hiddenWork) as WorkMetric[]).filter((metric) => metric !== leading);
+  return html`<h3>What each stage costs, by ${metricName(leading)}</h3>${first}${others.map((metric) => {
+    const own = table(metric);
+    return own && html`<details><summary>By ${metricName(metric)}</summary>${own}</details>`;
+  })}`;
 }
 
 /** The farthest from its bill first, then the mean request and all cells to choose from. */
