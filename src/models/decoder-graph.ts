@@ -28,7 +28,7 @@ export interface LayerCache {
 }
 
 /** One layer's router logits, [batch, new, experts]. */
-export interface RouterOutput {
+interface RouterOutput {
   name: string;
   dtype: CacheDtype;
   experts: number;
