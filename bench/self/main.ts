@@ -26,7 +26,7 @@ const figures: Figure[] = [
   buildTime,
   prefixCache,
   batchDecode,
-  speculation,
+  ...speculation,
   weightsIndependence,
   ...findingsSpeed,
   wholeCommand,
