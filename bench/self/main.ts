@@ -10,6 +10,7 @@ import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
 import { memoryTraffic } from './memory-traffic.js';
 import { requestOverhead } from './request-overhead.js';
+import { sampling } from './sampling.js';
 import { sharedWeights } from './shared-weights.js';
 import { weightsIndependence } from './weights-independence.js';
 import { wholeCommand } from './whole-command.js';
@@ -18,6 +19,7 @@ const figures: Figure[] = [
   ...decodeSpeed,
   memoryTraffic,
   requestOverhead,
+  ...sampling,
   ...cpuAttribution,
   sharedWeights,
   buildTime,

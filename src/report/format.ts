@@ -38,6 +38,13 @@ export const flopUnits: readonly DisplayUnit[] = [
   { name: 'TFLOP', per: 1e12 },
 ];
 
+export const jouleUnits: readonly DisplayUnit[] = [
+  { name: 'µJ', per: 1e-6 },
+  { name: 'mJ', per: 1e-3 },
+  { name: 'J', per: 1 },
+  { name: 'kJ', per: 1e3 },
+];
+
 /** The largest unit in which the value is at least 1; the smallest one for 0. */
 export function unitFor(value: number, units: readonly DisplayUnit[]): DisplayUnit {
   return units.findLast(({ per }) => Math.abs(value) >= per) ?? units[0]!;
@@ -57,6 +64,10 @@ export function formatDuration(ns: number | null): string {
 
 export function formatBytes(bytes: number | null): string {
   return formatQuantity(bytes, byteUnits);
+}
+
+export function formatEnergy(joules: number | null): string {
+  return formatQuantity(joules, jouleUnits);
 }
 
 export function formatPercent(share: number | null): string {

@@ -2,12 +2,15 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
 import { exitCode, TokenworkError } from '../../core/errors.js';
+import { devices } from '../../engines/engine.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderFindings } from '../../report/findings-text.js';
 import { formatDuration } from '../../report/format.js';
 import { renderRun } from '../../report/run-report.js';
 import { runBench } from '../../run/bench.js';
+import type { AskedDevice } from '../../run/device.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
+import { parseSensorChoice, type SensorChoice } from '../../run/sensor-choice.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { pageHint } from '../page-hint.js';
@@ -24,7 +27,8 @@ interface BenchFlags {
   trace?: string;
   limit?: number;
   model?: string[];
-  device: 'auto' | 'cpu';
+  device: AskedDevice;
+  allowParityMismatch?: boolean;
   dtype?: Dtype;
   backend?: 'auto' | 'native' | 'node';
   concurrency?: number;
@@ -33,6 +37,9 @@ interface BenchFlags {
   warmup?: number;
   seed?: number;
   deadline?: number;
+  sensors?: SensorChoice;
+  energy?: boolean;
+  validateAttribution?: boolean;
   out?: string;
   resume?: string;
   json?: boolean;
@@ -55,7 +62,16 @@ export function benchCommand(): Command {
       'a recipe (see `tokenwork models list`), a model folder, a config.json, or hf:OWNER/NAME; repeatable',
       repeatable,
     )
-    .option('--device <device>', 'auto or cpu', oneOf(['auto', 'cpu']), 'auto')
+    .option(
+      '--device <device>',
+      'auto (a GPU that works, else the CPU), cpu, webgpu or cuda',
+      oneOf(['auto', ...devices]),
+      'auto',
+    )
+    .option(
+      '--allow-parity-mismatch',
+      'measure on the GPU although its logits are not the CPU’s, with a warning',
+    )
     .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes))
     .option(
       '--backend <backend>',
@@ -68,6 +84,19 @@ export function benchCommand(): Command {
     .option('--warmup <n>', 'requests per worker and model that are run first and discarded', wholeNumber(0))
     .option('--seed <n>', 'of the order of the requests and of their prompts', wholeNumber(0))
     .option('--deadline <seconds>', 'stop a request that takes longer, and count it as failed', seconds)
+    .option(
+      '--sensors <which>',
+      'what is sampled beside the requests: auto (all there is), none, or recorded:FILE (a recorded session in place of this machine)',
+      sensors,
+    )
+    .option(
+      '--energy',
+      'repeat each request until a window is long enough for its energy to be read; rows carry the mean',
+    )
+    .option(
+      '--validate-attribution',
+      'run the same requests alone as well, and say how far sharing counters among concurrent ones is off',
+    )
     .option('--out <file>', 'where the result goes (- for stdout; default: ./tokenwork-SUITE-TIME.json)')
     .option('--resume <file>', 'go on with a run that was cut short: its journal or its incomplete result')
     .option('--json', 'print the result to stdout, and nothing else')
@@ -104,6 +133,8 @@ async function bench(flags: BenchFlags): Promise<void> {
     trace: trace === undefined ? undefined : { path: trace, limit },
     models: flags.model,
     dtype: flags.dtype,
+    device: flags.device,
+    allowParityMismatch: flags.allowParityMismatch,
     backend: flags.backend,
     threads: flags.threads,
     concurrency: flags.concurrency,
@@ -111,6 +142,9 @@ async function bench(flags: BenchFlags): Promise<void> {
     seed: flags.seed,
     warmup: flags.warmup,
     deadlineMs: flags.deadline === undefined ? undefined : flags.deadline * 1000,
+    sensors: flags.sensors,
+    energy: flags.energy,
+    validateAttribution: flags.validateAttribution,
     out: flags.out === '-' ? undefined : flags.out,
     resume: flags.resume,
     command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
@@ -154,6 +188,12 @@ function seconds(value: string): number {
   const number = Number(value);
   if (value.trim() !== '' && Number.isFinite(number) && number > 0) return number;
   throw new InvalidArgumentError('Use a number of seconds above 0.');
+}
+
+function sensors(value: string): SensorChoice {
+  const choice = parseSensorChoice(value);
+  if (choice !== null) return choice;
+  throw new InvalidArgumentError('Use auto, none, or recorded:FILE.');
 }
 
 function nothingMeasured(path: string): TokenworkError {
