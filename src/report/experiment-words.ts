@@ -76,7 +76,7 @@ export function answerSentence(experiment: Experiment, answer: Answer): string {
 }
 
 /** What is compared, in words. */
-export function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>): string {
+function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>): string {
   const times: Record<string, string> = {
     ttft: 'time to first token',
     tpot: 'time per output token',
