@@ -25,14 +25,14 @@ export function renderCellTable(
   style: (text: string) => string,
 ): { table: string; notes: string[] } {
   const { rows, note } = shownRows(summaries);
-  const columns = columnsOf(rows);
+  const columns = cellColumns(rows);
   const shown = fittingColumns(columns, width);
   const missing = columns.filter((column) => !shown.includes(column)).map(({ header }) => header[0]);
   const leftOut = missing.length === 0 ? [] : [`No room at this width for ${missing.join(', ')}.`];
   return { table: renderTable(shown, width, style), notes: [...note, legend(shown), ...leftOut] };
 }
 
-const meanings: Record<string, string> = {
+export const columnMeanings: Record<string, string> = {
   TTFT: 'TTFT and E2E from submission',
   TPOT: 'TPOT = (E2E − TTFT)/(n − 1)',
   floor: 'floor: the least E2E the ceilings allow',
@@ -43,7 +43,7 @@ const meanings: Record<string, string> = {
 };
 
 function legend(columns: readonly Column[]): string {
-  const parts = columns.flatMap(({ header: [name] }) => meanings[name] ?? []);
+  const parts = columns.flatMap(({ header: [name] }) => columnMeanings[name] ?? []);
   return `Medians. ${parts.join('; ')}.`;
 }
 
@@ -61,7 +61,7 @@ function shownRows(summaries: readonly CellSummary[]): { rows: readonly CellSumm
   };
 }
 
-function columnsOf(rows: readonly CellSummary[]): Column[] {
+export function cellColumns(rows: readonly CellSummary[]): Column[] {
   const models = new Set(rows.map(({ cell }) => cell.model));
   const name = ({ cell }: CellSummary) =>
     models.size === 1 && cell.id.startsWith(`${cell.model}/`)

@@ -82,3 +82,10 @@ export function formatCount(count: number, one: string): string {
 export function capitalized(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
+
+/** Effective tokens to three digits, and nothing below a hundredth of one. */
+export function formatTokens(tokens: number | null): string {
+  if (tokens === null) return dash;
+  const steps = Math.abs(tokens) < 10 ? 100 : Math.abs(tokens) < 100 ? 10 : 1;
+  return String(Math.round(tokens * steps) / steps);
+}

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import {
   ceilingsSchema,
+  coldStartSchema,
   failedRequestSchema,
   modelRecordSchema,
   okRequestSchema,
@@ -8,6 +9,7 @@ import {
   warningSchema,
 } from '../core/result.js';
 import { metricSchema } from '../core/work.js';
+import { devices } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
 import { samplingEntries } from './journal-samples.js';
 
@@ -17,7 +19,17 @@ const settingsSchema = z.strictObject({
     z.strictObject({ suite: z.string() }),
     z.strictObject({ trace: z.string(), limit: z.int().positive().nullable() }),
   ]),
-  models: z.array(z.strictObject({ id: z.string(), spec: z.string(), dtype: z.enum(dtypes).nullable() })),
+  models: z.array(
+    z.strictObject({
+      id: z.string(),
+      spec: z.string(),
+      dtype: z.enum(dtypes).nullable(),
+      /** Of the graph, where the device decided on it. */
+      style: z.string().optional(),
+    }),
+  ),
+  /** What was asked for, or `auto` decided on. */
+  device: z.enum(devices),
   backend: z.enum(['auto', 'native', 'node']),
   threads: z.int().positive(),
   concurrency: z.int().positive(),
@@ -104,6 +116,8 @@ export const entrySchema = z.discriminatedUnion('kind', [
     model: z.string(),
     requests: z.int().nonnegative(),
     durationNs: z.number().nonnegative(),
+    /** On a GPU. */
+    coldStart: coldStartSchema.optional(),
   }),
   /** A worker was given the request. */
   z.strictObject({ kind: z.literal('started'), id: z.int() }),

@@ -1,6 +1,7 @@
 import type { Result } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Dtype } from '../models/dtype.js';
+import type { AskedDevice } from './device.js';
 import type { Settings } from './journal-entry.js';
 import type { SensorChoice } from './sensor-choice.js';
 
@@ -33,6 +34,10 @@ export interface BenchOptions {
   trace?: { path: string; limit?: number | undefined } | undefined;
   models?: readonly string[] | undefined;
   dtype?: Dtype | undefined;
+  /** `auto` (the default): a GPU that works, else the CPU. */
+  device?: AskedDevice | undefined;
+  /** Measures models whose logits on the GPU are not the CPU's, with a warning. */
+  allowParityMismatch?: boolean | undefined;
   backend?: Settings['backend'] | undefined;
   /** Intra-op threads of each request. */
   threads?: number | undefined;

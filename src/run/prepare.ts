@@ -1,5 +1,6 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
+import { type Style, styles } from '../models/build/style.js';
 import type { ModelFolder } from '../models/folder.js';
 import { resolveModel } from '../models/resolve.js';
 import { expandSuite } from '../workload/expand.js';
@@ -8,8 +9,12 @@ import { modelIds, wantedModels } from '../workload/models.js';
 import type { PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
 import { loadSuite, type Suite } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
+import { type ChosenDevice, chooseDevice } from './device.js';
+import type { ModelOnDevice } from './device-gate.js';
+import { fittingModels } from './device-memory.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
+import { tell } from './progress.js';
 import { type ChosenSensors, chosenSensors, namedChoice, type SensorChoice } from './sensor-choice.js';
 
 /** A model of a run, under the name that its cells call it by. */
@@ -25,6 +30,9 @@ export interface PreparedRun {
   models: RunModel[];
   cells: PlannedCell[];
   sensors: ChosenSensors;
+  chosen: ChosenDevice;
+  /** By model; empty on the CPU, and before `fitToDevice`. */
+  onDevice: ReadonlyMap<string, ModelOnDevice>;
   warnings: Warning[];
 }
 
@@ -38,11 +46,18 @@ const defaultWarmup = 2;
 export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
   const { sensors = 'auto', energy = false, validateAttribution: validate = false } = options;
   refuseUnsampled(options);
-  const chosen = chosenSensors(sensors);
+  const chosenSet = chosenSensors(sensors);
   const workload = await readWorkload(options);
-  const wanted = wantedModels(workload.suite, options);
-  if (wanted.length === 0) {
+  const asked = wantedModels(workload.suite, options);
+  if (asked.length === 0) {
     throw new TokenworkError('no-model', 'A trace says nothing about models.', 'Name one with --model.');
+  }
+  tell(options.onProgress, 'machine', 'looking for a device');
+  const chosen = await chooseDevice(options.device ?? 'auto', options.backend ?? 'auto');
+  const { models: wanted, warnings: unfitting } = await fittingModels(asked, chosen);
+  if (wanted.length === 0) {
+    const { message, hint } = unfitting[0]!;
+    throw new TokenworkError('device-out-of-memory', message, hint);
   }
   const folders = await resolveModels(wanted, options);
   const ids = modelIds(folders);
@@ -60,6 +75,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
     settings: {
       workload: workload.asked,
       models: used.map(({ id, spec, dtype }) => ({ id, spec, dtype })),
+      device: chosen.device,
       backend: options.backend ?? 'auto',
       threads: options.threads ?? 1,
       // Sharing takes two.
@@ -73,8 +89,10 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
     suite: plan.suite,
     models: used.map(({ id, folder }) => ({ id, folder })),
     cells: plan.cells,
-    sensors: chosen,
-    warnings: [...plan.warnings, ...used.flatMap(({ folder }) => folder.notices)],
+    sensors: chosenSet,
+    chosen,
+    onDevice: new Map(),
+    warnings: [...plan.warnings, ...unfitting, ...used.flatMap(({ folder }) => folder.notices)],
   };
 }
 
@@ -124,22 +142,28 @@ async function readWorkload({
 /** The run of a journal, its models made ready again; the workload is the journal's own. */
 export async function prepareResumed(header: JournalHeader, options: BenchOptions): Promise<PreparedRun> {
   const { settings, suite, cells, warnings } = header;
-  const wanted = settings.models.map(({ spec, dtype }) => ({ spec, dtype: dtype ?? undefined }));
+  const chosen = await chooseDevice(settings.device, settings.backend);
+  const wanted = settings.models.map(({ spec, dtype, style }) => ({
+    spec,
+    dtype: dtype ?? undefined,
+    style: styles.find((name) => name === style),
+  }));
   const folders = await resolveModels(wanted, options);
   const models = settings.models.map(({ id }, index) => ({ id, folder: folders[index]! }));
   const sensors = chosenSensors(options.sensors ?? (settings.sampling.sensors as SensorChoice));
-  return { settings, suite, models, cells, sensors, warnings };
+  return { settings, suite, models, cells, sensors, chosen, onDevice: new Map(), warnings };
 }
 
 async function resolveModels(
-  wanted: readonly { spec: string; dtype: BenchOptions['dtype'] }[],
+  wanted: readonly { spec: string; dtype: BenchOptions['dtype']; style?: Style | undefined }[],
   { cacheDirectory, signal, onProgress }: BenchOptions,
 ): Promise<ModelFolder[]> {
   const folders: ModelFolder[] = [];
-  for (const { spec, dtype } of wanted) {
+  for (const { spec, dtype, style } of wanted) {
     folders.push(
       await resolveModel(spec, {
         dtype,
+        style,
         cacheDirectory,
         signal,
         onProgress: ({ fraction, message }) =>

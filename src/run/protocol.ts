@@ -2,6 +2,7 @@ import type { CostModel } from '../core/cost.js';
 import type { ExitCode } from '../core/errors.js';
 import type { EngineRecord } from '../core/result.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
+import type { Device } from '../engines/engine.js';
 import type { DecoderGraph } from '../models/decoder-graph.js';
 import type { Absence } from '../sensors/absence.js';
 import type { FinishedRequest, UnfinishedRequest } from '../stages/run-request.js';
@@ -20,6 +21,7 @@ export interface WorkerModel {
   costOfAllLogits: CostModel;
   eosTokenIds: number[];
   backend: 'native' | 'node';
+  device: Device;
   threads: number;
   /** The coordinator's session, to be shared; null where the worker opens one of its own. */
   sharedHandle: bigint | null;

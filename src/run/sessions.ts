@@ -27,13 +27,13 @@ interface OpenModel extends RunModel {
 
 /**
  * Chooses each model's back end, comparing both, and opens one session for all workers where they can
- * share it: the native back end with one thread per request. Then the weights are in memory once, and all
+ * share it: on a GPU, and with the native back end with one thread per request. Then the weights are in memory once, and all
  * computing happens on the workers' own threads.
  */
 export async function openSessions(
   models: readonly RunModel[],
   cells: readonly PlannedCell[],
-  { backend: asked, threads }: Pick<Settings, 'backend' | 'threads'>,
+  { backend: asked, device, threads }: Pick<Settings, 'backend' | 'device' | 'threads'>,
 ): Promise<Sessions> {
   const opened: OpenModel[] = [];
   const workerModels: WorkerModel[] = [];
@@ -44,14 +44,16 @@ export async function openSessions(
   try {
     for (const model of models) {
       const { id, folder } = model;
-      const choice = await chooseBackend(folder, { backend: asked, threads });
+      const choice = await chooseBackend(folder, { backend: asked, device, threads });
       warnings.push(
         ...choice.warnings.map((warning) => ({ ...warning, message: `${id}: ${warning.message}` })),
       );
       const { backend, reason, parity } = choice;
       const startedNs = process.hrtime.bigint();
       const shared =
-        backend === 'native' && threads === 1 ? await openDecoder(folder, { backend, threads }) : null;
+        backend === 'native' && (threads === 1 || device !== 'cpu')
+          ? await openDecoder(folder, { backend, device, threads })
+          : null;
       const sharedLoadNs = shared ? Number(process.hrtime.bigint() - startedNs) : 0;
       opened.push({ ...model, reason, parity, shared, sharedLoadNs });
       workerModels.push({
@@ -64,6 +66,7 @@ export async function openSessions(
         costOfAllLogits: folder.costOfAllLogits,
         eosTokenIds: folder.eosTokenIds,
         backend,
+        device,
         threads,
         sharedHandle: shared?.sharedHandle ?? null,
         needsTokenizer: cells.some((cell) => cell.model === id && cell.request.prompt.kind === 'text'),

@@ -4,6 +4,7 @@ import type { Ceilings, Warning } from '../core/result.js';
 import { openCpuClock } from '../sensors/cpu-time.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { type ScheduledRequest, schedule } from '../workload/schedule.js';
+import { warmUpDevice } from './device-warmup.js';
 import { energyUnavailable, windowOf } from './energy-window.js';
 import { expectedTime, patienceMs, ratesOf } from './expected-time.js';
 import type { Journal } from './journal.js';
@@ -122,8 +123,24 @@ async function measureWith(
       (of) => expected.get(of)!.requestNs,
     );
     const startedNs = now();
+    const cold =
+      settings.device === 'cpu'
+        ? null
+        : await warmUpDevice({
+            pool,
+            cells: cells.filter(({ model }) => model === id),
+            limitsOf,
+            now,
+            signal,
+          });
     const count = await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
-    journal.append({ kind: 'warmup', model: id, requests: count, durationNs: now() - startedNs });
+    journal.append({
+      kind: 'warmup',
+      model: id,
+      requests: count + (cold?.requests ?? 0),
+      durationNs: now() - startedNs,
+      ...(cold && { coldStart: cold.coldStart }),
+    });
   }
   const onFinished = measuringProgress(
     requests,

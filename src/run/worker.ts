@@ -10,6 +10,7 @@ import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { loadTokenizer } from '../models/tokenizer.js';
 import type { Absence } from '../sensors/absence.js';
 import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../sensors/cpu-time.js';
+import { openDevicePeakMemory } from '../sensors/device-peak-memory.js';
 import { openPeakMemory, type PeakMemory } from '../sensors/memory.js';
 import type { RequestControl } from '../stages/meter.js';
 import type { LoadedModel } from '../stages/request.js';
@@ -59,7 +60,8 @@ export async function load(task: LoadTask): Promise<LoadReply> {
       const { record, terminationHandle } = decoder;
       described.push({ id: model.id, record, loadNs, terminationHandle, cpuTime: describeSensor(cpuTime) });
     }
-    const peakMemory = openPeakMemory(task.alone);
+    const onGpu = task.models.some(({ device }) => device !== 'cpu');
+    const peakMemory = onGpu ? openDevicePeakMemory(task.alone) : openPeakMemory(task.alone);
     state = {
       clock: monotonicClock(task.originNs),
       control: controlOver(task.control),
@@ -100,8 +102,8 @@ export function unload(): void {
 }
 
 function open(model: WorkerModel): Promise<Decoder> {
-  const { backend, threads, sharedHandle } = model;
-  return openDecoder(model, { backend, threads, ...(sharedHandle !== null && { sharedHandle }) });
+  const { backend, device, threads, sharedHandle } = model;
+  return openDecoder(model, { backend, device, threads, ...(sharedHandle !== null && { sharedHandle }) });
 }
 
 async function tokenizerOf(model: WorkerModel): Promise<LoadedModel['tokenizer']> {
