@@ -31,7 +31,7 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
   const from = times.reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
   const to = times.reduce((most, time) => Math.max(most, time), Number.NEGATIVE_INFINITY);
   const notes = [
-    'A request is dark up to its first token, light from there to its last; a failed one is hollow.',
+    'A request is solid up to its first token and pale from there to its last; a failed one is hollow.',
     merged && 'Requests too close to be told apart are drawn as one block that says how many they are.',
     shown.length < workers.length && `The first ${shown.length} of ${workers.length} workers.`,
     panels.length === 0 && 'No sensor was sampled during this run.',
