@@ -72,6 +72,7 @@ export function foldJournal(contents: JournalContents): Result {
       concurrency: settings.concurrency,
       repetitions: settings.repetitions,
       plannedRequests,
+      ...(header.questions && header.questions.length > 0 && { questions: header.questions }),
       settings,
     },
     hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { questionSchema } from '../core/question.js';
 import {
   ceilingsSchema,
   failedRequestSchema,
@@ -9,6 +10,7 @@ import {
 } from '../core/result.js';
 import { metricSchema } from '../core/work.js';
 import { dtypes } from '../models/dtype.js';
+import { requestPipelineSchema } from '../stages/pipeline.js';
 
 /** What a run was asked to do; what resuming it must repeat. */
 const settingsSchema = z.strictObject({
@@ -16,7 +18,18 @@ const settingsSchema = z.strictObject({
     z.strictObject({ suite: z.string() }),
     z.strictObject({ trace: z.string(), limit: z.int().positive().nullable() }),
   ]),
-  models: z.array(z.strictObject({ id: z.string(), spec: z.string(), dtype: z.enum(dtypes).nullable() })),
+  models: z.array(
+    z.strictObject({
+      id: z.string(),
+      spec: z.string(),
+      dtype: z.enum(dtypes).nullable(),
+      /** A decoder that answers, where absent. */
+      kind: z.enum(['decoder', 'classification', 'embedding']).optional(),
+      roles: z.array(z.string()).optional(),
+    }),
+  ),
+  /** In place of the pipelines that the workload names, by name or path. */
+  pipeline: z.string().nullable().optional(),
   backend: z.enum(['auto', 'native', 'node']),
   threads: z.int().positive(),
   concurrency: z.int().positive(),
@@ -44,6 +57,7 @@ const requestSpecSchema = z.strictObject({
       seed: z.int(),
     }),
   ]),
+  pipeline: requestPipelineSchema.optional(),
 });
 
 const plannedCellSchema = resultSchema.shape.cells.element.extend({
@@ -69,6 +83,7 @@ const headerSchema = z.strictObject({
   models: z.array(modelRecordSchema.omit({ warmup: true })),
   metrics: z.record(z.string(), metricSchema),
   cells: z.array(plannedCellSchema),
+  questions: z.array(questionSchema).optional(),
   warnings: z.array(warningSchema),
 });
 export type JournalHeader = z.infer<typeof headerSchema>;

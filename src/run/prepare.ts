@@ -1,21 +1,27 @@
 import { TokenworkError } from '../core/errors.js';
+import type { Question } from '../core/question.js';
 import type { Warning } from '../core/result.js';
+import type { EncoderFolder } from '../models/encoder-folder.js';
+import type { EncoderHead } from '../models/encoder-recipe.js';
 import type { ModelFolder } from '../models/folder.js';
 import { resolveModel } from '../models/resolve.js';
+import { resolveEncoder } from '../models/resolve-encoder.js';
 import { expandSuite } from '../workload/expand.js';
 import { expandTrace } from '../workload/expand-trace.js';
-import { modelIds, wantedModels } from '../workload/models.js';
-import type { PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
+import { modelIds, type WantedModel, wantedModels } from '../workload/models.js';
+import { loadPipeline, type Pipeline } from '../workload/pipeline.js';
+import { type HelperModel, helperModels, identityOf } from '../workload/pipeline-models.js';
+import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
 import { loadSuite, type Suite } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 
-/** A model of a run, under the name that its cells call it by. */
-export interface RunModel {
-  id: string;
-  folder: ModelFolder;
-}
+/** A model of a run, under the name that cells and pipelines call it by. */
+export type RunModel = { id: string; roles: string[] } & (
+  | { kind: 'decoder'; folder: ModelFolder }
+  | { kind: 'classification' | 'embedding'; folder: EncoderFolder }
+);
 
 /** What is to be run, before anything has been opened. */
 export interface PreparedRun {
@@ -23,8 +29,12 @@ export interface PreparedRun {
   suite: string;
   models: RunModel[];
   cells: PlannedCell[];
+  questions: Question[];
   warnings: Warning[];
 }
+
+/** What the model of a cell is to it. */
+export const chatRole = 'chat';
 
 const defaultSuite = 'quick';
 const defaultWarmup = 2;
@@ -39,22 +49,29 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
   if (wanted.length === 0) {
     throw new TokenworkError('no-model', 'A trace says nothing about models.', 'Name one with --model.');
   }
-  const folders = await resolveModels(wanted, options);
-  const ids = modelIds(folders);
-  const resolved = wanted.map(({ spec, dtype }, index) => ({
-    id: ids[index]!,
-    spec,
-    dtype: dtype ?? null,
-    folder: folders[index]!,
-  }));
+  const models = await resolveModels(withHelpers(wanted, workload.pipelines), options);
+  const byIdentity = new Map(models.map((model) => [identityOf(model), model.id]));
   const plan = workload.expand(
-    resolved.map(({ id, spec, folder }) => ({ id, spec, contextLength: folder.contextLength })),
+    models
+      .filter(({ roles }) => roles.includes(chatRole))
+      .map(({ id, spec, folder }) => ({ id, spec, contextLength: folder.contextLength })),
+    (model) => byIdentity.get(identityOf(model))!,
   );
-  const used = resolved.filter(({ id }) => plan.cells.some((cell) => cell.model === id));
+  const needed = new Set(
+    plan.cells.flatMap(({ model, request }) => [model, ...Object.values(request.pipeline?.models ?? {})]),
+  );
+  const used = models.filter(({ id }) => needed.has(id));
   return {
     settings: {
       workload: workload.asked,
-      models: used.map(({ id, spec, dtype }) => ({ id, spec, dtype })),
+      models: used.map(({ id, spec, dtype, kind, roles }) => ({
+        id,
+        spec,
+        dtype: dtype ?? null,
+        kind,
+        roles,
+      })),
+      pipeline: options.pipeline ?? null,
       backend: options.backend ?? 'auto',
       threads: options.threads ?? 1,
       concurrency: options.concurrency ?? plan.concurrency,
@@ -64,8 +81,9 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
       deadlineMs: options.deadlineMs ?? null,
     },
     suite: plan.suite,
-    models: used.map(({ id, folder }) => ({ id, folder })),
+    models: used,
     cells: plan.cells,
+    questions: plan.questions,
     warnings: [...plan.warnings, ...used.flatMap(({ folder }) => folder.notices)],
   };
 }
@@ -73,52 +91,93 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
 interface Workload {
   asked: Settings['workload'];
   suite: Suite | null;
-  expand(models: readonly PlannedModel[]): WorkloadPlan;
+  /** All that its requests may go through. */
+  pipelines: Pipeline[];
+  expand(models: readonly PlannedModel[], modelIdOf: ModelIdOf): WorkloadPlan;
 }
 
 async function readWorkload({
-  suite: name = defaultSuite,
+  suite: named = defaultSuite,
   trace: file,
+  pipeline: pipelineName,
   seed,
 }: BenchOptions): Promise<Workload> {
-  const seeded = seed === undefined ? {} : { seed };
+  const pipeline = pipelineName === undefined ? undefined : await loadPipeline(pipelineName);
+  const instead = pipeline === undefined ? [] : [pipeline];
   if (file === undefined) {
-    const suite = await loadSuite(name);
-    return { asked: { suite: name }, suite, expand: (models) => expandSuite(suite, models, seeded) };
+    const suite = typeof named === 'string' ? await loadSuite(named) : named;
+    return {
+      asked: { suite: typeof named === 'string' ? named : suite.name },
+      suite,
+      pipelines: [...instead, ...(pipeline ? [] : suite.pipelines.values())],
+      expand: (models, modelIdOf) => expandSuite(suite, models, { seed, pipeline, modelIdOf }),
+    };
   }
   const { path, limit } = file;
   const trace = await readTrace(path, limit === undefined ? {} : { limit });
   return {
     asked: { trace: path, limit: limit ?? null },
     suite: null,
-    expand: (models) => expandTrace(trace, models, seeded),
+    pipelines: instead,
+    expand: (models, modelIdOf) => expandTrace(trace, models, { seed, pipeline, modelIdOf }),
   };
 }
 
 /** The run of a journal, its models made ready again; the workload is the journal's own. */
 export async function prepareResumed(header: JournalHeader, options: BenchOptions): Promise<PreparedRun> {
-  const { settings, suite, cells, warnings } = header;
-  const wanted = settings.models.map(({ spec, dtype }) => ({ spec, dtype: dtype ?? undefined }));
-  const folders = await resolveModels(wanted, options);
-  const models = settings.models.map(({ id }, index) => ({ id, folder: folders[index]! }));
-  return { settings, suite, models, cells, warnings };
+  const { settings, suite, cells, questions = [], warnings } = header;
+  const wanted = settings.models.map(({ spec, dtype, kind = 'decoder', roles = [chatRole] }) => {
+    return { spec, dtype: dtype ?? undefined, kind, roles };
+  });
+  const resolved = await resolveModels(wanted, options);
+  const models = settings.models.map(({ id }, index) => ({ ...resolved[index]!, id }));
+  return { settings, suite, models, cells, questions, warnings };
+}
+
+/** The chat models, and behind them what the pipelines ask for; a model asked for as both is one. */
+function withHelpers(chat: readonly WantedModel[], pipelines: readonly Pipeline[]): HelperModel[] {
+  const wanted = chat.map((model): HelperModel => ({ ...model, kind: 'decoder', roles: [chatRole] }));
+  for (const helper of helperModels(pipelines)) {
+    const same = wanted.find((model) => identityOf(model) === identityOf(helper));
+    if (same) same.roles.push(...helper.roles);
+    else wanted.push(helper);
+  }
+  return wanted;
 }
 
 async function resolveModels(
-  wanted: readonly { spec: string; dtype: BenchOptions['dtype'] }[],
+  wanted: readonly HelperModel[],
   { cacheDirectory, signal, onProgress }: BenchOptions,
-): Promise<ModelFolder[]> {
-  const folders: ModelFolder[] = [];
-  for (const { spec, dtype } of wanted) {
-    folders.push(
-      await resolveModel(spec, {
-        dtype,
-        cacheDirectory,
-        signal,
-        onProgress: ({ fraction, message }) =>
-          onProgress?.({ phase: 'models', message, fraction, done: 0, total: 0, etaNs: null }),
-      }),
-    );
+): Promise<(RunModel & HelperModel)[]> {
+  const resolved: ((model: { id: string }) => RunModel & HelperModel)[] = [];
+  const folders: { id: string; dtype: string }[] = [];
+  for (const model of wanted) {
+    const { spec, dtype, kind } = model;
+    const options = {
+      dtype,
+      cacheDirectory,
+      signal,
+      onProgress: ({ fraction, message }: { fraction: number; message: string }) =>
+        onProgress?.({ phase: 'models', message, fraction, done: 0, total: 0, etaNs: null }),
+    };
+    if (kind === 'decoder') {
+      const folder = await resolveModel(spec, options);
+      folders.push(folder);
+      resolved.push(({ id }) => ({ ...model, id, kind, folder }));
+    } else {
+      const folder = await resolveEncoder(spec, { ...options, head: headOf(kind) });
+      // Of one recipe there may be one with either head.
+      folders.push(kind === 'classification' ? { ...folder, id: `${folder.id}-classifier` } : folder);
+      resolved.push(({ id }) => ({ ...model, id, kind, folder }));
+    }
   }
-  return folders;
+  const ids = modelIds(folders);
+  return resolved.map((build, index) => build({ id: ids[index]! }));
+}
+
+/** Harmless or harmful. */
+const safetyLabels = 2;
+
+function headOf(kind: 'classification' | 'embedding'): EncoderHead {
+  return kind === 'embedding' ? { kind } : { kind, labels: safetyLabels };
 }

@@ -1,7 +1,8 @@
 import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
-import type { Decoder } from '../engines/engine.js';
+import type { Decoder, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
+import { openEncoder } from '../engines/onnx/open-encoder.js';
 import { chooseBackend, type Parity } from '../engines/onnx/parity.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { JournalModel, Settings } from './journal-entry.js';
@@ -18,17 +19,18 @@ export interface Sessions {
   close(): void;
 }
 
-interface OpenModel extends RunModel {
+interface OpenModel {
+  model: RunModel;
   reason: string;
   parity: Parity | null;
-  shared: Decoder | null;
+  shared: Decoder | Encoder | null;
   sharedLoadNs: Nanoseconds;
 }
 
 /**
  * Chooses each model's back end, comparing both, and opens one session for all workers where they can
  * share it: the native back end with one thread per request. Then the weights are in memory once, and all
- * computing happens on the workers' own threads.
+ * computing happens on the workers' own threads. Encoders run on the back end of the decoders.
  */
 export async function openSessions(
   models: readonly RunModel[],
@@ -41,33 +43,53 @@ export async function openSessions(
   const close = () => {
     for (const { shared } of opened) shared?.close();
   };
+  let choice = { backend: 'native' as 'native' | 'node', reason: '' };
+  const sharing = async <Engine extends Decoder | Encoder>(
+    model: RunModel,
+    parity: Parity | null,
+    open: () => Promise<Engine>,
+  ): Promise<bigint | null> => {
+    const startedNs = process.hrtime.bigint();
+    const shared = choice.backend === 'native' && threads === 1 ? await open() : null;
+    const sharedLoadNs = shared ? Number(process.hrtime.bigint() - startedNs) : 0;
+    opened.push({ model, reason: choice.reason, parity, shared, sharedLoadNs });
+    return shared?.sharedHandle ?? null;
+  };
   try {
-    for (const model of models) {
-      const { id, folder } = model;
-      const choice = await chooseBackend(folder, { backend: asked, threads });
-      warnings.push(
-        ...choice.warnings.map((warning) => ({ ...warning, message: `${id}: ${warning.message}` })),
-      );
-      const { backend, reason, parity } = choice;
-      const startedNs = process.hrtime.bigint();
-      const shared =
-        backend === 'native' && threads === 1 ? await openDecoder(folder, { backend, threads }) : null;
-      const sharedLoadNs = shared ? Number(process.hrtime.bigint() - startedNs) : 0;
-      opened.push({ ...model, reason, parity, shared, sharedLoadNs });
-      workerModels.push({
-        id,
-        directory: folder.directory,
-        onnxPath: folder.onnxPath,
-        decoder: folder.decoder,
-        contextLength: folder.contextLength,
-        cost: folder.cost,
-        costOfAllLogits: folder.costOfAllLogits,
-        eosTokenIds: folder.eosTokenIds,
-        backend,
-        threads,
-        sharedHandle: shared?.sharedHandle ?? null,
-        needsTokenizer: cells.some((cell) => cell.model === id && cell.request.prompt.kind === 'text'),
-      });
+    for (const model of [...models].sort(decodersFirst)) {
+      const { id } = model;
+      if (model.kind === 'decoder') {
+        const { folder } = model;
+        const chosen = await chooseBackend(folder, { backend: asked, threads });
+        choice = chosen;
+        warnings.push(
+          ...chosen.warnings.map((warning) => ({ ...warning, message: `${id}: ${warning.message}` })),
+        );
+        const { backend } = choice;
+        const sharedHandle = await sharing(model, chosen.parity, () =>
+          openDecoder(folder, { backend, threads }),
+        );
+        const { decoder, costOfAllLogits, eosTokenIds } = folder;
+        workerModels.push({
+          ...common(model, backend, threads, sharedHandle),
+          kind: 'decoder',
+          decoder,
+          costOfAllLogits,
+          eosTokenIds,
+          needsTokenizer: readsText(id, cells),
+        });
+      } else {
+        const { folder, kind } = model;
+        const { backend } = choice;
+        const sharedHandle = await sharing(model, null, () => openEncoder(folder, { backend, threads }));
+        const { encoder, vocabulary } = folder;
+        workerModels.push({
+          ...common(model, backend, threads, sharedHandle),
+          kind,
+          encoder,
+          vocabulary,
+        });
+      }
     }
   } catch (thrown) {
     close();
@@ -75,20 +97,45 @@ export async function openSessions(
   }
   const records = (loaded: LoadedWorker) =>
     loaded.models.map((state): JournalModel => {
-      const { folder, reason, parity, sharedLoadNs } = opened.find(({ id }) => id === state.id)!;
+      const { model, reason, parity, sharedLoadNs } = opened.find((one) => one.model.id === state.id)!;
+      const { folder, kind, roles } = model;
       return {
         id: state.id,
         source: folder.source,
         sha256: folder.sha256,
         parameters: folder.cost.parameters,
         dtype: folder.dtype,
-        style: folder.style,
+        style: kind === 'decoder' ? folder.style : 'encoder',
         contextLength: folder.contextLength,
         engine: { ...state.record, backendReason: reason },
         cost: folder.cost,
         loadNs: sharedLoadNs + state.loadNs,
         parity,
+        roles,
       };
     });
   return { workerModels, warnings, records, close };
+}
+
+function decodersFirst(a: RunModel, b: RunModel): number {
+  return Number(a.kind !== 'decoder') - Number(b.kind !== 'decoder');
+}
+
+function common(
+  { id, folder }: RunModel,
+  backend: 'native' | 'node',
+  threads: number,
+  sharedHandle: bigint | null,
+) {
+  const { directory, onnxPath, contextLength, cost } = folder;
+  return { id, directory, onnxPath, contextLength, cost, backend, threads, sharedHandle };
+}
+
+/** Whether a request of the decoder's has a text for a prompt, or a stage that reads texts with it. */
+function readsText(id: string, cells: readonly PlannedCell[]): boolean {
+  return cells.some(({ model, request: { prompt, pipeline } }) => {
+    const takesPart = model === id || Object.values(pipeline?.models ?? {}).includes(id);
+    const textual = pipeline?.stages.some(({ type }) => type === 'safety' || type === 'retrieval') ?? false;
+    return takesPart && (prompt.kind === 'text' || textual);
+  });
 }

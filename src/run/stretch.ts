@@ -87,15 +87,12 @@ async function measureWith(
     patienceMs: patienceMs(expected.get(cell)!.prefillNs),
   });
 
-  for (const { id } of models) {
-    tell(onProgress, 'warm-up', `warming up ${id}`);
-    const cell = medianCell(
-      cells.filter(({ model }) => model === id),
-      (of) => expected.get(of)!.requestNs,
-    );
+  for (const alike of cellsByPipeline(cells)) {
+    const cell = medianCell(alike, (of) => expected.get(of)!.requestNs);
+    tell(onProgress, 'warm-up', `warming up ${cell.model}`);
     const startedNs = now();
     const count = await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
-    journal.append({ kind: 'warmup', model: id, requests: count, durationNs: now() - startedNs });
+    journal.append({ kind: 'warmup', model: cell.model, requests: count, durationNs: now() - startedNs });
   }
   const onFinished = measuringProgress(
     requests,
@@ -104,6 +101,18 @@ async function measureWith(
     onProgress,
   );
   await measure({ requests, pool, journal, limitsOf, cpuClock: openCpuClock(), now, signal, onFinished });
+}
+
+/** The cells of each model and pipeline, so that every model that takes part in any is warmed up. */
+function cellsByPipeline(cells: readonly PlannedCell[]): Iterable<PlannedCell[]> {
+  const groups = new Map<string, PlannedCell[]>();
+  for (const cell of cells) {
+    const key = JSON.stringify([cell.model, cell.request.pipeline?.name ?? null]);
+    const group = groups.get(key);
+    if (group) group.push(cell);
+    else groups.set(key, [cell]);
+  }
+  return groups.values();
 }
 
 /** The cell in the middle by what it takes: warm-up is neither too little nor too long. */

@@ -131,6 +131,8 @@ export const stageDrawSchema = z.strictObject({
   sampled: z.boolean().optional(),
   /** Of reasoning; absent where they are a share of a prompt that is yet to be tokenized. */
   tokens: count.optional(),
+  /** Of the acceptance of drafts. */
+  seed: z.int().optional(),
 });
 export type StageDraw = z.infer<typeof stageDrawSchema>;
 
@@ -142,7 +144,7 @@ export const requestPipelineSchema = z.strictObject({
   models: z.record(z.string(), z.string()),
   /** By the stage's name. */
   drawn: z.record(z.string(), stageDrawSchema),
-  /** Of what is drawn while the request runs: texts of system prompts and pieces, acceptance of drafts. */
+  /** Of the texts of system prompts, histories and pieces. */
   seed: z.int(),
 });
 export type RequestPipeline = z.infer<typeof requestPipelineSchema>;

@@ -29,6 +29,8 @@ export type TextTokenizer = Pick<Tokenizer, 'encode' | 'decode'>;
 
 /** A loaded model, ready to run requests on the calling thread. */
 export interface LoadedModel extends MeteredModel {
+  /** What the run calls it. */
+  id: string;
   eosTokenIds: readonly number[];
   /** Null where nothing of the run is text. */
   tokenizer: TextTokenizer | null;

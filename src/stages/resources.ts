@@ -1,18 +1,40 @@
+import type { CostModel } from '../core/cost.js';
+import type { Encoder } from '../engines/engine.js';
 import { PrefixCache } from './prefix-cache/prefix-cache.js';
-import type { LoadedModel } from './request.js';
+import type { LoadedModel, TextTokenizer } from './request.js';
+
+/** A loaded encoder, ready to read texts on the calling thread. */
+export interface LoadedEncoder {
+  /** What the run calls it. */
+  id: string;
+  encoder: Encoder;
+  cost: CostModel;
+  tokenizer: TextTokenizer;
+}
 
 /** What requests share on one worker: models by id, and what each keeps between requests. */
 export class Resources {
   readonly #decoders: ReadonlyMap<string, LoadedModel>;
+  readonly #encoders: ReadonlyMap<string, LoadedEncoder>;
   readonly #caches = new Map<LoadedModel, Map<string, PrefixCache>>();
 
-  constructor(decoders: ReadonlyMap<string, LoadedModel> = new Map()) {
+  constructor(
+    decoders: ReadonlyMap<string, LoadedModel> = new Map(),
+    encoders: ReadonlyMap<string, LoadedEncoder> = new Map(),
+  ) {
     this.#decoders = decoders;
+    this.#encoders = encoders;
   }
 
   decoder(id: string): LoadedModel {
     const model = this.#decoders.get(id);
     if (model === undefined) throw new Error(`this worker was not given the decoder ${id}`);
+    return model;
+  }
+
+  encoder(id: string): LoadedEncoder {
+    const model = this.#encoders.get(id);
+    if (model === undefined) throw new Error(`this worker was not given the encoder ${id}`);
     return model;
   }
 
