@@ -184,6 +184,20 @@ describe('report', () => {
   });
 });
 
+it('lets no result steer the terminal, in what is printed and what is refused', () => {
+  const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b2J';
+  const result = measured(1);
+  result.models[0]!.id = hostile;
+  result.warnings.push({ code: 'w', message: hostile, hint: hostile });
+  const printed = tokenwork('report', saved('hostile-names.json', result)).stdout;
+  const refused = tokenwork('report', saved('refused.json', { ...result, [hostile]: 1 })).stderr;
+  for (const text of [printed, refused]) {
+    expect(text).toContain('owned');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  }
+});
+
 describe('diff', () => {
   const baseline = saved('baseline.json', measured(1));
   const slower = saved('slower.json', measured(2, 1.3));

@@ -6,7 +6,13 @@
 import type { EngineRecord } from '../core/result.js';
 import type { Bytes } from '../core/units.js';
 
+/** What computes: this machine's CPU, or a GPU through one of ONNX Runtime's providers. */
+export const devices = ['cpu', 'webgpu', 'cuda'] as const;
+export type Device = (typeof devices)[number];
+
 export interface EngineOptions {
+  /** `cpu` where it is left out. */
+  device?: Device | undefined;
   /** Intra-op threads of the session. */
   threads: number;
   /** `auto`: the native back end where it loads, else the Node binding. */

@@ -23,7 +23,7 @@ export interface ModelFolder {
   directory: string;
   onnxPath: string;
   dtype: string;
-  /** `contrib` where attention is one of ONNX Runtime's own operators, else `standard`. */
+  /** `contrib` or `standard` where attention is one operator of ONNX Runtime or of ONNX, else `primitive`. */
   style: string;
   /** Positions the model was made for. */
   contextLength: number;
@@ -203,8 +203,7 @@ export function tiedEmbeddingsOf(config: Record<string, unknown>): { tiedEmbeddi
 
 /** Told by the attention: quantised products are contrib ops in either style. */
 function styleOf({ graph }: ModelProto): string {
-  const isContrib = graph.node?.some(
-    ({ domain, opType }) => domain === 'com.microsoft' && opType.endsWith('Attention'),
-  );
-  return isContrib ? 'contrib' : 'standard';
+  const attentions = graph.node?.filter(({ opType }) => opType.endsWith('Attention')) ?? [];
+  if (attentions.length === 0) return 'primitive';
+  return attentions.some(({ domain }) => domain === 'com.microsoft') ? 'contrib' : 'standard';
 }

@@ -16,7 +16,7 @@ export function renderComparison(
   { width, color }: { width: number; color: boolean },
 ): string {
   const colors = createColors(color);
-  const { configuration, geomean, cells, shape, notes } = comparisonTables(comparison);
+  const { configuration, geomean, cells, ceilings, shape, notes } = comparisonTables(comparison);
   const table = (columns: Column[]) =>
     columns[0]!.values.length === 0 ? '' : renderTable(fittingColumns(columns, width), width, colors.bold);
   const sections = [
@@ -24,6 +24,7 @@ export function renderComparison(
     table(configuration) || 'Both ran with the same settings.',
     table(geomean),
     table(cells),
+    table(ceilings),
     table(shape),
     colors.dim(notes.map((note) => wrap(note, width)).join('\n')),
   ];
@@ -35,12 +36,13 @@ export function renderComparisonMarkdown(
   comparison: Comparison,
   { baseline, candidate }: ComparedNames,
 ): string {
-  const { configuration, geomean, cells, shape, notes } = comparisonTables(comparison);
+  const { configuration, geomean, cells, ceilings, shape, notes } = comparisonTables(comparison);
   const sections = [
     `### tokenwork: ${plain(candidate)} against ${plain(baseline)}`,
     markdownTable(configuration) || 'Both ran with the same settings.',
     markdownTable(geomean),
     `<details><summary>By cell</summary>\n\n${markdownTable(cells)}\n\n</details>`,
+    markdownTable(ceilings),
     markdownTable(shape),
     ...notes.map((note) => `<sub>${plain(note)}</sub>`),
   ];

@@ -7,6 +7,7 @@ import type { WorkMetric } from '../core/work.js';
 import { formatCount, formatNumber, formatPercent } from './format.js';
 import { headline, leadingMetric, percent } from './headline.js';
 import { cellName, metricName } from './metric-name.js';
+import { renderStages } from './stage-text.js';
 import { type Column, fittingColumns, renderTable } from './terminal-table.js';
 import { wrap } from './wrap.js';
 
@@ -30,10 +31,10 @@ export function renderFindings(findings: Findings, { width, color }: FindingsTex
         ? ''
         : worst(uniformity.worstCells, findings, name, width, colors.bold),
       driverBars(uniformity, name, width, colors.bold),
-      stages(findings, width, colors.bold),
     );
   }
   sections.push(
+    ...renderStages(findings, { width, color }),
     colors.dim(
       notes(findings)
         .map((note) => wrap(note, width))
@@ -149,40 +150,6 @@ const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
 function bar(part: number, room: number): string {
   const steps = Math.round(part * room * 8);
   return '█'.repeat(Math.floor(steps / 8)) + eighths[steps % 8]!;
-}
-
-function stages({ stages: effects }: Findings, width: number, style: (text: string) => string): string {
-  const weighed = effects.filter(({ rangeEffectiveTokens }) => rangeEffectiveTokens !== null);
-  if (weighed.length === 0) return '';
-  const tokens = (value: number | null) => formatNumber(round(value, 1));
-  const columns: Column[] = [
-    { header: ['stage', ''], align: 'left', importance: 100, values: weighed.map(({ name }) => name) },
-    {
-      header: ['on the bill', ''],
-      align: 'left',
-      importance: 90,
-      values: weighed.map(({ visibility }) => visibility),
-    },
-    {
-      header: ['effective', 'tokens p5–p95'],
-      align: 'right',
-      importance: 95,
-      values: weighed.map(({ rangeEffectiveTokens }) => rangeEffectiveTokens!.map(tokens).join('–')),
-    },
-    {
-      header: ['of them', 'fixed'],
-      align: 'right',
-      importance: 70,
-      values: weighed.map(({ fixedEffectiveTokens }) => tokens(fixedEffectiveTokens)),
-    },
-    {
-      header: ['share', 'of work'],
-      align: 'right',
-      importance: 80,
-      values: weighed.map(({ shareOfWork }) => share(shareOfWork)),
-    },
-  ];
-  return renderTable(fittingColumns(columns, width), width, style);
 }
 
 function notes({ workload, notMeasured }: Findings): string[] {

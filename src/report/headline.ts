@@ -1,15 +1,12 @@
 import type { Driver } from '../analysis/drivers.js';
 import type { Findings } from '../analysis/findings.js';
+import { leadingOf } from '../analysis/leading-metric.js';
 import type { WorkMetric } from '../core/work.js';
 import { metricName } from './metric-name.js';
 
-/** What a request costs whoever runs it, nearest to money first. */
-const importance: readonly WorkMetric[] = ['energy', 'gpuTime', 'cpuTime', 'flops', 'bytesMoved'];
-
 /** The metric that the headline is about: the most telling of those measured. */
 export function leadingMetric({ uniformity }: Findings): WorkMetric | null {
-  const measured = Object.keys(uniformity) as WorkMetric[];
-  return importance.find((metric) => measured.includes(metric)) ?? measured[0] ?? null;
+  return leadingOf(Object.keys(uniformity) as WorkMetric[]);
 }
 
 /** The one sentence anyone understands, with the noise and the interval that let it be believed. */

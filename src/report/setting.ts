@@ -1,5 +1,12 @@
 import type { Ceilings, ModelRecord, Result } from '../core/result.js';
-import { formatBytes, formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
+import {
+  capitalized,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatNumber,
+  formatPercent,
+} from './format.js';
 import { metricName } from './metric-name.js';
 
 /** What was run, where and on what: the lines above the table. */
@@ -79,10 +86,6 @@ export function conservation(result: Result): string[] {
       );
     },
   );
-}
-
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** What this run could not measure, and what would help. */

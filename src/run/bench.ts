@@ -73,7 +73,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
       finished: new Set(),
       crashes: new Map(),
       options,
-      onReady: ({ loaded, records, warnings }) =>
+      onReady: ({ loaded, records, sensors, warnings }) =>
         journal.append({
           kind: 'header',
           version: journalVersion,
@@ -84,7 +84,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
           settings,
           tool: { name: 'tokenwork', ...options.tool },
           hardware: { ...inventory.hardware, ceilings },
-          environment: environmentOf(inventory, loaded),
+          environment: environmentOf(inventory, loaded, sensors),
           models: records,
           metrics: metricsTable(loaded),
           cells,
@@ -122,14 +122,14 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
   const prepared = await prepareResumed(header, options);
   refuseOtherModels(header, prepared.models);
   const inventory = await takeInventory();
-  const { rows, crashes, lastNs } = stateOf(contents);
+  const { rows, crashes, clockNs } = stateOf(contents);
   const journal = Journal.reopen(journalPath, contents.validBytes);
   try {
     const ceilings = header.hardware.ceilings;
     await runStretch({
       prepared,
       journal,
-      originNs: process.hrtime.bigint() - BigInt(Math.ceil(lastNs)),
+      originNs: process.hrtime.bigint() - BigInt(Math.ceil(clockNs)),
       ceilings,
       finished: new Set(rows.keys()),
       crashes,

@@ -11,6 +11,7 @@ import {
 import { metricSchema } from '../core/work.js';
 import { dtypes } from '../models/dtype.js';
 import { requestPipelineSchema } from '../stages/pipeline.js';
+import { samplingEntries } from './journal-samples.js';
 
 /** What a run was asked to do; what resuming it must repeat. */
 const settingsSchema = z.strictObject({
@@ -37,6 +38,14 @@ const settingsSchema = z.strictObject({
   seed: z.int(),
   warmup: z.int().nonnegative(),
   deadlineMs: z.number().positive().nullable(),
+  sampling: z.strictObject({
+    /** `auto`, `none`, `recorded:FILE`, or `custom` for sensors that were given by name. */
+    sensors: z.string(),
+    /** Whether requests are repeated until a window is long enough for their energy. */
+    energy: z.boolean(),
+    /** Whether the sharing among concurrent requests is held against the same requests alone. */
+    validate: z.boolean(),
+  }),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
@@ -118,7 +127,18 @@ export const entrySchema = z.discriminatedUnion('kind', [
     row: rowSchema,
     /** CPU time of the process since this stretch of measuring began. */
     processCpuNs: z.number(),
+    /** When its worker was free again. */
+    endedNs: z.number().optional(),
+    /** Where it ran several times in a row: how often, until when, with how much CPU time in all. */
+    window: z
+      .strictObject({
+        runs: z.int().min(2),
+        endedNs: z.number(),
+        cpuTimeNs: z.number().nullable(),
+      })
+      .optional(),
   }),
+  ...samplingEntries,
   /** The machine, looked at once more after the requests. */
   z.strictObject({ kind: z.literal('ceilings'), ceilings: ceilingsSchema }),
   /** Measuring ended in good order; what was started and has no row was stopped, and did not crash. */

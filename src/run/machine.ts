@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Result, Warning } from '../core/result.js';
-import { findCounters } from '../sensors/energy.js';
 import type { Inventory } from '../sensors/inventory.js';
 import type { Settings } from './journal-entry.js';
+import type { SampledSensor } from './journal-samples.js';
 import type { LoadedWorker, SensorState } from './protocol.js';
 
 /** Packages whose version decides what is measured. */
@@ -14,6 +14,7 @@ const packages = ['onnxruntime-node', 'koffi', 'piscina', '@huggingface/transfor
 export function environmentOf(
   inventory: Inventory,
   { models, peakMemory }: LoadedWorker,
+  sampled: readonly SampledSensor[],
 ): Result['environment'] {
   return {
     node: process.version,
@@ -22,7 +23,11 @@ export function environmentOf(
     sensors: [
       sensorRecord('cpu-time', models[0]!.cpuTime),
       sensorRecord('peak-memory', peakMemory),
-      ...findCounters(),
+      // Numbers of channels are the journal's own.
+      ...sampled.map(({ channels, ...sensor }) => ({
+        ...sensor,
+        channels: channels.map(({ id: _, ...channel }) => channel),
+      })),
     ],
     virtualization: inventory.virtualization,
     usableCores: inventory.usableCores,

@@ -3,8 +3,16 @@ import type { Nanoseconds } from '../core/units.js';
 import type { Dtype } from '../models/dtype.js';
 import type { Suite } from '../workload/suite.js';
 import type { Settings } from './journal-entry.js';
+import type { SensorChoice } from './sensor-choice.js';
 
-export type BenchPhase = 'models' | 'machine' | 'loading' | 'warm-up' | 'measuring' | 'writing';
+export type BenchPhase =
+  | 'models'
+  | 'machine'
+  | 'loading'
+  | 'warm-up'
+  | 'measuring'
+  | 'validating'
+  | 'writing';
 
 export interface BenchProgress {
   phase: BenchPhase;
@@ -38,6 +46,14 @@ export interface BenchOptions {
   /** Requests per worker and model that are run and discarded first. */
   warmup?: number | undefined;
   deadlineMs?: number | undefined;
+  /** What is sampled beside the requests; `auto` by default. */
+  sensors?: SensorChoice | undefined;
+  /** How long counters are watched before the first request, to see how often they tick; 1 s by default. */
+  calibrateForNs?: Nanoseconds | undefined;
+  /** Repeats each request until a window is long enough for its energy to be told. */
+  energy?: boolean | undefined;
+  /** Holds the sharing of counters among concurrent requests against the same requests alone. */
+  validateAttribution?: boolean | undefined;
   /** Where the result goes; by default into the working directory, named after suite and time. */
   out?: string | undefined;
   /** The journal, or the incomplete result, of a run to go on with. */

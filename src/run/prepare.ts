@@ -16,6 +16,7 @@ import { loadSuite, type Suite } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
+import { type ChosenSensors, chosenSensors, namedChoice, type SensorChoice } from './sensor-choice.js';
 
 /** A model of a run, under the name that cells and pipelines call it by. */
 export type RunModel = { id: string; roles: string[] } & (
@@ -30,6 +31,7 @@ export interface PreparedRun {
   models: RunModel[];
   cells: PlannedCell[];
   questions: Question[];
+  sensors: ChosenSensors;
   warnings: Warning[];
 }
 
@@ -44,6 +46,9 @@ const defaultWarmup = 2;
  * trace and resolving a model throw, or TokenworkError `no-model`.
  */
 export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
+  const { sensors = 'auto', energy = false, validateAttribution: validate = false } = options;
+  refuseUnsampled(options);
+  const chosen = chosenSensors(sensors);
   const workload = await readWorkload(options);
   const wanted = wantedModels(workload.suite, options);
   if (wanted.length === 0) {
@@ -74,18 +79,39 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
       pipeline: options.pipeline ?? null,
       backend: options.backend ?? 'auto',
       threads: options.threads ?? 1,
-      concurrency: options.concurrency ?? plan.concurrency,
+      // Sharing takes two.
+      concurrency: options.concurrency ?? Math.max(plan.concurrency, validate ? 2 : 1),
       repetitions: options.repetitions ?? plan.repetitions,
       seed: plan.seed,
       warmup: options.warmup ?? defaultWarmup,
       deadlineMs: options.deadlineMs ?? null,
+      sampling: { sensors: namedChoice(sensors), energy, validate },
     },
     suite: plan.suite,
     models: used,
     cells: plan.cells,
     questions: plan.questions,
+    sensors: chosen,
     warnings: [...plan.warnings, ...used.flatMap(({ folder }) => folder.notices)],
   };
+}
+
+function refuseUnsampled({ sensors, energy, validateAttribution, concurrency }: BenchOptions): void {
+  const asked = energy ? '--energy' : validateAttribution ? '--validate-attribution' : null;
+  if (asked !== null && sensors === 'none') {
+    throw new TokenworkError(
+      'bad-option',
+      `${asked} needs sensors, and --sensors none leaves out all of them.`,
+      'Leave out one of the two.',
+    );
+  }
+  if (validateAttribution && concurrency === 1) {
+    throw new TokenworkError(
+      'bad-option',
+      '--validate-attribution holds concurrent requests against the same alone, and --concurrency 1 has none.',
+      'Use --concurrency 2 or more.',
+    );
+  }
 }
 
 interface Workload {
@@ -131,7 +157,8 @@ export async function prepareResumed(header: JournalHeader, options: BenchOption
   });
   const resolved = await resolveModels(wanted, options);
   const models = settings.models.map(({ id }, index) => ({ ...resolved[index]!, id }));
-  return { settings, suite, models, cells, questions, warnings };
+  const sensors = chosenSensors(options.sensors ?? (settings.sampling.sensors as SensorChoice));
+  return { settings, suite, models, cells, questions, sensors, warnings };
 }
 
 /** The chat models, and behind them what the pipelines ask for; a model asked for as both is one. */

@@ -4,6 +4,7 @@ import type { Warning } from '../core/result.js';
 import type { ModelFolder } from '../models/folder.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
+import { namedChoice } from './sensor-choice.js';
 
 interface Difference {
   what: string;
@@ -39,6 +40,12 @@ export function refuseOtherOptions({ settings }: JournalHeader, options: BenchOp
       now: options.models?.length ? options.models.join(', ') : undefined,
     },
   ];
+  const { sampling } = settings;
+  asked.push(
+    { what: 'sensors', before: sampling.sensors, now: options.sensors && namedChoice(options.sensors) },
+    { what: 'energy', before: sampling.energy, now: options.energy },
+    { what: 'validate-attribution', before: sampling.validate, now: options.validateAttribution },
+  );
   const simple = [
     'backend',
     'threads',

@@ -2,7 +2,7 @@ import type { Nanoseconds } from '../core/units.js';
 import type { AbsenceReason } from '../core/work.js';
 
 /** An amount over a window of time, or why there is none. */
-type WindowFigure =
+export type WindowFigure =
   | {
       value: number;
       /** Between these two the true amount lies, by the argument of the method. */
@@ -37,6 +37,16 @@ export const sharpWindowNs = (counterPeriodNs: Nanoseconds): Nanoseconds => enou
 export function repetitionsFor(requestNs: Nanoseconds, counterPeriodNs: Nanoseconds): number {
   return Math.max(1, Math.ceil(sharpWindowNs(counterPeriodNs) / requestNs));
 }
+
+/** The worst case that a figure of a single request may have, as a share of it. */
+const looseAtMost = 0.1;
+
+/**
+ * Whether a figure is worth stating: by its own bounds it is within a tenth. A regular counter that moved
+ * ten times in the window is so, and in fact much nearer the truth.
+ */
+export const isSharp = (figure: WindowFigure): boolean =>
+  figure.value !== null && (figure.high - figure.low) / 2 <= looseAtMost * figure.value;
 
 export function checkWindow(startNs: Nanoseconds, endNs: Nanoseconds): void {
   if (!(endNs > startNs)) throw new RangeError(`a window from ${startNs} to ${endNs} ns is empty`);

@@ -8,10 +8,11 @@ import { formatDuration } from '../../report/format.js';
 import { renderRun } from '../../report/run-report.js';
 import { runBench } from '../../run/bench.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
+import { parseSensorChoice, type SensorChoice } from '../../run/sensor-choice.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
-import { printData, terminalOf } from '../terminal.js';
+import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
 
 // Beyond these a run measures nothing but the scheduler, and can take the machine down with it.
@@ -32,6 +33,9 @@ interface BenchFlags {
   warmup?: number;
   seed?: number;
   deadline?: number;
+  sensors?: SensorChoice;
+  energy?: boolean;
+  validateAttribution?: boolean;
   out?: string;
   resume?: string;
   json?: boolean;
@@ -67,6 +71,19 @@ export function benchCommand(): Command {
     .option('--warmup <n>', 'requests per worker and model that are run first and discarded', wholeNumber(0))
     .option('--seed <n>', 'of the order of the requests and of their prompts', wholeNumber(0))
     .option('--deadline <seconds>', 'stop a request that takes longer, and count it as failed', seconds)
+    .option(
+      '--sensors <which>',
+      'what is sampled beside the requests: auto (all there is), none, or recorded:FILE (a recorded session in place of this machine)',
+      sensors,
+    )
+    .option(
+      '--energy',
+      'repeat each request until a window is long enough for its energy to be read; rows carry the mean',
+    )
+    .option(
+      '--validate-attribution',
+      'run the same requests alone as well, and say how far sharing counters among concurrent ones is off',
+    )
     .option('--out <file>', 'where the result goes (- for stdout; default: ./tokenwork-SUITE-TIME.json)')
     .option('--resume <file>', 'go on with a run that was cut short: its journal or its incomplete result')
     .option('--json', 'print the result to stdout, and nothing else')
@@ -110,6 +127,9 @@ async function bench(flags: BenchFlags): Promise<void> {
     seed: flags.seed,
     warmup: flags.warmup,
     deadlineMs: flags.deadline === undefined ? undefined : flags.deadline * 1000,
+    sensors: flags.sensors,
+    energy: flags.energy,
+    validateAttribution: flags.validateAttribution,
     out: flags.out === '-' ? undefined : flags.out,
     resume: flags.resume,
     command: `tokenwork ${process.argv.slice(2).join(' ')}`,
@@ -125,8 +145,8 @@ async function bench(flags: BenchFlags): Promise<void> {
       await printData(`${JSON.stringify(result)}\n`);
     } else {
       const terminal = terminalOf(process.stdout);
-      await printData(`${renderRun(result, { ...terminal, savedAt: path })}\n`);
-      await printData(renderFindings(findingsOf(result), terminal));
+      await printData(withoutControls(`${renderRun(result, { ...terminal, savedAt: path })}\n`));
+      await printData(withoutControls(renderFindings(findingsOf(result), terminal)));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } finally {
@@ -147,6 +167,12 @@ function seconds(value: string): number {
   const number = Number(value);
   if (value.trim() !== '' && Number.isFinite(number) && number > 0) return number;
   throw new InvalidArgumentError('Use a number of seconds above 0.');
+}
+
+function sensors(value: string): SensorChoice {
+  const choice = parseSensorChoice(value);
+  if (choice !== null) return choice;
+  throw new InvalidArgumentError('Use auto, none, or recorded:FILE.');
 }
 
 function nothingMeasured(path: string): TokenworkError {

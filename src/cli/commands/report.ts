@@ -2,8 +2,8 @@ import { Command } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
 import { renderFindings } from '../../report/findings-text.js';
 import { renderRun } from '../../report/run-report.js';
-import { readResultFile } from '../result-file.js';
-import { printData, terminalOf } from '../terminal.js';
+import { readResultFiles } from '../result-file.js';
+import { printData, terminalOf, withoutControls } from '../terminal.js';
 
 export function reportCommand(): Command {
   return new Command('report')
@@ -16,7 +16,7 @@ export function reportCommand(): Command {
 }
 
 async function report(paths: string[], { json = false }: { json?: boolean }): Promise<void> {
-  const results = await Promise.all(paths.map(readResultFile));
+  const results = await readResultFiles(paths);
   if (json) {
     const findings = results.map((result) => findingsOf(result));
     await printData(`${JSON.stringify(findings.length === 1 ? findings[0] : findings, null, 2)}\n`);
@@ -25,6 +25,6 @@ async function report(paths: string[], { json = false }: { json?: boolean }): Pr
   const terminal = terminalOf(process.stdout);
   for (const [index, result] of results.entries()) {
     const text = `${renderRun(result, { ...terminal, savedAt: paths[index] })}\n${renderFindings(findingsOf(result), terminal)}`;
-    await printData(index === 0 ? text : `\n${text}`);
+    await printData(withoutControls(index === 0 ? text : `\n${text}`));
   }
 }

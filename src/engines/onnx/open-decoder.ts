@@ -33,6 +33,7 @@ export async function openDecoder(
   options: EngineOptions & { sharedHandle?: bigint },
 ): Promise<Decoder> {
   const { backend, reason } = chosenBackend(options.backend);
+  if (options.device !== undefined && options.device !== 'cpu') return openOnGpu(model, options, backend);
   if (backend === 'node') return NodeDecoder.load(model, { ...options, backendReason: reason });
   try {
     return new NativeDecoder(model, { ...options, backendReason: reason });
@@ -44,6 +45,21 @@ export async function openDecoder(
       backendReason: `the native back end is not available: ${messageOf(error)}`,
     });
   }
+}
+
+/** Only the C API keeps the KV cache where it is computed and lets us say what is read back. */
+function openOnGpu(
+  model: DecoderModel,
+  options: EngineOptions & { sharedHandle?: bigint },
+  backend: EngineOptions['backend'],
+): Decoder {
+  if (backend === 'node')
+    throw new TokenworkError(
+      'device-needs-native',
+      `The Node binding was asked for, and it runs models on the CPU only.`,
+      'Leave out --backend, or run with --device cpu.',
+    );
+  return new NativeDecoder(model, { ...options, backendReason: 'the C API keeps the KV cache on the GPU' });
 }
 
 function chosenBackend(asked: EngineOptions['backend']): {

@@ -14,13 +14,13 @@ import { requireStyle, type Style } from './style.js';
 import { elementType, floatTypeOf } from './tensor.js';
 
 /** The standard opset each style is written in; Attention and its kin came with 23. */
-const opsetOf: Record<Style, number> = { contrib: 21, standard: 23 };
+const opsetOf: Record<Style, number> = { contrib: 21, standard: 23, primitive: 23 };
 
 /**
  * Writes the whole decoder: int64 input_ids [batch, new], attention_mask [batch, past + new] and a KV
  * cache [batch, kvHeads, past, headDim] per layer in; fp32 logits [batch, new, vocabulary] and the grown
  * cache out. position_ids is an input where nothing in the graph derives positions: for learned ones,
- * and in the standard style. Throws TokenworkError `style-unsupported`.
+ * and in every style but contrib. Throws TokenworkError `style-unsupported`.
  */
 export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Style }): GraphBuilder {
   requireStyle(recipe, options.style);
@@ -29,7 +29,7 @@ export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Sty
   const ids = graph.input('input_ids', elementType.int64, ['batch_size', 'sequence_length']);
   const mask = graph.input('attention_mask', elementType.int64, ['batch_size', 'total_sequence_length']);
   const positions =
-    recipe.ropeTheta === null || options.style === 'standard'
+    recipe.ropeTheta === null || options.style !== 'contrib'
       ? graph.input('position_ids', elementType.int64, ['batch_size', 'sequence_length'])
       : '';
   graph.output('logits', elementType.float, ['batch_size', 'sequence_length', recipe.vocabulary]);

@@ -18,6 +18,7 @@ export const header: JournalHeader = {
     seed: 1,
     warmup: 2,
     deadlineMs: null,
+    sampling: { sensors: 'none', energy: false, validate: false },
   },
   tool: { name: 'tokenwork', version: '0.1.0', commit: null },
   hardware: {

@@ -2,10 +2,11 @@ import { TokenworkError } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
-import type { Decoder, Sequence } from '../../engine.js';
+import type { Decoder, Device, Sequence } from '../../engine.js';
 import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
 import { type Address, check, fatalSeverity, type OrtApi, ortApi } from './api.js';
-import { NativeSequence, StepNames } from './sequence.js';
+import { DeviceSlices } from './device-slice.js';
+import { type DeviceTools, NativeSequence, StepNames } from './sequence.js';
 import { NativeSession } from './session.js';
 
 /**
@@ -40,6 +41,7 @@ export class NativeDecoder implements Decoder {
   readonly #session: NativeSession;
   readonly #graph: DecoderGraph;
   readonly #names: StepNames;
+  readonly #tools: DeviceTools | null;
   #closed = false;
 
   /**
@@ -47,9 +49,15 @@ export class NativeDecoder implements Decoder {
    */
   constructor(
     model: { onnxPath: string; decoder: DecoderGraph; contextLength: number },
-    options: { threads: number; sharedHandle?: bigint; backendReason: string },
+    options: {
+      threads: number;
+      device?: Device | undefined;
+      sharedHandle?: bigint;
+      profilePrefix?: string;
+      backendReason: string;
+    },
   ) {
-    const { threads, sharedHandle } = options;
+    const { threads, device = 'cpu', sharedHandle, profilePrefix } = options;
     if (sharedHandle !== undefined && threads > 1)
       throw new TokenworkError(
         'shared-session-threads',
@@ -58,10 +66,12 @@ export class NativeDecoder implements Decoder {
       );
     this.#session =
       sharedHandle === undefined
-        ? NativeSession.load(model.onnxPath, threads)
-        : NativeSession.share(sharedHandle);
+        ? NativeSession.load(model.onnxPath, { threads, device, profilePrefix })
+        : NativeSession.share(sharedHandle, device);
     this.#graph = model.decoder;
     this.#names = new StepNames(model.decoder);
+    this.#tools =
+      device === 'cpu' ? null : { slices: new DeviceSlices(device), known: { allPositions: null } };
     this.vocabulary = model.decoder.vocabulary;
     this.contextLength = model.contextLength;
     this.kvBytesPerPosition = kvBytesPerPosition(model.decoder.layers);
@@ -72,7 +82,7 @@ export class NativeDecoder implements Decoder {
       name: 'onnx',
       backend: 'native',
       backendReason: options.backendReason,
-      device: 'cpu',
+      device,
       threads,
       sharedSession: sharedHandle !== undefined,
       version: this.#session.api.version,
@@ -85,13 +95,26 @@ export class NativeDecoder implements Decoder {
     checkSequenceShape(shape, this.contextLength);
     // A termination that came too late for the request before must not stop this one.
     this.#session.api.runOptionsUnsetTerminate(this.terminationHandle);
-    return new NativeSequence(this.#session, this.#graph, this.#names, this.terminationHandle, shape);
+    return new NativeSequence(
+      this.#session,
+      this.#graph,
+      this.#names,
+      this.terminationHandle,
+      shape,
+      this.#tools,
+    );
+  }
+
+  /** Writes the profile that was asked for by `profilePrefix`, and returns its path. */
+  endProfile(): string {
+    return this.#session.endProfile();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     idleRunOptions.push(this.terminationHandle);
+    this.#tools?.slices.close();
     this.#session.close();
   }
 }

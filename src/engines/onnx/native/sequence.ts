@@ -5,6 +5,9 @@ import { checkExport, importedPositions } from '../kv-transfer.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 import { type Address, check } from './api.js';
 import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
+import { DeviceAlternatingCache, DeviceInPlaceCache } from './device-cache.js';
+import { DeviceLogitsOutput, type LogitsKnowledge } from './device-logits.js';
+import type { DeviceSlices } from './device-slice.js';
 import { IndexTensor } from './index-tensor.js';
 import { LogitsOutput } from './logits-output.js';
 import { NativeNames } from './memory.js';
@@ -33,6 +36,12 @@ export class StepNames {
   }
 }
 
+/** What the sequences of a decoder on a GPU share. */
+export interface DeviceTools {
+  slices: DeviceSlices;
+  known: LogitsKnowledge;
+}
+
 export class NativeSequence implements Sequence {
   readonly batch: number;
   readonly capacity: number;
@@ -41,7 +50,7 @@ export class NativeSequence implements Sequence {
   readonly #names: StepNames;
   readonly #runOptions: Address;
   readonly #cache: KvCache;
-  readonly #logits: LogitsOutput;
+  readonly #logits: LogitsOutput | DeviceLogitsOutput;
   readonly #ids: IndexTensor;
   readonly #mask: IndexTensor | null;
   readonly #positions: IndexTensor | null;
@@ -61,6 +70,7 @@ export class NativeSequence implements Sequence {
     names: StepNames,
     runOptions: Address,
     shape: { batch: number; capacity: number },
+    tools: DeviceTools | null,
   ) {
     const { batch, capacity } = shape;
     this.batch = batch;
@@ -70,9 +80,20 @@ export class NativeSequence implements Sequence {
     this.#names = names;
     this.#runOptions = runOptions;
     this.#kvBytesPerPosition = kvBytesPerPosition(graph.layers);
-    const Cache = graph.cacheInPlace ? InPlaceCache : AlternatingCache;
-    this.#cache = new Cache(session, graph.layers, batch, capacity);
-    this.#logits = new LogitsOutput(session, graph, batch);
+    const { deviceMemory: memory } = session;
+    if (tools === null || memory === null) {
+      const Cache = graph.cacheInPlace ? InPlaceCache : AlternatingCache;
+      this.#cache = new Cache(session, graph.layers, batch, capacity);
+      this.#logits = new LogitsOutput(session, graph, batch);
+    } else {
+      const Cache = graph.cacheInPlace ? DeviceInPlaceCache : DeviceAlternatingCache;
+      const { slices } = tools;
+      const { layers } = graph;
+      this.#cache = session.exclusively(
+        () => new Cache({ session, memory, slices, layers, batch, capacity }),
+      );
+      this.#logits = new DeviceLogitsOutput(session, { memory, ...tools }, graph, batch);
+    }
     const tensor = (input: IndexInput | null, columns: number) =>
       input === null ? null : new IndexTensor(session, input, batch, columns);
     this.#ids = tensor(graph.inputIds, capacity)!;
@@ -99,12 +120,16 @@ export class NativeSequence implements Sequence {
   async step(tokenIds: BigInt64Array, keep: 'last' | 'all' = 'last'): Promise<Logits> {
     if (this.#closed) throw closedError('sequence');
     const newTokens = newTokensOf(tokenIds, this, this.#graph.vocabulary);
+    return this.#session.exclusively(() => this.#step(tokenIds, newTokens, keep));
+  }
+
+  #step(tokenIds: BigInt64Array, newTokens: number, keep: 'last' | 'all'): Logits {
     const total = this.#length + newTokens;
     this.#logitsToKeep?.fill(keep === 'all' ? newTokens : 1);
     this.#bindIndices(tokenIds, newTokens, total);
     this.#cache.bind(total, this.#past, this.#present);
     const outputs = this.#outputs;
-    outputs[0] = this.#logits.target(newTokens);
+    outputs[0] = this.#logits.target(newTokens, keep);
     const { inputs, outputs: outputNames } = this.#names;
     const { api, address, subnormals } = this.#session;
     subnormals?.begin();
@@ -135,7 +160,7 @@ export class NativeSequence implements Sequence {
     if (!Number.isInteger(length) || length < 0 || length > this.#length)
       throw new RangeError(`cannot truncate a sequence of ${this.#length} positions to ${length}`);
     if (length === this.#length) return;
-    this.#cache.truncate(this.#length, length);
+    this.#session.exclusively(() => this.#cache.truncate(this.#length, length));
     this.#length = length;
   }
 
@@ -156,8 +181,10 @@ export class NativeSequence implements Sequence {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cache.close();
-    this.#logits.close();
+    this.#session.exclusively(() => {
+      this.#cache.close();
+      this.#logits.close();
+    });
     for (const tensor of [this.#ids, this.#mask, this.#positions, this.#logitsToKeep]) tensor?.close();
   }
 
