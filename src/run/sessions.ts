@@ -4,6 +4,7 @@ import type { Decoder, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { openEncoder } from '../engines/onnx/open-encoder.js';
 import { chooseBackend, type Parity } from '../engines/onnx/parity.js';
+import { plainChat, readsText } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { JournalModel, Settings } from './journal-entry.js';
 import type { RunModel } from './prepare.js';
@@ -76,7 +77,7 @@ export async function openSessions(
           decoder,
           costOfAllLogits,
           eosTokenIds,
-          needsTokenizer: readsText(id, cells),
+          needsTokenizer: needsTokenizer(id, cells),
         });
       } else {
         const { folder, kind } = model;
@@ -131,11 +132,10 @@ function common(
   return { id, directory, onnxPath, contextLength, cost, backend, threads, sharedHandle };
 }
 
-/** Whether a request of the decoder's has a text for a prompt, or a stage that reads texts with it. */
-function readsText(id: string, cells: readonly PlannedCell[]): boolean {
-  return cells.some(({ model, request: { prompt, pipeline } }) => {
-    const takesPart = model === id || Object.values(pipeline?.models ?? {}).includes(id);
-    const textual = pipeline?.stages.some(({ type }) => type === 'safety' || type === 'retrieval') ?? false;
-    return takesPart && (prompt.kind === 'text' || textual);
+/** Whether a request that the decoder takes part in has a text for a prompt, or a stage that reads texts. */
+function needsTokenizer(id: string, cells: readonly PlannedCell[]): boolean {
+  return cells.some(({ model, request: { prompt, pipeline = plainChat } }) => {
+    const takesPart = model === id || Object.values(pipeline.models).includes(id);
+    return takesPart && (prompt.kind === 'text' || readsText(pipeline));
   });
 }

@@ -13,12 +13,13 @@ import type { Absence } from '../sensors/absence.js';
 import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../sensors/cpu-time.js';
 import { openPeakMemory, type PeakMemory } from '../sensors/memory.js';
 import type { RequestControl } from '../stages/meter.js';
+import { plainChat, readsText } from '../stages/pipeline.js';
 import type { LoadedModel } from '../stages/request.js';
 import { type LoadedEncoder, Resources } from '../stages/resources.js';
 import { prepareRequest, runRequest } from '../stages/run-request.js';
 import { syntheticTokenIds } from '../stages/synthetic-tokens.js';
-import type { Prompt } from '../stages/tokenization.js';
-import type { PromptSpec } from '../workload/plan.js';
+import { type Prompt, tokenizerOf } from '../stages/tokenization.js';
+import type { RequestSpec } from '../workload/plan.js';
 import {
   controlFields,
   type LoadedWorker,
@@ -88,7 +89,7 @@ export async function run(task: RunTask): Promise<RunReply> {
   const chat = resources.decoder(task.modelId);
   const request = {
     ...task.request,
-    prompt: promptOf(task.request.prompt, chat),
+    prompt: promptOf(task.request, chat),
     deadlineNs: task.deadlineNs,
   };
   const prepared = await prepareRequest(request, chat, resources);
@@ -128,13 +129,18 @@ function openingOptions({ backend, threads, sharedHandle }: WorkerDecoder | Work
   return { backend, threads, ...(sharedHandle !== null && { sharedHandle }) };
 }
 
-/** A synthetic prompt has a text where the model's tokenizer is there to make one. */
-function promptOf(prompt: PromptSpec, { decoder, eosTokenIds, tokenizer }: LoadedModel): Prompt {
+/** A synthetic prompt is made into a text as well where a stage reads it as one. */
+function promptOf(
+  { prompt, pipeline = plainChat }: RequestSpec,
+  { decoder, eosTokenIds, tokenizer }: LoadedModel,
+): Prompt {
   if (prompt.kind === 'text') return prompt;
   const { tokens, seed } = prompt;
   const { vocabulary } = decoder;
   const ids = syntheticTokenIds({ tokens, seed, vocabulary, avoid: eosTokenIds });
-  return tokenizer === null ? { kind: 'ids', ids } : { kind: 'ids', ids, text: tokenizer.decode(ids) };
+  return readsText(pipeline)
+    ? { kind: 'ids', ids, text: tokenizerOf(tokenizer).decode(ids) }
+    : { kind: 'ids', ids };
 }
 
 function controlOver(control: Int32Array): RequestControl {

@@ -161,6 +161,11 @@ export function policyOf<Type extends PolicyType>(
   return stages.find((stage): stage is PolicyOf<Type> => stage.type === type);
 }
 
+/** Whether a stage reads the prompt or the completion as a text. */
+export function readsText({ stages }: Pick<RequestPipeline, 'stages'>): boolean {
+  return stages.some(({ type }) => type === 'safety' || type === 'retrieval');
+}
+
 /** What happens to a request where nothing else is said. */
 export const plainChat: RequestPipeline = {
   name: 'plain-chat',

@@ -16,7 +16,7 @@ export async function runSafety(policy: PolicyOf<'safety'>, state: RequestState)
   const { pipeline, resources, ledger } = state;
   const name = nameOf(policy);
   const draw = pipeline.drawn[name] ?? {};
-  const text = policy.on === 'prompt' ? promptText(state) : completionText(state);
+  const text = checkedText(policy, state);
   const matched = lexicalFilter(text);
   const classifier =
     policy.classifier === null ? null : resources.encoder(pipeline.models[policy.classifier]!);
@@ -32,7 +32,8 @@ export async function runSafety(policy: PolicyOf<'safety'>, state: RequestState)
     detail: { flagged, ...(flagged && { flaggedBy: matched ? 'word list' : 'workload' }) },
   });
   if (policy.verifier === null || policy.verify === 'never') return;
-  const verifier = policy.verifier === 'chat' ? state.chat : resources.decoder(pipeline.models[policy.verifier]!);
+  const verifier =
+    policy.verifier === 'chat' ? state.chat : resources.decoder(pipeline.models[policy.verifier]!);
   const verified = isVerified(policy, flagged, draw);
   const tokens = verified ? await verify(text, policy, verifier, state) : 0;
   ledger.close({
@@ -47,12 +48,17 @@ export async function runSafety(policy: PolicyOf<'safety'>, state: RequestState)
 }
 
 function isVerified({ verify }: PolicyOf<'safety'>, flagged: boolean, { sampled }: StageDraw): boolean {
-  return verify === 'always' || (verify === 'when-flagged' && flagged) || (verify === 'sampled' && sampled === true);
+  return (
+    verify === 'always' ||
+    (verify === 'when-flagged' && flagged) ||
+    (verify === 'sampled' && sampled === true)
+  );
 }
 
-function promptText({ input, chat }: RequestState): string {
-  const text = textOf(input.prompt);
-  return text ?? tokenizerOf(chat.tokenizer).decode(tokenIdsOf(input.prompt));
+/** Throws TokenworkError `tokenizer-missing` where the prompt is mere ids. */
+function checkedText(policy: PolicyOf<'safety'>, { input, chat, completions }: RequestState): string {
+  if (policy.on === 'completion') return tokenizerOf(chat.tokenizer).decode(completions[0]!);
+  return textOf(input.prompt) ?? tokenizerOf<string>(null);
 }
 
 /** Reads the text in windows of the classifier's context. Returns the positions it evaluated. */
@@ -65,6 +71,19 @@ async function classify(text: string, classifier: LoadedEncoder, { meter }: Requ
     positions += window.length;
   }
   return positions;
+}
+
+/** Pieces of a text's ids that fit the context, each with the special tokens that begin and end the whole. */
+export function windowsOf(ids: readonly number[], contextLength: number): number[][] {
+  if (ids.length <= contextLength) return [[...ids]];
+  const [first, last] = [ids[0]!, ids.at(-1)!];
+  const inner = ids.slice(1, -1);
+  const room = contextLength - 2;
+  return Array.from({ length: Math.ceil(inner.length / room) }, (_, window) => [
+    first,
+    ...inner.slice(window * room, (window + 1) * room),
+    last,
+  ]);
 }
 
 /** Has a language model read its instructions and the text, and write a verdict. Returns its positions. */
