@@ -4,19 +4,16 @@
  * transformers.js exports (`past_key_values.N.key` in, `present.N.key` out).
  */
 import { TokenworkError } from '../core/errors.js';
+import {
+  type CacheDtype,
+  floatDtypeOf,
+  type IndexDtype,
+  type IndexInput,
+  indexInputOf,
+} from './graph-input.js';
 import type { ModelProto, NodeProto, ValueInfoProto } from './onnx/proto.js';
 
-/** Element types a decoder's tensors may have. */
-export type CacheDtype = 'fp32' | 'fp16';
-export type IndexDtype = 'int32' | 'int64';
-
-/** A graph input of integers. */
-export interface IndexInput {
-  name: string;
-  dtype: IndexDtype;
-  /** Number of dimensions the graph declares. */
-  rank: number;
-}
+export type { CacheDtype, IndexDtype, IndexInput };
 
 /** One layer's KV cache; each tensor is [batch, heads, positions, headDim]. */
 export interface LayerCache {
@@ -50,12 +47,6 @@ export interface DecoderGraph {
   cacheInPlace: boolean;
 }
 
-const elementTypes = new Map<number, string>([
-  [1, 'fp32'],
-  [6, 'int32'],
-  [7, 'int64'],
-  [10, 'fp16'],
-]);
 const logitsToKeepNames = new Set(['num_logits_to_keep', 'logits_to_keep']);
 const pastPattern = /^past_key_values\.(\d+)\.(key|value)$/;
 
@@ -166,17 +157,11 @@ function refuseUnknownInputs(graph: DecoderGraph, inputs: Map<string, ValueInfoP
 }
 
 function indexInput(inputs: Map<string, ValueInfoProto>, name: string): IndexInput | null {
-  const info = inputs.get(name);
-  if (!info) return null;
-  const dtype = elementTypes.get(info.type?.tensorType?.elemType ?? 0);
-  if (dtype !== 'int64' && dtype !== 'int32') throw notADecoder(`input ${name} is not of integers`);
-  return { name, dtype, rank: shapeOf(info).length };
+  return indexInputOf(inputs.get(name), notADecoder);
 }
 
 function floatDtype(info: ValueInfoProto): CacheDtype {
-  const dtype = elementTypes.get(info.type?.tensorType?.elemType ?? 0);
-  if (dtype !== 'fp32' && dtype !== 'fp16') throw notADecoder(`${info.name} is neither fp32 nor fp16`);
-  return dtype;
+  return floatDtypeOf(info, notADecoder);
 }
 
 const shapeOf = (info: ValueInfoProto) => info.type?.tensorType?.shape?.dim ?? [];

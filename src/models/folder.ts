@@ -109,7 +109,10 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
 }
 
 /** What to tell a user who asked for no dtype where there are several. */
-export function dtypeNotice(model: ModelFolder, available: string[]): Warning[] {
+export function dtypeNotice(
+  model: Pick<ModelFolder, 'id' | 'dtype' | 'onnxPath'>,
+  available: string[],
+): Warning[] {
   const others = available.filter((dtype) => dtype !== model.dtype);
   if (others.length === 0) return [];
   return [
@@ -173,7 +176,8 @@ async function readGenerationConfig(directory: string): Promise<Record<string, u
   }
 }
 
-function contextLengthOf(config: Record<string, unknown>, directory: string): number {
+/** The model's context by its config. Throws TokenworkError `bad-config`. */
+export function contextLengthOf(config: Record<string, unknown>, directory: string): number {
   const field = contextFields.find((name) => config[name] !== undefined && config[name] !== null);
   const value = field === undefined ? undefined : config[field];
   if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;

@@ -1,5 +1,5 @@
 import { contrib } from './graph-builder.js';
-import { pathOf, type Writer } from './linear.js';
+import { pathOf, type WeightWriter, type Writer } from './linear.js';
 import { floatTypeOf } from './tensor.js';
 
 /** The residual stream, and what the last block adds to it once it is next read. */
@@ -50,7 +50,13 @@ function normNode({ graph, recipe, style }: Writer, path: string, input: string,
   return graph.node(opType, `${path}/${opType}`, [input, ...gains], { attributes });
 }
 
-function gainsOf({ graph, dtype }: Writer, module: string, size: number, bias: boolean): string[] {
+/** The gains of a norm, and with `bias` its offsets. */
+export function gainsOf(
+  { graph, dtype }: WeightWriter,
+  module: string,
+  size: number,
+  bias: boolean,
+): string[] {
   const type = floatTypeOf(dtype);
   const weight = graph.tensor(`${module}.weight`, [size], type, { kind: 'uniform', low: 0.9, high: 1.1 });
   if (!bias) return [weight];
