@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { exitCode, messageOf } from '#tokenwork/core/errors.js';
+import { batchDecode } from './batch-decode.js';
 import { buildTime } from './build-time.js';
 import { cpuAttribution } from './cpu-attribution.js';
 import { decodeSpeed } from './decode-speed.js';
@@ -9,8 +10,10 @@ import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
 import { memoryTraffic } from './memory-traffic.js';
+import { prefixCache } from './prefix-cache.js';
 import { requestOverhead } from './request-overhead.js';
 import { sharedWeights } from './shared-weights.js';
+import { speculation } from './speculation.js';
 import { weightsIndependence } from './weights-independence.js';
 import { wholeCommand } from './whole-command.js';
 
@@ -21,6 +24,9 @@ const figures: Figure[] = [
   ...cpuAttribution,
   sharedWeights,
   buildTime,
+  prefixCache,
+  batchDecode,
+  speculation,
   weightsIndependence,
   ...findingsSpeed,
   wholeCommand,

@@ -46,6 +46,11 @@ export interface Sequence {
    * (stopped by `requestTermination`; the cache is as before the step) or `engine-failed`.
    */
   step(tokenIds: BigInt64Array, keep?: 'last' | 'all'): Promise<Logits>;
+  /**
+   * The experts that the last step's tokens were sent to, all rows together: distinct ids, ascending, for
+   * each layer of a mixture. `null` where the graph does not show its router, or before the first step.
+   */
+  routedExperts(): number[][] | null;
   /** Drops cached positions beyond `length`. */
   truncate(length: number): void;
   /**

@@ -27,6 +27,15 @@ export interface LayerCache {
   dtype: CacheDtype;
 }
 
+/** One layer's router logits, [batch, new, experts]. */
+interface RouterOutput {
+  name: string;
+  dtype: CacheDtype;
+  experts: number;
+  /** How many of them each token is sent to: those with the largest logits. */
+  perToken: number;
+}
+
 export interface DecoderGraph {
   /** [batch, new]. */
   inputIds: IndexInput;
@@ -40,6 +49,8 @@ export interface DecoderGraph {
   logits: { name: string; dtype: CacheDtype; lastPositionOnly: boolean };
   vocabulary: number;
   layers: LayerCache[];
+  /** Of each layer of a mixture, where the graph shows them; empty where it has or shows none. */
+  routers: RouterOutput[];
   /**
    * Whether past and present may be one buffer of the cache's full capacity: every cache goes straight
    * into a GroupQueryAttention, comes straight out of it, and is read by nothing else.
@@ -48,6 +59,7 @@ export interface DecoderGraph {
 }
 
 const logitsToKeepNames = new Set(['num_logits_to_keep', 'logits_to_keep']);
+const routerPattern = /^router_logits\.(\d+)$/;
 const pastPattern = /^past_key_values\.(\d+)\.(key|value)$/;
 
 /**
@@ -79,6 +91,7 @@ export function describeDecoder(model: ModelProto): DecoderGraph {
     },
     vocabulary: vocabularyOf(model, logitsInfo),
     layers,
+    routers: describeRouters(model, outputs),
     cacheInPlace: layers.every((layer) => isUpdatedInPlace(model, layer)),
   };
   refuseUnknownInputs(graph, inputs);
@@ -111,6 +124,20 @@ function describeLayers(
       throw notADecoder(`${cache.pastKey} does not declare a shape [batch, heads, positions, headDim]`);
     return { ...cache, heads: heads.dimValue, headDim: headDim.dimValue, dtype: floatDtype(key) };
   });
+}
+
+function describeRouters(model: ModelProto, outputs: Map<string, ValueInfoProto>): RouterOutput[] {
+  const mixture = model.graph.node?.find(({ opType }) => opType === 'MoE' || opType === 'QMoE');
+  const perToken = Number(mixture?.attribute?.find(({ name }) => name === 'k')?.i ?? 0);
+  if (perToken === 0) return [];
+  return [...outputs.values()]
+    .flatMap((info) => {
+      const layer = routerPattern.exec(info.name)?.[1];
+      const experts = shapeOf(info).at(-1)?.dimValue;
+      return layer === undefined || !experts ? [] : [{ layer: Number(layer), info, experts }];
+    })
+    .sort((a, b) => a.layer - b.layer)
+    .map(({ info, experts }) => ({ name: info.name, dtype: floatDtype(info), experts, perToken }));
 }
 
 function isUpdatedInPlace(model: ModelProto, layer: LayerCache): boolean {

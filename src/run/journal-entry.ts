@@ -66,6 +66,7 @@ const requestSpecSchema = z.strictObject({
       seed: z.int(),
     }),
   ]),
+  neighbours: z.enum(['same', 'different']).optional(),
   pipeline: requestPipelineSchema.optional(),
 });
 

@@ -36,7 +36,7 @@ export interface PreparedRun {
 }
 
 /** What the model of a cell is to it. */
-export const chatRole = 'chat';
+const chatRole = 'chat';
 
 const defaultSuite = 'quick';
 const defaultWarmup = 2;

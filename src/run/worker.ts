@@ -12,6 +12,7 @@ import { loadTokenizer } from '../models/tokenizer.js';
 import type { Absence } from '../sensors/absence.js';
 import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../sensors/cpu-time.js';
 import { openPeakMemory, type PeakMemory } from '../sensors/memory.js';
+import { loadTerms, shippedTerms } from '../stages/lexical-filter.js';
 import type { RequestControl } from '../stages/meter.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { LoadedModel } from '../stages/request.js';
@@ -19,6 +20,7 @@ import { type LoadedEncoder, Resources } from '../stages/resources.js';
 import { prepareRequest, runRequest } from '../stages/run-request.js';
 import { syntheticTokenIds } from '../stages/synthetic-tokens.js';
 import { type Prompt, tokenizerOf } from '../stages/tokenization.js';
+import { deriveSeed } from '../stats/random.js';
 import type { RequestSpec } from '../workload/plan.js';
 import {
   controlFields,
@@ -71,7 +73,7 @@ export async function load(task: LoadTask): Promise<LoadReply> {
       clock: monotonicClock(task.originNs),
       control: controlOver(task.control),
       engines,
-      resources: new Resources(decoders, encoders),
+      resources: new Resources(decoders, encoders, await loadTerms(shippedTerms)),
       cpuTime,
       peakMemory,
     };
@@ -90,6 +92,7 @@ export async function run(task: RunTask): Promise<RunReply> {
   const request = {
     ...task.request,
     prompt: promptOf(task.request, chat),
+    otherRows: otherRowsOf(task.request, chat),
     deadlineNs: task.deadlineNs,
   };
   const prepared = await prepareRequest(request, chat, resources);
@@ -141,6 +144,19 @@ function promptOf(
   return readsText(pipeline)
     ? { kind: 'ids', ids, text: tokenizerOf(tokenizer).decode(ids) }
     : { kind: 'ids', ids };
+}
+
+/** Prompts of a row's neighbours: by seeds of their own, those of a smaller batch among those of a larger. */
+function otherRowsOf(
+  { prompt, batch, neighbours }: RequestSpec,
+  { decoder, eosTokenIds }: LoadedModel,
+): number[][] | undefined {
+  if (neighbours !== 'different' || prompt.kind !== 'synthetic') return undefined;
+  const { tokens, seed } = prompt;
+  const { vocabulary } = decoder;
+  return Array.from({ length: batch - 1 }, (_, row) =>
+    syntheticTokenIds({ tokens, seed: deriveSeed(seed, row + 1), vocabulary, avoid: eosTokenIds }),
+  );
 }
 
 function controlOver(control: Int32Array): RequestControl {

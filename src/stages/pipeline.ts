@@ -126,7 +126,7 @@ export type StagePolicy = z.infer<typeof stagePolicySchema>;
 export type PolicyOf<Type extends PolicyType> = Extract<StagePolicy, { type: Type }>;
 
 /** What chance decides about a stage for one request; drawn with the plan, so that a cell's requests are alike. */
-export const stageDrawSchema = z.strictObject({
+const stageDrawSchema = z.strictObject({
   flagged: z.boolean().optional(),
   sampled: z.boolean().optional(),
   /** Of reasoning; absent where they are a share of a prompt that is yet to be tokenized. */

@@ -17,7 +17,7 @@ export async function runSafety(policy: PolicyOf<'safety'>, state: RequestState)
   const name = nameOf(policy);
   const draw = pipeline.drawn[name] ?? {};
   const text = checkedText(policy, state);
-  const matched = false as boolean;
+  const matched = resources.matchesWordList(text);
   const classifier =
     policy.classifier === null ? null : resources.encoder(pipeline.models[policy.classifier]!);
   const classified = classifier ? await classify(text, classifier, state) : 0;

@@ -97,13 +97,14 @@ function* cellsOf(
   const policies = policyKeys(suite);
   for (const { name, factors, prompt, difficulty } of promptsOf(block, suite, seed)) {
     for (const completionTokens of block.completionTokens) {
-      for (const batch of block.batch) {
+      for (const { batch, neighbours } of batchesOf(block)) {
         for (const variant of variants) {
           // The same for all levels of a policy, so that they are compared on the same requests.
           const drawSeed = deriveSeed(seed, ...Buffer.from(name), completionTokens);
           const draws = { draws: block.draws, seed, drawSeed, difficulty, policies, modelIdOf };
           for (const drawn of drawnPipelines(variant, draws)) {
             const request: RequestSpec = { prompt, completionTokens, batch, stop: suite.stop, sampling };
+            if (neighbours === 'different') request.neighbours = neighbours;
             if (drawn.request) request.pipeline = drawn.request;
             yield {
               id: [model.id, name, `c${completionTokens}`, ...suffixes(request), ...drawn.idParts].join('/'),
@@ -112,6 +113,7 @@ function* cellsOf(
                 ...factors,
                 completionTokens,
                 batch,
+                ...(neighbours && { neighbours }),
                 ...rules(request),
                 ...(hasPipelines(suite, options.pipeline) && drawn.factors),
               },
@@ -124,6 +126,14 @@ function* cellsOf(
       }
     }
   }
+}
+
+/** Sizes of batches, with each kind of neighbours; alone, a row has none. */
+function batchesOf({ batch, neighbours }: Block): { batch: number; neighbours?: 'same' | 'different' }[] {
+  if (neighbours === undefined) return batch.map((rows) => ({ batch: rows }));
+  return batch.flatMap((rows) =>
+    (rows === 1 ? (['same'] as const) : neighbours).map((kind) => ({ batch: rows, neighbours: kind })),
+  );
 }
 
 function variantsOf(block: Block, suite: Suite, instead: Pipeline | undefined): PipelineVariant[] {
@@ -175,9 +185,10 @@ function seededSampling(sampling: SuiteSampling, seed: number): SamplingSpec {
 }
 
 /** What sets a cell apart beyond its lengths, as parts of its id; nothing for the usual request. */
-function suffixes({ batch, stop, sampling }: RequestSpec): string[] {
+function suffixes({ batch, neighbours, stop, sampling }: RequestSpec): string[] {
   const parts: string[] = [];
   if (batch > 1) parts.push(`b${batch}`);
+  if (neighbours === 'different') parts.push('different');
   if (stop === 'eos') parts.push('eos');
   if (sampling.kind === 'seeded') {
     parts.push(`t${sampling.temperature}${sampling.topK === undefined ? '' : `k${sampling.topK}`}`);

@@ -6,7 +6,7 @@ import type { Pipeline, RoleModel } from './pipeline.js';
 export type ModelKind = 'decoder' | 'classification' | 'embedding';
 
 /** The policies that name a model by its role, and what they want of it. */
-export const roleFields = {
+const roleFields = {
   classifier: 'classification',
   verifier: 'decoder',
   embedder: 'embedding',

@@ -42,7 +42,7 @@ export const plainVariant: PipelineVariant = {
 };
 
 /** Whether requests of the variant are plain chat, of which nothing needs to be said. */
-export function isPlain({ pipeline, levels }: PipelineVariant): boolean {
+function isPlain({ pipeline, levels }: PipelineVariant): boolean {
   return pipeline.name === 'plain-chat' && Object.keys(levels).length === 0;
 }
 

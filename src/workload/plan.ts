@@ -28,6 +28,8 @@ export interface RequestSpec {
   batch: number;
   stop: StopRule;
   sampling: SamplingSpec;
+  /** Whether every row of a batch has the same synthetic prompt, or one of its own; `same` where absent. */
+  neighbours?: 'same' | 'different' | undefined;
   /** Plain chat where absent. */
   pipeline?: RequestPipeline | undefined;
 }

@@ -6,7 +6,7 @@ import type { Suite } from './suite.js';
 export const tracedPrompt = 'prompt';
 
 /** Prompt and completion tokens of the request that plain tokens are measured by. */
-export const referenceTokens = 128;
+const referenceTokens = 128;
 
 /**
  * A suite of two cells: one prompt through a pipeline, and the reference request through plain chat, which

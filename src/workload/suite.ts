@@ -25,6 +25,11 @@ const blockSchema = z
     prompts: names.optional(),
     completionTokens: counts,
     batch: counts.default([1]),
+    /** Whether the rows of a batch have the same prompt, or each one of its own (synthetic prompts only). */
+    neighbours: z
+      .array(z.enum(['same', 'different']))
+      .min(1)
+      .optional(),
     /** Pipelines by name, or by path from the suite's folder; plain chat where absent. */
     pipelines: names.optional(),
     /**
@@ -39,6 +44,10 @@ const blockSchema = z
   })
   .refine((block) => (block.promptTokens === undefined) !== (block.prompts === undefined), {
     message: 'expected either promptTokens or prompts',
+  })
+  .refine(({ neighbours, prompts }) => neighbours === undefined || prompts === undefined, {
+    message: 'expected promptTokens, as neighbours differ by their synthetic prompts',
+    path: ['neighbours'],
   });
 export type Block = z.infer<typeof blockSchema>;
 

@@ -46,7 +46,7 @@ export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Sty
     const between = normalise(writer, `${module}.post_attention_layernorm`, stream);
     stream = {
       residual: between.residual,
-      branch: feedForward(writer, `${module}.mlp`, between.normed),
+      branch: feedForward(writer, layer, between.normed),
     };
   }
   writeHead(writer, normalise(writer, 'model.norm', stream).normed, ids);
@@ -67,9 +67,10 @@ function embed({ graph, recipe, dtype }: Writer, ids: string, positions: string)
   return graph.node('Add', '/model/embed/Add', [embedded, position]);
 }
 
-function feedForward(writer: Writer, module: string, input: string): string {
+function feedForward(writer: Writer, layer: number, input: string): string {
   const { recipe } = writer;
-  if (recipe.mixture) return mixtureOfExperts(writer, module, input, recipe.mixture);
+  const module = `model.layers.${layer}.mlp`;
+  if (recipe.mixture) return mixtureOfExperts(writer, layer, input, recipe.mixture);
   if (recipe.architecture === 'gpt2') return geluFeedForward(writer, module, input);
   return gatedFeedForward(writer, module, input, recipe.intermediateSize);
 }

@@ -1,15 +1,14 @@
-import koffi from 'koffi';
 import type { EngineRecord } from '../../../core/result.js';
 import type { EncoderGraph } from '../../../models/encoder-graph.js';
-import { widenHalf } from '../half.js';
 import { type EncoderFeed, type EncoderModel, OnnxEncoder } from '../onnx-encoder.js';
 import type { TextBatch } from '../text-batch.js';
-import { type Address, check } from './api.js';
+import { check } from './api.js';
+import { readFloats } from './float-output.js';
 import { IndexTensor } from './index-tensor.js';
 import { NativeNames } from './memory.js';
 import { type NativeOptions, nativeRecord, openSession } from './open-session.js';
 import { giveBackRunOptions, takeRunOptions } from './run-options.js';
-import { elementBytes, type NativeSession } from './session.js';
+import type { NativeSession } from './session.js';
 
 export class NativeEncoder extends OnnxEncoder {
   readonly record: EngineRecord;
@@ -75,20 +74,10 @@ export class NativeEncoder extends OnnxEncoder {
     // A termination asked for is served once; the encoder goes on with the next text.
     if (status !== null) api.runOptionsUnsetTerminate(this.terminationHandle);
     check(api, status, 'encoding a text');
-    return this.#read(outputs[0]!);
-  }
-
-  /** Copies an output that ONNX Runtime allocated, and releases it. */
-  #read(value: Address): Float32Array {
     try {
-      const { elements, address } = this.#session.tensorData(value);
-      const buffer = koffi.view(address, elements * elementBytes[this.#output.dtype]);
-      if (this.#output.dtype === 'fp32') return new Float32Array(buffer).slice();
-      const wide = new Float32Array(elements);
-      widenHalf(new Uint16Array(buffer), wide);
-      return wide;
+      return readFloats(this.#session, outputs[0]!, this.#output.dtype);
     } finally {
-      this.#session.api.releaseValue(value);
+      api.releaseValue(outputs[0]!);
     }
   }
 }

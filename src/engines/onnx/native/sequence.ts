@@ -1,6 +1,7 @@
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
 import type { Logits, Sequence } from '../../engine.js';
+import { expertsOf } from '../../routing.js';
 import { checkExport, importedPositions } from '../kv-transfer.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 import { type Address, check } from './api.js';
@@ -8,6 +9,7 @@ import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
 import { DeviceAlternatingCache, DeviceInPlaceCache } from './device-cache.js';
 import { DeviceLogitsOutput, type LogitsKnowledge } from './device-logits.js';
 import type { DeviceSlices } from './device-slice.js';
+import { readFloats } from './float-output.js';
 import { IndexTensor } from './index-tensor.js';
 import { LogitsOutput } from './logits-output.js';
 import { NativeNames } from './memory.js';
@@ -17,7 +19,7 @@ import type { NativeSession } from './session.js';
 export class StepNames {
   /** Index inputs first, then each layer's past key and value. */
   readonly inputs: NativeNames;
-  /** The logits, then each layer's present key and value. */
+  /** The logits, then each layer's present key and value, then the routers. */
   readonly outputs: NativeNames;
   readonly indexInputs: readonly IndexInput[];
 
@@ -32,6 +34,7 @@ export class StepNames {
     this.outputs = new NativeNames([
       graph.logits.name,
       ...graph.layers.flatMap((layer) => [layer.presentKey, layer.presentValue]),
+      ...graph.routers.map(({ name }) => name),
     ]);
   }
 }
@@ -61,6 +64,8 @@ export class NativeSequence implements Sequence {
   readonly #outputs: BigUint64Array;
   readonly #past: BigUint64Array;
   readonly #present: BigUint64Array;
+  /** What ONNX Runtime allocated for the last step's router logits; zeros before the first. */
+  readonly #routed: BigUint64Array;
   #length = 0;
   #closed = false;
 
@@ -106,7 +111,8 @@ export class NativeSequence implements Sequence {
     this.#inputs = new BigUint64Array(names.inputs.addresses.length);
     this.#outputs = new BigUint64Array(names.outputs.addresses.length);
     this.#past = this.#inputs.subarray(names.indexInputs.length);
-    this.#present = this.#outputs.subarray(1);
+    this.#present = this.#outputs.subarray(1, 1 + 2 * graph.layers.length);
+    this.#routed = this.#outputs.subarray(1 + 2 * graph.layers.length);
   }
 
   get length(): number {
@@ -128,6 +134,7 @@ export class NativeSequence implements Sequence {
     this.#logitsToKeep?.fill(keep === 'all' ? newTokens : 1);
     this.#bindIndices(tokenIds, newTokens, total);
     this.#cache.bind(total, this.#past, this.#present);
+    this.#releaseRouted();
     const outputs = this.#outputs;
     outputs[0] = this.#logits.target(newTokens, keep);
     const { inputs, outputs: outputNames } = this.#names;
@@ -145,6 +152,7 @@ export class NativeSequence implements Sequence {
     );
     subnormals?.end();
     if (status !== null) {
+      this.#routed.fill(0n);
       this.#cache.discard();
       // A termination asked for is served once; the decoder goes on with the next request.
       api.runOptionsUnsetTerminate(this.#runOptions);
@@ -153,6 +161,14 @@ export class NativeSequence implements Sequence {
     this.#cache.commit();
     this.#length = total;
     return this.#logits.read(outputs[0]!, keep);
+  }
+
+  routedExperts(): number[][] | null {
+    if (this.#closed) throw closedError('sequence');
+    if (this.#routed.length === 0 || this.#routed[0] === 0n) return null;
+    return this.#graph.routers.map(({ dtype, experts, perToken }, layer) =>
+      expertsOf(readFloats(this.#session, this.#routed[layer]!, dtype), experts, perToken),
+    );
   }
 
   truncate(length: number): void {
@@ -181,11 +197,17 @@ export class NativeSequence implements Sequence {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#releaseRouted();
     this.#session.exclusively(() => {
       this.#cache.close();
       this.#logits.close();
     });
     for (const tensor of [this.#ids, this.#mask, this.#positions, this.#logitsToKeep]) tensor?.close();
+  }
+
+  #releaseRouted(): void {
+    for (const value of this.#routed) if (value !== 0n) this.#session.api.releaseValue(value);
+    this.#routed.fill(0n);
   }
 
   /** In the order of `StepNames.indexInputs`. */

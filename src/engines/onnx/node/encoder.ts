@@ -1,9 +1,9 @@
 import type { Tensor } from 'onnxruntime-node';
 import { messageOf, TokenworkError } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
-import { widenHalf } from '../half.js';
 import { type EncoderFeed, type EncoderModel, OnnxEncoder } from '../onnx-encoder.js';
 import type { TextBatch } from '../text-batch.js';
+import { floatsOf } from './sequence.js';
 import { loadNodeSession, type NodeSession, nodeRecord } from './session.js';
 
 export class NodeEncoder extends OnnxEncoder {
@@ -45,7 +45,7 @@ export class NodeEncoder extends OnnxEncoder {
     ]);
     try {
       const outputs = await session.run(Object.fromEntries(tensors), [this.#outputName]);
-      return widened(outputs[this.#outputName]!);
+      return floatsOf(outputs[this.#outputName]!);
     } catch (cause) {
       throw new TokenworkError(
         'engine-failed',
@@ -60,13 +60,4 @@ export class NodeEncoder extends OnnxEncoder {
     // The binding frees the session before `release` returns; its promise only reports it.
     void this.#loaded.session.release();
   }
-}
-
-/** fp16 comes as bits, whether or not this Node hands them out as Float16Array. */
-function widened(tensor: Tensor): Float32Array {
-  const data = tensor.data as ArrayBufferView & { length: number };
-  if (data instanceof Float32Array) return data;
-  const wide = new Float32Array(data.length);
-  widenHalf(new Uint16Array(data.buffer, data.byteOffset, data.length), wide);
-  return wide;
 }
