@@ -12,6 +12,7 @@ import { findingsSpeed } from './findings-speed.js';
 import { memoryTraffic } from './memory-traffic.js';
 import { prefixCache } from './prefix-cache.js';
 import { requestOverhead } from './request-overhead.js';
+import { sampling } from './sampling.js';
 import { sharedWeights } from './shared-weights.js';
 import { speculation } from './speculation.js';
 import { weightsIndependence } from './weights-independence.js';
@@ -21,6 +22,7 @@ const figures: Figure[] = [
   ...decodeSpeed,
   memoryTraffic,
   requestOverhead,
+  ...sampling,
   ...cpuAttribution,
   sharedWeights,
   buildTime,

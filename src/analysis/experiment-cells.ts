@@ -12,8 +12,9 @@ export interface MeasuredCell {
   mean: number;
   /** Relative variance of the mean; `null` where repetitions show no noise. */
   variance: number | null;
-  /** Degrees of freedom of that variance. */
+  /** Degrees of freedom of that variance; those of all cells where they share one. */
   freedom: number;
+  pooled: boolean;
   /** Mean billed tokens. */
   billed: number;
 }
@@ -29,9 +30,11 @@ export interface Contrast {
   matched: boolean;
 }
 
-/** A cell's level of a factor; `model` is its model, and a factor that it lacks is `false`. */
-function levelOf({ model, factors }: Cell, factor: string): FactorValue {
-  return factors[factor] ?? (factor === 'model' ? model : false);
+type Unjudged = Omit<MeasuredCell, 'variance' | 'freedom' | 'pooled'>;
+
+/** A cell's level of a factor, `model` being its model; `undefined` for a factor that it lacks. */
+function levelOf({ model, factors }: Cell, factor: string): FactorValue | undefined {
+  return factors[factor] ?? (factor === 'model' ? model : undefined);
 }
 
 /**
@@ -49,7 +52,12 @@ export function contrastsOf(question: Question, cells: readonly MeasuredCell[]):
     const base = group.filter(({ level }) => level === baseline);
     const levels = [...new Set(group.map(({ level }) => level))].filter((level) => level !== baseline);
     if (base.length === 0) return [];
-    const shared = Object.fromEntries(by.map((name) => [name, levelOf(group[0]!.cell, name)]));
+    const shared = Object.fromEntries(
+      by.flatMap((name) => {
+        const own = levelOf(group[0]!.cell, name);
+        return own === undefined ? [] : [[name, own]];
+      }),
+    );
     return levels.sort(byValue).map((level) => {
       const candidates = group.filter((own) => own.level === level);
       return { by: shared, level, ...pairUp(base, candidates, factor) };
@@ -85,11 +93,13 @@ function pairUp(
   };
 }
 
-/** The cells that take part in a question, each with its requests' amounts. */
+/** The cells that take part in a question, which are those that have its factor, each with its requests' amounts. */
 export function measureCells(result: Result, question: Question): MeasuredCell[] {
   const amountOf = amountFor(question);
-  const taking = result.cells.filter((cell) =>
-    Object.entries(question.where).every(([factor, level]) => levelOf(cell, factor) === level),
+  const taking = result.cells.filter(
+    (cell) =>
+      levelOf(cell, question.factor) !== undefined &&
+      Object.entries(question.where).every(([factor, level]) => levelOf(cell, factor) === level),
   );
   const rows = new Map<string, OkRequest[]>(taking.map(({ id }) => [id, []]));
   for (const request of result.requests) if (isOk(request)) rows.get(request.cell)?.push(request);
@@ -102,7 +112,7 @@ export function measureCells(result: Result, question: Question): MeasuredCell[]
     const requests = own.map(({ request }) => request);
     const values = own.map(({ value }) => value);
     const billed = meanOf(requests.map(({ tokens }) => tokens.prompt + tokens.completion));
-    return [{ cell, level: levelOf(cell, question.factor), requests, values, mean: meanOf(values), billed }];
+    return [{ cell, level: levelOf(cell, question.factor)!, requests, values, mean: meanOf(values), billed }];
   });
   const exact = result.metrics[question.metric]?.provenance === 'derived';
   return withNoise(measured, exact);
@@ -112,27 +122,27 @@ export function measureCells(result: Result, question: Question): MeasuredCell[]
  * Of the cells' own variances and the pooled one, each what both say (see `shrinkVariances`), after what
  * all cells of a repetition share is taken out: a drift of the machine falls on both sides of a ratio.
  */
-function withNoise(
-  cells: readonly Omit<MeasuredCell, 'variance' | 'freedom'>[],
-  exact: boolean,
-): MeasuredCell[] {
+function withNoise(cells: readonly Unjudged[], exact: boolean): MeasuredCell[] {
   const freedom = cells.map(({ values }) => values.length - 1);
   const pooled = freedom.reduce((sum, own) => sum + own, 0);
-  if (pooled === 0) return cells.map((cell) => ({ ...cell, variance: exact ? 0 : null, freedom: 1 }));
+  if (pooled === 0)
+    return cells.map((cell) => ({ ...cell, variance: exact ? 0 : null, freedom: 1, pooled: true }));
   const { residuals, rounds } = driftRemoved(cells);
   const left = pooled - (rounds - 1);
   const kept = freedom.map((own) => (own * left) / pooled);
   const squares = residuals.map((own) => own.reduce((sum, value) => sum + value ** 2, 0));
   const variances = shrinkVariances(Float64Array.from(squares), Float64Array.from(kept));
+  const shared = variances.every((variance) => variance === variances[0]);
   return cells.map((cell, c) => ({
     ...cell,
     variance: variances[c]! / cell.values.length,
-    freedom: Math.max(1, kept[c]!, left / cells.length),
+    freedom: Math.max(1, shared ? left : kept[c]!),
+    pooled: shared,
   }));
 }
 
 /** Relative residuals around the means of cells and of repetitions. */
-function driftRemoved(cells: readonly Omit<MeasuredCell, 'variance' | 'freedom'>[]) {
+function driftRemoved(cells: readonly Unjudged[]) {
   const residuals = cells.map(({ values, mean }) => values.map((value) => (mean > 0 ? value / mean - 1 : 0)));
   const rounds = new Map<number, { sum: number; count: number }>();
   for (const [c, { requests }] of cells.entries()) {

@@ -56,8 +56,10 @@ export function logRatioOfMeans(
       fourth += own ** 2 / cell.freedom;
     }
   }
-  // Satterthwaite's degrees of freedom.
-  const t = fourth === 0 ? 0 : studentTCritical(0.025, Math.max(1, variance ** 2 / fourth));
+  if (variance === 0) return { value, reach: 0 };
+  // Satterthwaite's degrees of freedom where variances are apart from each other.
+  const { pooled, freedom } = baseline[0]!;
+  const t = studentTCritical(0.025, pooled ? freedom : Math.max(1, variance ** 2 / fourth));
   return { value, reach: t * Math.sqrt(variance) };
 }
 
@@ -126,7 +128,8 @@ export function logRatioOfVariations(
   if (drawn.length < 0.9 * resamples) {
     return { value, reach: null, reason: 'noise is as large as what varies' };
   }
-  const freedom = Math.min(...[...baseline, ...candidate].map((cell) => cell.freedom));
+  const all = [...baseline, ...candidate];
+  const freedom = all[0]!.pooled ? all[0]!.freedom : all.reduce((sum, cell) => sum + cell.freedom, 0);
   return {
     value,
     reach: studentTCritical(0.025, Math.max(2, freedom)) * Math.sqrt(varianceOfMean(drawn) * drawn.length),

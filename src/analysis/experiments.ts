@@ -49,7 +49,7 @@ export interface Answer {
 }
 
 /** `same`: within 1% of each other, by the whole interval; `~`: neither a difference nor its absence is shown. */
-export type AnswerVerdict = 'more' | 'less' | 'same' | '~';
+type AnswerVerdict = 'more' | 'less' | 'same' | '~';
 
 /** Differences within this are none. */
 const margin = 0.01;

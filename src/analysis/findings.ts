@@ -156,7 +156,13 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
   const [metric] = findings.stages.flatMap((stage) => stage.metric ?? []);
   if (metric !== undefined) {
     const visibility = new Map(findings.stages.map((stage) => [stage.name, stage.visibility]));
-    findings.waterfalls = waterfallsOf(observations, metric, findings.plainToken[metric]!, visibility);
+    findings.waterfalls = waterfallsOf(
+      observations,
+      columns,
+      metric,
+      findings.plainToken[metric]!,
+      visibility,
+    );
   }
   return findings;
 }

@@ -103,17 +103,39 @@ describe('hidden work', () => {
 describe('the misbilled share with and without a stage', () => {
   const misbilling = (cells: readonly SimulatedCell[], simulation = exact) => {
     const findings = findingsOf(simulateResult(cells, simulation), { resamples: 400 });
-    const byStage = new Map(findings.hiddenWork.cpuTime!.misbilling!.map((own) => [own.stage, own]));
-    return { byStage, whole: findings.uniformity.cpuTime!.misbilledShare };
+    const { byStage: stages, onePrice } = findings.hiddenWork.cpuTime!.misbilling!;
+    const byStage = new Map(stages.map((own) => [own.stage, own]));
+    return { byStage, onePrice, whole: findings.uniformity.cpuTime!.misbilledShare };
   };
 
   it('is nothing without the only stage that is not as billed, which contributes all of it', () => {
-    const { byStage, whole } = misbilling(guarded(() => [{ name: 'safety', cost: 300, tokens: 300 }]));
+    const everywhere = guarded().map((cell) => ({
+      ...cell,
+      stages: [{ name: 'safety', cost: 300, tokens: 300 }, ...cell.stages!],
+    }));
+    const { byStage, onePrice, whole } = misbilling(everywhere);
     expect(whole.value!).toBeGreaterThan(0.05);
     expect(byStage.get('safety')!.without.value).toBeLessThan(1e-9);
     expect(byStage.get('safety')!.without.verdict).toBe('not distinguishable');
-    const parts = [...byStage.values()].map(({ contribution }) => contribution!);
-    expect(parts.reduce((sum, part) => sum + part, 0)).toBeCloseTo(whole.value!, 10);
+    expect(byStage.get('safety')!.contribution).toBeCloseTo(whole.value!, 10);
+    for (const stage of ['prefill', 'decode']) expect(byStage.get(stage)!.contribution).toBeCloseTo(0, 10);
+    expect(onePrice).toBeCloseTo(0, 10);
+  });
+
+  it('lays tokens of unlike cost at the door of their one price, and not of their stages', () => {
+    const cells = lengths.map((prompt) => ({
+      promptTokens: prompt,
+      completionTokens: 128,
+      rate: 1,
+      stages: [
+        { name: 'prefill', cost: prompt, billed: prompt },
+        { name: 'decode', cost: 5 * 128, billed: 128 },
+      ],
+    }));
+    const { byStage, onePrice, whole } = misbilling(cells);
+    expect(whole.value!).toBeGreaterThan(0.1);
+    expect(onePrice).toBeCloseTo(whole.value!, 10);
+    expect(byStage.get('decode')!.contribution).toBeCloseTo(0, 10);
   });
 
   it('gives nothing to a stage whose work is spread as the bill, and less than nothing to one that evens out', () => {
@@ -130,8 +152,10 @@ describe('the misbilled share with and without a stage', () => {
         ],
       }),
     );
-    const { byStage, whole } = misbilling(cells);
+    const { byStage, onePrice, whole } = misbilling(cells);
     expect(byStage.get('fair')!.contribution).toBeCloseTo(0, 10);
+    const parts = [...byStage.values()].map(({ contribution }) => contribution!);
+    expect(parts.reduce((sum, part) => sum + part, onePrice!)).toBeCloseTo(whole.value!, 10);
     expect(byStage.get('opposite')!.contribution!).toBeLessThan(0);
     expect(byStage.get('opposite')!.without.value!).toBeGreaterThan(whole.value!);
   });

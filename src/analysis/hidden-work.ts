@@ -31,34 +31,41 @@ export function hiddenWorkOf(
     works.map(({ work }) => work),
     cell.length,
   );
-  const pipelineOf = (c: number) => cells[c]!.factors.pipeline;
-  const pipelines = new Map<string, number[]>();
-  const byCell: number[][] = cells.map(() => []);
-  for (let i = 0; i < cell.length; i++) {
-    byCell[cell[i]!]!.push(i);
-    const pipeline = pipelineOf(cell[i]!);
-    if (pipeline === undefined) continue;
-    const rows = pipelines.get(String(pipeline));
-    if (rows === undefined) pipelines.set(String(pipeline), [i]);
-    else rows.push(i);
-  }
   const among = (rows: readonly number[], how: Design) => {
     const pick = (values: Float64Array) => Float64Array.from(rows, (i) => values[i]!);
     const own = Uint32Array.from(rows, (i) => cell[i]!);
     return ratioOfSums(pick(hidden), pick(whole), own, { design: how, exact });
   };
+  const pipelines = requestsBy(cell, (c) => cells[c]!.factors.pipeline);
   return {
     ...ratioOfSums(hidden, whole, cell, { design, exact }),
     ...(pipelines.size > 0 && {
-      byPipeline: [...pipelines].map(([pipeline, rows]) => ({ pipeline, ...among(rows, design) })),
+      byPipeline: [...pipelines].map(([pipeline, rows]) => ({
+        pipeline: String(pipeline),
+        ...among(rows, design),
+      })),
     }),
     byCell:
       cells.length > cellsListed
         ? null
-        : byCell.flatMap((rows, c) =>
-            rows.length === 0 ? [] : [{ cell: cells[c]!.id, ...among(rows, 'fixed') }],
-          ),
+        : [...requestsBy(cell, (c) => cells[c]!.id)].map(([id, rows]) => ({
+            cell: id,
+            ...among(rows, 'fixed'),
+          })),
   };
+}
+
+/** The requests under each key of their cells; those of cells without one are left out. */
+function requestsBy<Key>(cell: Uint32Array, keyOf: (cell: number) => Key | undefined): Map<Key, number[]> {
+  const groups = new Map<Key, number[]>();
+  for (const [i, c] of cell.entries()) {
+    const key = keyOf(c);
+    if (key === undefined) continue;
+    const rows = groups.get(key);
+    if (rows === undefined) groups.set(key, [i]);
+    else rows.push(i);
+  }
+  return groups;
 }
 
 function sumOf(columns: readonly Float64Array[], size: number): Float64Array {

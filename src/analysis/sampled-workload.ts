@@ -34,8 +34,8 @@ export function clusterIntervals(
     const part = thinning.next().totals;
     const own = part === totals ? measures : measuresFor(part, only);
     const observed = sampleBuffer(part).fill(part.work);
-    // Copies of one model's cells keep the order of their rates.
-    const order = part.models === 1 ? observed.order() : undefined;
+    // Copies of one model's cells keep the order of their rates, which the misbilled share does not need.
+    const order = part.models === 1 && only === undefined ? observed.order() : undefined;
     const sample = sampleBuffer(part).fill(part.work, drawCopies(part.work.length, random), order);
     for (const measure of own) {
       drawn.get(measure.name)!.push(measure.of(sample));

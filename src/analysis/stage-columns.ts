@@ -10,6 +10,8 @@ export interface StageColumns {
   rows: readonly OkRequest[];
   /** In the order in which they run. */
   stages: readonly StageColumn[];
+  /** Request by request, and in it stage by stage: which of the stages it is, and its share of counted positions. */
+  entries: { stage: Uint16Array; counted: Float64Array };
 }
 
 export interface StageColumn {
@@ -42,30 +44,36 @@ export function stageColumns(rows: readonly OkRequest[]): StageColumns {
     fresh: new Float64Array(size),
     cached: new Float64Array(size),
   }));
-  const position = positions(stages);
+  const position = new Map(stages.map(({ name }, index) => [name, index]));
+  const count = rows.reduce((sum, row) => sum + row.stages.length, 0);
+  const entries = { stage: new Uint16Array(count), counted: new Float64Array(count) };
+  let entry = 0;
   for (let i = 0; i < size; i++) {
     for (const stage of rows[i]!.stages) {
-      const column = stages[position.get(stage.name)!]!;
+      const index = position.get(stage.name)!;
+      const column = stages[index]!;
       const cached = stage.cached ?? 0;
       column.ran[i] = 1;
       column.positions[i]! += stage.tokens;
       column.fresh[i]! += Math.max(0, stage.billed - cached);
       column.cached[i]! += cached;
+      entries.stage[entry] = index;
+      entries.counted[entry++] = countedShare(stage);
     }
   }
-  return { rows, stages };
+  return { rows, stages, entries };
 }
 
-export function stageWork({ rows, stages }: StageColumns, metric: WorkMetric): StageWork[] {
+export function stageWork({ rows, stages, entries }: StageColumns, metric: WorkMetric): StageWork[] {
   const size = rows.length;
   const works = stages.map(() => ({ work: new Float64Array(size), uncounted: new Float64Array(size) }));
-  const position = positions(stages);
+  let entry = 0;
   for (let i = 0; i < size; i++) {
     for (const stage of rows[i]!.stages) {
-      const { work, uncounted } = works[position.get(stage.name)!]!;
+      const { work, uncounted } = works[entries.stage[entry]!]!;
       const amount = stage.work[metric] ?? Number.NaN;
       work[i]! += amount;
-      uncounted[i]! += amount * (1 - countedShare(stage));
+      uncounted[i]! += amount * (1 - entries.counted[entry++]!);
     }
   }
   return works;
@@ -78,10 +86,6 @@ export function stageWork({ rows, stages }: StageColumns, metric: WorkMetric): S
 function countedShare({ visible, tokens, billed, cached = 0 }: Stage): number {
   if (!visible) return 0;
   return tokens === 0 ? 1 : Math.min(1, Math.max(0, billed - cached) / tokens);
-}
-
-function positions(stages: readonly { name: string }[]): Map<string, number> {
-  return new Map(stages.map(({ name }, index) => [name, index]));
 }
 
 /** Every stage of any request; one that only some requests have stands after the stage it follows there. */

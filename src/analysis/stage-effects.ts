@@ -35,7 +35,7 @@ export interface StageEffect extends StageWeight {
   byMetric: Partial<Record<WorkMetric, StageWeight>>;
 }
 
-/** Beyond this many requests percentiles are taken of every so many of them. */
+/** Beyond this many requests, every so many of them are ranked and fitted. */
 const mostRanked = 20_000;
 
 /** The rows of the stage table, in the order in which stages run. */
@@ -80,7 +80,6 @@ export function stageWeights(
   plainToken: PlainToken,
 ): StageWeight[] {
   const { cell, modelOfCell, models } = observations;
-  const plainOf = models.map((model) => plainToken.byModel[model]?.value ?? Number.NaN);
   const totals = works.map(({ work }) => work.reduce((sum, value) => sum + (value || 0), 0));
   const total = totals.reduce((sum, value) => sum + value, 0);
   return stages.map((column, s) => {
@@ -88,13 +87,15 @@ export function stageWeights(
     if (work.every((value, i) => column.ran[i] === 0 || Number.isNaN(value))) {
       return { ...nothing, reason: 'it was not measured by stage' };
     }
-    const share = visibleShare(column, works[s]!, (i) => modelOfCell[cell[i]!]!);
-    const effective = work.map((value, i) => value / plainOf[modelOfCell[cell[i]!]!]!);
+    const share = visibleShare(column, works[s]!, {
+      count: models.length,
+      of: (i) => modelOfCell[cell[i]!]!,
+    });
     return {
       visibility: share === null ? null : visibilityOf(share),
       visibleShare: share,
       shareOfWork: total > 0 ? totals[s]! / total : null,
-      ...inEffectiveTokens(observations, column, effective, plainToken),
+      ...inEffectiveTokens(observations, column, work, plainToken),
     };
   });
 }
@@ -107,24 +108,25 @@ type Weighed = Pick<
 function inEffectiveTokens(
   observations: Observations,
   column: StageColumn,
-  effective: Float64Array,
+  work: Float64Array,
   plainToken: PlainToken,
 ): Weighed {
-  const present = requestsWithStage(observations, column).filter((i) => !Number.isNaN(effective[i]!));
+  const { cell, modelOfCell, models } = observations;
+  const plainOf = models.map((model) => plainToken.byModel[model]?.value ?? Number.NaN);
+  const effectiveOf = (i: number) => work[i]! / plainOf[modelOfCell[cell[i]!]!]!;
+  const all = requestsWithStage(observations, column);
+  const step = Math.ceil(all.length / mostRanked);
+  const present = all.filter((i, k) => k % step === 0 && !Number.isNaN(effectiveOf(i)));
   if (present.length === 0) {
     const reason = 'the run has no plain token to weigh it by';
     return { fixedEffectiveTokens: null, fixedInterval: null, rangeEffectiveTokens: null, reason };
   }
-  const step = Math.ceil(present.length / mostRanked);
-  const ranked = Array.from(
-    present.filter((_, k) => k % step === 0),
-    (i) => effective[i]!,
-  );
+  const ranked = Array.from(present, effectiveOf);
   const relative = errorOf(observations, plainToken, present);
   const fixed = fixedOf(
     observations,
     column,
-    effective,
+    effectiveOf,
     present.filter((i) => column.ran[i] === 1),
   );
   return {
@@ -144,11 +146,11 @@ function inEffectiveTokens(
 function fixedOf(
   { cell, promptTokens, completionTokens }: Observations,
   { positions, cached, fresh }: StageColumn,
-  effective: Float64Array,
+  effectiveOf: (request: number) => number,
   ran: Uint32Array,
 ) {
   const pick = (values: Float64Array) => Float64Array.from(ran, (i) => values[i]!);
-  const [cost, cells] = [pick(effective), Uint32Array.from(ran, (i) => cell[i]!)];
+  const [cost, cells] = [Float64Array.from(ran, effectiveOf), Uint32Array.from(ran, (i) => cell[i]!)];
   const own = fixedCost([pick(positions), pick(cached)], cost, cells);
   if (own !== null || ran.some((i) => fresh[i]! > 0)) return own;
   return fixedCost([pick(promptTokens), pick(completionTokens)], cost, cells);

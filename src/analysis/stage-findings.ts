@@ -5,7 +5,7 @@ import type { Observations } from './observations.js';
 import type { PlainToken } from './plain-token.js';
 import { type StageColumns, type StageWork, stageWork } from './stage-columns.js';
 import { type StageWeight, stageWeights } from './stage-effects.js';
-import { type StageMisbilling, stageMisbilling } from './stage-misbilling.js';
+import { type Misbilling, stageMisbilling } from './stage-misbilling.js';
 import type { UniformityOptions } from './uniformity.js';
 import type { Noise } from './within-cell-noise.js';
 
@@ -16,7 +16,7 @@ export interface StageFindings {
     /** The share of all stages' work that moves a field of `usage`: their visible shares, by their work. */
     visibilityScore: number | null;
     /** What each stage does to the misbilled share; `null` with a reason. */
-    misbilling: StageMisbilling[] | null;
+    misbilling: Misbilling | null;
     misbillingReason?: string;
   };
 }

@@ -30,41 +30,40 @@ const mostFitted = 4000;
 export function visibleShare(
   column: StageColumn,
   { work, uncounted }: StageWork,
-  modelOf: (request: number) => number,
+  models: { count: number; of(request: number): number },
 ): number | null {
-  const byModel = new Map<number, number[]>();
-  for (let i = 0; i < work.length; i++) {
-    if (column.ran[i] === 0 || Number.isNaN(work[i]!)) continue;
-    const model = modelOf(i);
-    const group = byModel.get(model);
-    if (group === undefined) byModel.set(model, [i]);
-    else group.push(i);
-  }
+  const bills = column.fresh.some((value) => value > 0) || column.cached.some((value) => value > 0);
   let [moved, total] = [0, 0];
-  for (const group of byModel.values()) {
-    const bound = movedByCount(column, work, group);
-    for (const i of group) {
+  for (let model = 0; model < models.count; model++) {
+    const own = (i: number) => column.ran[i] === 1 && models.of(i) === model && !Number.isNaN(work[i]!);
+    const bound = bills ? movedByCount(column, work, own) : null;
+    for (let i = 0; i < work.length; i++) {
+      if (!own(i)) continue;
       total += work[i]!;
-      moved += Math.min(work[i]! - uncounted[i]!, bound(i));
+      const counted = work[i]! - uncounted[i]!;
+      moved +=
+        bound === null
+          ? counted
+          : Math.min(counted, bound.perFresh * column.fresh[i]! + bound.perCached * column.cached[i]!);
     }
   }
   return total > 0 ? moved / total : null;
 }
 
+/** What a fresh and a cached token move; `null` where nothing tells them from what is fixed. */
 function movedByCount(
   { fresh, cached }: StageColumn,
   work: Float64Array,
-  group: readonly number[],
-): (request: number) => number {
-  const step = Math.ceil(group.length / mostFitted);
-  const fitted = group.filter((_, k) => k % step === 0);
+  own: (request: number) => boolean,
+): { perFresh: number; perCached: number } | null {
+  let count = 0;
+  for (let i = 0; i < work.length; i++) if (own(i)) count++;
+  const step = Math.ceil(count / mostFitted);
+  const fitted: number[] = [];
+  for (let i = 0, k = 0; i < work.length; i++) if (own(i) && k++ % step === 0) fitted.push(i);
   const pick = (values: Float64Array) => Float64Array.from(fitted, (i) => values[i]!);
   const columns = [pick(fresh), pick(cached)];
-  if (columns.every((values) => values.every((value) => value === values[0]))) {
-    return () => Number.POSITIVE_INFINITY;
-  }
+  if (columns.every((values) => values.every((value) => value === values[0]))) return null;
   const fit = fitNonNegative([new Float64Array(fitted.length).fill(1), ...columns], pick(work));
-  if (fit === null) return () => Number.POSITIVE_INFINITY;
-  const [, perFresh, perCached] = fit;
-  return (i) => perFresh! * fresh[i]! + perCached! * cached[i]!;
+  return fit && { perFresh: fit[1]!, perCached: fit[2]! };
 }

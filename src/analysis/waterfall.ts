@@ -44,14 +44,22 @@ export interface WaterfallOptions {
 
 /** The waterfall of requests of one model that are alike: one cell, or one request. */
 export function waterfallOf(rows: readonly OkRequest[], options: WaterfallOptions): Waterfall {
+  return waterfallFrom(stageColumns(rows), options);
+}
+
+function waterfallFrom(columns: StageColumns, options: WaterfallOptions): Waterfall {
   const { of, metric, plainToken, visibility } = options;
-  const columns = stageColumns(rows);
+  const { rows } = columns;
   const works = stageWork(columns, metric);
   const seen = visibility ?? visibilityByStage(columns, metric);
   const effective = (work: number) =>
     plainToken === null || Number.isNaN(work) ? null : work / rows.length / plainToken;
 
-  const total = sum(rows.map(({ work }) => work[metric] ?? Number.NaN));
+  let [total, billed] = [0, 0];
+  for (const { work, tokens } of rows) {
+    total += work[metric] ?? Number.NaN;
+    billed += tokens.prompt + tokens.completion;
+  }
   const staged = sum(works.map(({ work }) => sum(work)));
   const stages = columns.stages.map(({ name, component, positions, fresh, cached }, s) => ({
     name,
@@ -66,8 +74,7 @@ export function waterfallOf(rows: readonly OkRequest[], options: WaterfallOption
     of,
     metric,
     requests: rows.length,
-    billed:
-      rows.length === 0 ? 0 : sum(rows.map(({ tokens }) => tokens.prompt + tokens.completion)) / rows.length,
+    billed: rows.length === 0 ? 0 : billed / rows.length,
     effective: rows.length === 0 ? null : effective(total),
     stages,
     inNoStage: rows.length === 0 ? null : effective(total - staged),
@@ -80,30 +87,31 @@ const cellsDrawn = 100;
 
 /** The waterfall of each model's mean request, then of each cell where there are at most a hundred. */
 export function waterfallsOf(
-  { cells, cell, models, modelOfCell, rows }: Observations,
+  { cells, cell, models, modelOfCell }: Observations,
+  columns: StageColumns,
   metric: WorkMetric,
   plainToken: PlainToken,
   visibility: ReadonlyMap<string, Visibility | null>,
 ): Waterfall[] {
+  const { rows } = columns;
   const grouped = (keys: number, key: (request: number) => number) => {
     const groups: OkRequest[][] = Array.from({ length: keys }, () => []);
     for (const [i, row] of rows.entries()) groups[key(i)]!.push(row);
     return groups;
   };
-  const draw = (own: OkRequest[], of: string, model: string): Waterfall[] => {
-    const plain = plainToken.byModel[model]?.value ?? null;
-    return own.length === 0 ? [] : [waterfallOf(own, { of, metric, plainToken: plain, visibility })];
-  };
-  const ofModels = grouped(models.length, (i) => modelOfCell[cell[i]!]!).flatMap((own, model) =>
-    draw(
-      own,
-      models.length === 1 ? 'the mean request' : `the mean request of ${models[model]}`,
-      models[model]!,
-    ),
-  );
+  const draw = (own: StageColumns, of: string, model: string) =>
+    waterfallFrom(own, { of, metric, plainToken: plainToken.byModel[model]?.value ?? null, visibility });
+  const drawRows = (own: OkRequest[], of: string, model: string) =>
+    own.length === 0 ? [] : [draw(stageColumns(own), of, model)];
+  const ofModels =
+    models.length === 1
+      ? [draw(columns, 'the mean request', models[0]!)]
+      : grouped(models.length, (i) => modelOfCell[cell[i]!]!).flatMap((own, m) =>
+          drawRows(own, `the mean request of ${models[m]}`, models[m]!),
+        );
   if (cells.length > cellsDrawn) return ofModels;
   const ofCells = grouped(cells.length, (i) => cell[i]!).flatMap((own, c) =>
-    draw(own, cells[c]!.id, cells[c]!.model),
+    drawRows(own, cells[c]!.id, cells[c]!.model),
   );
   return [...ofModels, ...ofCells];
 }
@@ -118,7 +126,7 @@ function visibilityByStage(columns: StageColumns, metric: WorkMetric): Map<strin
   const works = stageWork(columns, metric);
   return new Map(
     columns.stages.map((column, s) => {
-      const share = visibleShare(column, works[s]!, () => 0);
+      const share = visibleShare(column, works[s]!, { count: 1, of: () => 0 });
       return [column.name, share === null ? null : visibilityOf(share)];
     }),
   );

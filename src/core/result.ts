@@ -33,11 +33,13 @@ const sensorSchema = z.looseObject({
 });
 
 export const ceilingsSchema = z.strictObject({
-  /** Streaming read bandwidth with as many threads as the run keeps busy. */
+  /** Streaming read bandwidth of the device, or of the CPU with as many threads as the run keeps busy. */
   memoryBandwidth: quantity('B/s').nullable(),
   /** GEMM rate per dtype, with as many threads as the run keeps busy. */
   gemm: z.record(z.string(), quantity('FLOP/s')),
   threads: count,
+  /** What was measured; absent: the CPU. */
+  device: z.string().optional(),
 });
 export type Ceilings = z.infer<typeof ceilingsSchema>;
 
@@ -109,6 +111,16 @@ const deviceParitySchema = z.strictObject({
 });
 export type DeviceParity = z.infer<typeof deviceParitySchema>;
 
+/** What it cost a GPU that a model was new to it, beyond loading: by warm-up passes over every shape of request. */
+export const coldStartSchema = z.strictObject({
+  /** How much longer the first pass took than the last: shaders were compiled in it. */
+  shadersNs: z.number().nonnegative(),
+  passes: count,
+  /** Whether the last two passes took about as long. */
+  settled: z.boolean(),
+});
+export type ColdStart = z.infer<typeof coldStartSchema>;
+
 export const modelRecordSchema = z.looseObject({
   id: z.string(),
   source: z.enum(['synthesised', 'folder', 'hub']),
@@ -125,18 +137,8 @@ export const modelRecordSchema = z.looseObject({
   placement: placementSchema.optional(),
   /** Of a run on a GPU: the graph that ran, and before it those that differed too much. */
   deviceParity: z.array(deviceParitySchema).optional(),
-  /**
-   * Of a run on a GPU: what being new cost, beyond loading. `shadersNs`: how much longer the first pass over
-   * every shape of request took than the last.
-   */
-  coldStart: z
-    .strictObject({
-      shadersNs: timeNs,
-      passes: count,
-      /** Whether the last two passes took about as long. */
-      settled: z.boolean(),
-    })
-    .optional(),
+  /** Of a run on a GPU. */
+  coldStart: coldStartSchema.optional(),
   warmup: z.strictObject({ requests: count, durationNs: timeNs }),
   /** What the run used it for: `chat` (the model of cells), or roles in pipelines such as `classifier`. */
   roles: z.array(z.string()).optional(),
@@ -166,7 +168,7 @@ const tokensSchema = z.strictObject({
 export type Tokens = z.infer<typeof tokensSchema>;
 
 /** What kinds of stages there are, as the rows of the stage table; a pipeline may have several of one. */
-export const stageTypes = [
+const stageTypes = [
   'tokenization',
   'safety',
   'retrieval',

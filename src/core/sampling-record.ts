@@ -25,7 +25,6 @@ export const idleBaselineSchema = z.strictObject({
   /** Change from before to after, as a share of the mean. */
   drift: z.number().nullable(),
 });
-export type IdleBaselineRecord = z.infer<typeof idleBaselineSchema>;
 
 /** How far a way of sharing among requests is off, relative to a better one. */
 export const attributionErrorSchema = z.strictObject({

@@ -1,6 +1,6 @@
 import type { Answer, Experiment } from '../analysis/experiments.js';
 import { dash, formatNumber } from './format.js';
-import { percent } from './headline.js';
+import { factorName, percent } from './headline.js';
 import { metricName } from './metric-name.js';
 
 const verdicts: Record<
@@ -27,8 +27,9 @@ export function answerFigure(answer: Answer): string {
   const { value, low, high } = answer;
   if (value === null) return dash;
   if (answer.statistic === 'hiddenShare') {
-    const range = low === null ? '' : ` [${points(low)} to ${points(high!)}]`;
-    return `${points(value)}${range}`;
+    const range =
+      low === null || points(low) === points(high!) ? '' : ` [${points(low)} to ${points(high!)}]`;
+    return `${points(value)} points${range}`;
   }
   const narrow = low === null || formatNumber(low) === formatNumber(high);
   return `${formatNumber(value)}×${narrow ? '' : ` [${formatNumber(low)}–${formatNumber(high)}]`}`;
@@ -38,15 +39,22 @@ export function answerFigure(answer: Answer): string {
 export function answerSentence(experiment: Experiment, answer: Answer): string {
   const level = levelName(experiment.factor, answer.level);
   const baseline = levelName(experiment.factor, experiment.baseline);
-  const where = Object.entries(answer.by).map(([factor, value]) => levelName(factor, value));
+  const where = Object.entries(answer.by).map(([factor, value]) => levelName(factorName(factor), value));
   const at = where.length === 0 ? '' : `With ${where.join(', ')}: `;
   const subject = amountName(experiment);
+  if (answer.value === null && answer.statistic === 'variation' && answer.atLevel !== answer.atBaseline) {
+    const varies = (value: number | null) =>
+      value === null ? 'by no more than noise' : `with a coefficient of variation of ${formatNumber(value)}`;
+    return capitalized(
+      `${at}${subject} of ${level} varies ${varies(answer.atLevel)} over the cells, that of ${baseline} ${varies(answer.atBaseline)}.`,
+    );
+  }
   if (answer.value === null) {
     return capitalized(
       `${at}how ${subject} of ${level} compares with ${baseline} is not known: ${answer.reason}.`,
     );
   }
-  const bill = answer.equalBill ? 'at equal billed tokens, ' : '';
+  const bill = answer.equalBill && experiment.per === 'request' ? 'at equal billed tokens, ' : '';
   const unsure =
     answer.low === null
       ? ` (${answer.reason})`
@@ -62,7 +70,7 @@ export function answerSentence(experiment: Experiment, answer: Answer): string {
       `${answer.verdict === null || answer.verdict === '~' ? unsure : `: it is ${verdictWords(answer)}`}`,
     hiddenShare: () =>
       `${percent(answer.atLevel ?? 0)} of the ${subject} of ${level} is hidden, against ` +
-      `${percent(answer.atBaseline ?? 0)} with ${baseline}: ${figure} points${unsure}`,
+      `${percent(answer.atBaseline ?? 0)} with ${baseline}${answer.low === null ? '' : `: ${figure}`}${unsure}`,
   }[answer.statistic]();
   return capitalized(`${at}${bill}${sentence}.`);
 }
@@ -78,6 +86,20 @@ export function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>):
   return per === 'request' ? name : `${name} per ${per === 'sequence' ? 'sequence' : 'billed token'}`;
 }
 
+/** An answer's level with those of the other factors: `cache miss, output length 16`. */
+export function answerName(experiment: Experiment, { level, by }: Answer): string {
+  const where = Object.entries(by).map(([factor, value]) => levelName(factorName(factor), value));
+  return [levelName(experiment.factor, level), ...where].join(', ');
+}
+
+/** What a column of answers holds: `CPU time ÷ that of cache hit`. */
+export function comparison(experiment: Experiment, { statistic }: Answer): string {
+  const baseline = levelName(experiment.factor, experiment.baseline);
+  const amount = amountName(experiment);
+  if (statistic === 'hiddenShare') return `hidden share of ${amount} − that of ${baseline}`;
+  return `${statistic === 'variation' ? 'variation of ' : ''}${amount} ÷ that of ${baseline}`;
+}
+
 /** Times are taken and work is cost. */
 function verb({ metric }: Experiment): string {
   return metric === 'ttft' || metric === 'tpot' || metric === 'e2e' ? 'takes' : 'costs';
@@ -91,7 +113,7 @@ function levelName(factor: string, level: Experiment['baseline']): string {
 }
 
 function points(share: number): string {
-  return `${share < 0 ? '−' : '+'}${percent(Math.abs(share))}`;
+  return `${share < 0 ? '−' : '+'}${percent(Math.abs(share), '')}`;
 }
 
 function capitalized(text: string): string {

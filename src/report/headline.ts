@@ -43,10 +43,14 @@ const factorNames: Record<string, string> = {
   promptKind: 'the kind of prompt',
 };
 
+export function factorName(factor: string): string {
+  return factorNames[factor] ?? factor;
+}
+
 function explanation(drivers: readonly Driver[] | null): string {
   const [first, second] = drivers?.filter(({ factor }) => factor !== 'unexplained') ?? [];
   if (first === undefined || first.share < 0.2) return '';
-  const name = ({ factor }: Driver) => factorNames[factor] ?? factor;
+  const name = ({ factor }: Driver) => factorName(factor);
   if (first.share >= 0.5) return `${name(first)} explains most of it`;
   if (second !== undefined && first.share + second.share >= 0.5) {
     return `${name(first)} and ${name(second)} together explain most of it`;

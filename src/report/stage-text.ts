@@ -1,10 +1,12 @@
 import { createColors } from 'picocolors';
-import type { Experiment } from '../analysis/experiments.js';
+import type { Answer, Experiment } from '../analysis/experiments.js';
 import type { Findings } from '../analysis/findings.js';
 import type { StageEffect } from '../analysis/stage-effects.js';
-import { answerSentence } from './experiment-words.js';
-import { dash, formatNumber } from './format.js';
-import { percent } from './headline.js';
+import type { Misbilling } from '../analysis/stage-misbilling.js';
+import type { WorkMetric } from '../core/work.js';
+import { answerFigure, answerSentence, comparison, verdictWords } from './experiment-words.js';
+import { dash, formatTokens } from './format.js';
+import { factorName, percent } from './headline.js';
 import { cellName, metricName } from './metric-name.js';
 import {
   farthestWaterfall,
@@ -16,6 +18,12 @@ import {
 import { type Column, fittingColumns, renderTable } from './terminal-table.js';
 import { renderWaterfall } from './waterfall-text.js';
 import { wrap } from './wrap.js';
+
+/** From this many characters on stages go by their component's name. */
+const roomyWidth = 110;
+
+/** More answers of one kind than this are a table. */
+const mostSentences = 3;
 
 /**
  * What a run's stages say, for a terminal: the work that no bill shows, the stage table, the waterfall of
@@ -41,17 +49,26 @@ export function renderStages(
 
 function stageTable(findings: Findings, width: number, style: (text: string) => string): string {
   const metric = stageMetric(findings);
-  if (metric === null) return '';
-  const stages = findings.stages.filter(({ shareOfWork }) => shareOfWork !== null);
-  const misbilling = findings.hiddenWork[metric]?.misbilling ?? [];
-  const contributions = new Map(misbilling.map(({ stage, contribution }) => [stage, contribution]));
-  const table = renderTable(fittingColumns(columnsOf(stages, contributions), width), width, style);
+  const columns = metric === null ? null : stageTableColumns(findings, metric, width >= roomyWidth);
+  if (metric === null || columns === null) return '';
+  const table = renderTable(fittingColumns(columns, width), width, style);
   return `${style(wrap(`What each stage costs, by ${metricName(metric)}:`, width))}\n${table}`;
+}
+
+/** The stage table, a row per stage that was weighed; `null` where none was. `roomy`: with components' names. */
+export function stageTableColumns(findings: Findings, metric: WorkMetric, roomy = true): Column[] | null {
+  const stages = findings.stages.flatMap((stage) => {
+    const weight = stage.byMetric[metric];
+    return weight === undefined || weight.shareOfWork === null ? [] : [{ ...stage, ...weight }];
+  });
+  if (stages.length === 0) return null;
+  return columnsOf(stages, findings.hiddenWork[metric]?.misbilling ?? undefined, roomy);
 }
 
 function columnsOf(
   stages: readonly StageEffect[],
-  contributions: ReadonlyMap<string, number | null>,
+  misbilling: Misbilling | undefined,
+  roomy: boolean,
 ): Column[] {
   const column = (
     header: Column['header'],
@@ -60,18 +77,29 @@ function columnsOf(
     align: Column['align'] = 'right',
   ): Column => ({ header, importance, align, values: stages.map(value) });
   const columns = [
-    column(['stage', ''], 100, stageName, 'left'),
-    column(['fixed cost', 'eff. tokens'], 90, ({ fixedEffectiveTokens }) => tokens(fixedEffectiveTokens)),
+    column(['stage', ''], 100, (stage) => (roomy ? stageName(stage) : stage.name), 'left'),
+    column(['fixed cost', 'eff. tokens'], 90, ({ fixedEffectiveTokens }) =>
+      formatTokens(fixedEffectiveTokens),
+    ),
     column(['p5–p95', 'eff. tokens'], 95, ({ rangeEffectiveTokens: range }) =>
-      range === null ? dash : `${tokens(range[0])}–${tokens(range[1])}`,
+      range === null ? dash : `${formatTokens(range[0])}–${formatTokens(range[1])}`,
     ),
     column(['share', 'of work'], 80, ({ shareOfWork }) => share(shareOfWork)),
-    column(['visible', 'in usage'], 97, ({ visibility }) => visibility ?? dash, 'left'),
-    column(['by', 'share'], 30, ({ visibleShare }) => share(visibleShare)),
+    column(['visible', 'in usage'], 97, visibilityText, 'left'),
   ];
   if (stages.some(({ ran }) => ran < 1)) columns.push(column(['runs', 'in'], 40, ({ ran }) => share(ran)));
-  if ([...contributions.values()].some((part) => part !== null)) {
-    columns.push(column(['adds to', 'misbilled'], 50, ({ name }) => signed(contributions.get(name) ?? null)));
+  const onePrice = misbilling?.onePrice ?? null;
+  if (misbilling !== undefined && onePrice !== null) {
+    const contributions = new Map(misbilling.byStage.map(({ stage, contribution }) => [stage, contribution]));
+    const column = columns[0]!;
+    columns[0] = { ...column, values: [...column.values, '(one price for all)'] };
+    const values = stages.map(({ name }) => signed(contributions.get(name) ?? null));
+    columns.push({
+      header: ['adds to', 'misbilled'],
+      align: 'right',
+      importance: 50,
+      values: [...values, signed(onePrice)],
+    });
   }
   return columns;
 }
@@ -86,16 +114,39 @@ function waterfall(findings: Findings, options: { width: number; color: boolean 
 
 function experimentText(experiment: Experiment, width: number, style: (text: string) => string): string {
   const { text, answers, reason } = experiment;
-  const sentences =
-    reason === undefined
-      ? answers.map((answer) => answerSentence(experiment, answer))
-      : [`Not known: ${reason}.`];
-  return [style(wrap(text, width)), ...sentences.map((sentence) => wrap(`  ${sentence}`, width))].join('\n');
+  const kinds = [...new Set(answers.map(({ statistic }) => statistic))];
+  const parts = kinds.map((kind) => {
+    const own = answers.filter(({ statistic }) => statistic === kind);
+    if (own.length > mostSentences) return answerTable(experiment, own, width);
+    return own.map((answer) => wrap(answerSentence(experiment, answer), width)).join('\n');
+  });
+  const unknown = reason === undefined ? [] : [wrap(`Not known: ${reason}.`, width)];
+  return [style(wrap(text, width)), ...parts, ...unknown].join('\n');
 }
 
-/** To three digits, and nothing below a hundredth of a token. */
-function tokens(value: number | null): string {
-  return formatNumber(value === null ? null : Math.round(value * 100) / 100);
+function answerTable(experiment: Experiment, answers: readonly Answer[], width: number): string {
+  const column = (
+    name: string,
+    importance: number,
+    value: (answer: Answer) => string,
+    align: Column['align'] = 'left',
+  ): Column => ({ header: [name, ''], importance, align, values: answers.map(value) });
+  const factors = [...new Set(answers.flatMap(({ by }) => Object.keys(by)))];
+  const columns = [
+    column(experiment.factor, 100, ({ level }) => String(level)),
+    ...factors.map((factor) =>
+      column(factorName(factor), 90, ({ by }) => String(by[factor] ?? dash), 'right'),
+    ),
+    column(comparison(experiment, answers[0]!), 99, answerFigure, 'right'),
+    column('', 80, verdictWords),
+  ];
+  return renderTable(fittingColumns(columns, width), width, String);
+}
+
+/** `high 82%`; nothing is added to `none`. */
+function visibilityText({ visibility, visibleShare }: StageEffect): string {
+  if (visibility === null) return dash;
+  return visibility === 'none' ? visibility : `${visibility} ${share(visibleShare)}`;
 }
 
 function share(value: number | null): string {

@@ -1,5 +1,6 @@
 import type { Findings } from '../analysis/findings.js';
 import type { StageEffect } from '../analysis/stage-effects.js';
+import type { StageFindings } from '../analysis/stage-findings.js';
 import type { Waterfall } from '../analysis/waterfall.js';
 import type { WorkMetric } from '../core/work.js';
 import { formatCount } from './format.js';
@@ -24,20 +25,21 @@ export function hiddenWorkSentences(findings: Findings): string[] {
   if (metric === null || hidden === undefined) return [];
   const name = metricName(metric);
   if (hidden.value === null) return [`How much ${name} no bill shows is not known: ${hidden.reason}.`];
+  const { visibilityScore } = hidden;
   const score =
-    hidden.visibilityScore === null
+    visibilityScore === null
       ? ''
-      : `; ${percent(hidden.visibilityScore)} of it moves a field of usage`;
+      : ` The visibility score is ${percent(visibilityScore)}: so much of all ${name} moves a field of usage.`;
   return [
-    `${interval(hidden)} of all ${name} is hidden work, which no bill shows${score}.`,
-    ...withoutWorstStage(findings, metric, hidden.misbilling ?? []),
+    `${interval(hidden)} of all ${name} is hidden work, which no bill shows.${score}`,
+    ...withoutWorstStage(findings, metric, hidden.misbilling?.byStage ?? []),
   ];
 }
 
 function withoutWorstStage(
   { uniformity, stages }: Findings,
   metric: WorkMetric,
-  misbilling: NonNullable<NonNullable<Findings['hiddenWork'][WorkMetric]>['misbilling']>,
+  misbilling: NonNullable<StageFindings['hiddenWork']['misbilling']>['byStage'],
 ): string[] {
   const whole = uniformity[metric]?.misbilledShare;
   if (whole?.value == null || whole.verdict !== 'non-uniform') return [];

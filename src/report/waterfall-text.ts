@@ -1,6 +1,6 @@
 import { createColors } from 'picocolors';
 import { type Waterfall, type WaterfallStep, waterfallSteps } from '../analysis/waterfall.js';
-import { formatNumber } from './format.js';
+import { formatNumber, formatTokens } from './format.js';
 import { metricName } from './metric-name.js';
 import { type Column, fittingColumns, renderTable, widthOf } from './terminal-table.js';
 import { wrap } from './wrap.js';
@@ -55,7 +55,7 @@ function columnsOf(steps: readonly WaterfallStep[]): Column[] {
       kind === 'billed' ? formatTokens(to) : stage === null ? '' : formatTokens(stage.billed),
     ),
     column(['effective', ''], 99, (step) => (step.kind === 'billed' ? '' : formatTokens(effectiveOf(step)))),
-    { ...column(['shown', ''], 70, ({ stage }) => stage?.visibility ?? ''), align: 'left' },
+    { ...column(['visible', ''], 70, ({ stage }) => stage?.visibility ?? ''), align: 'left' },
   ];
 }
 
@@ -69,10 +69,4 @@ function barColumn(steps: readonly WaterfallStep[], room: number): Column {
     return ' '.repeat(start) + glyph.repeat(end - start);
   });
   return { header: ['', ''], align: 'left', importance: 0, values };
-}
-
-/** Tokens to three digits, and nothing below a hundredth of one. */
-function formatTokens(tokens: number): string {
-  const hundredths = Math.abs(tokens) < 10 ? 100 : Math.abs(tokens) < 100 ? 10 : 1;
-  return formatNumber(Math.round(tokens * hundredths) / hundredths);
 }

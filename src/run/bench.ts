@@ -8,6 +8,7 @@ import { exitCode, TokenworkError } from '../core/errors.js';
 import type { Result } from '../core/result.js';
 import { takeInventory } from '../sensors/inventory.js';
 import { ceilingsFor } from './ceilings.js';
+import { fitToDevice, withDevice } from './device-run.js';
 import { foldJournal, stateOf } from './fold.js';
 import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from './journal.js';
 import { journalVersion } from './journal-entry.js';
@@ -59,12 +60,12 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
   const originNs = process.hrtime.bigint();
   const journal = Journal.create(journalPathOf(path));
   try {
-    const prepared = await prepareRun(options);
+    const prepared = await fitToDevice(await prepareRun(options), options);
     const { settings, suite, cells, questions } = prepared;
     refuseStopped(options);
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
-    const ceilings = await ceilingsFor(prepared, inventory.usableCores);
+    const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, inventory.usableCores);
     await runStretch({
       prepared,
       journal,
@@ -85,7 +86,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
           tool: { name: 'tokenwork', ...options.tool },
           hardware: { ...inventory.hardware, ceilings },
           environment: environmentOf(inventory, loaded, sensors),
-          models: records,
+          models: records.map((record) => withDevice(record, prepared)),
           metrics: metricsTable(loaded),
           cells,
           questions,
@@ -180,9 +181,11 @@ async function measureCeilingsAgain(
   prepared: PreparedRun,
   journal: Journal,
   usableCores: number,
-  { onProgress, signal }: BenchOptions,
+  { onProgress, signal, ceilings }: BenchOptions,
 ): Promise<void> {
-  if (signal?.aborted) return;
+  if (signal?.aborted || ceilings === false) return;
+  // A software GPU takes half a minute, and its figures say nothing.
+  if (prepared.chosen.adapter?.kind === 'software') return;
   tell(onProgress, 'machine', 'measuring the machine once more');
   journal.append({ kind: 'ceilings', ceilings: await ceilingsFor(prepared, usableCores) });
 }

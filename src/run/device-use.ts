@@ -72,7 +72,7 @@ function countedGpus(
 }
 
 /** What a request used of a device over all its runs, or why that is not known; and of its stages. */
-export interface RequestUse {
+interface RequestUse {
   amount: number | null;
   reason: AbsenceReason | null;
   stages: Map<number, number>;

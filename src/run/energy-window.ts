@@ -5,7 +5,7 @@ import type { Settings } from './journal-entry.js';
 import type { SampledSensor } from './journal-samples.js';
 
 /** A little more, so that a window still holds enough where it begins just after a tick. */
-const margin = 1.1;
+const margin = 1.2;
 
 /** Whether a channel's device can be given an energy by it. */
 export const givesEnergy = ({ quantity, unit }: { quantity: string; unit: string }): boolean =>

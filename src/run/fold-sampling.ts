@@ -27,7 +27,10 @@ export function foldSampling(
 ): FoldedSampling {
   const stretches = sampledStretches(entries);
   const { concurrency, sampling } = header.settings;
-  const usesGpu = header.models.some(({ engine }) => engine.device !== 'cpu');
+  // A CPU that acts as a GPU keeps none busy.
+  const usesGpu = header.models.some(
+    ({ engine }) => engine.device !== 'cpu' && engine.adapter?.kind !== 'software',
+  );
   const setting = { concurrency, usesGpu };
   const shares = stretches.map((stretch) => shareStretch(stretch, setting));
   const byId = new Map(shares.flatMap(({ used }) => [...used]));

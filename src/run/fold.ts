@@ -70,7 +70,11 @@ export function foldJournal(contents: JournalContents): Result {
   const journalled = [...state.rows.values()].sort((a, b) => a.id - b.id);
   const sampled = foldSampling(header, entries, journalled);
   const { rows, sampler } = sampled;
-  const models = header.models.map((model) => ({ ...model, warmup: warmupOf(model.id, entries) }));
+  const models = header.models.map((model) => ({
+    ...model,
+    warmup: warmupOf(model.id, entries),
+    ...coldStartOf(model.id, entries),
+  }));
   return {
     schemaVersion,
     tool: header.tool,
@@ -139,6 +143,15 @@ function ceilingsOf({ hardware }: JournalHeader, entries: readonly JournalEntry[
   );
 }
 
+/** As it was when the model was new: a run that is taken up again finds compiled shaders, or compiles anew. */
+function coldStartOf(model: string, entries: readonly JournalEntry[]): Pick<ModelRecord, 'coldStart'> {
+  for (const entry of entries) {
+    if (entry.kind === 'warmup' && entry.model === model && entry.coldStart)
+      return { coldStart: entry.coldStart };
+  }
+  return {};
+}
+
 function warmupOf(model: string, entries: readonly JournalEntry[]): ModelRecord['warmup'] {
   const warmups = entries.filter((entry) => entry.kind === 'warmup' && entry.model === model);
   let requests = 0;
@@ -193,6 +206,7 @@ function warningsOf(
     ...(resumes.length > 0 ? [resumedWarning(resumes.length)] : []),
     ...ledgerWarnings(rows),
     ...failureWarnings(rows),
+    ...unsettledWarnings(entries),
   ];
 }
 
@@ -202,6 +216,20 @@ function resumedWarning(times: number): Warning {
     message: `The run was interrupted and taken up again ${times === 1 ? 'once' : `${times} times`}.`,
     hint: 'Times count from its start, the interruptions left out. Repeat it in one go where drift matters.',
   };
+}
+
+function unsettledWarnings(entries: readonly JournalEntry[]): Warning[] {
+  return entries.flatMap((entry) =>
+    entry.kind === 'warmup' && entry.coldStart?.settled === false
+      ? [
+          {
+            code: 'warm-up-unsettled',
+            message: `${entry.model} was measured although ${entry.coldStart.passes} warm-up passes had not come to take equally long.`,
+            hint: 'Its first requests may still hold compiling or a clock that rises; run it again, on a quieter machine.',
+          },
+        ]
+      : [],
+  );
 }
 
 /** One warning per way of failing. */

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { questionSchema } from '../core/question.js';
 import {
   ceilingsSchema,
+  coldStartSchema,
   failedRequestSchema,
   modelRecordSchema,
   okRequestSchema,
@@ -9,6 +10,7 @@ import {
   warningSchema,
 } from '../core/result.js';
 import { metricSchema } from '../core/work.js';
+import { devices } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
 import { requestPipelineSchema } from '../stages/pipeline.js';
 import { samplingEntries } from './journal-samples.js';
@@ -24,6 +26,8 @@ const settingsSchema = z.strictObject({
       id: z.string(),
       spec: z.string(),
       dtype: z.enum(dtypes).nullable(),
+      /** Of the graph, where the device decided on it. */
+      style: z.string().optional(),
       /** A decoder that answers, where absent. */
       kind: z.enum(['decoder', 'classification', 'embedding']).optional(),
       roles: z.array(z.string()).optional(),
@@ -31,6 +35,8 @@ const settingsSchema = z.strictObject({
   ),
   /** In place of the pipelines that the workload names, by name or path. */
   pipeline: z.string().nullable().optional(),
+  /** What was asked for, or `auto` decided on. */
+  device: z.enum(devices),
   backend: z.enum(['auto', 'native', 'node']),
   threads: z.int().positive(),
   concurrency: z.int().positive(),
@@ -120,6 +126,8 @@ export const entrySchema = z.discriminatedUnion('kind', [
     model: z.string(),
     requests: z.int().nonnegative(),
     durationNs: z.number().nonnegative(),
+    /** On a GPU. */
+    coldStart: coldStartSchema.optional(),
   }),
   /** A worker was given the request. */
   z.strictObject({ kind: z.literal('started'), id: z.int() }),

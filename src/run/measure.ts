@@ -6,15 +6,15 @@ import type { Journal } from './journal.js';
 import type { JournalEntry, JournalRow } from './journal-entry.js';
 import type { Lane, LaneOutcome, Limits } from './lane.js';
 import type { WorkerPool } from './pool.js';
-import { runRepeatedly } from './repeated-run.js';
+import { runRepeatedly, type WindowRule } from './repeated-run.js';
 
 export interface Measuring {
   requests: readonly ScheduledRequest[];
   pool: WorkerPool;
   journal: Journal;
   limitsOf(cell: PlannedCell): Limits;
-  /** How long each request is repeated for, so that counters move enough; null where once is enough. */
-  windowNs: Nanoseconds | null;
+  /** How often each request is repeated, so that counters move enough; null where once is enough. */
+  rule: WindowRule | null;
   cpuClock: CpuClock;
   /** On the run's clock. */
   now(): Nanoseconds;
@@ -48,14 +48,7 @@ export async function measure(measuring: Measuring): Promise<void> {
       const { cell } = request;
       const { model, request: spec } = cell;
       const limits = measuring.limitsOf(cell);
-      const { first, window } = await runRepeatedly(
-        lane,
-        model,
-        spec,
-        limits,
-        measuring.windowNs,
-        () => stopped,
-      );
+      const { first, window } = await runRepeatedly(lane, model, spec, limits, measuring.rule, () => stopped);
       if (stopped && first.reply.status === 'failed') return;
       journal.append({
         kind: 'request',

@@ -2,6 +2,7 @@ import type { Result } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Dtype } from '../models/dtype.js';
 import type { Suite } from '../workload/suite.js';
+import type { AskedDevice } from './device.js';
 import type { Settings } from './journal-entry.js';
 import type { SensorChoice } from './sensor-choice.js';
 
@@ -36,6 +37,10 @@ export interface BenchOptions {
   pipeline?: string | undefined;
   models?: readonly string[] | undefined;
   dtype?: Dtype | undefined;
+  /** `auto` (the default): a GPU that works, else the CPU. */
+  device?: AskedDevice | undefined;
+  /** Measures models whose logits on the GPU are not the CPU's, with a warning. */
+  allowParityMismatch?: boolean | undefined;
   backend?: Settings['backend'] | undefined;
   /** Intra-op threads of each request. */
   threads?: number | undefined;
@@ -46,6 +51,8 @@ export interface BenchOptions {
   /** Requests per worker and model that are run and discarded first. */
   warmup?: number | undefined;
   deadlineMs?: number | undefined;
+  /** Whether the machine's ceilings are measured before and after; they are by default. */
+  ceilings?: boolean | undefined;
   /** What is sampled beside the requests; `auto` by default. */
   sensors?: SensorChoice | undefined;
   /** How long counters are watched before the first request, to see how often they tick; 1 s by default. */

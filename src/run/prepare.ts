@@ -1,28 +1,23 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Question } from '../core/question.js';
 import type { Warning } from '../core/result.js';
-import type { EncoderFolder } from '../models/encoder-folder.js';
-import type { EncoderHead } from '../models/encoder-recipe.js';
-import type { ModelFolder } from '../models/folder.js';
-import { resolveModel } from '../models/resolve.js';
-import { resolveEncoder } from '../models/resolve-encoder.js';
+import { styles } from '../models/build/style.js';
 import { expandSuite } from '../workload/expand.js';
 import { expandTrace } from '../workload/expand-trace.js';
-import { modelIds, type WantedModel, wantedModels } from '../workload/models.js';
+import { wantedModels } from '../workload/models.js';
 import { loadPipeline, type Pipeline } from '../workload/pipeline.js';
-import { type HelperModel, helperModels, identityOf } from '../workload/pipeline-models.js';
+import { identityOf } from '../workload/pipeline-models.js';
 import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
 import { loadSuite, type Suite } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
+import { type ChosenDevice, chooseDevice } from './device.js';
+import type { ModelOnDevice } from './device-gate.js';
+import { fittingModels } from './device-memory.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
+import { tell } from './progress.js';
+import { chatRole, type RunModel, resolveModels, withHelpers } from './run-models.js';
 import { type ChosenSensors, chosenSensors, namedChoice, type SensorChoice } from './sensor-choice.js';
-
-/** A model of a run, under the name that cells and pipelines call it by. */
-export type RunModel = { id: string; roles: string[] } & (
-  | { kind: 'decoder'; folder: ModelFolder }
-  | { kind: 'classification' | 'embedding'; folder: EncoderFolder }
-);
 
 /** What is to be run, before anything has been opened. */
 export interface PreparedRun {
@@ -32,11 +27,11 @@ export interface PreparedRun {
   cells: PlannedCell[];
   questions: Question[];
   sensors: ChosenSensors;
+  chosen: ChosenDevice;
+  /** By model; empty on the CPU, and before `fitToDevice`. */
+  onDevice: ReadonlyMap<string, ModelOnDevice>;
   warnings: Warning[];
 }
-
-/** What the model of a cell is to it. */
-const chatRole = 'chat';
 
 const defaultSuite = 'quick';
 const defaultWarmup = 2;
@@ -48,11 +43,18 @@ const defaultWarmup = 2;
 export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
   const { sensors = 'auto', energy = false, validateAttribution: validate = false } = options;
   refuseUnsampled(options);
-  const chosen = chosenSensors(sensors);
+  const chosenSet = chosenSensors(sensors);
   const workload = await readWorkload(options);
-  const wanted = wantedModels(workload.suite, options);
-  if (wanted.length === 0) {
+  const asked = wantedModels(workload.suite, options);
+  if (asked.length === 0) {
     throw new TokenworkError('no-model', 'A trace says nothing about models.', 'Name one with --model.');
+  }
+  tell(options.onProgress, 'machine', 'looking for a device');
+  const chosen = await chooseDevice(options.device ?? 'auto', options.backend ?? 'auto');
+  const { models: wanted, warnings: unfitting } = await fittingModels(asked, chosen);
+  if (wanted.length === 0) {
+    const { message, hint } = unfitting[0]!;
+    throw new TokenworkError('device-out-of-memory', message, hint);
   }
   const models = await resolveModels(withHelpers(wanted, workload.pipelines), options);
   const byIdentity = new Map(models.map((model) => [identityOf(model), model.id]));
@@ -62,9 +64,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
       .map(({ id, spec, folder }) => ({ id, spec, contextLength: folder.contextLength })),
     (model) => byIdentity.get(identityOf(model))!,
   );
-  const needed = new Set(
-    plan.cells.flatMap(({ model, request }) => [model, ...Object.values(request.pipeline?.models ?? {})]),
-  );
+  const needed = new Set(plan.cells.flatMap(modelsOfCell));
   const used = models.filter(({ id }) => needed.has(id));
   return {
     settings: {
@@ -77,6 +77,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
         roles,
       })),
       pipeline: options.pipeline ?? null,
+      device: chosen.device,
       backend: options.backend ?? 'auto',
       threads: options.threads ?? 1,
       // Sharing takes two.
@@ -91,9 +92,16 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
     models: used,
     cells: plan.cells,
     questions: plan.questions,
-    sensors: chosen,
-    warnings: [...plan.warnings, ...used.flatMap(({ folder }) => folder.notices)],
+    sensors: chosenSet,
+    chosen,
+    onDevice: new Map(),
+    warnings: [...plan.warnings, ...unfitting, ...used.flatMap(({ folder }) => folder.notices)],
   };
+}
+
+/** Ids of the models that requests of a cell run: its own, and those its pipeline has roles for. */
+export function modelsOfCell({ model, request }: PlannedCell): string[] {
+  return [model, ...Object.values(request.pipeline?.models ?? {})];
 }
 
 function refuseUnsampled({ sensors, energy, validateAttribution, concurrency }: BenchOptions): void {
@@ -152,59 +160,26 @@ async function readWorkload({
 /** The run of a journal, its models made ready again; the workload is the journal's own. */
 export async function prepareResumed(header: JournalHeader, options: BenchOptions): Promise<PreparedRun> {
   const { settings, suite, cells, questions = [], warnings } = header;
-  const wanted = settings.models.map(({ spec, dtype, kind = 'decoder', roles = [chatRole] }) => {
-    return { spec, dtype: dtype ?? undefined, kind, roles };
-  });
+  const chosen = await chooseDevice(settings.device, settings.backend);
+  const wanted = settings.models.map(({ spec, dtype, style, kind = 'decoder', roles = [chatRole] }) => ({
+    spec,
+    dtype: dtype ?? undefined,
+    style: styles.find((name) => name === style),
+    kind,
+    roles,
+  }));
   const resolved = await resolveModels(wanted, options);
   const models = settings.models.map(({ id }, index) => ({ ...resolved[index]!, id }));
   const sensors = chosenSensors(options.sensors ?? (settings.sampling.sensors as SensorChoice));
-  return { settings, suite, models, cells, questions, sensors, warnings };
-}
-
-/** The chat models, and behind them what the pipelines ask for; a model asked for as both is one. */
-function withHelpers(chat: readonly WantedModel[], pipelines: readonly Pipeline[]): HelperModel[] {
-  const wanted = chat.map((model): HelperModel => ({ ...model, kind: 'decoder', roles: [chatRole] }));
-  for (const helper of helperModels(pipelines)) {
-    const same = wanted.find((model) => identityOf(model) === identityOf(helper));
-    if (same) same.roles.push(...helper.roles);
-    else wanted.push(helper);
-  }
-  return wanted;
-}
-
-async function resolveModels(
-  wanted: readonly HelperModel[],
-  { cacheDirectory, signal, onProgress }: BenchOptions,
-): Promise<(RunModel & HelperModel)[]> {
-  const resolved: ((model: { id: string }) => RunModel & HelperModel)[] = [];
-  const folders: { id: string; dtype: string }[] = [];
-  for (const model of wanted) {
-    const { spec, dtype, kind } = model;
-    const options = {
-      dtype,
-      cacheDirectory,
-      signal,
-      onProgress: ({ fraction, message }: { fraction: number; message: string }) =>
-        onProgress?.({ phase: 'models', message, fraction, done: 0, total: 0, etaNs: null }),
-    };
-    if (kind === 'decoder') {
-      const folder = await resolveModel(spec, options);
-      folders.push(folder);
-      resolved.push(({ id }) => ({ ...model, id, kind, folder }));
-    } else {
-      const folder = await resolveEncoder(spec, { ...options, head: headOf(kind) });
-      // Of one recipe there may be one with either head.
-      folders.push(kind === 'classification' ? { ...folder, id: `${folder.id}-classifier` } : folder);
-      resolved.push(({ id }) => ({ ...model, id, kind, folder }));
-    }
-  }
-  const ids = modelIds(folders);
-  return resolved.map((build, index) => build({ id: ids[index]! }));
-}
-
-/** Harmless or harmful. */
-const safetyLabels = 2;
-
-function headOf(kind: 'classification' | 'embedding'): EncoderHead {
-  return kind === 'embedding' ? { kind } : { kind, labels: safetyLabels };
+  return {
+    settings,
+    suite,
+    models,
+    cells,
+    questions,
+    sensors,
+    chosen,
+    onDevice: new Map(),
+    warnings,
+  };
 }

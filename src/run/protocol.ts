@@ -2,6 +2,7 @@ import type { CostModel } from '../core/cost.js';
 import type { ExitCode } from '../core/errors.js';
 import type { EngineRecord } from '../core/result.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
+import type { Device } from '../engines/engine.js';
 import type { DecoderGraph } from '../models/decoder-graph.js';
 import type { EncoderGraph } from '../models/encoder-graph.js';
 import type { Absence } from '../sensors/absence.js';
@@ -17,6 +18,7 @@ interface AnyWorkerModel {
   contextLength: number;
   cost: CostModel;
   backend: 'native' | 'node';
+  device: Device;
   threads: number;
   /** The coordinator's session, to be shared; null where the worker opens one of its own. */
   sharedHandle: bigint | null;

@@ -12,25 +12,40 @@ export interface RepeatedOutcome {
   window: RequestWindow | null;
 }
 
+/** When a request has run often enough. */
+export interface WindowRule {
+  /** How long that should take. */
+  windowNs: Nanoseconds;
+  /** Whether the counters moved often enough since then. */
+  hasMoved(sinceNs: Nanoseconds): boolean;
+}
+
+/** A counter that stands still must not keep a run from going on: so many times as long as it should take. */
+const patience = 4;
+
 /**
- * Runs a request, and again until `windowNs` has passed since it first started: counters of energy tick
- * too seldom for a single short request. What fails after the first time ends the window before it.
+ * Runs a request, and again until the counters have moved enough since it first started: they tick too
+ * seldom for a single short request. What fails after the first time ends the window before it.
  */
 export async function runRepeatedly(
   lane: Lane,
   modelId: string,
   request: RequestSpec,
   limits: Limits,
-  windowNs: Nanoseconds | null,
+  rule: WindowRule | null,
   stopped: () => boolean,
 ): Promise<RepeatedOutcome> {
   const first = await lane.run(modelId, request, limits);
-  if (windowNs === null || first.reply.status === 'failed') return { first, window: null };
+  if (rule === null || first.reply.status === 'failed') return { first, window: null };
   const startedNs = first.reply.times.started;
   let endedNs = endOf(first.reply);
   let cpuTimeNs = first.reply.work.cpuTime;
   let runs = 1;
-  while (endedNs - startedNs < windowNs && !stopped()) {
+  const isEnough = () => {
+    const lastedNs = endedNs - startedNs;
+    return lastedNs >= rule.windowNs && (rule.hasMoved(startedNs) || lastedNs >= patience * rule.windowNs);
+  };
+  while (!isEnough() && !stopped()) {
     const { reply } = await lane.run(modelId, request, limits);
     if (reply.status === 'failed') break;
     runs++;

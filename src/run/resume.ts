@@ -40,6 +40,8 @@ export function refuseOtherOptions({ settings }: JournalHeader, options: BenchOp
       now: options.models?.length ? options.models.join(', ') : undefined,
     },
   ];
+  if (options.device !== undefined && options.device !== 'auto')
+    asked.push({ what: 'device', before: settings.device, now: options.device });
   const { sampling } = settings;
   asked.push(
     { what: 'sensors', before: sampling.sensors, now: options.sensors && namedChoice(options.sensors) },
@@ -82,12 +84,12 @@ export function refuseOtherModels(
 /** Refuses another engine than measured the first part. Throws TokenworkError `resume-differs`. */
 export function refuseOtherEngines(
   header: JournalHeader,
-  engines: readonly { id: string; engine: { backend: string; version: string } }[],
+  engines: readonly { id: string; engine: { backend: string; device: string; version: string } }[],
 ): void {
   refuse(
     header.models.flatMap(({ id, engine }) => {
       const now = engines.find((model) => model.id === id)?.engine;
-      return (['backend', 'version'] as const).flatMap((field) =>
+      return (['backend', 'device', 'version'] as const).flatMap((field) =>
         now?.[field] === engine[field]
           ? []
           : [{ what: `engine ${field} of ${id}`, before: engine[field], now: now?.[field] }],

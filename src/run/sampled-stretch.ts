@@ -11,7 +11,7 @@ export interface Span {
 }
 
 /** A stage of a request, or all of a request of which no stages are known. */
-export interface RunPart extends Span {
+interface RunPart extends Span {
   /** Its place in the row's stages. */
   stage: number | null;
   cpuNs: Nanoseconds | null;

@@ -1,7 +1,9 @@
 import { messageOf, TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
+import type { Sample } from '../sampling/ring.js';
 import { type Sampler, startSampler } from '../sampling/sampler.js';
+import { CounterMoves } from './counter-moves.js';
 import { energyWindowNs } from './energy-window.js';
 import type { Journal } from './journal.js';
 import type { JournalEntry } from './journal-entry.js';
@@ -19,6 +21,8 @@ export interface SamplingSession {
   rest(of: 'idle-before' | 'idle-after', signal: AbortSignal | undefined): Promise<void>;
   /** Marks the beginning of measuring. */
   measuring(): void;
+  /** Whether every counter of energy that still works moved often enough since then for its amount to be told. */
+  hasMoved(sinceNs: Nanoseconds): boolean;
   /** Ends the sampler and journals the rest. Throws what journalling threw meanwhile. */
   end(): Promise<void>;
   /** Ends the sampler where something has failed; never throws. */
@@ -64,6 +68,7 @@ function sessionWithout(warnings: Warning[]): SamplingSession {
     begin: () => {},
     rest: async () => {},
     measuring: () => {},
+    hasMoved: () => true,
     end: async () => {},
     abandon: async () => {},
   };
@@ -92,8 +97,17 @@ function sessionOf(
       failure = thrown; // Told when the session ends; a timer has nobody to tell.
     }
   };
+  const moves = new CounterMoves(sensors);
+  let collected: Sample[] = [];
+  const drain = () => {
+    const samples = sampler.drain();
+    moves.add(samples);
+    collected.push(...samples);
+  };
   const collect = () => {
-    const series = packSamples(sampler.drain());
+    drain();
+    const series = packSamples(collected);
+    collected = [];
     if (series.length > 0) write({ kind: 'samples', series });
   };
   const timer = setInterval(collect, collectEveryMs);
@@ -121,6 +135,10 @@ function sessionOf(
       if (!signal?.aborted) write({ kind: 'span', of, fromNs, toNs: now() });
     },
     measuring: () => write({ kind: 'span', of: 'measuring', fromNs: now(), toNs: null }),
+    hasMoved(sinceNs) {
+      drain();
+      return moves.enoughSince(sinceNs);
+    },
     async end() {
       stopped ??= stop();
       await stopped;

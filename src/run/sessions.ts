@@ -1,14 +1,14 @@
 import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
-import type { Decoder, Encoder } from '../engines/engine.js';
+import type { Decoder, Device, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { openEncoder } from '../engines/onnx/open-encoder.js';
 import { chooseBackend, type Parity } from '../engines/onnx/parity.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { JournalModel, Settings } from './journal-entry.js';
-import type { RunModel } from './prepare.js';
 import type { LoadedWorker, WorkerModel } from './protocol.js';
+import type { RunModel } from './run-models.js';
 
 /** The run's models, each with its back end chosen, and its session opened where workers share one. */
 export interface Sessions {
@@ -30,13 +30,14 @@ interface OpenModel {
 
 /**
  * Chooses each model's back end, comparing both, and opens one session for all workers where they can
- * share it: the native back end with one thread per request. Then the weights are in memory once, and all
- * computing happens on the workers' own threads. Encoders run on the back end of the decoders.
+ * share it: on a GPU, and with the native back end with one thread per request. Then the weights are in
+ * memory once, and all computing happens on the workers' own threads. Encoders run on the back end of the
+ * decoders, and always on the CPU: they are small, and no GPU's answers of theirs have been checked.
  */
 export async function openSessions(
   models: readonly RunModel[],
   cells: readonly PlannedCell[],
-  { backend: asked, threads }: Pick<Settings, 'backend' | 'threads'>,
+  { backend: asked, device, threads }: Pick<Settings, 'backend' | 'device' | 'threads'>,
 ): Promise<Sessions> {
   const opened: OpenModel[] = [];
   const workerModels: WorkerModel[] = [];
@@ -48,10 +49,12 @@ export async function openSessions(
   const sharing = async <Engine extends Decoder | Encoder>(
     model: RunModel,
     parity: Parity | null,
+    on: Device,
     open: () => Promise<Engine>,
   ): Promise<bigint | null> => {
     const startedNs = process.hrtime.bigint();
-    const shared = choice.backend === 'native' && threads === 1 ? await open() : null;
+    const shares = choice.backend === 'native' && (threads === 1 || on !== 'cpu');
+    const shared = shares ? await open() : null;
     const sharedLoadNs = shared ? Number(process.hrtime.bigint() - startedNs) : 0;
     opened.push({ model, reason: choice.reason, parity, shared, sharedLoadNs });
     return shared?.sharedHandle ?? null;
@@ -61,18 +64,18 @@ export async function openSessions(
       const { id } = model;
       if (model.kind === 'decoder') {
         const { folder } = model;
-        const chosen = await chooseBackend(folder, { backend: asked, threads });
+        const chosen = await chooseBackend(folder, { backend: asked, device, threads });
         choice = chosen;
         warnings.push(
           ...chosen.warnings.map((warning) => ({ ...warning, message: `${id}: ${warning.message}` })),
         );
         const { backend } = choice;
-        const sharedHandle = await sharing(model, chosen.parity, () =>
-          openDecoder(folder, { backend, threads }),
+        const sharedHandle = await sharing(model, chosen.parity, device, () =>
+          openDecoder(folder, { backend, device, threads }),
         );
         const { decoder, costOfAllLogits, eosTokenIds } = folder;
         workerModels.push({
-          ...common(model, backend, threads, sharedHandle),
+          ...common(model, { backend, device, threads, sharedHandle }),
           kind: 'decoder',
           decoder,
           costOfAllLogits,
@@ -82,10 +85,12 @@ export async function openSessions(
       } else {
         const { folder, kind } = model;
         const { backend } = choice;
-        const sharedHandle = await sharing(model, null, () => openEncoder(folder, { backend, threads }));
+        const sharedHandle = await sharing(model, null, 'cpu', () =>
+          openEncoder(folder, { backend, threads }),
+        );
         const { encoder, vocabulary } = folder;
         workerModels.push({
-          ...common(model, backend, threads, sharedHandle),
+          ...common(model, { backend, device: 'cpu', threads, sharedHandle }),
           kind,
           encoder,
           vocabulary,
@@ -124,12 +129,10 @@ function decodersFirst(a: RunModel, b: RunModel): number {
 
 function common(
   { id, folder }: RunModel,
-  backend: 'native' | 'node',
-  threads: number,
-  sharedHandle: bigint | null,
+  opening: Pick<WorkerModel, 'backend' | 'device' | 'threads' | 'sharedHandle'>,
 ) {
   const { directory, onnxPath, contextLength, cost } = folder;
-  return { id, directory, onnxPath, contextLength, cost, backend, threads, sharedHandle };
+  return { id, directory, onnxPath, contextLength, cost, ...opening };
 }
 
 /** Whether a request that the decoder takes part in has a text for a prompt, or a stage that reads texts. */

@@ -4,6 +4,7 @@ import type { Ceilings, Warning } from '../core/result.js';
 import { openCpuClock } from '../sensors/cpu-time.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { type ScheduledRequest, schedule } from '../workload/schedule.js';
+import { warmUpDevice } from './device-warmup.js';
 import { energyUnavailable, windowOf } from './energy-window.js';
 import { expectedTime, patienceMs, ratesOf } from './expected-time.js';
 import type { Journal } from './journal.js';
@@ -34,7 +35,7 @@ export interface Stretch {
   onReady(ready: Ready): void;
 }
 
-export interface Ready {
+interface Ready {
   loaded: LoadedWorker;
   records: JournalModel[];
   sensors: SamplingSession['sensors'];
@@ -115,12 +116,26 @@ async function measureWith(
   });
 
   await sampling.rest('idle-before', signal);
-  for (const alike of cellsByPipeline(cells)) {
-    const cell = medianCell(alike, (of) => expected.get(of)!.requestNs);
-    tell(onProgress, 'warm-up', `warming up ${cell.model}`);
+  for (const { id } of models) {
+    const own = cells.filter(({ model }) => model === id);
+    // A model that pipelines alone ask for is warmed up with them.
+    if (own.length === 0) continue;
+    tell(onProgress, 'warm-up', `warming up ${id}`);
     const startedNs = now();
-    const count = await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
-    journal.append({ kind: 'warmup', model: cell.model, requests: count, durationNs: now() - startedNs });
+    const cold =
+      settings.device === 'cpu' ? null : await warmUpDevice({ pool, cells: own, limitsOf, now, signal });
+    let count = cold?.requests ?? 0;
+    for (const alike of cellsByPipeline(own)) {
+      const cell = medianCell(alike, (of) => expected.get(of)!.requestNs);
+      count += await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
+    }
+    journal.append({
+      kind: 'warmup',
+      model: id,
+      requests: count,
+      durationNs: now() - startedNs,
+      ...(cold && { coldStart: cold.coldStart }),
+    });
   }
   const onFinished = measuringProgress(
     requests,
@@ -129,24 +144,23 @@ async function measureWith(
     onProgress,
   );
   const windowNs = windowOf(settings, sampling.sensors);
+  const rule = windowNs === null ? null : { windowNs, hasMoved: sampling.hasMoved };
   const cpuClock = openCpuClock();
   sampling.measuring();
-  await measure({ requests, pool, journal, limitsOf, windowNs, cpuClock, now, signal, onFinished });
+  await measure({ requests, pool, journal, limitsOf, rule, cpuClock, now, signal, onFinished });
   if (settings.sampling.validate) {
     tell(onProgress, 'validating', 'running the same requests alone');
-    await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, windowNs, signal });
+    await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, rule, signal });
   }
   await sampling.rest('idle-after', signal);
 }
 
-/** The cells of each model and pipeline, so that every model that takes part in any is warmed up. */
+/** The cells of each pipeline, so that every model that takes part in any is warmed up. */
 function cellsByPipeline(cells: readonly PlannedCell[]): Iterable<PlannedCell[]> {
-  const groups = new Map<string, PlannedCell[]>();
+  const groups = new Map<string | undefined, PlannedCell[]>();
   for (const cell of cells) {
-    const key = JSON.stringify([cell.model, cell.request.pipeline?.name ?? null]);
-    const group = groups.get(key);
-    if (group) group.push(cell);
-    else groups.set(key, [cell]);
+    const name = cell.request.pipeline?.name;
+    groups.set(name, [...(groups.get(name) ?? []), cell]);
   }
   return groups.values();
 }

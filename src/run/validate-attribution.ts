@@ -1,8 +1,7 @@
-import type { Nanoseconds } from '../core/units.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { Journal } from './journal.js';
 import type { Lane, Limits } from './lane.js';
-import { runRepeatedly } from './repeated-run.js';
+import { runRepeatedly, type WindowRule } from './repeated-run.js';
 
 /** So many cells, evenly spaced, stand for all; each runs so often. */
 const mostCells = 20;
@@ -13,7 +12,7 @@ interface AloneOptions {
   lane: Lane;
   journal: Journal;
   limitsOf(cell: PlannedCell): Limits;
-  windowNs: Nanoseconds | null;
+  rule: WindowRule | null;
   signal: AbortSignal | undefined;
 }
 
@@ -22,7 +21,7 @@ interface AloneOptions {
  * only one request, which sharing among several is held against. A request that fails is left out.
  */
 export async function measureAlone(options: AloneOptions): Promise<void> {
-  const { lane, journal, limitsOf, windowNs, signal } = options;
+  const { lane, journal, limitsOf, rule, signal } = options;
   const stopped = () => signal?.aborted ?? false;
   const stop = () => lane.stop();
   signal?.addEventListener('abort', stop);
@@ -35,7 +34,7 @@ export async function measureAlone(options: AloneOptions): Promise<void> {
           cell.model,
           cell.request,
           limitsOf(cell),
-          windowNs,
+          rule,
           stopped,
         );
         if (first.reply.status === 'failed') continue;

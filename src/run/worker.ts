@@ -11,6 +11,7 @@ import { openEncoder } from '../engines/onnx/open-encoder.js';
 import { loadTokenizer } from '../models/tokenizer.js';
 import type { Absence } from '../sensors/absence.js';
 import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../sensors/cpu-time.js';
+import { openDevicePeakMemory } from '../sensors/device-peak-memory.js';
 import { openPeakMemory, type PeakMemory } from '../sensors/memory.js';
 import { loadTerms, shippedTerms } from '../stages/lexical-filter.js';
 import type { RequestControl } from '../stages/meter.js';
@@ -63,7 +64,8 @@ export async function load(task: LoadTask): Promise<LoadReply> {
     const threadIds = engines.map((engine) => engine.threadIds);
     const computing = threadIds.some((ids) => ids === null) ? null : threadIds.flatMap((ids) => ids ?? []);
     const cpuTime = requestCpuTime(openCpuClock(), computing, task.alone);
-    const peakMemory = openPeakMemory(task.alone);
+    const onGpu = task.models.some(({ device }) => device !== 'cpu');
+    const peakMemory = onGpu ? openDevicePeakMemory(task.alone) : openPeakMemory(task.alone);
     const models: LoadedWorker['models'] = task.models.map(({ id }, index) => {
       const { record, terminationHandle } = engines[index]!;
       const loadNs = loadTimesNs[index]!;
@@ -128,8 +130,8 @@ async function loadEncoder(model: WorkerEncoder, engines: (Decoder | Encoder)[])
   return { id, encoder, cost, tokenizer: await loadTokenizer(model.directory) };
 }
 
-function openingOptions({ backend, threads, sharedHandle }: WorkerDecoder | WorkerEncoder) {
-  return { backend, threads, ...(sharedHandle !== null && { sharedHandle }) };
+function openingOptions({ backend, device, threads, sharedHandle }: WorkerDecoder | WorkerEncoder) {
+  return { backend, device, threads, ...(sharedHandle !== null && { sharedHandle }) };
 }
 
 /** A synthetic prompt is made into a text as well where a stage reads it as one. */

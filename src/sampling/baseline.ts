@@ -33,8 +33,15 @@ export function baselineOf(before: number | null, after: number | null): IdleBas
   return { before, after, mean, drift };
 }
 
+/** Over as much of the stretch as the curve knows, where that is most of it. */
 function restingRate(curve: CumulativeCurve, span: Span | null): number | null {
-  if (span === null || span.endNs <= span.startNs) return null;
-  const { value } = curve.window(span.startNs, span.endNs);
-  return value === null ? null : value / ((span.endNs - span.startNs) / 1e9);
+  if (span === null) return null;
+  for (const piece of curve.known) {
+    const startNs = Math.max(span.startNs, piece.startNs);
+    const endNs = Math.min(span.endNs, piece.endNs);
+    if (endNs - startNs <= (span.endNs - span.startNs) / 2) continue;
+    const { value } = curve.window(startNs, endNs);
+    return value === null ? null : value / ((endNs - startNs) / 1e9);
+  }
+  return null;
 }

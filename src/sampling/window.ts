@@ -28,7 +28,7 @@ export interface CumulativeCurve {
 }
 
 /** Ticks of a counter that a window should hold for an error near 1%. */
-const enoughTicks = 10;
+export const enoughTicks = 10;
 
 /** The shortest window in which a counter that changes, or is read, so often is known within about 1%. */
 export const sharpWindowNs = (counterPeriodNs: Nanoseconds): Nanoseconds => enoughTicks * counterPeriodNs;
@@ -38,15 +38,18 @@ export function repetitionsFor(requestNs: Nanoseconds, counterPeriodNs: Nanoseco
   return Math.max(1, Math.ceil(sharpWindowNs(counterPeriodNs) / requestNs));
 }
 
-/** The worst case that a figure of a single request may have, as a share of it. */
+/** How far off a single request's figure by a gauge may be at worst, as a share of it. */
 const looseAtMost = 0.1;
 
 /**
- * Whether a figure is worth stating: by its own bounds it is within a tenth. A regular counter that moved
- * ten times in the window is so, and in fact much nearer the truth.
+ * Whether a figure is worth stating for one request: its counter moved ten times in the window; or, of a
+ * gauge, its own bounds lie within a tenth.
  */
-export const isSharp = (figure: WindowFigure): boolean =>
-  figure.value !== null && (figure.high - figure.low) / 2 <= looseAtMost * figure.value;
+export function isSharp(figure: WindowFigure): boolean {
+  if (figure.value === null) return false;
+  if (figure.method === 'counter') return figure.readings >= enoughTicks;
+  return (figure.high - figure.low) / 2 <= looseAtMost * figure.value;
+}
 
 export function checkWindow(startNs: Nanoseconds, endNs: Nanoseconds): void {
   if (!(endNs > startNs)) throw new RangeError(`a window from ${startNs} to ${endNs} ns is empty`);

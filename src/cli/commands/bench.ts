@@ -2,15 +2,18 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
 import { exitCode, TokenworkError } from '../../core/errors.js';
+import { devices } from '../../engines/engine.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderFindings } from '../../report/findings-text.js';
 import { formatDuration } from '../../report/format.js';
 import { renderRun } from '../../report/run-report.js';
 import { runBench } from '../../run/bench.js';
+import type { AskedDevice } from '../../run/device.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
 import { parseSensorChoice, type SensorChoice } from '../../run/sensor-choice.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
+import { pageHint } from '../page-hint.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
@@ -25,7 +28,8 @@ interface BenchFlags {
   limit?: number;
   pipeline?: string;
   model?: string[];
-  device: 'auto' | 'cpu';
+  device: AskedDevice;
+  allowParityMismatch?: boolean;
   dtype?: Dtype;
   backend?: 'auto' | 'native' | 'node';
   concurrency?: number;
@@ -63,7 +67,16 @@ export function benchCommand(): Command {
       '--pipeline <pipeline>',
       'what every request goes through, in place of what the suite says: plain-chat, guarded-chat, guarded-rag-reasoning, speculative-chat, agent, or the path of a pipeline file',
     )
-    .option('--device <device>', 'auto or cpu', oneOf(['auto', 'cpu']), 'auto')
+    .option(
+      '--device <device>',
+      'auto (a GPU that works, else the CPU), cpu, webgpu or cuda',
+      oneOf(['auto', ...devices]),
+      'auto',
+    )
+    .option(
+      '--allow-parity-mismatch',
+      'measure on the GPU although its logits are not the CPU’s, with a warning',
+    )
     .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes))
     .option(
       '--backend <backend>',
@@ -126,6 +139,8 @@ async function bench(flags: BenchFlags): Promise<void> {
     pipeline: flags.pipeline,
     models: flags.model,
     dtype: flags.dtype,
+    device: flags.device,
+    allowParityMismatch: flags.allowParityMismatch,
     backend: flags.backend,
     threads: flags.threads,
     concurrency: flags.concurrency,
@@ -138,7 +153,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     validateAttribution: flags.validateAttribution,
     out: flags.out === '-' ? undefined : flags.out,
     resume: flags.resume,
-    command: `tokenwork ${process.argv.slice(2).join(' ')}`,
+    command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
     tool: { version: toolVersion, commit: toolCommit() },
     signal: interrupt.signal,
     onProgress: (progress) => line.show(describe(progress)),
@@ -153,12 +168,18 @@ async function bench(flags: BenchFlags): Promise<void> {
       const terminal = terminalOf(process.stdout);
       await printData(withoutControls(`${renderRun(result, { ...terminal, savedAt: path })}\n`));
       await printData(withoutControls(renderFindings(findingsOf(result), terminal)));
+      line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } finally {
     line.clear();
     interrupt.dispose();
   }
+}
+
+/** An argument as it would be typed again. */
+function shellWord(argument: string): string {
+  return /^[\w.,:/=@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 function describe({ phase, message, fraction, done, total, etaNs }: BenchProgress): string {

@@ -42,7 +42,11 @@ function withBuildOptions(command: Command): Command {
   return command
     .argument('<model>', 'a recipe, or a Hugging Face config.json')
     .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes), defaultBuildDtype)
-    .option('--style <style>', 'contrib (ONNX Runtime’s own operators), standard (opset 23) or primitive (attention in matrix products)', oneOf(styles))
+    .option(
+      '--style <style>',
+      'contrib (ONNX Runtime’s own operators), standard (opset 23) or primitive (attention in matrix products)',
+      oneOf(styles),
+    )
     .option('--labels <n>', 'of an encoder: classify into so many, instead of embedding', wholeNumber(1))
     .option('--seed <n>', 'of the weights', wholeNumber(0), 1);
 }

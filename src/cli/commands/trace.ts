@@ -1,18 +1,19 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
+import { findingsOf } from '../../analysis/findings.js';
 import { type PromptTrace, promptTrace } from '../../analysis/prompt-trace.js';
-import { exitCode, messageOf, TokenworkError } from '../../core/errors.js';
+import { exitCode, TokenworkError } from '../../core/errors.js';
 import { isOk, type OkRequest, type Result } from '../../core/result.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
-import { renderPage } from '../../report/html/page.js';
 import { renderPromptTrace } from '../../report/prompt-trace-text.js';
 import { runBench } from '../../run/bench.js';
 import { loadPipeline } from '../../workload/pipeline.js';
 import { promptSuite, tracedPrompt } from '../../workload/prompt-suite.js';
 import { oneOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
+import { writeOutputFile } from '../output-file.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
@@ -74,7 +75,10 @@ async function trace(text: string, flags: TraceFlags): Promise<void> {
     });
     line.clear();
     const traced = traceIn(result);
-    if (out !== undefined) write(out, result);
+    if (out !== undefined) {
+      const isPage = !out.endsWith('.json');
+      await writeOutputFile(out, isPage ? await pageOf(result) : `${JSON.stringify(result, null, 1)}\n`);
+    }
     if (json) {
       await printData(`${JSON.stringify(machineOutput(traced), null, 2)}\n`);
       return;
@@ -135,19 +139,8 @@ function machineOutput({
   };
 }
 
-/** Throws TokenworkError `unwritable-output`. */
-function write(path: string, result: Result): void {
-  try {
-    writeFileSync(
-      path,
-      path.endsWith('.json') ? `${JSON.stringify(result, null, 1)}\n` : renderPage([result]),
-    );
-  } catch (cause) {
-    throw new TokenworkError(
-      'unwritable-output',
-      `${path} cannot be written: ${messageOf(cause)}.`,
-      'Choose another place with --out.',
-      { cause },
-    );
-  }
+async function pageOf(result: Result): Promise<string> {
+  // Imported here because drawing charts takes a library that a trace without a page should not wait for.
+  const { renderPage } = await import('../../report/html/page.js');
+  return renderPage([{ result, findings: findingsOf(result) }]);
 }

@@ -6,13 +6,22 @@ export const backendVariable = 'TOKENWORK_BACKEND';
 
 /**
  * What the chosen back end opens: the one asked for, else the one `TOKENWORK_BACKEND` names, else the native
- * one where it loads and the Node binding where it does not. Each is told why it was chosen.
- * Throws TokenworkError `native-unavailable` (where native was asked for) or `unknown-backend`.
+ * one where it loads and the Node binding where it does not. Each is told why it was chosen. A GPU takes the
+ * native one: only the C API keeps the KV cache where it is computed and lets us say what is read back.
+ * Throws TokenworkError `native-unavailable` (where native was asked for), `unknown-backend`, or
+ * `device-needs-native` where the Node binding was asked for on a GPU.
  */
 export async function openOnBackEnd<Opened>(
-  { backend: asked, sharedHandle }: EngineOptions & { sharedHandle?: bigint },
+  { backend: asked, device = 'cpu', sharedHandle }: EngineOptions & { sharedHandle?: bigint },
   open: { native: (reason: string) => Opened; node: (reason: string) => Promise<Opened> },
 ): Promise<Opened> {
+  if (device !== 'cpu' && asked !== 'node') return open.native('the C API keeps the KV cache on the GPU');
+  if (device !== 'cpu')
+    throw new TokenworkError(
+      'device-needs-native',
+      'The Node binding was asked for, and it runs models on the CPU only.',
+      'Leave out --backend, or run with --device cpu.',
+    );
   const { backend, reason } = chosenBackend(asked);
   if (backend === 'node') return open.node(reason);
   try {
@@ -24,8 +33,7 @@ export async function openOnBackEnd<Opened>(
   }
 }
 
-/** Which back end to open, and why. Throws TokenworkError `unknown-backend`. */
-export function chosenBackend(asked: EngineOptions['backend']): {
+function chosenBackend(asked: EngineOptions['backend']): {
   backend: EngineOptions['backend'];
   reason: string;
 } {

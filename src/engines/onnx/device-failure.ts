@@ -5,7 +5,8 @@ const lost =
   /device (is |was |has been )?lost|devicelost|error_device_lost|dxgi_error_device_(hung|removed|reset)|gpu is lost|fallen off the bus|cuda\D{0,20}(46|100|214|700|716|719|999)\b|illegal memory access|unspecified launch failure|no cuda-capable device|uncorrectable ecc/i;
 const outOfMemory =
   /out of (device |host )?memory|outofmemory|error_out_of_(device|host)_memory|failed to allocate memory|available memory of \d+ is smaller than requested|cudnn_status_alloc_failed|cublas_status_alloc_failed|e_outofmemory/i;
-const beyondLimit = /maxbuffersize|maxstoragebufferbindingsize|exceeds? the (max|limit)|binding size.*larger than/i;
+const beyondLimit =
+  /maxbuffersize|maxstoragebufferbindingsize|exceeds? the (max|limit)|binding size.*larger than/i;
 
 /**
  * What a user should know of a failure of the GPU: TokenworkError `device-lost`, `device-out-of-memory` or

@@ -27,7 +27,10 @@ export function deviceUnavailable(
 
 /** Without the source file and the condition that ONNX Runtime puts before what happened. */
 function shortened(message: string): string {
-  const said = message.trim().split('\n')[0]!.replace(/^.* was false\. /, '');
+  const said = message
+    .trim()
+    .split('\n')[0]!
+    .replace(/^.* was false\. /, '');
   return /[.!]$/.test(said) ? said : `${said}.`;
 }
 

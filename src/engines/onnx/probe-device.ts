@@ -6,8 +6,8 @@ import { messageOf, TokenworkError } from '../../core/errors.js';
 import { devices } from '../engine.js';
 import { BoundRun } from './native/bound-run.js';
 import { Memory } from './native/memory.js';
-import { productWithWeights } from './product-graph.js';
 import { answerMark, type ProbeAnswer } from './probe.js';
+import { productWithWeights } from './product-graph.js';
 import { vulkanAdapters } from './vulkan-adapters.js';
 
 const device = devices.find((name) => name === process.argv[2]);

@@ -42,7 +42,11 @@ function read(line: string): ProbeAnswer {
   return answerSchema.parse(JSON.parse(line.slice(answerMark.length)));
 }
 
-function died(failure: (Error & { killed?: boolean; signal?: string | null }) | null, stderr: string, timeoutMs: number): ProbeAnswer {
+function died(
+  failure: (Error & { killed?: boolean; signal?: string | null }) | null,
+  stderr: string,
+  timeoutMs: number,
+): ProbeAnswer {
   const how = failure?.killed
     ? `it did not answer within ${timeoutMs / 1000} s`
     : `opening it ended the process${failure?.signal ? ` by ${failure.signal}` : ''}`;

@@ -7,7 +7,15 @@ const kinds: readonly Adapter['kind'][] = ['unknown', 'integrated', 'discrete', 
 // Sizes and offsets of vulkan_core.h on 64-bit systems.
 const applicationInfo = { size: 48, apiVersion: 44 };
 const instanceInfo = { size: 64, structureType: 1, application: 24 };
-const properties = { size: 1024, driverVersion: 4, vendor: 8, kind: 16, name: 20, nameBytes: 256, storageRange: 324 };
+const properties = {
+  size: 1024,
+  driverVersion: 4,
+  vendor: 8,
+  kind: 16,
+  name: 20,
+  nameBytes: 256,
+  storageRange: 324,
+};
 const memory = { size: 520, heapCount: 260, heaps: 264, heapBytes: 16, flags: 8, ownFlag: 1 };
 /** Vulkan 1.1, which Dawn asks for. */
 const version11 = (1 << 22) | (1 << 12);

@@ -63,7 +63,11 @@ export function primitiveAttention(
     shared === 1
       ? input
       : graph.node('Unsqueeze', `${path}/${name}`, [input, graph.constant(`${module}.${name}_axis`, [2])]);
-  const append = (name: 'key' | 'value', part: string, { past, present }: { past: string; present: string }) =>
+  const append = (
+    name: 'key' | 'value',
+    part: string,
+    { past, present }: { past: string; present: string },
+  ) =>
     graph.node('Concat', `${path}/${name}_cache`, [past, byHead(name, part, kvHeads)], {
       attributes: { axis: { int: 2 } },
       outputs: [present],

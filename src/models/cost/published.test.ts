@@ -48,7 +48,11 @@ test.each(styles)('GPT-2 124M splits into blocks and head, and a block into its 
   expect(whole.flops.matmul - head).toBe(212_600_881_152);
   const [scores, reduce] = [1_610_612_736, 1_610_612_736];
   const [qkv, projection, feedForward] = [3_623_878_656, 1_207_959_552, 2 * 4_831_838_208];
-  const attention = { contrib: 'com.microsoft.GroupQueryAttention', standard: 'Attention', primitive: 'MatMul' };
+  const attention = {
+    contrib: 'com.microsoft.GroupQueryAttention',
+    standard: 'Attention',
+    primitive: 'MatMul',
+  };
   const own = style === 'primitive' ? qkv + projection + feedForward : 0;
   expect(whole.byOpType.get(attention[style])!.matmul).toBe(12 * (scores + reduce + own));
   if (style === 'primitive') return;

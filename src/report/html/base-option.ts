@@ -1,9 +1,9 @@
 import type { ChartOption } from './echarts.js';
-import { color } from './theme.js';
+import { color, lineSign } from './theme.js';
 import type { ChartView } from './view.js';
 
 /** Measured by the browser with this font, which the page shows. */
-const fontFamily = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
+export const fontFamily = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
 /** What all charts have in common. `trigger`: what a tooltip speaks of. */
 export function baseOption(view: ChartView, trigger: 'item' | 'axis' | 'none'): ChartOption {
@@ -22,6 +22,7 @@ export function baseOption(view: ChartView, trigger: 'item' | 'axis' | 'none'): 
       padding: [8, 12],
       textStyle: { color: color.ink, fontSize: 13 },
       transitionDuration: 0,
+      extraCssText: 'white-space: normal',
     },
   };
 }
@@ -34,17 +35,17 @@ export function noteText(text: string, more: Record<string, unknown> = {}) {
 /** Keeps lines and marks as they are under the pointer: brightening needs colours that can be computed with. */
 export const still = { emphasis: { disabled: true } };
 
-export function legendOption(names: readonly string[], more: Record<string, unknown> = {}) {
+/** Above the plot, on the left; `lines` are the names of lines among them. */
+export function legendOption(names: readonly string[], lines: readonly string[] = []) {
   return {
-    data: names.map((name) => ({ name })),
+    data: names.map((name) => (lines.includes(name) ? { name, icon: lineSign } : { name })),
     type: 'plain',
     top: 0,
-    right: 0,
-    icon: undefined,
+    left: 0,
+    itemGap: 14,
     itemWidth: 14,
     itemHeight: 10,
     inactiveColor: color.line,
     textStyle: { color: color.ink, fontSize: 12 },
-    ...more,
   };
 }

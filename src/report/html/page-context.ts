@@ -20,6 +20,8 @@ export interface Section {
   /** Unique among the sections. */
   name: string;
   title: string;
+  /** What the contents call it. */
+  short: string;
   /** A sentence or two on how to read it. */
   lead?: Part;
   body: Html;

@@ -1,4 +1,4 @@
-import { type Findings, findingsOf } from '../../analysis/findings.js';
+import type { Findings } from '../../analysis/findings.js';
 import { observe } from '../../analysis/observations.js';
 import type { Result } from '../../core/result.js';
 import type { WorkMetric } from '../../core/work.js';
@@ -8,27 +8,51 @@ import { type Html, html } from './html.js';
 import { masthead } from './masthead.js';
 import { metricSwitch } from './metric-panels.js';
 import type { PageContext, Section } from './page-context.js';
+import { cellsSection } from './sections/cells.js';
+import { driversSection } from './sections/drivers.js';
+import { effectiveTokens } from './sections/effective-tokens.js';
+import { experimentsSection } from './sections/experiments.js';
+import { latencySection } from './sections/latency.js';
+import { machineSection } from './sections/machine.js';
+import { methodSection } from './sections/method.js';
+import { requestsScatter } from './sections/requests.js';
+import { rooflineSection } from './sections/roofline.js';
+import { stagesSection } from './sections/stages.js';
+import { timelineSection } from './sections/timeline.js';
+import { troubleSection } from './sections/trouble.js';
 import { uniformityOverview } from './sections/uniformity-overview.js';
 import { whoPays } from './sections/who-pays.js';
 
 /** In reading order; those before the switch speak of all metrics, those after it of the chosen one. */
 const overview: readonly SectionOf[] = [uniformityOverview];
-const byMetric: readonly SectionOf[] = [whoPays];
-const aboutRun: readonly SectionOf[] = [];
+const byMetric: readonly SectionOf[] = [whoPays, requestsScatter, effectiveTokens, driversSection];
+const aboutRun: readonly SectionOf[] = [
+  stagesSection,
+  experimentsSection,
+  latencySection,
+  rooflineSection,
+  timelineSection,
+  cellsSection,
+  methodSection,
+  machineSection,
+  troubleSection,
+];
 
 /** `null` where a result has nothing to show there. */
 type SectionOf = (context: PageContext) => Section | null;
 
-/** The page about one result or several. Throws as `findingsOf` does. */
-export function renderPage(results: readonly Result[]): string {
-  const pages = results.map((result, index) => articleOf(result, findingsOf(result), index));
-  const suites = [...new Set(results.map(({ run, hardware }) => `${run.suite} on ${hardware.id}`))];
+/** The page about one result or several, with the findings drawn from each. */
+export function renderPage(runs: readonly { result: Result; findings: Findings }[]): string {
+  const pages = runs.map(({ result, findings }, index) => articleOf(result, findings, index));
+  const suites = [...new Set(runs.map(({ result: { run, hardware } }) => `${run.suite} on ${hardware.id}`))];
   return renderDocument({
     title: `tokenwork: ${suites.join(', ')}`,
     body: html`<header class="bar"><span class="brand">tokenwork</span><button type="button" data-theme-switch>Theme</button></header>
-<main>${pages}</main>`,
+<main>${pages}${footer}</main>`,
   });
 }
+
+const footer = html`<footer>Made by tokenwork, which measures whether tokens track the work a model really does. This page is one file: it loads nothing and sends nothing. Charts are drawn with Apache ECharts.</footer>`;
 
 function articleOf(result: Result, findings: Findings, index: number): Html {
   const leading = leadingMetric(findings);
@@ -53,7 +77,7 @@ ${rest.map((section) => sectionMarkup(section, context))}
 
 function contents(sections: readonly Section[], { id }: PageContext): Html {
   return html`<nav class="contents" aria-label="Contents"><ul>${sections.map(
-    ({ name, title }) => html`<li><a href="#${id(name)}">${title}</a></li>`,
+    ({ name, short }) => html`<li><a href="#${id(name)}">${short}</a></li>`,
   )}</ul></nav>`;
 }
 

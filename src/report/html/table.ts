@@ -4,8 +4,9 @@ import { type Html, html } from './html.js';
 /** More rows than this are cut in the middle: a page is no data file. */
 const mostRows = 200;
 
-/** Columns as a table that scrolls by itself where it is too wide; `label` names it for those who cannot see it. */
-export function htmlTable(columns: readonly Column[], label: string): Html {
+/** Columns as a table that scrolls by itself where it is too wide; `label` names it for those who
+ * cannot see it, and `prose` lets its text wrap. */
+export function htmlTable(columns: readonly Column[], label: string, { prose = false } = {}): Html {
   const rows = columns[0]?.values.length ?? 0;
   const shown = [...Array(rows).keys()].filter(
     (row) => rows <= mostRows || row < mostRows / 2 || row >= rows - mostRows / 2,
@@ -13,7 +14,7 @@ export function htmlTable(columns: readonly Column[], label: string): Html {
   const cut =
     rows > mostRows &&
     html`<p class="note">The first and last ${mostRows / 2} of ${rows} rows; the result file holds them all.</p>`;
-  return html`<div class="scroll" role="region" tabindex="0" aria-label="${label}"><table>
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="${label}"><table${prose && html` class="prose"`}>
 <thead><tr>${columns.map(headerCell)}</tr></thead>
 <tbody>${shown.map((row) => html`<tr>${columns.map((column, index) => bodyCell(column, row, index === 0))}</tr>\n`)}</tbody>
 </table></div>${cut}`;

@@ -10,13 +10,23 @@ export const color = {
   surface: 'var(--surface)',
   accent: 'var(--accent)',
   warm: 'var(--warm)',
+  good: 'var(--good)',
 } as const;
 
 /** Hues that differ for all common kinds of colour vision; each has a shape and a dash of its own besides. */
 export const categorical = ['var(--s1)', 'var(--s2)', 'var(--s3)', 'var(--s4)', 'var(--s5)', 'var(--s6)'];
 /** From little to much. */
 export const sequential = ['var(--q1)', 'var(--q2)', 'var(--q3)', 'var(--q4)', 'var(--q5)', 'var(--q6)'];
-export const symbols = ['circle', 'triangle', 'rect', 'diamond', 'roundRect', 'arrow'];
+export const symbols = [
+  'circle',
+  'triangle',
+  'rect',
+  'diamond',
+  'path://M0 0h10l-5 9z',
+  'path://M3 0h4v3h3v4h-3v3h-4v-3h-3v-4h3z',
+];
+/** For lines in a legend, whose own sign would be a dot. */
+export const lineSign = 'path://M0 0h14v2.5h-14z';
 export const dashes: (number[] | 'solid')[] = ['solid', [6, 3], [2, 2], [8, 3, 2, 3], [12, 4], [1, 3]];
 
 export function nth<Item>(items: readonly Item[], index: number): Item {

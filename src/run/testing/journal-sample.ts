@@ -11,6 +11,7 @@ export const header: JournalHeader = {
   settings: {
     workload: { suite: 'sample' },
     models: [{ id: 'm', spec: 'm', dtype: 'fp32' }],
+    device: 'cpu',
     backend: 'auto',
     threads: 1,
     concurrency: 1,

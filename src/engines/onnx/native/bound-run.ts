@@ -17,12 +17,7 @@ export class BoundRun {
   readonly #outputs: { names: NativeNames; values: BigUint64Array };
 
   /** Throws as `NativeSession.load`. */
-  constructor(
-    model: Uint8Array,
-    options: SessionOptions,
-    inputs: BoundTensor[],
-    outputs: BoundTensor[],
-  ) {
+  constructor(model: Uint8Array, options: SessionOptions, inputs: BoundTensor[], outputs: BoundTensor[]) {
     const session = NativeSession.load(model, options);
     const bind = (tensors: BoundTensor[]) => ({
       names: new NativeNames(tensors.map(({ name }) => name)),

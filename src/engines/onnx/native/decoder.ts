@@ -28,12 +28,13 @@ export class NativeDecoder implements Decoder {
     model: { onnxPath: string; decoder: DecoderGraph; contextLength: number },
     options: NativeOptions,
   ) {
-    const { device = 'cpu' } = options;
     this.#session = openSession(model.onnxPath, options);
     this.#graph = model.decoder;
     this.#names = new StepNames(model.decoder);
     this.#tools =
-      device === 'cpu' ? null : { slices: new DeviceSlices(device), known: { allPositions: null } };
+      this.#session.device === 'cpu'
+        ? null
+        : { slices: new DeviceSlices(this.#session.device), known: { allPositions: null } };
     this.vocabulary = model.decoder.vocabulary;
     this.contextLength = model.contextLength;
     this.kvBytesPerPosition = kvBytesPerPosition(model.decoder.layers);
@@ -66,8 +67,8 @@ export class NativeDecoder implements Decoder {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    giveBackRunOptions(this.terminationHandle);
     this.#tools?.slices.close();
+    giveBackRunOptions(this.terminationHandle);
     this.#session.close();
   }
 }

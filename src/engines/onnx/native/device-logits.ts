@@ -59,7 +59,8 @@ export class DeviceLogitsOutput {
   read(value: Address, keep: 'last' | 'all'): Logits {
     const { vocabulary, logits } = this.#graph;
     if (value !== this.#whole || value === 0n) {
-      if (this.#positions > 1) {
+      // Where a graph is told how many positions to compute, asking for all says nothing of its habit.
+      if (this.#positions > 1 && keep === 'last') {
         const { elements } = this.#session.tensorData(value);
         this.#known.allPositions = elements === this.#batch * this.#positions * vocabulary;
       }

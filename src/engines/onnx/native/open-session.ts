@@ -5,9 +5,10 @@ import { NativeSession } from './session.js';
 
 export interface NativeOptions {
   threads: number;
-  /** `cpu` where absent. */
+  /** `cpu` where it is left out. */
   device?: Device | undefined;
-  profilePrefix?: string;
+  /** Where to begin the name of a profile of every run; none by default. */
+  profilePrefix?: string | undefined;
   /** The session of another thread, to take part in. */
   sharedHandle?: bigint;
   backendReason: string;
@@ -17,12 +18,10 @@ export interface NativeOptions {
  * Loads the model, or takes part in the session at `sharedHandle`. Throws TokenworkError
  * `shared-session-threads` where that session would have threads of its own, or as `NativeSession.load`.
  */
-export function openSession(
-  onnxPath: string,
-  { threads, device = 'cpu', profilePrefix, sharedHandle }: NativeOptions,
-): NativeSession {
+export function openSession(onnxPath: string, options: NativeOptions): NativeSession {
+  const { threads, device = 'cpu', sharedHandle, profilePrefix } = options;
   if (sharedHandle === undefined) return NativeSession.load(onnxPath, { threads, device, profilePrefix });
-  if (threads > 1)
+  if (threads > 1 && device === 'cpu')
     throw new TokenworkError(
       'shared-session-threads',
       'A shared session runs on the threads of its users: it cannot have several of its own.',
@@ -37,7 +36,7 @@ export function nativeRecord(session: NativeSession, options: NativeOptions): En
     name: 'onnx',
     backend: 'native',
     backendReason: options.backendReason,
-    device: options.device ?? 'cpu',
+    device: session.device,
     threads: options.threads,
     sharedSession: options.sharedHandle !== undefined,
     version: session.api.version,
