@@ -7,7 +7,8 @@ import { smolLm2 } from './models.js';
 
 const workers = Number(process.argv[2]);
 const folder = await smolLm2('q4');
-const sessions = await openSessions([{ id: 'model', folder }], [], {
+const model = { id: 'model', kind: 'decoder' as const, roles: ['chat'], folder };
+const sessions = await openSessions([model], [], {
   backend: 'native',
   device: 'cpu',
   threads: 1,

@@ -168,7 +168,7 @@ const tokensSchema = z.strictObject({
 export type Tokens = z.infer<typeof tokensSchema>;
 
 /** What kinds of stages there are, as the rows of the stage table; a pipeline may have several of one. */
-export const stageTypes = [
+const stageTypes = [
   'tokenization',
   'safety',
   'retrieval',

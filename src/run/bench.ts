@@ -61,7 +61,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
   const journal = Journal.create(journalPathOf(path));
   try {
     const prepared = await fitToDevice(await prepareRun(options), options);
-    const { settings, suite, cells } = prepared;
+    const { settings, suite, cells, questions } = prepared;
     refuseStopped(options);
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
@@ -89,6 +89,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
           models: records.map((record) => withDevice(record, prepared)),
           metrics: metricsTable(loaded),
           cells,
+          questions,
           warnings: [...prepared.warnings, ...warnings, ...oversubscribed(settings, inventory.usableCores)],
         }),
     });
@@ -190,6 +191,9 @@ async function measureCeilingsAgain(
 }
 
 function defaultPath({ suite = 'quick', trace }: BenchOptions, at: Date): string {
-  const name = basename(trace?.path ?? suite).replace(/\.[^.]*$/, '');
+  const name = basename(trace?.path ?? (typeof suite === 'string' ? suite : suite.name)).replace(
+    /\.[^.]*$/,
+    '',
+  );
   return `tokenwork-${name}-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}.json`;
 }

@@ -8,10 +8,12 @@ import type { Dtype } from '../models/dtype.js';
 import type { ModelFolder } from '../models/folder.js';
 import { parameterCount, type Recipe } from '../models/recipe.js';
 import { defaultBuildDtype, locateModel } from '../models/resolve.js';
+import { plainChat } from '../stages/pipeline.js';
 import type { WantedModel } from '../workload/models.js';
+import { contextPositions } from '../workload/pipeline-variants.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { ChosenDevice } from './device.js';
-import type { RunModel } from './prepare.js';
+import type { RunModel } from './run-models.js';
 
 /** Of the memory that is free: the rest is for the driver, for shaders and for what is cut into pieces. */
 const usableShare = 0.9;
@@ -76,8 +78,9 @@ export function fittingCells(
   { freeBytes, adapter }: Pick<ChosenDevice, 'freeBytes' | 'adapter'>,
   concurrency: number,
 ): { cells: PlannedCell[]; warnings: Warning[] } {
-  const folders = new Map(models.map(({ id, folder }) => [id, folder]));
-  const weights = models.reduce((sum, { folder }) => sum + storedWeightBytes(folder), 0);
+  const decoders = models.filter((model) => model.kind === 'decoder');
+  const folders = new Map(decoders.map(({ id, folder }) => [id, folder]));
+  const weights = decoders.reduce((sum, { folder }) => sum + storedWeightBytes(folder), 0);
   const roomBytes = freeBytes === null ? Number.POSITIVE_INFINITY : freeBytes * usableShare - weights;
   const largestBytes = segments * (adapter?.largestBufferBytes ?? Number.POSITIVE_INFINITY);
   const kept: PlannedCell[] = [];
@@ -104,8 +107,9 @@ export function requestBytes(
   { request }: Pick<PlannedCell, 'request'>,
   { decoder, cost, style }: Pick<ModelFolder, 'decoder' | 'cost' | 'style'>,
 ): { inAll: Bytes; largest: Bytes } {
-  const { batch, prompt, completionTokens } = request;
-  const newTokens = prompt.kind === 'synthetic' ? prompt.tokens : Buffer.byteLength(prompt.text);
+  const { batch, prompt, completionTokens, pipeline = plainChat } = request;
+  const ownTokens = prompt.kind === 'synthetic' ? prompt.tokens : Buffer.byteLength(prompt.text);
+  const newTokens = contextPositions(pipeline, ownTokens, completionTokens) - completionTokens;
   const positions = batch * (newTokens + completionTokens);
   const cache = positions * kvBytesPerPosition(decoder.layers) * (decoder.cacheInPlace ? 1 : 2);
   const logits = batch * (decoder.logits.lastPositionOnly ? 1 : newTokens) * decoder.vocabulary * 4;

@@ -4,7 +4,8 @@ import { gateModel, type ModelOnDevice } from './device-gate.js';
 import { fittingCells } from './device-memory.js';
 import type { JournalModel } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
-import type { PreparedRun, RunModel } from './prepare.js';
+import { modelsOfCell, type PreparedRun } from './prepare.js';
+import { chatRole, type RunModel } from './run-models.js';
 
 /** Failures of one model that leave the others of a suite to be measured. */
 const ownFailures = new Set([
@@ -27,6 +28,10 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
   const onDevice = new Map<string, ModelOnDevice>();
   const warnings: Warning[] = [...prepared.chosen.warnings];
   for (const model of prepared.models) {
+    if (model.kind !== 'decoder') {
+      models.push(model);
+      continue;
+    }
     const { spec } = prepared.settings.models.find(({ id }) => id === model.id)!;
     try {
       const gated = await gateModel({ spec, folder: model.folder }, { device }, options);
@@ -34,7 +39,8 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
       onDevice.set(model.id, gated.onDevice);
       warnings.push(...gated.warnings);
     } catch (thrown) {
-      const last = models.length === 0 && model === prepared.models.at(-1);
+      const chats = prepared.models.filter(({ roles }) => roles.includes(chatRole));
+      const last = !models.some((one) => chats.includes(one)) && model === chats.at(-1);
       if (!(thrown instanceof TokenworkError) || !ownFailures.has(thrown.code)) throw thrown;
       if (options.models?.length || last) throw thrown;
       warnings.push({
@@ -44,7 +50,9 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
       });
     }
   }
-  const planned = prepared.cells.filter(({ model }) => models.some(({ id }) => id === model));
+  const planned = prepared.cells.filter((cell) =>
+    modelsOfCell(cell).every((name) => models.some(({ id }) => id === name)),
+  );
   const fitting = fittingCells(planned, models, prepared.chosen, prepared.settings.concurrency);
   if (fitting.cells.length === 0)
     throw new TokenworkError(
@@ -52,14 +60,17 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
       `No request of ${prepared.suite} fits into the GPU: ${fitting.warnings[0]?.message ?? ''}`,
       'Use a smaller model, shorter prompts or smaller batches, or run with --device cpu.',
     );
-  const used = models.filter(({ id }) => fitting.cells.some(({ model }) => model === id));
+  const used = models.filter(({ id }) => fitting.cells.some((cell) => modelsOfCell(cell).includes(id)));
   return {
     ...prepared,
     settings: {
       ...prepared.settings,
       models: prepared.settings.models
         .filter(({ id }) => used.some((model) => model.id === id))
-        .map((model) => ({ ...model, style: used.find(({ id }) => id === model.id)!.folder.style })),
+        .map((model) => {
+          const { kind, folder } = used.find(({ id }) => id === model.id)!;
+          return kind === 'decoder' ? { ...model, style: folder.style } : model;
+        }),
     },
     models: used,
     cells: fitting.cells,
@@ -74,6 +85,8 @@ export function withDevice(
   { chosen, onDevice }: Pick<PreparedRun, 'chosen' | 'onDevice'>,
 ): JournalModel {
   const { device, reason: deviceReason, adapter } = chosen;
+  // Encoders run on the CPU, whatever the run's device.
+  if (record.engine.device !== device) return record;
   return {
     ...record,
     engine: { ...record.engine, deviceReason, ...(device !== 'cpu' && { adapter }) },

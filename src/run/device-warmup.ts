@@ -79,7 +79,9 @@ function shapesOf(cells: readonly PlannedCell[]): Shape[] {
   const shapes = new Map<string, Shape>();
   for (const cell of cells) {
     const { prompt, batch, completionTokens } = cell.request;
-    const key = `${batch}/${prompt.kind === 'synthetic' ? prompt.tokens : prompt.name}`;
+    // Other stages bring passes of other lengths.
+    const through = cell.request.pipeline === undefined ? '' : cell.id;
+    const key = `${batch}/${prompt.kind === 'synthetic' ? prompt.tokens : prompt.name}/${through}`;
     const request = { ...cell.request, completionTokens: Math.min(warmupTokens, completionTokens) };
     if (!shapes.has(key)) shapes.set(key, { cell, request });
   }

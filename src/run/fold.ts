@@ -90,6 +90,7 @@ export function foldJournal(contents: JournalContents): Result {
       concurrency: settings.concurrency,
       repetitions: settings.repetitions,
       plannedRequests,
+      ...(header.questions && header.questions.length > 0 && { questions: header.questions }),
       // A trace is a sample of what some server was asked; a suite's cells are the design itself.
       design: 'trace' in settings.workload ? 'sampled' : 'fixed',
       settings,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { questionSchema } from '../core/question.js';
 import {
   ceilingsSchema,
   coldStartSchema,
@@ -11,6 +12,7 @@ import {
 import { metricSchema } from '../core/work.js';
 import { devices } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
+import { requestPipelineSchema } from '../stages/pipeline.js';
 import { samplingEntries } from './journal-samples.js';
 
 /** What a run was asked to do; what resuming it must repeat. */
@@ -26,8 +28,13 @@ const settingsSchema = z.strictObject({
       dtype: z.enum(dtypes).nullable(),
       /** Of the graph, where the device decided on it. */
       style: z.string().optional(),
+      /** A decoder that answers, where absent. */
+      kind: z.enum(['decoder', 'classification', 'embedding']).optional(),
+      roles: z.array(z.string()).optional(),
     }),
   ),
+  /** In place of the pipelines that the workload names, by name or path. */
+  pipeline: z.string().nullable().optional(),
   /** What was asked for, or `auto` decided on. */
   device: z.enum(devices),
   backend: z.enum(['auto', 'native', 'node']),
@@ -65,6 +72,8 @@ const requestSpecSchema = z.strictObject({
       seed: z.int(),
     }),
   ]),
+  neighbours: z.enum(['same', 'different']).optional(),
+  pipeline: requestPipelineSchema.optional(),
 });
 
 const plannedCellSchema = resultSchema.shape.cells.element.extend({
@@ -90,6 +99,7 @@ const headerSchema = z.strictObject({
   models: z.array(modelRecordSchema.omit({ warmup: true })),
   metrics: z.record(z.string(), metricSchema),
   cells: z.array(plannedCellSchema),
+  questions: z.array(questionSchema).optional(),
   warnings: z.array(warningSchema),
 });
 export type JournalHeader = z.infer<typeof headerSchema>;

@@ -1,6 +1,7 @@
 import type { Result } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Dtype } from '../models/dtype.js';
+import type { Suite } from '../workload/suite.js';
 import type { AskedDevice } from './device.js';
 import type { Settings } from './journal-entry.js';
 import type { SensorChoice } from './sensor-choice.js';
@@ -29,9 +30,11 @@ export interface BenchProgress {
 
 /** What to measure. What is left out is decided by the suite, or by the run that is resumed. */
 export interface BenchOptions {
-  /** A suite by name or path (default `quick`); or, in its place, a trace. */
-  suite?: string | undefined;
+  /** A suite by name or path (default `quick`), or itself; or, in its place, a trace. */
+  suite?: string | Suite | undefined;
   trace?: { path: string; limit?: number | undefined } | undefined;
+  /** By name or path, in place of the pipelines that the workload names; reference requests stay plain chat. */
+  pipeline?: string | undefined;
   models?: readonly string[] | undefined;
   dtype?: Dtype | undefined;
   /** `auto` (the default): a GPU that works, else the CPU. */

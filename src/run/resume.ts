@@ -19,16 +19,24 @@ interface Difference {
 export function refuseOtherOptions({ settings }: JournalHeader, options: BenchOptions): void {
   const { workload, models } = settings;
   const asked: Difference[] = [
-    { what: 'suite', before: 'suite' in workload ? workload.suite : null, now: options.suite },
+    {
+      what: 'suite',
+      before: 'suite' in workload ? workload.suite : null,
+      now: typeof options.suite === 'object' ? options.suite.name : options.suite,
+    },
     {
       what: 'trace',
       before: 'trace' in workload ? resolve(workload.trace) : null,
       now: options.trace && resolve(options.trace.path),
     },
+    { what: 'pipeline', before: settings.pipeline ?? null, now: options.pipeline },
     { what: 'limit', before: 'trace' in workload ? workload.limit : null, now: options.trace?.limit },
     {
       what: 'model',
-      before: models.map(({ spec }) => spec).join(', '),
+      before: models
+        .filter(({ roles }) => roles?.includes('chat') ?? true)
+        .map(({ spec }) => spec)
+        .join(', '),
       now: options.models?.length ? options.models.join(', ') : undefined,
     },
   ];
@@ -53,7 +61,8 @@ export function refuseOtherOptions({ settings }: JournalHeader, options: BenchOp
     asked.push({ what, before: settings[what], now: options[what] });
   }
   if (options.dtype !== undefined) {
-    const other = models.find(({ dtype }) => dtype !== null && dtype !== options.dtype);
+    const chat = models.filter(({ roles }) => roles?.includes('chat') ?? true);
+    const other = chat.find(({ dtype }) => dtype !== null && dtype !== options.dtype);
     if (other) asked.push({ what: 'dtype', before: other.dtype, now: options.dtype });
   }
   refuse(asked.filter(({ before, now }) => now !== undefined && now !== before));

@@ -117,27 +117,22 @@ async function measureWith(
 
   await sampling.rest('idle-before', signal);
   for (const { id } of models) {
+    const own = cells.filter(({ model }) => model === id);
+    // A model that pipelines alone ask for is warmed up with them.
+    if (own.length === 0) continue;
     tell(onProgress, 'warm-up', `warming up ${id}`);
-    const cell = medianCell(
-      cells.filter(({ model }) => model === id),
-      (of) => expected.get(of)!.requestNs,
-    );
     const startedNs = now();
     const cold =
-      settings.device === 'cpu'
-        ? null
-        : await warmUpDevice({
-            pool,
-            cells: cells.filter(({ model }) => model === id),
-            limitsOf,
-            now,
-            signal,
-          });
-    const count = await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
+      settings.device === 'cpu' ? null : await warmUpDevice({ pool, cells: own, limitsOf, now, signal });
+    let count = cold?.requests ?? 0;
+    for (const alike of cellsByPipeline(own)) {
+      const cell = medianCell(alike, (of) => expected.get(of)!.requestNs);
+      count += await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
+    }
     journal.append({
       kind: 'warmup',
       model: id,
-      requests: count + (cold?.requests ?? 0),
+      requests: count,
       durationNs: now() - startedNs,
       ...(cold && { coldStart: cold.coldStart }),
     });
@@ -158,6 +153,16 @@ async function measureWith(
     await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, rule, signal });
   }
   await sampling.rest('idle-after', signal);
+}
+
+/** The cells of each pipeline, so that every model that takes part in any is warmed up. */
+function cellsByPipeline(cells: readonly PlannedCell[]): Iterable<PlannedCell[]> {
+  const groups = new Map<string | undefined, PlannedCell[]>();
+  for (const cell of cells) {
+    const name = cell.request.pipeline?.name;
+    groups.set(name, [...(groups.get(name) ?? []), cell]);
+  }
+  return groups.values();
 }
 
 /** The cell in the middle by what it takes: warm-up is neither too little nor too long. */

@@ -10,7 +10,8 @@ import { describeDecoder } from '../models/decoder-graph.js';
 import { onnxFileName } from '../models/dtype.js';
 import { decodeModel } from '../models/onnx/proto.js';
 import { loadRecipe } from '../models/recipe.js';
-import { chooseRows, decode } from './decode.js';
+import { decode } from './decode.js';
+import { chooseRows } from './rows.js';
 import { tokenChooser } from './token-choice.js';
 
 const storiesPath = fileURLToPath(

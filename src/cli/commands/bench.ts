@@ -26,6 +26,7 @@ interface BenchFlags {
   suite?: string;
   trace?: string;
   limit?: number;
+  pipeline?: string;
   model?: string[];
   device: AskedDevice;
   allowParityMismatch?: boolean;
@@ -61,6 +62,10 @@ export function benchCommand(): Command {
       '--model <model>',
       'a recipe (see `tokenwork models list`), a model folder, a config.json, or hf:OWNER/NAME; repeatable',
       repeatable,
+    )
+    .option(
+      '--pipeline <pipeline>',
+      'what every request goes through, in place of what the suite says: plain-chat, guarded-chat, guarded-rag-reasoning, speculative-chat, agent, or the path of a pipeline file',
     )
     .option(
       '--device <device>',
@@ -131,6 +136,7 @@ async function bench(flags: BenchFlags): Promise<void> {
   const options: BenchOptions = {
     suite,
     trace: trace === undefined ? undefined : { path: trace, limit },
+    pipeline: flags.pipeline,
     models: flags.model,
     dtype: flags.dtype,
     device: flags.device,
