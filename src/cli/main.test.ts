@@ -244,6 +244,21 @@ describe('diff', () => {
     expect(tokenwork('diff', baseline, again, '--fail-on', 'cpuTime>5%').status).toBe(0);
   });
 
+  it('writes a page beside what it prints, or prints that alone', () => {
+    const page = join(scratch, 'diff.html');
+    expect(tokenwork('diff', baseline, slower, '--json', '--out', page).stdout).toMatch(/^\{/);
+    expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    expect(tokenwork('diff', baseline, slower, '--out', '-').stdout).toBe(readFileSync(page, 'utf8'));
+    const both = tokenwork('diff', baseline, slower, '--json', '--markdown');
+    expect(both).toMatchObject({ status: 2, stdout: '' });
+  });
+
+  it('refuses a threshold that nothing could cross, after printing what it found', () => {
+    const { status, stdout, stderr } = tokenwork('diff', baseline, slower, '--fail-on', 'energy>5%');
+    expect([status, stderr]).toEqual([2, expect.stringContaining('cannot be tested')]);
+    expect(stdout).toContain('CPU time');
+  });
+
   it('lets no name in a result end a table cell or open a tag in Markdown', () => {
     const hostile = measured(4);
     const id = 'x | y <img src=x onerror=alert(1)>';
