@@ -7,7 +7,7 @@ import { renderDocument } from './document.js';
 import { type Html, html } from './html.js';
 import { masthead } from './masthead.js';
 import { metricSwitch } from './metric-panels.js';
-import type { PageContext, Section } from './page-context.js';
+import { type PageContext, type Section, sectionId } from './page-context.js';
 import { cellsSection } from './sections/cells.js';
 import { driversSection } from './sections/drivers.js';
 import { effectiveTokens } from './sections/effective-tokens.js';
@@ -77,13 +77,14 @@ ${rest.map((section) => sectionMarkup(section, context))}
 
 function contents(sections: readonly Section[], { id }: PageContext): Html {
   return html`<nav class="contents" aria-label="Contents"><ul>${sections.map(
-    ({ name, short }) => html`<li><a href="#${id(name)}">${short}</a></li>`,
+    ({ name, short }) => html`<li><a href="#${sectionId(name, id)}">${short}</a></li>`,
   )}</ul></nav>`;
 }
 
 function sectionMarkup({ name, title, lead, body }: Section, { id }: PageContext): Html {
-  return html`<section id="${id(name)}" aria-labelledby="${id(name)}-title">
-<h2 id="${id(name)}-title">${title}</h2>
+  const own = sectionId(name, id);
+  return html`<section id="${own}" aria-labelledby="${own}-title">
+<h2 id="${own}-title">${title}</h2>
 ${lead && html`<p class="lead">${lead}</p>`}
 ${body}
 </section>`;

@@ -168,7 +168,7 @@ function requestOf(
 }
 
 /** As the runner records them: one gap of `gapNs` less than there are tokens, each 1% longer than the one before. */
-function gaps(completion: number, gapNs: number): string {
+export function gaps(completion: number, gapNs: number): string {
   const histogram = build({ highestTrackableValue: 1e12, numberOfSignificantValueDigits: 3 });
   for (let k = 1; k < completion; k++) histogram.recordValue(Math.round(gapNs * (1 + k / 100)));
   return encodeIntoCompressedBase64(histogram);
