@@ -9,6 +9,7 @@ import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
 import { memoryTraffic } from './memory-traffic.js';
+import { pageOpen } from './page-open.js';
 import { requestOverhead } from './request-overhead.js';
 import { sharedWeights } from './shared-weights.js';
 import { weightsIndependence } from './weights-independence.js';
@@ -23,6 +24,7 @@ const figures: Figure[] = [
   buildTime,
   weightsIndependence,
   ...findingsSpeed,
+  ...pageOpen,
   wholeCommand,
 ];
 

@@ -154,8 +154,11 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
 });
 
 describe('a result of 100,000 requests', () => {
-  const large = largeResult(100_000);
-  const markup = renderPage([{ result: large, findings: findingsOf(large, { resamples: 20 }) }]);
+  let markup: string;
+  beforeAll(() => {
+    const result = largeResult(100_000);
+    markup = renderPage([{ result, findings: findingsOf(result, { resamples: 20 }) }]);
+  }, 300_000);
 
   it('makes a page of less than 8 MB that says what it left out', () => {
     expect(Buffer.byteLength(markup)).toBeLessThan(8e6);
