@@ -1,7 +1,7 @@
 /** A result with something for every section of the page, valid by the schema. Imported by tests only. */
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import { failedRequest, okRequest, testResult } from '../../analysis/result.test-support.js';
-import { type OkRequest, type Result, resultSchema } from '../../core/result.js';
+import { type OkRequest, type Result, resultSchema, type Timeline } from '../../core/result.js';
 import { normalSource } from '../../stats/normal.js';
 import { createRandom } from '../../stats/random.js';
 
@@ -181,7 +181,7 @@ function timelineOf(
   unit: string,
   durationNs: number,
   value: (part: number) => number,
-): NonNullable<Result['timeline']>[number] {
+): Timeline {
   const steps = [...Array(80).keys()];
   return {
     sensor,

@@ -6,7 +6,7 @@ import { axisUnit, formatWithUnit } from '../units.js';
 import { type ChartKind, isNarrow } from '../view.js';
 
 /** One figure with its interval. */
-export interface Row {
+interface Row {
   label: string;
   value: number;
   /** 95% interval; `null` where there is none. */
