@@ -10,6 +10,7 @@ import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
 import { memoryTraffic } from './memory-traffic.js';
+import { pageOpen } from './page-open.js';
 import { prefixCache } from './prefix-cache.js';
 import { requestOverhead } from './request-overhead.js';
 import { sampling } from './sampling.js';
@@ -31,6 +32,7 @@ const figures: Figure[] = [
   ...speculation,
   weightsIndependence,
   ...findingsSpeed,
+  ...pageOpen,
   wholeCommand,
 ];
 

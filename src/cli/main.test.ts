@@ -171,6 +171,49 @@ describe('report', () => {
     expect(JSON.parse(stdout).uniformity.cpuTime.misbilledShare.verdict).toBe('non-uniform');
   });
 
+  describe('--out', () => {
+    const path = saved('paged.json', measured(1));
+    const page = join(scratch, 'report.html');
+
+    it('writes the page besides the findings, and says where', () => {
+      const { status, stdout, stderr } = tokenwork('report', path, '--out', page);
+      expect(status).toBe(0);
+      expect(stdout).toContain('of a per-token bill');
+      expect(stderr).toContain(page);
+      expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    });
+
+    it('prints the page alone where it goes to stdout', () => {
+      const { status, stdout } = tokenwork('report', path, '--out', '-');
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    });
+
+    it('leaves stdout to JSON where that is asked for', () => {
+      const { status, stdout } = tokenwork('report', path, '--json', '--out', page);
+      expect(status).toBe(0);
+      expect(JSON.parse(stdout).schemaVersion).toBe(1);
+    });
+
+    it.each([
+      [['--out', join(scratch, 'no/such/report.html')], 'no/such'],
+      [['--out', scratch], 'a folder'],
+      [['--out', path], 'a result lies there'],
+      [['--out', '-', '--json'], 'either the page or JSON'],
+    ])('%j is refused before anything is printed, and nothing is left behind', (args, said) => {
+      const before = readdirSync(scratch);
+      const { status, stdout, stderr } = tokenwork('report', path, ...args);
+      expect(status).toBe(2);
+      expect(stdout).toBe('');
+      expect(stderr).toContain(said);
+      expect(readdirSync(scratch)).toEqual(before);
+    });
+
+    it('is what a reader is told of', () => {
+      expect(tokenwork('report', path).stderr).toContain('--out report.html');
+    });
+  });
+
   it.each([
     ['cut short', '{"schemaVersion": 1, "tool"'],
     ['of another tool', '{"name": "package"}'],

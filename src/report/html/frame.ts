@@ -1,5 +1,5 @@
 import { type Html, html, type Part } from './html.js';
-import type { PageContext, Section } from './page-context.js';
+import { type PageContext, type Section, sectionId } from './page-context.js';
 
 /** What all pages have around their articles. */
 export function pageBody(articles: Part): Html {
@@ -11,13 +11,14 @@ const footer = html`<footer>Made by tokenwork, which measures whether tokens tra
 
 export function contents(sections: readonly Section[], { id }: Pick<PageContext, 'id'>): Html {
   return html`<nav class="contents" aria-label="Contents"><ul>${sections.map(
-    ({ name, short }) => html`<li><a href="#${id(name)}">${short}</a></li>`,
+    ({ name, short }) => html`<li><a href="#${sectionId(name, id)}">${short}</a></li>`,
   )}</ul></nav>`;
 }
 
 export function sectionMarkup({ name, title, lead, body }: Section, { id }: Pick<PageContext, 'id'>): Html {
-  return html`<section id="${id(name)}" aria-labelledby="${id(name)}-title">
-<h2 id="${id(name)}-title">${title}</h2>
+  const own = sectionId(name, id);
+  return html`<section id="${own}" aria-labelledby="${own}-title">
+<h2 id="${own}-title">${title}</h2>
 ${lead && html`<p class="lead">${lead}</p>`}
 ${body}
 </section>`;

@@ -1,7 +1,7 @@
 /** A result with something for every section of the page, valid by the schema. Imported by tests only. */
 import { build, encodeIntoCompressedBase64 } from 'hdr-histogram-js';
 import { failedRequest, okRequest, testResult } from '../../analysis/result.test-support.js';
-import { type OkRequest, type Result, resultSchema } from '../../core/result.js';
+import { type OkRequest, type Result, resultSchema, type Timeline } from '../../core/result.js';
 import { normalSource } from '../../stats/normal.js';
 import { createRandom } from '../../stats/random.js';
 
@@ -168,7 +168,7 @@ function requestOf(
 }
 
 /** As the runner records them: one gap of `gapNs` less than there are tokens, each 1% longer than the one before. */
-function gaps(completion: number, gapNs: number): string {
+export function gaps(completion: number, gapNs: number): string {
   const histogram = build({ highestTrackableValue: 1e12, numberOfSignificantValueDigits: 3 });
   for (let k = 1; k < completion; k++) histogram.recordValue(Math.round(gapNs * (1 + k / 100)));
   return encodeIntoCompressedBase64(histogram);
@@ -181,7 +181,7 @@ function timelineOf(
   unit: string,
   durationNs: number,
   value: (part: number) => number,
-): NonNullable<Result['timeline']>[number] {
+): Timeline {
   const steps = [...Array(80).keys()];
   return {
     sensor,
