@@ -1,9 +1,9 @@
 /**
- * Draws findings from a made-up trace of `argv[2]` requests, in two rounds, and prints the seconds it took
+ * Draws findings from a made-up trace of `argv[2]` requests, in two rounds of eight stages each, and prints the seconds it took
  * and the process's peak memory as JSON. Run in a process of its own, so that the peak is this alone.
  */
 import { findingsOf } from '#tokenwork/analysis/findings.js';
-import type { Result } from '#tokenwork/core/result.js';
+import type { OkRequest, Result } from '#tokenwork/core/result.js';
 import { normalSource } from '#tokenwork/stats/normal.js';
 import { createRandom } from '#tokenwork/stats/random.js';
 
@@ -20,6 +20,41 @@ process.stdout.write(
     peakBytes: process.resourceUsage().maxRSS * 1024,
   }),
 );
+
+type Spent = Record<
+  'cpuTime' | 'gpuTime' | 'energy' | 'kvBytes' | 'kvByteSeconds' | 'flops' | 'bytesMoved',
+  number
+>;
+
+/** Eight stages that share a request's work, four of them on no bill. */
+function stagesOf(prompt: number, completion: number, spent: Spent): OkRequest['stages'] {
+  const shares: [name: string, share: number, tokens: number, billed: number][] = [
+    ['tokenization', 0.01, 0, 0],
+    ['safety', 0.05, 24, 0],
+    ['retrieval', 0.1, 48, 0],
+    ['cache', 0.01, 0, 0],
+    ['prefill', 0.25, prompt, prompt],
+    ['reasoning', 0.2, 0, 0],
+    ['decode', 0.37, completion, completion],
+    ['detokenization', 0.01, 0, 0],
+  ];
+  return shares.map(([name, share, tokens, billed]) => ({
+    name,
+    visible: billed > 0,
+    tokens,
+    billed,
+    times: { started: 0, ended: 1 },
+    work: {
+      cpuTime: share * spent.cpuTime,
+      gpuTime: share * spent.gpuTime,
+      energy: share * spent.energy,
+      kvBytes: share * spent.kvBytes,
+      kvByteSeconds: share * spent.kvByteSeconds,
+      flops: share * spent.flops,
+      bytesMoved: share * spent.bytesMoved,
+    },
+  }));
+}
 
 /** Lengths as in public traces, so that most requests have a cell of their own; every metric measured. */
 function madeUpTrace(requests: number): Result {
@@ -43,6 +78,15 @@ function madeUpTrace(requests: number): Result {
       const repetition = seen.get(id) ?? 0;
       seen.set(id, repetition + 1);
       const work = () => (prompt * 1e6 + completion * 5e6) * Math.exp(0.05 * normal());
+      const spent = {
+        cpuTime: work(),
+        gpuTime: work(),
+        energy: work(),
+        kvBytes: prompt + completion,
+        kvByteSeconds: work(),
+        flops: 2 * prompt + completion,
+        bytesMoved: prompt + 100 * completion,
+      };
       const times = { submitted: 0, started: 10, firstToken: 1000, lastToken: 9000 };
       return {
         id: index,
@@ -50,20 +94,18 @@ function madeUpTrace(requests: number): Result {
         repetition,
         worker: 0,
         outcome: { status: 'ok' as const },
-        tokens: { prompt, completion, cached: 0, reasoning: 0, hidden: 0, processed: prompt + completion },
+        tokens: {
+          prompt,
+          completion,
+          cached: 0,
+          reasoning: 0,
+          hidden: 72,
+          processed: prompt + completion + 72,
+        },
         times,
         interTokenLatency: null,
-        work: {
-          cpuTime: work(),
-          gpuTime: work(),
-          energy: work(),
-          peakMemory: null,
-          kvBytes: prompt + completion,
-          kvByteSeconds: work(),
-          flops: 2 * prompt + completion,
-          bytesMoved: prompt + 100 * completion,
-        },
-        stages: [],
+        work: { ...spent, peakMemory: null },
+        stages: stagesOf(prompt, completion, spent),
       };
     }),
   );
@@ -78,5 +120,6 @@ function madeUpTrace(requests: number): Result {
     metrics: { cpuTime: { ...about, reason: null, hint: null } },
     cells: [...cells.values()],
     requests: rows,
+    conservation: {},
   } as unknown as Result;
 }

@@ -2,6 +2,7 @@
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { exitCode, messageOf } from '#tokenwork/core/errors.js';
+import { batchDecode } from './batch-decode.js';
 import { buildTime } from './build-time.js';
 import { cpuAttribution } from './cpu-attribution.js';
 import { decodeSpeed } from './decode-speed.js';
@@ -9,8 +10,11 @@ import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
 import { memoryTraffic } from './memory-traffic.js';
+import { prefixCache } from './prefix-cache.js';
 import { requestOverhead } from './request-overhead.js';
+import { sampling } from './sampling.js';
 import { sharedWeights } from './shared-weights.js';
+import { speculation } from './speculation.js';
 import { weightsIndependence } from './weights-independence.js';
 import { wholeCommand } from './whole-command.js';
 
@@ -18,9 +22,13 @@ const figures: Figure[] = [
   ...decodeSpeed,
   memoryTraffic,
   requestOverhead,
+  ...sampling,
   ...cpuAttribution,
   sharedWeights,
   buildTime,
+  prefixCache,
+  batchDecode,
+  speculation,
   weightsIndependence,
   ...findingsSpeed,
   wholeCommand,

@@ -7,7 +7,12 @@ import { smolLm2 } from './models.js';
 
 const workers = Number(process.argv[2]);
 const folder = await smolLm2('q4');
-const sessions = await openSessions([{ id: 'model', folder }], [], { backend: 'native', threads: 1 });
+const model = { id: 'model', kind: 'decoder' as const, roles: ['chat'], folder };
+const sessions = await openSessions([model], [], {
+  backend: 'native',
+  device: 'cpu',
+  threads: 1,
+});
 const originNs = process.hrtime.bigint();
 const pool = await openPool({ workers, models: sessions.workerModels, originNs });
 const request: RequestSpec = {

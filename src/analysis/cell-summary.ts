@@ -37,6 +37,10 @@ export interface CellSummary {
   cpuTimeNs: Figure;
   /** CPU time over prompt + completion tokens. */
   cpuTimePerBilledTokenNs: Figure;
+  gpuTimeNs: Figure;
+  energyJ: Figure;
+  /** Energy over prompt + completion tokens. */
+  energyPerBilledTokenJ: Figure;
   peakMemoryBytes: Figure;
   flops: Figure;
   bytesMoved: Figure;
@@ -68,7 +72,11 @@ function workOf(result: Result, request: OkRequest, metric: WorkMetric): Figure 
 }
 
 export function cpuTimePerBilledToken(result: Result, request: OkRequest): Figure {
-  return divide(workOf(result, request, 'cpuTime'), present(billedTokens(request)), 'no-tokens');
+  return perBilledToken(result, request, 'cpuTime');
+}
+
+function perBilledToken(result: Result, request: OkRequest, metric: WorkMetric): Figure {
+  return divide(workOf(result, request, metric), present(billedTokens(request)), 'no-tokens');
 }
 
 function summarize(
@@ -95,6 +103,9 @@ function summarize(
     serviceNs: medianNumber((request) => endToEndNs(request, 'started')),
     cpuTimeNs: median(work('cpuTime')),
     cpuTimePerBilledTokenNs: median((request) => cpuTimePerBilledToken(result, request)),
+    gpuTimeNs: median(work('gpuTime')),
+    energyJ: median(work('energy')),
+    energyPerBilledTokenJ: median((request) => perBilledToken(result, request, 'energy')),
     peakMemoryBytes: median(work('peakMemory')),
     flops: median(flops),
     bytesMoved: median(bytesMoved),

@@ -31,18 +31,29 @@ export function totalsOf(observations: Observations, work: Float64Array): CellTo
     prompts[c]! += promptTokens[i]!;
     completions[c]! += completionTokens[i]!;
   }
-  const kept = Uint32Array.from(cells.keys()).filter(
-    (c) => requests[c]! > 0 && prompts[c]! + completions[c]! > 0,
-  );
-  const present = [...new Set(Array.from(kept, (c) => modelOfCell[c]!))];
-  const position = new Map(present.map((model, index) => [model, index]));
+  const entries = new Uint32Array(cells.length);
+  let found = 0;
+  for (let c = 0; c < cells.length; c++) {
+    if (requests[c]! > 0 && prompts[c]! + completions[c]! > 0) entries[found++] = c;
+  }
+  const kept = entries.slice(0, found);
+  const tokens = new Float64Array(found);
+  const model = new Uint32Array(found);
+  const position = new Map<number, number>();
+  for (let k = 0; k < found; k++) {
+    const c = kept[k]!;
+    tokens[k] = prompts[c]! + completions[c]!;
+    const own = modelOfCell[c]!;
+    if (!position.has(own)) position.set(own, position.size);
+    model[k] = position.get(own)!;
+  }
   return {
     cell: kept,
-    model: Uint32Array.from(kept, (c) => position.get(modelOfCell[c]!)!),
-    models: present.length,
+    model,
+    models: position.size,
     requests: pickNumbers(requests, kept),
     work: pickNumbers(works, kept),
-    tokens: Float64Array.from(kept, (c) => prompts[c]! + completions[c]!),
+    tokens,
     promptTokens: pickNumbers(prompts, kept),
     completionTokens: pickNumbers(completions, kept),
   };

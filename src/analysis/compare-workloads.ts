@@ -22,13 +22,15 @@ export function matchWorkloads(baseline: Result, candidate: Result, force: boole
   const common = [...before.keys()].filter((key) => after.has(key));
   const onlyBaseline = [...before.keys()].filter((key) => !after.has(key));
   const onlyCandidate = [...after.keys()].filter((key) => !before.has(key));
-  const changed = common.filter((key) => !sameFactors(before.get(key)!, after.get(key)!));
+  const changed = common.filter((key) => differingFactor(before.get(key)!, after.get(key)!) !== null);
 
   const differences = [
     ...(onlyBaseline.length > 0 ? [`only the baseline ran ${listed(onlyBaseline)}`] : []),
     ...(onlyCandidate.length > 0 ? [`only the candidate ran ${listed(onlyCandidate)}`] : []),
     ...(changed.length > 0
-      ? [`${listed(changed)} ${changed.length === 1 ? 'means' : 'mean'} something else in each`]
+      ? [
+          `${listed(changed)} ${changed.length === 1 ? 'means' : 'mean'} something else in each (${differingFactor(before.get(changed[0]!)!, after.get(changed[0]!)!)})`,
+        ]
       : []),
   ];
   if (common.length === 0) {
@@ -61,9 +63,12 @@ function keyOf({ id, model }: Cell, single: boolean): string {
   return single && id.startsWith(`${model}/`) ? id.slice(model.length + 1) : id;
 }
 
-function sameFactors(a: Cell, b: Cell): boolean {
+/** `stop forced against eos`; `null` where the cells are the same point of the design. */
+function differingFactor(a: Cell, b: Cell): string | null {
   const names = new Set([...Object.keys(a.factors), ...Object.keys(b.factors)]);
-  return [...names].every((name) => a.factors[name] === b.factors[name]);
+  const name = [...names].find((factor) => a.factors[factor] !== b.factors[factor]);
+  if (name === undefined) return null;
+  return `${name} ${a.factors[name] ?? 'not set'} against ${b.factors[name] ?? 'not set'}`;
 }
 
 /** The result with its cells renamed to the keys, in the keys' order, and no other cell's requests. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../core/result.js';
 import { type CompareOptions, type Comparison, compareResults } from './compare.js';
-import { crossings, parseThreshold } from './fail-on.js';
+import { crossings, parseThreshold, refuseUntestable } from './fail-on.js';
 import { realisticResult, testModel } from './result.test-support.js';
 import { factorial, type SimulatedCell, simulateResult } from './simulated-result.test-support.js';
 
@@ -94,6 +94,19 @@ describe('few repetitions', () => {
     expect(compare(run(1, 6), run(2, 6)).warnings).toEqual([]);
   });
 
+  it('are told of the metrics that have them, not of those measured each time or computed', () => {
+    const seldom = (seed: number) => {
+      const result = run(seed);
+      const flops = { ...result.metrics.cpuTime!, unit: 'FLOP', provenance: 'derived' as const };
+      for (const [index, request] of result.requests.entries()) {
+        Object.assign(request.work!, { peakMemory: index < 20 ? 5 : null, flops: 1 });
+      }
+      return { ...result, metrics: { ...result.metrics, flops } };
+    };
+    const { warnings } = compare(seldom(1), seldom(2));
+    expect(warnings.map(({ message }) => message)).toEqual([expect.stringMatching(/of peakMemory, too few/)]);
+  });
+
   it('suffice for what is computed and not measured', () => {
     const derived = (flops: number): Result => {
       const result = realisticResult();
@@ -127,7 +140,9 @@ describe('workloads', () => {
       ...cell,
       promptTokens: cell.promptTokens + (index === 3 ? 1 : 0),
     }));
-    expect(() => compare(run(1), run(2, 10, other))).toThrow(/cell-3 means something else/);
+    expect(() => compare(run(1), run(2, 10, other))).toThrow(
+      /cell-3 means something else in each \(promptTokens 16 against 17\)/,
+    );
   });
 
   it('without a common cell are refused even when forced', () => {
@@ -221,5 +236,16 @@ describe('thresholds', () => {
     expect(crossings(comparison, [parseThreshold('cpuTime>30%')])).toEqual([]);
     const few = compare(run(1, 4), run(2, 4, slowed(2)));
     expect(crossings(few, [parseThreshold('cpuTime>10%')])).toEqual([]);
+  });
+
+  it('that nothing could cross are refused', () => {
+    const cpuTime = [parseThreshold('cpuTime>10%')];
+    expect(() => refuseUntestable(compare(run(1), run(2)), cpuTime)).not.toThrow();
+    expect(() => refuseUntestable(compare(run(1, 4), run(2, 4)), cpuTime)).toThrow(
+      /fewer than 5 repetitions/,
+    );
+    expect(() => refuseUntestable(compare(run(1), run(2)), [parseThreshold('energy>10%')])).toThrow(
+      /energy.*not both measured/,
+    );
   });
 });

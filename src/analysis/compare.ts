@@ -1,3 +1,4 @@
+import { TokenworkError } from '../core/errors.js';
 import type { Result, Warning } from '../core/result.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
 import { smallestPValue } from '../stats/mann-whitney.js';
@@ -60,12 +61,21 @@ function compare(
   const matched = matchWorkloads(baseline, candidate, force);
   const [before, after] = [matched.baseline, matched.candidate];
   const cells: ComparedCell[] = [];
+  const noisy: ComparedCell[] = [];
   const geomean: Record<string, GeometricMean> = {};
   for (const [index, metric] of comparedMetrics(before, after).entries()) {
     const rows = compareCells(before, after, metric, deriveSeed(seed, index));
     const mean = geometricMean(before, after, metric, rows);
     cells.push(...rows);
+    if (!metric.derived) noisy.push(...rows);
     if (mean !== null) geomean[metric.name] = mean;
+  }
+  if (cells.length === 0) {
+    throw new TokenworkError(
+      'nothing-in-common',
+      'No cell was measured by both results.',
+      'Their requests failed on one side or the other; `tokenwork report` gives the reasons.',
+    );
   }
   const shape: Comparison['shape'] = {};
   for (const metric of Object.keys(workSchema.shape) as WorkMetric[]) {
@@ -82,7 +92,7 @@ function compare(
     ceilings: ceilingRatios(baseline.hardware.ceilings, candidate.hardware.ceilings),
     shape,
     method,
-    warnings: [...leftOutWarning(matched.leftOut), ...powerWarning(cells)],
+    warnings: [...leftOutWarning(matched.leftOut), ...powerWarnings(noisy)],
   };
 }
 
@@ -105,24 +115,28 @@ function leftOutWarning({
 }
 
 /** Few repetitions over many cells cannot show that a single cell changed: say so, and what would. */
-function powerWarning(rows: readonly ComparedCell[]): Warning[] {
-  const metrics = new Map<string, ComparedCell[]>();
-  for (const row of rows) metrics.set(row.metric, [...(metrics.get(row.metric) ?? []), row]);
-  const cells = Math.max(0, ...[...metrics.values()].map((own) => own.length));
-  const fewest = Math.min(...rows.flatMap(({ repetitions }) => repetitions));
-  if (cells === 0) return [];
+function powerWarnings(rows: readonly ComparedCell[]): Warning[] {
+  const byMetric = new Map<string, ComparedCell[]>();
+  for (const row of rows) byMetric.set(row.metric, [...(byMetric.get(row.metric) ?? []), row]);
+  const cells = Math.max(...[...byMetric.values()].map((own) => own.length));
   let needed = fewestRepetitions;
   while (smallestPValue(needed, needed) * cells > significance) needed++;
-  if (fewest >= needed) return [];
-  const problem =
-    fewest < fewestRepetitions
-      ? 'too few for a verdict'
-      : `too few to show that one of ${cells} cells changed alone`;
-  return [
-    {
+  // Metrics that are not measured in every repetition have fewer than others.
+  const byFewest = new Map<number, string[]>();
+  for (const [metric, own] of byMetric) {
+    const fewest = Math.min(...own.flatMap(({ repetitions }) => repetitions));
+    if (fewest < needed) byFewest.set(fewest, [...(byFewest.get(fewest) ?? []), metric]);
+  }
+  return [...byFewest].map(([fewest, metrics]) => {
+    const problem =
+      fewest < fewestRepetitions
+        ? 'too few for a verdict'
+        : `too few to show that one of ${cells} cells changed alone`;
+    const of = metrics.length === byMetric.size ? '' : ` of ${metrics.join(', ')}`;
+    return {
       code: 'few-repetitions',
-      message: `A cell has only ${fewest} ${fewest === 1 ? 'repetition' : 'repetitions'}, ${problem}.`,
+      message: `A cell has only ${fewest} ${fewest === 1 ? 'repetition' : 'repetitions'}${of}, ${problem}.`,
       hint: `Run both sides with --repetitions ${needed} or more.`,
-    },
-  ];
+    };
+  });
 }

@@ -92,6 +92,21 @@ describe('a planted misbilled share of 10%', () => {
     expect(Math.abs(mean - truth)).toBeLessThan(0.001);
   });
 
+  it('has ratios of its tails covered too, though noise alone parts cells that cost the same', () => {
+    const found = Array.from({ length: 100 }, (_, draw) => {
+      const result = simulateResult(cells, { seed: draw + 1, repetitions: 5, noise: 0.05 });
+      return findingsOf(result, { resamples: 200 }).uniformity.cpuTime!.workPerToken;
+    });
+    const covered = (name: 'p95OverP5' | 'maxOverMedian', ratio: number) =>
+      shareOf(
+        found.map((workPerToken) => workPerToken[name]),
+        covering(ratio),
+      );
+    // Ten cells at 1.2 and ten at 0.8: the tails lie at both, the median between them.
+    expect(covered('p95OverP5', 1.5)).toBeGreaterThanOrEqual(0.93);
+    expect(covered('maxOverMedian', 1.2)).toBeGreaterThanOrEqual(0.93);
+  });
+
   it('is covered no less where most cells are fair and a few are not', () => {
     const few = grid((index) => (index % 4 === 0 ? 1.4 : index % 4 === 1 ? 0.6 : 1));
     const found = misbilledShares(100, few, { repetitions: 3, noise: 0.05 });

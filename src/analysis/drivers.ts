@@ -51,7 +51,10 @@ export function driversOf(factors: readonly Factor[], sample: CellSample): Drive
   return { drivers: [...drivers, { factor: 'unexplained', share: unexplained }], leftOut };
 }
 
-/** The factors whose columns fit the budget: those with the most levels go first, curvature before them. */
+/**
+ * The factors whose columns fit the budget. Curvature goes first, then the categories with the most values;
+ * a number, which takes one column however many values it has, goes last.
+ */
 function affordable(
   factors: readonly Factor[],
   budget: number,
@@ -64,11 +67,13 @@ function affordable(
     for (const degree of [2, 1] as const) {
       if (size(kept, degree) <= budget && kept.length <= mostFactors) return { kept, degree };
     }
-    const largest = kept.reduce((most, factor) => (factor.levels > most.levels ? factor : most), kept[0]!);
+    const largest = kept.reduce((most, factor) =>
+      columnCount(factor, 1) > columnCount(most, 1) ? factor : most,
+    );
     kept.splice(kept.indexOf(largest), 1);
-    leftOut.push({
-      factor: largest.name,
-      reason: `its ${largest.levels} values over so few cells would explain anything`,
-    });
+    const reason = largest.numeric
+      ? 'so few cells cannot show what it explains'
+      : `its ${largest.levels} values over so few cells would explain anything`;
+    leftOut.push({ factor: largest.name, reason });
   }
 }

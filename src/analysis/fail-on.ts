@@ -1,6 +1,7 @@
 import { closest } from 'fastest-levenshtein';
 import { TokenworkError } from '../core/errors.js';
 import type { Comparison } from './compare.js';
+import { fewestRepetitions } from './compare-cells.js';
 import { comparedMetricNames } from './compare-metrics.js';
 
 /** `cpuTime>5%`: a regression that is not to pass. */
@@ -36,6 +37,30 @@ export function parseThreshold(text: string): Threshold {
     );
   }
   return { metric, above: Number(percent) / 100 };
+}
+
+/**
+ * Throws TokenworkError `threshold-untestable` where no row of a threshold's metric bears a verdict: a check
+ * that cannot fail is none.
+ */
+export function refuseUntestable({ cells, geomean }: Comparison, thresholds: readonly Threshold[]): void {
+  for (const { metric } of thresholds) {
+    const rows = cells.filter((row) => row.metric === metric);
+    const judged =
+      rows.some(({ verdict }) => verdict !== null) || (geomean[metric]?.verdict ?? null) !== null;
+    if (judged) continue;
+    throw rows.length === 0
+      ? new TokenworkError(
+          'threshold-untestable',
+          `A threshold on ${metric} cannot be tested: the results have not both measured it.`,
+          'Leave it out, or measure both sides where `tokenwork doctor` says that it can be.',
+        )
+      : new TokenworkError(
+          'threshold-untestable',
+          `A threshold on ${metric} cannot be tested: with fewer than ${fewestRepetitions} repetitions of a cell there is no verdict.`,
+          `Run both sides with --repetitions ${fewestRepetitions} or more.`,
+        );
+  }
 }
 
 /** The rows and geometric means that are `slower`, which takes significance, and by more than allowed. */

@@ -28,6 +28,18 @@ describe('findings without noise', () => {
     expect(verdict).toBe('non-uniform');
   });
 
+  it('draw the Lorenz curve through the two rates’ corner', () => {
+    // The cells at 1 come first: their share of the bill, and of the work.
+    const tokens = (cell: (typeof cells)[number]) => cell.promptTokens + cell.completionTokens;
+    const sum = (some: typeof cells, of: (cell: (typeof cells)[number]) => number) =>
+      some.reduce((total, cell) => total + of(cell), 0);
+    const cheap = cells.filter(({ rate }) => rate === 1);
+    const corner = found.lorenz[cheap.length]!;
+    expect(found.lorenz).toHaveLength(cells.length + 1);
+    expect(corner.bill).toBeCloseTo(sum(cheap, tokens) / sum(cells, tokens), 10);
+    expect(corner.work).toBeCloseTo(sum(cheap, tokens) / sum(cells, (cell) => cell.rate * tokens(cell)), 10);
+  });
+
   it('have a Gini equal to the misbilled share where there are but two rates', () => {
     expect(found.gini.value).toBeCloseTo(found.misbilledShare.value!, 10);
   });
@@ -48,6 +60,21 @@ describe('findings without noise', () => {
     expect(first!.factor).toBe('promptTokens');
     expect(others.find(({ factor }) => factor === 'completionTokens')!.share).toBeLessThan(1e-9);
     expect(found.drivers!.reduce((sum, { share }) => sum + share, 0)).toBeCloseTo(1, 10);
+  });
+});
+
+describe('drivers among few cells', () => {
+  it('are numbers before names, however many values a number has', () => {
+    const cells = [16, 32, 64, 100, 128, 200, 256, 400, 512].map((promptTokens, index) => ({
+      promptTokens,
+      completionTokens: 32,
+      rate: 1 + promptTokens / 100,
+      factors: { topic: ['a', 'b', 'c', 'd', 'e'][index % 5]! },
+    }));
+    const { drivers, driversLeftOut } = cpuTime(simulateResult(cells, exact));
+    expect(drivers!.map(({ factor }) => factor)).toEqual(['promptTokens', 'unexplained']);
+    expect(drivers![0]!.share).toBeGreaterThan(0.95);
+    expect(driversLeftOut).toEqual([{ factor: 'topic', reason: expect.stringContaining('5 values') }]);
   });
 });
 
@@ -133,7 +160,10 @@ describe('the plain token', () => {
       exact,
     );
     const [request] = result.requests;
-    Object.assign(request!, { stages: [stage('safety', false, 10, 5)] });
+    const times = { started: 0, ended: 1 };
+    Object.assign(request!, {
+      stages: [{ name: 'safety', visible: false, tokens: 10, billed: 0, times, work: { cpuTime: 5 } }],
+    });
     const { plainToken, stages } = findingsOf(result);
     expect(plainToken.cpuTime).toMatchObject({ value: null, reason: expect.stringContaining('128 + 128') });
     expect(stages).toEqual([
@@ -143,28 +173,6 @@ describe('the plain token', () => {
         reason: expect.stringContaining('plain token'),
       }),
     ]);
-  });
-});
-
-describe('stages', () => {
-  it('show what they cost before their first token, in effective tokens', () => {
-    const result = simulateResult(
-      factorial([128, 256, 512], [128], () => 1),
-      exact,
-    );
-    for (const request of result.requests) {
-      const tokens = request.tokens!.prompt;
-      Object.assign(request, {
-        stages: [stage('safety', false, tokens, (60 + tokens / 2) * 1e6), stage('decode', true, 128, 128e6)],
-      });
-    }
-    const [safety, decode] = findingsOf(result).stages;
-    expect(safety).toMatchObject({ name: 'safety', visibility: 'none', metric: 'cpuTime' });
-    expect(safety!.fixedEffectiveTokens).toBeCloseTo(60, 8);
-    expect(safety!.rangeEffectiveTokens![0]).toBeCloseTo(60 + 64, 8);
-    expect(safety!.rangeEffectiveTokens![1]).toBeCloseTo(60 + 256, 8);
-    expect(decode).toMatchObject({ visibility: 'full', fixedEffectiveTokens: expect.closeTo(128, 8) });
-    expect(safety!.shareOfWork! + decode!.shareOfWork!).toBeCloseTo(1, 10);
   });
 });
 
@@ -288,8 +296,4 @@ function withoutTokens(): Result {
     if (request.cell === 'cell-3') Object.assign(request.tokens!, { prompt: 0, completion: 0 });
   }
   return result;
-}
-
-function stage(name: string, visible: boolean, tokens: number, cpuTime: number) {
-  return { name, visible, tokens, billed: 0, times: { started: 0, ended: 1 }, work: { cpuTime } };
 }

@@ -4,17 +4,24 @@
  */
 import type { Result } from '../core/result.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
+import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
 import { sampleBuffer } from './cell-sample.js';
-import { totalsOf } from './cell-totals.js';
+import { type CellTotals, totalsOf } from './cell-totals.js';
 import { type Driver, driversOf } from './drivers.js';
 import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
+import { type Experiment, experimentsOf } from './experiments.js';
 import { type Factor, factorsOf } from './factors.js';
+import { leadingOf } from './leading-metric.js';
+import { checkLedger, type LedgerCheck } from './ledger.js';
 import { type Observations, observe, workColumn } from './observations.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
-import { type StageEffect, stageEffects } from './stage-effects.js';
+import { type StageColumns, stageColumns } from './stage-columns.js';
+import { type StageEffect, type StageWeight, stageEffects } from './stage-effects.js';
+import { type StageFindings, stageFindings } from './stage-findings.js';
 import type { Design, Statistic } from './statistic.js';
 import { fittedTariff, type Prices, type Tariff, tariffs } from './tariff.js';
 import { type UniformityOptions, uniformityStatistics } from './uniformity.js';
+import { type Waterfall, waterfallsOf } from './waterfall.js';
 import { estimateNoise, type Noise, noNoise } from './within-cell-noise.js';
 import { type CrossSubsidy, worstCells } from './worst-cells.js';
 
@@ -27,6 +34,8 @@ export interface Uniformity {
   noise: number | null;
   misbilledShare: Statistic;
   gini: Statistic;
+  /** Shares of the bill and of the work, cells by rising work per token; 200 points at most. */
+  lorenz: LorenzPoint[];
   theil: Statistic;
   /** Explained variance, held out by cell. */
   rSquared: Record<Tariff, Statistic>;
@@ -65,7 +74,15 @@ export interface Findings {
   plainToken: Partial<Record<WorkMetric, PlainToken>>;
   /** By metric and cell; `null` for more cells than a reader or a page can take. */
   effectiveTokens: Partial<Record<WorkMetric, EffectiveTokens[]>> | null;
+  /** The stage table, in the order in which stages run. */
   stages: StageEffect[];
+  /** By metric: the work that no bill shows, and what each stage does to the misbilled share. */
+  hiddenWork: Partial<Record<WorkMetric, StageFindings['hiddenWork']>>;
+  /** By the leading metric: of the mean request of each model, then of each cell where there are few. */
+  waterfalls: Waterfall[];
+  /** The questions that the suite was made to answer. */
+  experiments: Experiment[];
+  ledger: LedgerCheck;
 }
 
 export interface FindingsOptions {
@@ -80,6 +97,7 @@ export interface FindingsOptions {
 const workMetrics = Object.keys(workSchema.shape) as WorkMetric[];
 const cellsListed = 1000;
 const worstListed = 5;
+const lorenzPoints = 200;
 
 const intervalWords: Record<Design, string> = {
   fixed:
@@ -114,10 +132,18 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     plainToken: {},
     effectiveTokens: observations.cells.length > cellsListed ? null : {},
     stages: [],
+    hiddenWork: {},
+    waterfalls: [],
+    experiments: experimentsOf(result, { design, seed }),
+    ledger: checkLedger(result),
   };
+  const columns = stageColumns(observations.rows);
   const context: Context = {
     result,
     observations,
+    columns,
+    weights: {},
+    leading: leadingOf(metrics.filter((metric) => isStaged(observations, metric))),
     factors: factorsOf(observations),
     reference: referenceCells(observations),
     options: { design, seed, resamples },
@@ -126,7 +152,18 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     const reason = addMetric(findings, metric, context);
     if (reason !== null) findings.notMeasured[metric] = reason;
   }
-  findings.stages = stageEffects(observations, findings.plainToken);
+  findings.stages = stageEffects(observations, columns, context.weights);
+  const [metric] = findings.stages.flatMap((stage) => stage.metric ?? []);
+  if (metric !== undefined) {
+    const visibility = new Map(findings.stages.map((stage) => [stage.name, stage.visibility]));
+    findings.waterfalls = waterfallsOf(
+      observations,
+      columns,
+      metric,
+      findings.plainToken[metric]!,
+      visibility,
+    );
+  }
   return findings;
 }
 
@@ -136,6 +173,11 @@ interface Context {
   observations: Observations;
   factors: readonly Factor[];
   reference: ReadonlySet<number>;
+  columns: StageColumns;
+  /** Filled metric by metric. */
+  weights: Partial<Record<WorkMetric, StageWeight[]>>;
+  /** What the result is about. */
+  leading: WorkMetric | null;
   options: UniformityOptions;
 }
 
@@ -153,12 +195,30 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
   if (total === 0) return 'it is 0 for every request';
 
   const unit = about?.unit ?? '';
-  const estimated = estimateNoise(observations, totals, work);
-  const noise = estimated ?? (about?.provenance === 'derived' ? noNoise(totals) : null);
+  const exact = about?.provenance === 'derived';
+  const noiseOf = (own: CellTotals, values: Float64Array) =>
+    estimateNoise(observations, own, values) ?? (exact ? noNoise(own) : null);
+  const noise = noiseOf(totals, work);
   const plainToken = plainTokenOf(observations, context.reference, totals, noise, `${unit}/token`);
   findings.plainToken[metric] = plainToken;
   if (findings.effectiveTokens !== null) {
     findings.effectiveTokens[metric] = effectiveTokensOf(observations, totals, noise, plainToken);
+  }
+  const leading = metric === context.leading;
+  const { columns } = context;
+  const staged = stageFindings(metric, {
+    observations,
+    columns,
+    work,
+    plainToken,
+    noiseOf,
+    exact,
+    leading,
+    options,
+  });
+  if (staged !== null) {
+    context.weights[metric] = staged.weights;
+    findings.hiddenWork[metric] = staged.hiddenWork;
   }
   const sample = sampleBuffer(totals).fill(totals.work);
   const of = uniformityStatistics(totals, noise, options);
@@ -173,6 +233,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
     noise: relativeNoise(noise),
     misbilledShare: of.misbilledShare,
     gini: of.gini,
+    lorenz: lorenzCurve(sample.work, sample.bill, sample.order(), lorenzPoints),
     theil: of.theil,
     rSquared: { oneRate: of.oneRate, inputOutput: of.inputOutput, inputOutputFee: of.inputOutputFee },
     elasticity: of.elasticity,
@@ -195,16 +256,17 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
   return null;
 }
 
+function isStaged({ rows }: Observations, metric: WorkMetric): boolean {
+  return rows.some(({ stages }) => stages.some(({ work }) => (work[metric] ?? null) !== null));
+}
+
 function relativeNoise(noise: Noise | null): number | null {
   return noise === null ? null : Math.sqrt(Math.expm1(noise.sigma ** 2));
 }
 
-/**
- * A run may say that its requests are a sample (`run.design`); where it does not, cells that mostly hold
- * one request are a trace's.
- */
+/** What the run says of itself; where it says nothing, cells that mostly hold one request are a trace's. */
 function designOf({ run }: Result, { cell, cells }: Observations): Design {
-  if (run.design === 'sampled' || run.design === 'fixed') return run.design;
+  if (run.design !== undefined) return run.design;
   const requests = new Uint32Array(cells.length);
   for (const c of cell) requests[c]!++;
   const single = requests.filter((n) => n === 1).length;

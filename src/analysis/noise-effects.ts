@@ -22,6 +22,13 @@ export interface NoiseEffect {
   mostBias: number;
 }
 
+interface NoiseOptions {
+  design: Design;
+  random: Random;
+  resamples: number;
+  only?: StatisticName | undefined;
+}
+
 /**
  * The noise's effect on every measure, by parametric bootstrap: draws of noise on the fair bill (the
  * hypothesis), on the work as observed, and on the fairest work the data allow. `null` per measure where
@@ -34,7 +41,7 @@ export interface NoiseEffect {
 export function noiseEffects(
   totals: CellTotals,
   noise: Noise,
-  { design, random, resamples }: { design: Design; random: Random; resamples: number },
+  { design, random, resamples, only }: NoiseOptions,
 ): Map<StatisticName, NoiseEffect | null> {
   const thinning = thin(totals, noise, random);
   const draws: Draw[] = [];
@@ -42,17 +49,19 @@ export function noiseEffects(
   let part: Part | null = null;
   for (let drawn = 0; drawn < resamples; drawn++) {
     const next = thinning.next();
-    if (bench === null || next.totals !== part?.totals) bench = benchOf(next, random, design);
+    if (bench === null || next.totals !== part?.totals) bench = benchOf(next, random, { design, only });
     part = next;
     draws.push(bench());
   }
   const observed = sampleBuffer(totals).fill(totals.work);
   const least = leastMisbilledBias(observed, deviationErrors(observed, noise));
   return new Map(
-    measuresFor(totals).map((measure) => {
+    measuresFor(totals, only).map((measure) => {
       const effect =
         thinning.errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, thinning.errorScale);
-      return [measure.name, effect && measure.name === 'misbilledShare' ? widened(effect, least) : effect];
+      if (effect === null) return [measure.name, null];
+      if (measure.name === 'misbilledShare') return [measure.name, widened(effect, least)];
+      return [measure.name, measure.ofTails ? withTies(effect, measure.of(observed)) : effect];
     }),
   );
 }
@@ -61,8 +70,12 @@ export function noiseEffects(
 type Draw = Record<'fair' | 'shift' | 'fairestShift', Partial<Record<StatisticName, number>>>;
 type Bench = () => Draw;
 
-function benchOf({ totals, noise }: Part, random: Random, design: Design): Bench {
-  const measures = measuresFor(totals);
+function benchOf(
+  { totals, noise }: Part,
+  random: Random,
+  { design, only }: Pick<NoiseOptions, 'design' | 'only'>,
+): Bench {
+  const measures = measuresFor(totals, only);
   const inflated = measures.filter((measure) => measure.inflated);
   // Where the requests are a sample, that is the error; noise matters for the bias it gives alone.
   const moved = design === 'fixed' ? measures : inflated;
@@ -114,6 +127,15 @@ function widened(effect: NoiseEffect, least: { bias: number; standardError: numb
     leastBias: Math.min(effect.leastBias, least.bias),
     mostBias: Math.max(effect.mostBias, least.bias),
   };
+}
+
+/**
+ * The ends of cells that all cost the same are whichever noise pushed out, which no value that came out shows:
+ * a ratio of tails may be inflated by as much as it is where every cell is fair.
+ */
+function withTies(effect: NoiseEffect, observed: number): NoiseEffect {
+  const ifTied = observed * (1 - 1 / effect.floor.mean);
+  return { ...effect, mostBias: Math.max(effect.mostBias, ifTied) };
 }
 
 /** The 95% interval of a statistic on a fixed design, where noise alone is random. */

@@ -1,4 +1,4 @@
-import { TokenworkError } from '../core/errors.js';
+import { unlistedCell } from '../core/consistency.js';
 import { type Cell, isOk, type OkRequest, type Result } from '../core/result.js';
 import type { WorkMetric } from '../core/work.js';
 
@@ -31,13 +31,7 @@ export function observe(result: Result): Observations {
   const largestRepetition = new Float64Array(result.cells.length);
   for (const [i, row] of rows.entries()) {
     const index = indexOfCell.get(row.cell);
-    if (index === undefined) {
-      throw new TokenworkError(
-        'inconsistent-result',
-        `Request ${row.id} belongs to the cell "${row.cell}", which the result does not list.`,
-        'The file was edited by hand or cut together; use the one that tokenwork wrote.',
-      );
-    }
+    if (index === undefined) throw unlistedCell(row.id, row.cell);
     cell[i] = index;
     promptTokens[i] = row.tokens.prompt;
     completionTokens[i] = row.tokens.completion;

@@ -1,3 +1,4 @@
+import type { Stage } from '../core/result.js';
 import { normal95 } from '../stats/normal.js';
 import type { CellTotals } from './cell-totals.js';
 import type { Observations } from './observations.js';
@@ -57,14 +58,22 @@ export function plainTokenOf(
 export function referenceCells({ cells, cell, rows }: Observations): Set<number> {
   const plain = new Set<number>();
   const other = new Set<number>();
-  for (const [i, { tokens }] of rows.entries()) {
+  for (const [i, { tokens, stages }] of rows.entries()) {
     const matches =
       tokens.prompt === referenceTokens &&
       tokens.completion === referenceTokens &&
       tokens.cached === 0 &&
       tokens.hidden === 0 &&
+      stages.every(isPlain) &&
       (cells[cell[i]!]!.factors.batch ?? 1) === 1;
     (matches ? plain : other).add(cell[i]!);
   }
   return new Set([...plain].filter((index) => !other.has(index)));
+}
+
+const plainStages = new Set(['tokenization', 'cache', 'prefill', 'decode', 'detokenization']);
+
+/** Not every hidden stage evaluates a position: a lexical filter or a vector search does not. */
+function isPlain({ type, name }: Stage): boolean {
+  return plainStages.has(type ?? name);
 }

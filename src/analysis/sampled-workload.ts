@@ -24,18 +24,18 @@ export interface Interval {
  */
 export function clusterIntervals(
   totals: CellTotals,
-  { random, resamples }: { random: Random; resamples: number },
+  { random, resamples, only }: { random: Random; resamples: number; only?: StatisticName | undefined },
 ): Map<StatisticName, Interval | null> {
   const thinning = thin(totals, null, random);
-  const measures = measuresFor(totals);
+  const measures = measuresFor(totals, only);
   const drawn = new Map<StatisticName, number[]>(measures.map(({ name }) => [name, []]));
   const atRest = new Map<StatisticName, number[]>(measures.map(({ name }) => [name, []]));
   for (let k = 0; k < resamples; k++) {
     const part = thinning.next().totals;
-    const own = part === totals ? measures : measuresFor(part);
+    const own = part === totals ? measures : measuresFor(part, only);
     const observed = sampleBuffer(part).fill(part.work);
-    // Copies of one model's cells keep the order of their rates.
-    const order = part.models === 1 ? observed.order() : undefined;
+    // Copies of one model's cells keep the order of their rates, which the misbilled share does not need.
+    const order = part.models === 1 && only === undefined ? observed.order() : undefined;
     const sample = sampleBuffer(part).fill(part.work, drawCopies(part.work.length, random), order);
     for (const measure of own) {
       drawn.get(measure.name)!.push(measure.of(sample));

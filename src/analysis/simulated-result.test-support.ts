@@ -1,5 +1,5 @@
 /** Results drawn from a known truth, for simulation tests. Imported by tests only. */
-import type { Result } from '../core/result.js';
+import type { Result, Stage } from '../core/result.js';
 import { normalSource, scaledStudentSource } from '../stats/normal.js';
 import { createRandom } from '../stats/random.js';
 import { okRequest, testResult } from './result.test-support.js';
@@ -13,6 +13,20 @@ export interface SimulatedCell {
   count?: number;
   model?: string;
   factors?: Record<string, number | string | boolean>;
+  /** What the request consists of; its work is then theirs, whatever `rate` says. */
+  stages?: readonly SimulatedStage[];
+}
+
+export interface SimulatedStage {
+  name: string;
+  /** True CPU time in plain tokens, of 1 ms each. */
+  cost: number;
+  /** Positions evaluated; as many as are billed where absent. */
+  tokens?: number;
+  billed?: number;
+  cached?: number;
+  /** Chance that it runs at all. */
+  chance?: number;
 }
 
 export interface Simulation {
@@ -38,11 +52,19 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
   const requests: Result['requests'] = [];
   for (let round = 0; round < repetitions; round++) {
     const pace = drift * normal();
-    for (const { id, promptTokens, completionTokens, rate, count = 1 } of named) {
+    for (const { id, promptTokens, completionTokens, rate, count = 1, stages = [] } of named) {
       for (let k = 0; k < count; k++) {
         const tokens = promptTokens + completionTokens;
-        const cpuTime = 1e6 * tokens * rate * Math.exp(pace + noise * deviation());
+        const factor = Math.exp(pace + noise * deviation());
         if (random.uniform() < failures) continue;
+        const ran = stages.filter(({ chance = 1 }) => chance === 1 || random.uniform() < chance);
+        const rows = ran.map((stage) => stageRow(stage, factor));
+        const cpuTime =
+          stages.length === 0
+            ? 1e6 * tokens * rate * factor
+            : rows.reduce((total, { work }) => total + work.cpuTime!, 0);
+        const cached = rows.reduce((total, row) => total + (row.cached ?? 0), 0);
+        const processed = stages.length === 0 ? tokens : rows.reduce((total, row) => total + row.tokens, 0);
         requests.push(
           okRequest({
             id: requests.length,
@@ -51,12 +73,13 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
             tokens: {
               prompt: promptTokens,
               completion: completionTokens,
-              cached: 0,
+              cached,
               reasoning: 0,
-              hidden: 0,
-              processed: tokens,
+              hidden: processed - tokens,
+              processed,
             },
             work: { ...nothingElse, cpuTime },
+            stages: rows,
           }),
         );
       }
@@ -73,6 +96,21 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
       factors: { promptTokens, completionTokens, ...factors },
     })),
     requests,
+  };
+}
+
+function stageRow(
+  { name, cost, billed = 0, tokens = billed, cached }: SimulatedStage,
+  factor: number,
+): Stage {
+  return {
+    name,
+    visible: billed > 0,
+    tokens,
+    billed,
+    ...(cached !== undefined && { cached }),
+    times: { started: 0, ended: 1 },
+    work: { cpuTime: 1e6 * cost * factor },
   };
 }
 

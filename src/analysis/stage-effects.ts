@@ -1,92 +1,191 @@
-import type { Stage } from '../core/result.js';
 import type { WorkMetric } from '../core/work.js';
-import { fitLinear } from '../stats/least-squares.js';
 import { quantile } from '../stats/quantile.js';
+import { fixedCost } from './fixed-cost.js';
+import { leadingOf } from './leading-metric.js';
 import type { Observations } from './observations.js';
 import type { PlainToken } from './plain-token.js';
+import type { StageColumn, StageColumns, StageWork } from './stage-columns.js';
+import { type Visibility, visibilityOf, visibleShare } from './stage-visibility.js';
 
-/** What a stage of the pipeline adds to requests, in effective tokens. */
-export interface StageEffect {
-  name: string;
-  /** Whether its work moves a field of `usage`: in all requests, in none, or in some. */
-  visibility: 'full' | 'partial' | 'none';
-  /** The metric in which it was weighed; `null` with a `reason`. */
-  metric: WorkMetric | null;
-  /** What it costs before its first token: the intercept of effective on processed tokens, at least 0. */
+/** What a stage of the pipeline adds to requests, in one metric. */
+export interface StageWeight {
+  /** Whether a bill shows its work, in a word and as a share of it; `null` where it did none. */
+  visibility: Visibility | null;
+  visibleShare: number | null;
+  /** What it costs before its first token where it runs; `null` with a `reason`. */
   fixedEffectiveTokens: number | null;
-  /** 5th and 95th percentile over requests. */
+  /** 95%; `null` where too few cells tell. */
+  fixedInterval: [number, number] | null;
+  /** 5th and 95th percentile over the requests of cells that have it, 0 where it did not run. */
   rangeEffectiveTokens: [number, number] | null;
   /** Its share of all stages' work. */
   shareOfWork: number | null;
   reason?: string;
 }
 
-/** In which order metrics are asked for a plain token: what the machine spent, before what was counted. */
-const preference: readonly WorkMetric[] = ['gpuTime', 'cpuTime', 'energy', 'flops', 'bytesMoved'];
+/** A stage, weighed by the leading metric, and by every other that was measured. */
+export interface StageEffect extends StageWeight {
+  name: string;
+  /** The component of answering a request that it belongs to, in words. */
+  component: string;
+  /** Share of the requests, of cells that have it, in which it ran. */
+  ran: number;
+  /** `null` where no stage's work was measured. */
+  metric: WorkMetric | null;
+  byMetric: Partial<Record<WorkMetric, StageWeight>>;
+}
 
+/** Beyond this many requests, every so many of them are ranked and fitted. */
+const mostRanked = 20_000;
+
+/** The rows of the stage table, in the order in which stages run. */
 export function stageEffects(
   observations: Observations,
-  plainTokens: Partial<Record<WorkMetric, PlainToken>>,
+  { stages }: StageColumns,
+  weights: Partial<Record<WorkMetric, StageWeight[]>>,
 ): StageEffect[] {
-  const metric = preference.find((name) => Object.keys(plainTokens[name]?.byModel ?? {}).length > 0);
-  const collected = new Map<string, Collected>();
-  for (const [i, row] of observations.rows.entries()) {
-    const { model } = observations.cells[observations.cell[i]!]!;
-    const plain = metric && plainTokens[metric]!.byModel[model]?.value;
-    for (const stage of row.stages) {
-      const collection = collected.get(stage.name) ?? { visible: 0, seen: 0, tokens: [], effective: [] };
-      collected.set(stage.name, collection);
-      addTo(collection, stage, metric, plain);
-    }
-  }
-  const effects = [...collected].map(([name, collection]) => effectOf(name, collection, metric ?? null));
-  const total = effects.reduce((sum, { effective }) => sum + effective, 0);
-  return effects.map(({ effect, effective }) => ({
-    ...effect,
-    shareOfWork: effect.rangeEffectiveTokens === null || total === 0 ? null : effective / total,
+  const weighed = Object.keys(weights) as WorkMetric[];
+  const inTokens = weighed.filter((name) =>
+    weights[name]!.some(({ rangeEffectiveTokens }) => rangeEffectiveTokens !== null),
+  );
+  const metric = leadingOf(inTokens) ?? leadingOf(weighed);
+  const unweighed = { ...nothing, reason: 'its work was not measured' };
+  return stages.map((column, s) => ({
+    name: column.name,
+    component: column.component,
+    ran: meanOf(requestsWithStage(observations, column), (i) => column.ran[i]!),
+    metric,
+    ...(metric === null ? unweighed : weights[metric]![s]!),
+    byMetric: Object.fromEntries(Object.entries(weights).map(([name, own]) => [name, own[s]!])),
   }));
 }
 
-interface Collected {
-  seen: number;
-  visible: number;
-  tokens: number[];
-  effective: number[];
+const nothing: StageWeight = {
+  visibility: null,
+  visibleShare: null,
+  fixedEffectiveTokens: null,
+  fixedInterval: null,
+  rangeEffectiveTokens: null,
+  shareOfWork: null,
+};
+
+/**
+ * One metric's weight of every stage. A stage that another model runs counts in plain tokens of the cell's
+ * own model, as that is who the request is billed for.
+ */
+export function stageWeights(
+  observations: Observations,
+  { stages }: StageColumns,
+  works: readonly StageWork[],
+  plainToken: PlainToken,
+): StageWeight[] {
+  const { cell, modelOfCell, models } = observations;
+  const totals = works.map(({ work }) => work.reduce((sum, value) => sum + (value || 0), 0));
+  const total = totals.reduce((sum, value) => sum + value, 0);
+  return stages.map((column, s) => {
+    const { work } = works[s]!;
+    if (work.every((value, i) => column.ran[i] === 0 || Number.isNaN(value))) {
+      return { ...nothing, reason: 'it was not measured by stage' };
+    }
+    const share = visibleShare(column, works[s]!, {
+      count: models.length,
+      of: (i) => modelOfCell[cell[i]!]!,
+    });
+    return {
+      visibility: share === null ? null : visibilityOf(share),
+      visibleShare: share,
+      shareOfWork: total > 0 ? totals[s]! / total : null,
+      ...inEffectiveTokens(observations, column, work, plainToken),
+    };
+  });
 }
 
-function addTo(collection: Collected, stage: Stage, metric: WorkMetric | undefined, plain?: number): void {
-  collection.seen++;
-  if (stage.visible) collection.visible++;
-  const work = metric && stage.work[metric];
-  if (plain === undefined || work === undefined || work === null) return;
-  collection.tokens.push(stage.tokens);
-  collection.effective.push(work / plain);
-}
+type Weighed = Pick<
+  StageWeight,
+  'fixedEffectiveTokens' | 'fixedInterval' | 'rangeEffectiveTokens' | 'reason'
+>;
 
-function effectOf(
-  name: string,
-  { seen, visible, tokens, effective }: Collected,
-  metric: WorkMetric | null,
-): { effect: Omit<StageEffect, 'shareOfWork'>; effective: number } {
-  const visibility = visible === seen ? 'full' : visible === 0 ? 'none' : 'partial';
-  if (effective.length === 0) {
-    const reason =
-      metric === null ? 'the run has no plain token to weigh it by' : `its ${metric} was not measured`;
-    const nothing = { metric: null, fixedEffectiveTokens: null, rangeEffectiveTokens: null, reason };
-    return { effect: { name, visibility, ...nothing }, effective: 0 };
+function inEffectiveTokens(
+  observations: Observations,
+  column: StageColumn,
+  work: Float64Array,
+  plainToken: PlainToken,
+): Weighed {
+  const { cell, modelOfCell, models } = observations;
+  const plainOf = models.map((model) => plainToken.byModel[model]?.value ?? Number.NaN);
+  const effectiveOf = (i: number) => work[i]! / plainOf[modelOfCell[cell[i]!]!]!;
+  const all = requestsWithStage(observations, column);
+  const step = Math.ceil(all.length / mostRanked);
+  const present = all.filter((i, k) => k % step === 0 && !Number.isNaN(effectiveOf(i)));
+  if (present.length === 0) {
+    const reason = 'the run has no plain token to weigh it by';
+    return { fixedEffectiveTokens: null, fixedInterval: null, rangeEffectiveTokens: null, reason };
   }
-  const range: [number, number] = [quantile(effective, 0.05)!, quantile(effective, 0.95)!];
-  const fixedEffectiveTokens = fixedPart(tokens, effective);
+  const ranked = Array.from(present, effectiveOf);
+  const relative = errorOf(observations, plainToken, present);
+  const fixed = fixedOf(
+    observations,
+    column,
+    effectiveOf,
+    present.filter((i) => column.ran[i] === 1),
+  );
   return {
-    effect: { name, visibility, metric, fixedEffectiveTokens, rangeEffectiveTokens: range },
-    effective: effective.reduce((sum, value) => sum + value, 0),
+    fixedEffectiveTokens: fixed?.value ?? null,
+    fixedInterval: fixed?.interval ? widened(fixed.value, fixed.interval, relative) : null,
+    rangeEffectiveTokens: [quantile(ranked, 0.05)!, quantile(ranked, 0.95)!],
+    ...(fixed === null && {
+      reason: 'its tokens do not vary, and so what is fixed cannot be told from them',
+    }),
   };
 }
 
-/** The intercept of a line with neither intercept nor slope below 0; the mean where tokens do not vary. */
-function fixedPart(tokens: readonly number[], effective: readonly number[]): number {
-  const mean = effective.reduce((sum, value) => sum + value, 0) / effective.length;
-  const fit = fitLinear([new Float64Array(tokens.length).fill(1), tokens], effective);
-  if (fit === null || fit.coefficients[1]! < 0) return mean;
-  return Math.max(0, fit.coefficients[0]!);
+/**
+ * On the positions that the stage evaluates and reads from a cache. Where those are the same throughout, as
+ * in a stage that evaluates none or always the same hidden ones, on what the request is billed.
+ */
+function fixedOf(
+  { cell, promptTokens, completionTokens }: Observations,
+  { positions, cached, fresh }: StageColumn,
+  effectiveOf: (request: number) => number,
+  ran: Uint32Array,
+) {
+  const pick = (values: Float64Array) => Float64Array.from(ran, (i) => values[i]!);
+  const [cost, cells] = [Float64Array.from(ran, effectiveOf), Uint32Array.from(ran, (i) => cell[i]!)];
+  const own = fixedCost([pick(positions), pick(cached)], cost, cells);
+  if (own !== null || ran.some((i) => fresh[i]! > 0)) return own;
+  return fixedCost([pick(promptTokens), pick(completionTokens)], cost, cells);
+}
+
+/** How far the plain token reaches each way, as a share of it; the largest where there are several. */
+function errorOf(
+  { cell, modelOfCell, models }: Observations,
+  { byModel }: PlainToken,
+  requests: Uint32Array,
+): number {
+  const present = new Set(Array.from(requests, (i) => modelOfCell[cell[i]!]!));
+  const reaches = [...present].map((model) => {
+    const { low, high } = byModel[models[model]!]!;
+    return low === null || high === null ? 0 : Math.sqrt(high / low) - 1;
+  });
+  return Math.max(0, ...reaches);
+}
+
+/** An interval with the plain token's own error in it. */
+function widened(value: number, [low, high]: [number, number], relative: number): [number, number] {
+  const reach = (side: number) => Math.hypot(side - value, relative * value);
+  return [Math.max(0, value - reach(low)), value + reach(high)];
+}
+
+/** The requests of those cells in which the stage runs at all. */
+function requestsWithStage({ cell, cells }: Observations, { ran }: StageColumn): Uint32Array {
+  const has = new Uint8Array(cells.length);
+  for (let i = 0; i < ran.length; i++) if (ran[i] === 1) has[cell[i]!] = 1;
+  const requests = new Uint32Array(ran.length);
+  let count = 0;
+  for (let i = 0; i < ran.length; i++) if (has[cell[i]!] === 1) requests[count++] = i;
+  return requests.subarray(0, count);
+}
+
+function meanOf(requests: Uint32Array, value: (request: number) => number): number {
+  return requests.reduce((sum, i) => sum + value(i), 0) / requests.length;
 }

@@ -1,5 +1,6 @@
-/** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
-export type Design = 'fixed' | 'sampled';
+import type { Result } from '../core/result.js';
+
+export type Design = NonNullable<Result['run']['design']>;
 
 /** A figure drawn from a result, beside what noise alone would give. */
 export interface Statistic {

@@ -31,35 +31,47 @@ export interface Measure {
   against: 'above' | 'below' | 'either';
   /** Noise makes it larger, as it does every measure of unevenness. */
   inflated: boolean;
+  /** A ratio of the rates at the ends. */
+  ofTails: boolean;
   /** It hangs on a single cell, and cannot be judged by a part of them. */
   extreme: boolean;
   /** Why it may be undetermined. */
   undetermined: string;
 }
 
-/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once. */
-export function measuresFor(totals: CellTotals): Measure[] {
-  const unevenness = (
-    name: StatisticName,
-    uniform: number,
-    of: Measure['of'],
-    undetermined = 'the cells did no work',
-  ): Measure => ({
+function unevenness(
+  name: StatisticName,
+  uniform: number,
+  of: Measure['of'],
+  undetermined = 'the cells did no work',
+): Measure {
+  return {
     name,
     of,
     uniform,
     against: 'above',
     inflated: true,
+    ofTails: name === 'p95OverP5' || name === 'maxOverMedian',
     extreme: name === 'maxOverMedian',
     undetermined,
-  });
+  };
+}
+
+const misbilledShare = unevenness('misbilledShare', 0, ({ work, bill, copies }) =>
+  hoover(work, bill, copies),
+);
+
+/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once. */
+export function measuresFor(totals: CellTotals, only?: StatisticName): Measure[] {
+  if (only === 'misbilledShare') return [misbilledShare];
   const explainedBy = explainedByTariffs(totals);
   const explained = (name: Tariff, undetermined: string): Measure => {
     const of = (sample: CellSample) => explainedBy(sample)[name];
-    return { name, of, uniform: 1, against: 'below', inflated: false, extreme: false, undetermined };
+    const kind = { inflated: false, ofTails: false, extreme: false };
+    return { name, of, uniform: 1, against: 'below', ...kind, undetermined };
   };
   return [
-    unevenness('misbilledShare', 0, ({ work, bill, copies }) => hoover(work, bill, copies)),
+    misbilledShare,
     unevenness('gini', 0, (sample) => gini(sample.work, sample.bill, sample.order(), sample.copies)),
     unevenness('theil', 0, ({ work, bill, copies }) => theil(work, bill, copies)),
     unevenness('cv', 0, variationPerToken),
@@ -85,6 +97,7 @@ export function measuresFor(totals: CellTotals): Measure[] {
       uniform: 1,
       against: 'either',
       inflated: false,
+      ofTails: false,
       extreme: false,
       undetermined: 'billed tokens do not vary over cells, or a cell did no work',
     },

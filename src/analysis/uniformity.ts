@@ -15,6 +15,8 @@ export interface UniformityOptions {
   seed: number;
   /** Bootstrap resamples at most; large workloads, whose statistics hardly spread, get fewer. */
   resamples: number;
+  /** One statistic instead of all, which is ten times quicker. */
+  only?: 'misbilledShare';
 }
 
 /** Numbers that a bootstrap may draw per metric: about a second; less where only a part is resampled. */
@@ -27,9 +29,9 @@ const drawBudget = { all: 2_000_000, part: 250_000 };
 export function uniformityStatistics(
   totals: CellTotals,
   noise: Noise | null,
-  { design, seed, resamples }: UniformityOptions,
+  { design, seed, resamples, only }: UniformityOptions,
 ): Record<StatisticName, Statistic> {
-  const measures = measuresFor(totals);
+  const measures = measuresFor(totals, only);
   if (totals.work.length === totals.models) return nothingToCompare(measures);
   const observed = sampleBuffer(totals).fill(totals.work);
   const stream = (part: number) => createRandom(deriveSeed(seed, part));
@@ -40,11 +42,20 @@ export function uniformityStatistics(
 
   const noisy = noise !== null && noise.sigma > 0;
   const effects = noisy
-    ? noiseEffects(totals, noise, { design, random: stream(1), resamples: affordable(drawsPerCall(totals)) })
+    ? noiseEffects(totals, noise, {
+        design,
+        random: stream(1),
+        resamples: affordable(drawsPerCall(totals)),
+        only,
+      })
     : null;
   const clusters =
     design === 'sampled' && totals.work.length >= fewestClusters
-      ? clusterIntervals(totals, { random: stream(2), resamples: affordable(totals.work.length) })
+      ? clusterIntervals(totals, {
+          random: stream(2),
+          resamples: affordable(totals.work.length),
+          only,
+        })
       : null;
 
   const entries = measures.map((measure) => {

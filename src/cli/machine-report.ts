@@ -81,8 +81,8 @@ function backEnds({ backEnds: found }: MachineExamination, width: number): strin
         'state',
         '',
         8,
-        found.map(({ available, device }) =>
-          available ? 'loads' : device === 'cpu' ? 'missing' : 'not used yet',
+        found.map(({ available, adapter }) =>
+          available ? (adapter?.kind === 'software' ? 'software only' : 'works') : 'missing',
         ),
       ),
       column(
@@ -90,6 +90,12 @@ function backEnds({ backEnds: found }: MachineExamination, width: number): strin
         '',
         7,
         found.map(({ version }) => version ?? '–'),
+      ),
+      column(
+        'adapter',
+        '',
+        6,
+        found.map(({ adapter }) => adapter?.name ?? '–'),
       ),
     ],
     width,

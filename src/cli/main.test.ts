@@ -1,6 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -182,6 +182,50 @@ describe('report', () => {
     expect(stdout).toBe('');
     expect(stderr).toContain('broken.json');
   });
+});
+
+describe('report --card', () => {
+  it('writes a page of Markdown, or prints it or its figures', () => {
+    const path = saved('for-card.json', measured(1));
+    const file = join(scratch, 'COST.md');
+    expect(tokenwork('report', path, '--card', file)).toMatchObject({ status: 0, stdout: '' });
+    expect(readFileSync(file, 'utf8')).toMatch(/^# What tokens of m cost\n/);
+    expect(tokenwork('report', path, '--card').stdout).toBe(readFileSync(file, 'utf8'));
+    expect(JSON.parse(tokenwork('report', path, '--card', '--json').stdout)).toMatchObject({
+      cardVersion: 1,
+      model: { id: 'm' },
+    });
+  });
+
+  it('never writes over a result, and leaves nothing half-written', () => {
+    const [path, other] = [saved('one.json', measured(1)), saved('precious.json', measured(2))];
+    const before = readFileSync(other, 'utf8');
+    // The file after --card is where it goes, not what it is of.
+    const { status, stderr } = tokenwork('report', '--card', other, path);
+    expect([status, readFileSync(other, 'utf8') === before]).toEqual([2, true]);
+    expect(stderr).toContain('a result lies there');
+    expect(tokenwork('report', path, '--card', join(scratch, 'no/such/COST.md')).status).toBe(2);
+    expect(readdirSync(scratch).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('refuses a model that the result has not, by naming those it has', () => {
+    const { status, stderr } = tokenwork('report', saved('m.json', measured(1)), '--card', '--model', 'x');
+    expect([status, stderr]).toEqual([2, expect.stringContaining('It has: m.')]);
+  });
+});
+
+it('lets no result steer the terminal, in what is printed and what is refused', () => {
+  const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b2J';
+  const result = measured(1);
+  result.models[0]!.id = hostile;
+  result.warnings.push({ code: 'w', message: hostile, hint: hostile });
+  const printed = tokenwork('report', saved('hostile-names.json', result)).stdout;
+  const refused = tokenwork('report', saved('refused.json', { ...result, [hostile]: 1 })).stderr;
+  for (const text of [printed, refused]) {
+    expect(text).toContain('owned');
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
+    expect(text).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/);
+  }
 });
 
 describe('diff', () => {

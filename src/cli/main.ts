@@ -10,6 +10,7 @@ import { doctorCommand } from './commands/doctor.js';
 import { flopsCommand } from './commands/flops.js';
 import { modelsCommand } from './commands/models.js';
 import { reportCommand } from './commands/report.js';
+import { traceCommand } from './commands/trace.js';
 import { reportFailure } from './fail.js';
 import { toolVersion } from './version.js';
 
@@ -34,6 +35,7 @@ Start with: tokenwork bench`,
 for (const command of [
   benchCommand(),
   reportCommand(),
+  traceCommand(),
   diffCommand(),
   flopsCommand(),
   modelsCommand(),

@@ -1,15 +1,69 @@
+import { constants } from 'node:buffer';
+import { stat } from 'node:fs/promises';
 import { TokenworkError } from '../core/errors.js';
 import { readResult } from '../core/migrate.js';
 import type { Result } from '../core/result.js';
 import { readJsonObject } from '../models/json-file.js';
+import { formatBytes } from '../report/format.js';
 
-/** The result in a file, of any schema version up to the current one. Every error names the file. */
+/**
+ * The result in a file, of any schema version up to the current one. Every error names the file. Throws what
+ * `readResult` throws, or TokenworkError `result-too-large`, `empty-result`, or one of `readJsonObject`'s.
+ */
 export async function readResultFile(path: string): Promise<Result> {
-  const json = await readJsonObject(path);
+  await refuseTooLarge(path);
+  const json = await readJson(path);
+  let result: Result;
   try {
-    return readResult(json);
+    result = readResult(json);
   } catch (thrown) {
     if (!(thrown instanceof TokenworkError)) throw thrown;
     throw new TokenworkError(thrown.code, `${path}: ${thrown.message}`, thrown.hint, { cause: thrown });
   }
+  if (result.requests.length > 0) return result;
+  throw new TokenworkError(
+    'empty-result',
+    `${path} holds no request, so there is nothing to say about it.`,
+    'Pass the result of a run that measured something.',
+  );
+}
+
+/** The results in several files, one after the other: large ones side by side would not fit into memory. */
+export async function readResultFiles(paths: readonly string[]): Promise<Result[]> {
+  const results: Result[] = [];
+  for (const path of paths) results.push(await readResultFile(path));
+  return results;
+}
+
+/** JSON has to fit into one string to be parsed; reading more only to fail would take its size in memory. */
+async function refuseTooLarge(path: string): Promise<void> {
+  // A file that is not there or not to be seen is for the reading to tell.
+  const size = await stat(path).then(
+    (found) => found.size,
+    () => 0,
+  );
+  if (size <= constants.MAX_STRING_LENGTH) return;
+  throw new TokenworkError(
+    'result-too-large',
+    `${path} takes ${formatBytes(size)}, and results of up to ${formatBytes(constants.MAX_STRING_LENGTH)} can be opened.`,
+    'Measure fewer requests at a time: --limit for a trace, --repetitions for a suite.',
+  );
+}
+
+async function readJson(path: string): Promise<Record<string, unknown>> {
+  try {
+    return await readJsonObject(path);
+  } catch (thrown) {
+    const hint = thrown instanceof TokenworkError ? hintFor(thrown.code, path) : undefined;
+    if (!(thrown instanceof TokenworkError) || hint === undefined) throw thrown;
+    throw new TokenworkError(thrown.code, thrown.message, hint, { cause: thrown });
+  }
+}
+
+function hintFor(code: string, path: string): string | undefined {
+  if (code === 'json-not-an-object') return 'Pass a file that `tokenwork bench` wrote.';
+  if (code !== 'json-broken') return undefined;
+  return path.endsWith('.journal.jsonl')
+    ? `This is the journal of a run that was cut short. Finish it with: tokenwork bench --resume ${path}`
+    : 'Pass a file that `tokenwork bench` wrote, whole: was it cut short when it was copied?';
 }

@@ -12,6 +12,14 @@ export function terminalOf(stream: NodeJS.WriteStream): { width: number; color: 
   };
 }
 
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
+const controls = /\u001b(?!\[[\d;]*m)|[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f]/g;
+
+/** Text for people's eyes: of control characters only line breaks and colours, for a result may hold any. */
+export function withoutControls(text: string): string {
+  return text.replace(controls, '\ufffd');
+}
+
 /**
  * Writes data to stdout and waits until it is out: a pipe takes a large result in pieces. Throws
  * TokenworkError `stdout-unwritable` (exit code 3).

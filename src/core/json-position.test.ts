@@ -71,6 +71,19 @@ describe('the line of a JSON syntax error', () => {
     expect(positionOfSyntaxError('[1,\n 2')).toEqual({ line: 2, column: 3, atEnd: true });
   });
 
+  it('is where a stray token stands, in surroundings that occur once or again and again', () => {
+    const values = fc.array(fc.constantFrom<unknown>(1, 'two', 'a, "b" is not valid JSON', {}), {
+      minLength: 1,
+    });
+    fc.assert(
+      fc.property(values, values, (before, after) => {
+        const beginning = `${JSON.stringify(before).slice(0, -1)},`;
+        const { line, column } = positionOfSyntaxError(`${beginning}@,${JSON.stringify(after).slice(1)}`);
+        expect([line, column]).toEqual([1, beginning.length + 1]);
+      }),
+    );
+  });
+
   it('lies behind any whole beginning of a document', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.nat(), (value, at) => {

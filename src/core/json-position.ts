@@ -24,11 +24,16 @@ export function positionOfSyntaxError(text: string): { line: number; column: num
 }
 
 /**
- * The end of the longest beginning that might still go on. `JSON.parse` names an offset in some of its
- * messages only, so it is asked about beginnings instead.
+ * The end of the longest beginning that might still go on. `JSON.parse` names it in some of its messages
+ * only; in the others it quotes the surroundings, in which beginnings are then tried. Parsing a whole large
+ * document again and again would take minutes.
  */
 function offsetOfSyntaxError(text: string): number {
-  let [fine, wrong] = [0, text.length + 1];
+  const message = messageOfParsing(text);
+  if (message === null || message.includes('end of JSON')) return text.length;
+  const offset = /at position (\d+)/.exec(message)?.[1];
+  if (offset !== undefined) return Number(offset);
+  let [fine, wrong] = quotedRange(text, message);
   while (wrong - fine > 1) {
     const length = (fine + wrong) >> 1;
     if (mayGoOn(text.slice(0, length))) fine = length;
@@ -37,16 +42,29 @@ function offsetOfSyntaxError(text: string): number {
   return fine;
 }
 
+/** From the start to one beyond the end of what a message quotes, where that occurs once; else of all text. */
+function quotedRange(text: string, message: string): [number, number] {
+  const quoted = /, (?:\.{3})?"(.+)"(?:\.{3})? is not valid JSON$/s.exec(message)?.[1];
+  const at = quoted === undefined ? -1 : text.indexOf(quoted);
+  if (quoted === undefined || at < 0 || text.includes(quoted, at + 1)) return [0, text.length + 1];
+  return [at, at + quoted.length + 1];
+}
+
+function messageOfParsing(text: string): string | null {
+  try {
+    JSON.parse(text);
+    return null;
+  } catch (error) {
+    return messageOf(error);
+  }
+}
+
 /** Whether a beginning of a document has nothing wrong but, perhaps, that it ends. */
 function mayGoOn(beginning: string): boolean {
-  try {
-    JSON.parse(beginning);
-    return true;
-  } catch (error) {
-    const message = messageOf(error);
-    const offset = /at position (\d+)/.exec(message)?.[1];
-    return offset === undefined ? message.includes('end of JSON') : Number(offset) >= beginning.length;
-  }
+  const message = messageOfParsing(beginning);
+  if (message === null) return true;
+  const offset = /at position (\d+)/.exec(message)?.[1];
+  return offset === undefined ? message.includes('end of JSON') : Number(offset) >= beginning.length;
 }
 
 function lineOfOffset(text: string, offset: number): number {

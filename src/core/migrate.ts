@@ -1,3 +1,4 @@
+import { refuseInconsistent } from './consistency.js';
 import { TokenworkError } from './errors.js';
 import { type Result, resultSchema, schemaVersion } from './result.js';
 import { describeIssue, firstIssue } from './schema-issue.js';
@@ -8,15 +9,18 @@ type Json = Record<string, unknown>;
  * `migrations[v]` turns a document of schema version v into one of version v + 1, leaving its argument as
  * it was. Empty while version 1 is the only one there has been; the bump rule is in result.ts.
  */
-const migrations: Record<number, (document: Json) => Json> = {};
+export const migrations: Record<number, (document: Json) => Json> = {};
 
 /**
  * A result of any schema version up to the current one, checked and brought up to date.
- * Throws TokenworkError `not-a-result`, `result-too-new` or `bad-result`.
+ * Throws TokenworkError `not-a-result`, `result-too-new`, `bad-result` or `inconsistent-result`.
  */
 export function readResult(json: unknown): Result {
   const parsed = resultSchema.safeParse(upgrade(json, migrations, schemaVersion));
-  if (parsed.success) return parsed.data;
+  if (parsed.success) {
+    refuseInconsistent(parsed.data);
+    return parsed.data;
+  }
   throw new TokenworkError(
     'bad-result',
     `The result does not follow schema version ${schemaVersion}: ${describeIssue(firstIssue(parsed.error))}.`,
@@ -28,7 +32,8 @@ export function readResult(json: unknown): Result {
 /** Applies `steps` one by one until the document has the `current` version. */
 export function upgrade(json: unknown, steps: typeof migrations, current: number): Json {
   const version = isObject(json) ? json.schemaVersion : undefined;
-  if (!isObject(json) || typeof version !== 'number' || !Number.isInteger(version) || version < 1) {
+  const oldest = Math.min(1, ...Object.keys(steps).map(Number));
+  if (!isObject(json) || typeof version !== 'number' || !Number.isInteger(version) || version < oldest) {
     throw new TokenworkError(
       'not-a-result',
       'This is no tokenwork result: it carries no schemaVersion.',

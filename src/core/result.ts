@@ -11,6 +11,7 @@
 import { z } from 'zod';
 import { costModelSchema } from './cost.js';
 import { factorValue, questionSchema } from './question.js';
+import { attributionErrorSchema, idleBaselineSchema, samplerCostSchema } from './sampling-record.js';
 import { absenceReason, metricSchema, workSchema } from './work.js';
 
 export const schemaVersion = 1;
@@ -32,11 +33,13 @@ const sensorSchema = z.looseObject({
 });
 
 export const ceilingsSchema = z.strictObject({
-  /** Streaming read bandwidth with as many threads as the run keeps busy. */
+  /** Streaming read bandwidth of the device, or of the CPU with as many threads as the run keeps busy. */
   memoryBandwidth: quantity('B/s').nullable(),
   /** GEMM rate per dtype, with as many threads as the run keeps busy. */
   gemm: z.record(z.string(), quantity('FLOP/s')),
   threads: count,
+  /** What was measured; absent: the CPU. */
+  device: z.string().optional(),
 });
 export type Ceilings = z.infer<typeof ceilingsSchema>;
 
@@ -53,6 +56,19 @@ export const hardwareSchema = z.looseObject({
 });
 export type Hardware = z.infer<typeof hardwareSchema>;
 
+/** A GPU, or what stands in for one. */
+export const adapterSchema = z.strictObject({
+  name: z.string(),
+  /** `software`: a CPU that acts as a GPU. */
+  kind: z.enum(['discrete', 'integrated', 'virtual', 'software', 'unknown']),
+  /** Of its own, or for an integrated GPU the part of the machine's that it takes. */
+  memoryBytes: count.nullable(),
+  /** Of one tensor, where the interface limits it. */
+  largestBufferBytes: count.nullable(),
+  driver: z.string().nullable(),
+});
+export type Adapter = z.infer<typeof adapterSchema>;
+
 const engineSchema = z.looseObject({
   name: z.string(),
   /** `native`: ONNX Runtime's C API with zero-copy KV buffers; `node`: the Node binding. */
@@ -65,8 +81,45 @@ const engineSchema = z.looseObject({
   version: z.string(),
   /** Whether numbers below the normal range were computed with, or taken as zero. */
   subnormals: z.enum(['kept', 'flushed']).optional(),
+  /** Why this device and no other, in words. */
+  deviceReason: z.string().optional(),
+  /** The GPU, of those that the provider sees the one it takes; absent on the CPU. */
+  adapter: adapterSchema.nullable().optional(),
 });
 export type EngineRecord = z.infer<typeof engineSchema>;
+
+/** Nodes of the graph, as optimised, by where they ran. */
+const placementSchema = z.strictObject({
+  device: count,
+  cpu: count,
+  /** Those on the CPU, by op. */
+  cpuOps: z.record(z.string(), count),
+});
+export type Placement = z.infer<typeof placementSchema>;
+
+/** How far a GPU's logits are from the CPU's, on the same tokens. */
+const deviceParitySchema = z.strictObject({
+  /** Of the graph that was compared. */
+  style: z.string(),
+  /** Root mean square of the difference ÷ that of the CPU's, in the worst step; null: not compared, or no numbers. */
+  difference: z.number().nullable(),
+  tolerance: z.number(),
+  /** The step that differed most, in words. */
+  worst: z.string().nullable(),
+  /** Null where there was nothing to compare with. */
+  passed: z.boolean().nullable(),
+});
+export type DeviceParity = z.infer<typeof deviceParitySchema>;
+
+/** What it cost a GPU that a model was new to it, beyond loading: by warm-up passes over every shape of request. */
+export const coldStartSchema = z.strictObject({
+  /** How much longer the first pass took than the last: shaders were compiled in it. */
+  shadersNs: z.number().nonnegative(),
+  passes: count,
+  /** Whether the last two passes took about as long. */
+  settled: z.boolean(),
+});
+export type ColdStart = z.infer<typeof coldStartSchema>;
 
 export const modelRecordSchema = z.looseObject({
   id: z.string(),
@@ -80,6 +133,12 @@ export const modelRecordSchema = z.looseObject({
   cost: costModelSchema,
   /** Reading the model and creating the session, before any request. */
   loadNs: timeNs,
+  /** Of a run on a GPU. */
+  placement: placementSchema.optional(),
+  /** Of a run on a GPU: the graph that ran, and before it those that differed too much. */
+  deviceParity: z.array(deviceParitySchema).optional(),
+  /** Of a run on a GPU. */
+  coldStart: coldStartSchema.optional(),
   warmup: z.strictObject({ requests: count, durationNs: timeNs }),
   /** What the run used it for: `chat` (the model of cells), or roles in pipelines such as `classifier`. */
   roles: z.array(z.string()).optional(),
@@ -109,7 +168,7 @@ const tokensSchema = z.strictObject({
 export type Tokens = z.infer<typeof tokensSchema>;
 
 /** What kinds of stages there are, as the rows of the stage table; a pipeline may have several of one. */
-export const stageTypes = [
+const stageTypes = [
   'tokenization',
   'safety',
   'retrieval',
@@ -175,6 +234,11 @@ export const okRequestSchema = z.strictObject({
   work: workSchema,
   /** Why a `null` in `work` is null, by metric, where the metric's own reason does not say. */
   absent: z.record(z.string(), absenceReason).optional(),
+  /**
+   * How often the request ran one after the other, where that was more than once: `energy` and `gpuTime`
+   * are its share of all that was used meanwhile; everything else is of its first time.
+   */
+  runsInWindow: z.int().positive().optional(),
   stages: z.array(stageSchema),
 });
 export type OkRequest = z.infer<typeof okRequestSchema>;
@@ -233,6 +297,8 @@ const runSchema = z.looseObject({
   plannedRequests: count,
   /** What the suite was made to find out. */
   questions: z.array(questionSchema).optional(),
+  /** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
+  design: z.enum(['fixed', 'sampled']).optional(),
 });
 
 export const resultSchema = z.strictObject({
@@ -245,6 +311,7 @@ export const resultSchema = z.strictObject({
     os: z.string(),
     packages: z.record(z.string(), z.string()),
     sensors: z.array(sensorSchema),
+    sampler: samplerCostSchema.optional(),
   }),
   models: z.array(modelRecordSchema),
   metrics: z.record(z.string(), metricSchema),
@@ -252,6 +319,9 @@ export const resultSchema = z.strictObject({
   requests: z.array(requestSchema),
   /** By `cpuTime`, and `energy/DEVICE`, `gpuTime/DEVICE` for each device that was sampled. */
   conservation: z.record(z.string(), conservationSchema),
+  /** By `energy/DEVICE`, as in `conservation`. */
+  idleBaseline: z.record(z.string(), idleBaselineSchema).optional(),
+  attributionErrors: z.array(attributionErrorSchema).optional(),
   timeline: z.array(timelineSchema).optional(),
   warnings: z.array(warningSchema),
 });

@@ -1,12 +1,18 @@
 /**
  * engines/ runs one request and times each step. An engine opens a model as a `Decoder`; a decoder
- * opens `Sequence`s, each a KV cache that grows by steps. Stages (prefill, decode, later draft and
- * verify) are built on steps, so every one of them is timed and counted alike.
+ * opens `Sequence`s, each a KV cache that grows by steps. Stages (prefill, decode, draft and verify) are
+ * built on steps, so every one of them is timed and counted alike. An `Encoder` reads texts in one pass.
  */
 import type { EngineRecord } from '../core/result.js';
 import type { Bytes } from '../core/units.js';
 
+/** What computes: this machine's CPU, or a GPU through one of ONNX Runtime's providers. */
+export const devices = ['cpu', 'webgpu', 'cuda'] as const;
+export type Device = (typeof devices)[number];
+
 export interface EngineOptions {
+  /** `cpu` where it is left out. */
+  device?: Device | undefined;
   /** Intra-op threads of the session. */
   threads: number;
   /** `auto`: the native back end where it loads, else the Node binding. */
@@ -40,6 +46,11 @@ export interface Sequence {
    * (stopped by `requestTermination`; the cache is as before the step) or `engine-failed`.
    */
   step(tokenIds: BigInt64Array, keep?: 'last' | 'all'): Promise<Logits>;
+  /**
+   * The experts that the last step's tokens were sent to, all rows together: distinct ids, ascending, for
+   * each layer of a mixture. `null` where the graph does not show its router, or before the first step.
+   */
+  routedExperts(): number[][] | null;
   /** Drops cached positions beyond `length`. */
   truncate(length: number): void;
   /**
@@ -58,13 +69,12 @@ export interface Sequence {
   close(): void;
 }
 
-export interface Decoder {
+/** A loaded model, whatever it does. */
+interface Engine {
   readonly record: EngineRecord;
   readonly vocabulary: number;
-  /** Largest number of positions a sequence may hold. */
+  /** Largest number of positions a sequence or text may have. */
   readonly contextLength: number;
-  /** Bytes that one cached position of one batch row takes, in the cache and exported from it. */
-  readonly kvBytesPerPosition: Bytes;
   /**
    * OS thread ids that compute for this decoder besides the calling thread; empty with one intra-op
    * thread, `null` where they cannot be known.
@@ -77,7 +87,27 @@ export interface Decoder {
    * `requestTermination`); null where the back end cannot be stopped inside a step.
    */
   readonly terminationHandle: bigint | null;
+  close(): void;
+}
+
+export interface Decoder extends Engine {
+  /** Bytes that one cached position of one batch row takes, in the cache and exported from it. */
+  readonly kvBytesPerPosition: Bytes;
   /** `capacity`: positions to allocate the cache for. */
   open(shape: { batch: number; capacity: number }): Sequence;
-  close(): void;
+}
+
+/**
+ * Texts as rows of token ids, special tokens included, side by side in one pass. Rows shorter than the
+ * longest are padded, and the padding is computed along. Throws TokenworkError `invalid-step`,
+ * `context-exceeded`, `token-out-of-vocabulary`, `encoder-head`, `terminated` or `engine-failed`.
+ */
+export interface Encoder extends Engine {
+  readonly head: 'embedding' | 'classification';
+  /** Elements of one text's result: of its vector, or its labels. */
+  readonly size: number;
+  /** Vectors [batch, size] of length 1: the mean over each text's positions, unless the graph pools itself. */
+  embed(rows: readonly (readonly number[])[]): Promise<Float32Array>;
+  /** Logits [batch, size] of the labels. */
+  classify(rows: readonly (readonly number[])[]): Promise<Float32Array>;
 }

@@ -4,19 +4,16 @@
  * transformers.js exports (`past_key_values.N.key` in, `present.N.key` out).
  */
 import { TokenworkError } from '../core/errors.js';
+import {
+  type CacheDtype,
+  floatDtypeOf,
+  type IndexDtype,
+  type IndexInput,
+  indexInputOf,
+} from './graph-input.js';
 import type { ModelProto, NodeProto, ValueInfoProto } from './onnx/proto.js';
 
-/** Element types a decoder's tensors may have. */
-export type CacheDtype = 'fp32' | 'fp16';
-export type IndexDtype = 'int32' | 'int64';
-
-/** A graph input of integers. */
-export interface IndexInput {
-  name: string;
-  dtype: IndexDtype;
-  /** Number of dimensions the graph declares. */
-  rank: number;
-}
+export type { CacheDtype, IndexDtype, IndexInput };
 
 /** One layer's KV cache; each tensor is [batch, heads, positions, headDim]. */
 export interface LayerCache {
@@ -28,6 +25,15 @@ export interface LayerCache {
   heads: number;
   headDim: number;
   dtype: CacheDtype;
+}
+
+/** One layer's router logits, [batch, new, experts]. */
+interface RouterOutput {
+  name: string;
+  dtype: CacheDtype;
+  experts: number;
+  /** How many of them each token is sent to: those with the largest logits. */
+  perToken: number;
 }
 
 export interface DecoderGraph {
@@ -43,6 +49,8 @@ export interface DecoderGraph {
   logits: { name: string; dtype: CacheDtype; lastPositionOnly: boolean };
   vocabulary: number;
   layers: LayerCache[];
+  /** Of each layer of a mixture, where the graph shows them; empty where it has or shows none. */
+  routers: RouterOutput[];
   /**
    * Whether past and present may be one buffer of the cache's full capacity: every cache goes straight
    * into a GroupQueryAttention, comes straight out of it, and is read by nothing else.
@@ -50,13 +58,8 @@ export interface DecoderGraph {
   cacheInPlace: boolean;
 }
 
-const elementTypes = new Map<number, string>([
-  [1, 'fp32'],
-  [6, 'int32'],
-  [7, 'int64'],
-  [10, 'fp16'],
-]);
 const logitsToKeepNames = new Set(['num_logits_to_keep', 'logits_to_keep']);
+const routerPattern = /^router_logits\.(\d+)$/;
 const pastPattern = /^past_key_values\.(\d+)\.(key|value)$/;
 
 /**
@@ -88,6 +91,7 @@ export function describeDecoder(model: ModelProto): DecoderGraph {
     },
     vocabulary: vocabularyOf(model, logitsInfo),
     layers,
+    routers: describeRouters(model, outputs),
     cacheInPlace: layers.every((layer) => isUpdatedInPlace(model, layer)),
   };
   refuseUnknownInputs(graph, inputs);
@@ -120,6 +124,20 @@ function describeLayers(
       throw notADecoder(`${cache.pastKey} does not declare a shape [batch, heads, positions, headDim]`);
     return { ...cache, heads: heads.dimValue, headDim: headDim.dimValue, dtype: floatDtype(key) };
   });
+}
+
+function describeRouters(model: ModelProto, outputs: Map<string, ValueInfoProto>): RouterOutput[] {
+  const mixture = model.graph.node?.find(({ opType }) => opType === 'MoE' || opType === 'QMoE');
+  const perToken = Number(mixture?.attribute?.find(({ name }) => name === 'k')?.i ?? 0);
+  if (perToken === 0) return [];
+  return [...outputs.values()]
+    .flatMap((info) => {
+      const layer = routerPattern.exec(info.name)?.[1];
+      const experts = shapeOf(info).at(-1)?.dimValue;
+      return layer === undefined || !experts ? [] : [{ layer: Number(layer), info, experts }];
+    })
+    .sort((a, b) => a.layer - b.layer)
+    .map(({ info, experts }) => ({ name: info.name, dtype: floatDtype(info), experts, perToken }));
 }
 
 function isUpdatedInPlace(model: ModelProto, layer: LayerCache): boolean {
@@ -166,17 +184,11 @@ function refuseUnknownInputs(graph: DecoderGraph, inputs: Map<string, ValueInfoP
 }
 
 function indexInput(inputs: Map<string, ValueInfoProto>, name: string): IndexInput | null {
-  const info = inputs.get(name);
-  if (!info) return null;
-  const dtype = elementTypes.get(info.type?.tensorType?.elemType ?? 0);
-  if (dtype !== 'int64' && dtype !== 'int32') throw notADecoder(`input ${name} is not of integers`);
-  return { name, dtype, rank: shapeOf(info).length };
+  return indexInputOf(inputs.get(name), notADecoder);
 }
 
 function floatDtype(info: ValueInfoProto): CacheDtype {
-  const dtype = elementTypes.get(info.type?.tensorType?.elemType ?? 0);
-  if (dtype !== 'fp32' && dtype !== 'fp16') throw notADecoder(`${info.name} is neither fp32 nor fp16`);
-  return dtype;
+  return floatDtypeOf(info, notADecoder);
 }
 
 const shapeOf = (info: ValueInfoProto) => info.type?.tensorType?.shape?.dim ?? [];

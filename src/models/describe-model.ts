@@ -1,10 +1,12 @@
 import type { CostModel } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
+import { buildEncoderGraph } from './build/build-encoder.js';
 import { buildGraph } from './build/build-graph.js';
 import { defaultStyle } from './build/style.js';
 import { cacheDirectory } from './cache-directory.js';
-import { deriveCost } from './cost/derive-cost.js';
+import { type DeriveOptions, deriveCost, deriveEncoderCost } from './cost/derive-cost.js';
 import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
+import { describeEncoder, type EncoderGraph } from './encoder-graph.js';
 import { readConfig, tiedEmbeddingsOf } from './folder.js';
 import { downloadRepo } from './hub.js';
 import type { ModelProto } from './onnx/proto.js';
@@ -19,8 +21,10 @@ export interface ModelDescription {
   /** Null for an ONNX file by itself. */
   dtype: string | null;
   graph: ModelProto;
-  /** Null where the graph is no decoder with a KV cache; then `cost` is null too. */
+  /** Null where the graph is no decoder with a KV cache. */
   decoder: DecoderGraph | null;
+  /** Null where the graph is no encoder of texts either; then `cost` is null too. */
+  encoder: EncoderGraph | null;
   cost: CostModel | null;
 }
 
@@ -34,6 +38,11 @@ export async function describeModel(spec: string, options: ResolveOptions = {}):
   switch (located.kind) {
     case 'recipe':
       return describeRecipe(located.recipe, options);
+    case 'encoder': {
+      const { dtype = defaultBuildDtype } = options;
+      const graph = buildEncoderGraph(located.recipe, { dtype, weights: false });
+      return { id: located.recipe.id, dtype, graph, ...rolesOf(graph) };
+    }
     case 'folder':
       return describeFolder(located.directory, spec, options.dtype);
     case 'hub': {
@@ -51,7 +60,7 @@ function describeRecipe(recipe: Recipe, options: ResolveOptions): ModelDescripti
   const graph = buildGraph(recipe, { dtype, style, seed, weights: false });
   const decoder = describeDecoder(graph);
   const cost = deriveCost(graph, decoder, { tiedEmbeddings: recipe.tiedEmbeddings });
-  return { id: recipe.id, dtype, graph, decoder, cost };
+  return { id: recipe.id, dtype, graph, decoder, encoder: null, cost };
 }
 
 async function describeFolder(
@@ -62,27 +71,34 @@ async function describeFolder(
   const config = await readConfig(directory);
   const file = chooseOnnxFile(directory, await listOnnxFiles(directory), dtype);
   const graph = await readModel(file.path);
-  const decoder = describeDecoder(graph);
-  return {
-    id,
-    dtype: file.dtype,
-    graph,
-    decoder,
-    cost: deriveCost(graph, decoder, tiedEmbeddingsOf(config)),
-  };
+  const roles = rolesOf(graph, tiedEmbeddingsOf(config));
+  // What is neither is told why it is no decoder.
+  if (roles.cost === null) describeDecoder(graph);
+  return { id, dtype: file.dtype, graph, ...roles };
 }
 
 async function describeFile(path: string, id: string): Promise<ModelDescription> {
   const graph = await readModel(path);
-  const decoder = decoderOrNull(graph);
-  return { id, dtype: null, graph, decoder, cost: decoder && deriveCost(graph, decoder) };
+  return { id, dtype: null, graph, ...rolesOf(graph) };
 }
 
-function decoderOrNull(graph: ModelProto): DecoderGraph | null {
+/** What the graph can be run as, with what that costs. */
+function rolesOf(
+  graph: ModelProto,
+  options: DeriveOptions = {},
+): Pick<ModelDescription, 'decoder' | 'encoder' | 'cost'> {
+  const decoder = unless('not-a-decoder', () => describeDecoder(graph));
+  if (decoder) return { decoder, encoder: null, cost: deriveCost(graph, decoder, options) };
+  const encoder = unless('not-an-encoder', () => describeEncoder(graph));
+  return { decoder, encoder, cost: encoder && deriveEncoderCost(graph, encoder) };
+}
+
+/** What `describe` says; null where it refuses with that code. */
+function unless<Graph>(code: string, describe: () => Graph): Graph | null {
   try {
-    return describeDecoder(graph);
+    return describe();
   } catch (thrown) {
-    if (thrown instanceof TokenworkError && thrown.code === 'not-a-decoder') return null;
+    if (thrown instanceof TokenworkError && thrown.code === code) return null;
     throw thrown;
   }
 }

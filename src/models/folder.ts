@@ -23,7 +23,7 @@ export interface ModelFolder {
   directory: string;
   onnxPath: string;
   dtype: string;
-  /** `contrib` where attention is one of ONNX Runtime's own operators, else `standard`. */
+  /** `contrib` or `standard` where attention is one operator of ONNX Runtime or of ONNX, else `primitive`. */
   style: string;
   /** Positions the model was made for. */
   contextLength: number;
@@ -109,7 +109,10 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
 }
 
 /** What to tell a user who asked for no dtype where there are several. */
-export function dtypeNotice(model: ModelFolder, available: string[]): Warning[] {
+export function dtypeNotice(
+  model: Pick<ModelFolder, 'id' | 'dtype' | 'onnxPath'>,
+  available: string[],
+): Warning[] {
   const others = available.filter((dtype) => dtype !== model.dtype);
   if (others.length === 0) return [];
   return [
@@ -173,7 +176,8 @@ async function readGenerationConfig(directory: string): Promise<Record<string, u
   }
 }
 
-function contextLengthOf(config: Record<string, unknown>, directory: string): number {
+/** The model's context by its config. Throws TokenworkError `bad-config`. */
+export function contextLengthOf(config: Record<string, unknown>, directory: string): number {
   const field = contextFields.find((name) => config[name] !== undefined && config[name] !== null);
   const value = field === undefined ? undefined : config[field];
   if (Number.isSafeInteger(value) && (value as number) > 0) return value as number;
@@ -203,8 +207,7 @@ export function tiedEmbeddingsOf(config: Record<string, unknown>): { tiedEmbeddi
 
 /** Told by the attention: quantised products are contrib ops in either style. */
 function styleOf({ graph }: ModelProto): string {
-  const isContrib = graph.node?.some(
-    ({ domain, opType }) => domain === 'com.microsoft' && opType.endsWith('Attention'),
-  );
-  return isContrib ? 'contrib' : 'standard';
+  const attentions = graph.node?.filter(({ opType }) => opType.endsWith('Attention')) ?? [];
+  if (attentions.length === 0) return 'primitive';
+  return attentions.some(({ domain }) => domain === 'com.microsoft') ? 'contrib' : 'standard';
 }

@@ -2,13 +2,9 @@
  * models/ knows what a model is: shape recipes, ONNX graphs written and read, FLOP and byte counts,
  * and model folders. A recipe is the published shape of a decoder, without its weights.
  */
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
-import { messageOf, TokenworkError } from '../core/errors.js';
 import { recipeFieldsOf } from './hf-config.js';
+import { parseRecipeWith, readRecipe, recipeIds } from './recipe-files.js';
 
 /** Architectures the builder can write, by their Hugging Face `model_type`. */
 const architectures = [
@@ -95,8 +91,6 @@ export const recipeSchema = z
 export type Recipe = z.infer<typeof recipeSchema>;
 export type Mixture = z.infer<typeof mixtureSchema>;
 
-const recipeDirectory = fileURLToPath(new URL('../../models/', import.meta.url));
-
 /**
  * The recipe of a Hugging Face `config.json`.
  * Throws TokenworkError `unsupported-architecture` or `bad-config`.
@@ -105,36 +99,15 @@ export function recipeFromConfig(config: unknown, id: string): Recipe {
   return parseRecipe(recipeFieldsOf(config, id), `config.json of ${id}`, 'bad-config');
 }
 
-/** The shipped recipe of that id. Throws TokenworkError `unknown-model`, naming the nearest id. */
+/** The shipped decoder of that id. Throws TokenworkError `unknown-model`, naming the nearest id. */
 export async function loadRecipe(id: string): Promise<Recipe> {
-  const ids = await recipeIds();
-  if (!ids.includes(id)) {
-    throw new TokenworkError(
-      'unknown-model',
-      `No recipe is called "${id}".`,
-      `Did you mean "${closest(id, ids)}"? There are: ${ids.join(', ')}.`,
-    );
-  }
-  const path = join(recipeDirectory, `${id}.json`);
-  let content: unknown;
-  try {
-    content = JSON.parse(await readFile(path, 'utf8'));
-  } catch (cause) {
-    throw new TokenworkError(
-      'bad-recipe',
-      `${path} cannot be read: ${messageOf(cause)}.`,
-      'Reinstall tokenwork.',
-      {
-        cause,
-      },
-    );
-  }
+  const { content, path } = await readRecipe(id, 'decoder');
   return parseRecipe(content, path, 'bad-recipe');
 }
 
-/** Every shipped recipe, smallest first. */
+/** Every shipped decoder, smallest first. */
 export async function listRecipes(): Promise<Recipe[]> {
-  const recipes = await Promise.all((await recipeIds()).map(loadRecipe));
+  const recipes = await Promise.all((await recipeIds('decoder')).map(loadRecipe));
   return recipes.sort((a, b) => parameterCount(a) - parameterCount(b));
 }
 
@@ -166,24 +139,6 @@ export function parameterCount(recipe: Recipe): number {
   return embeddings + (learnedPositions ? recipe.contextLength * hidden : 0) + recipe.layers * layer + norm;
 }
 
-async function recipeIds(): Promise<string[]> {
-  const files = await readdir(recipeDirectory);
-  return files
-    .filter((file) => file.endsWith('.json'))
-    .map((file) => file.slice(0, -'.json'.length))
-    .sort();
-}
-
 function parseRecipe(content: unknown, what: string, code: string): Recipe {
-  const parsed = recipeSchema.safeParse(content);
-  if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) =>
-    [path.join('.'), message].filter(Boolean).join(': '),
-  );
-  throw new TokenworkError(
-    code,
-    `The ${what} does not describe a decoder: ${problems.join('; ')}.`,
-    'Compare it with the model card it was taken from.',
-    { cause: parsed.error },
-  );
+  return parseRecipeWith(recipeSchema, content, what, code, 'decoder');
 }

@@ -7,6 +7,7 @@ import { buildModel } from './build/build-model.js';
 import type { Style } from './build/style.js';
 import { cacheDirectory } from './cache-directory.js';
 import type { Dtype } from './dtype.js';
+import { type EncoderRecipe, listEncoderRecipes } from './encoder-recipe.js';
 import { dtypeNotice, type ModelFolder, type OnProgress, openFolder, readConfig } from './folder.js';
 import { downloadRepo, parseHubSpec } from './hub.js';
 import { readJsonObject } from './json-file.js';
@@ -27,6 +28,7 @@ export interface ResolveOptions {
 /** What a spec turned out to name. */
 export type Located =
   | { kind: 'recipe'; recipe: Recipe; notices: Warning[] }
+  | { kind: 'encoder'; recipe: EncoderRecipe }
   | { kind: 'folder'; directory: string }
   | { kind: 'onnx'; path: string }
   | { kind: 'hub'; repo: string };
@@ -66,6 +68,12 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
       const model = await openFolder(directory, { ...open, id: recipe.id, source: 'synthesised', dtype });
       return { ...model, notices };
     }
+    case 'encoder':
+      throw new TokenworkError(
+        'not-a-decoder',
+        `${spec} is an encoder: it reads texts and generates none.`,
+        `Name a decoder. Encoders are for the stages of a pipeline that embed or classify texts.`,
+      );
     case 'hub': {
       const { repo: id } = located;
       const { directory, dtype, available } = await downloadRepo(spec, { ...open, dtype: options.dtype });
@@ -85,6 +93,9 @@ export async function locateModel(spec: string): Promise<Located> {
   const recipes = await listRecipes();
   const recipe = recipes.find(({ id }) => id === spec);
   if (recipe) return { kind: 'recipe', recipe, notices: [] };
+  const encoders = await listEncoderRecipes();
+  const encoder = encoders.find(({ id }) => id === spec);
+  if (encoder) return { kind: 'encoder', recipe: encoder };
 
   const path = resolve(spec);
   // An empty name would resolve to the working directory.
@@ -95,7 +106,11 @@ export async function locateModel(spec: string): Promise<Located> {
     const id = basename(path) === 'config.json' ? basename(dirname(path)) : basename(path, '.json');
     return { kind: 'recipe', recipe: recipeFromConfig(await readJsonObject(path), idOf(id)), notices: [] };
   }
-  throw unknownModel(spec, found !== null, recipes);
+  throw unknownModel(
+    spec,
+    found !== null,
+    [...recipes, ...encoders].map(({ id }) => id),
+  );
 }
 
 async function locateInFolder(directory: string): Promise<Located> {
@@ -133,8 +148,7 @@ function idOf(name: string): string {
   return name.replace(/[^a-z0-9._-]/gi, '-').replace(/^[^a-z0-9]+/i, '') || 'config';
 }
 
-function unknownModel(spec: string, exists: boolean, recipes: Recipe[]): TokenworkError {
-  const ids = recipes.map(({ id }) => id);
+function unknownModel(spec: string, exists: boolean, ids: string[]): TokenworkError {
   if (exists) {
     return new TokenworkError(
       'unknown-model',

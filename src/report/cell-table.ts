@@ -1,6 +1,14 @@
 import type { CellSummary } from '../analysis/cell-summary.js';
 import type { Figure } from '../analysis/figure.js';
-import { byteUnits, type DisplayUnit, flopUnits, formatNumber, nanosecondUnits, unitFor } from './format.js';
+import {
+  byteUnits,
+  type DisplayUnit,
+  flopUnits,
+  formatNumber,
+  jouleUnits,
+  nanosecondUnits,
+  unitFor,
+} from './format.js';
 import { type Column, fittingColumns, renderTable } from './terminal-table.js';
 
 /** More cells than this are shown by their cheapest and dearest only. */
@@ -17,23 +25,25 @@ export function renderCellTable(
   style: (text: string) => string,
 ): { table: string; notes: string[] } {
   const { rows, note } = shownRows(summaries);
-  const columns = columnsOf(rows);
+  const columns = cellColumns(rows);
   const shown = fittingColumns(columns, width);
   const missing = columns.filter((column) => !shown.includes(column)).map(({ header }) => header[0]);
   const leftOut = missing.length === 0 ? [] : [`No room at this width for ${missing.join(', ')}.`];
   return { table: renderTable(shown, width, style), notes: [...note, legend(shown), ...leftOut] };
 }
 
-const meanings: Record<string, string> = {
+export const columnMeanings: Record<string, string> = {
   TTFT: 'TTFT and E2E from submission',
   TPOT: 'TPOT = (E2E − TTFT)/(n − 1)',
   floor: 'floor: the least E2E the ceilings allow',
   MFU: 'MFU and MBU: share of the ceilings reached',
   'CPU/token': 'CPU/token: per billed token, prompt + completion',
+  energy: 'energy: resting power included',
+  'J/token': 'J/token: per billed token',
 };
 
 function legend(columns: readonly Column[]): string {
-  const parts = columns.flatMap(({ header: [name] }) => meanings[name] ?? []);
+  const parts = columns.flatMap(({ header: [name] }) => columnMeanings[name] ?? []);
   return `Medians. ${parts.join('; ')}.`;
 }
 
@@ -51,7 +61,7 @@ function shownRows(summaries: readonly CellSummary[]): { rows: readonly CellSumm
   };
 }
 
-function columnsOf(rows: readonly CellSummary[]): Column[] {
+export function cellColumns(rows: readonly CellSummary[]): Column[] {
   const models = new Set(rows.map(({ cell }) => cell.model));
   const name = ({ cell }: CellSummary) =>
     models.size === 1 && cell.id.startsWith(`${cell.model}/`)
@@ -76,6 +86,22 @@ function columnsOf(rows: readonly CellSummary[]): Column[] {
     number(rows, 'MFU', '%', 40, (row) => percent(row.flopsUtilisation)),
     number(rows, 'MBU', '%', 41, (row) => percent(row.bandwidthUtilisation)),
     scaled(rows, 'CPU/token', nanosecondUnits, 95, (row) => row.cpuTimePerBilledTokenNs),
+    // Few machines have these counters: where nothing was measured, the column is not even missed.
+    ...whereMeasured(
+      rows,
+      (row) => row.gpuTimeNs,
+      (metric) => scaled(rows, 'GPU', nanosecondUnits, 71, metric),
+    ),
+    ...whereMeasured(
+      rows,
+      (row) => row.energyJ,
+      (metric) => scaled(rows, 'energy', jouleUnits, 88, metric),
+    ),
+    ...whereMeasured(
+      rows,
+      (row) => row.energyPerBilledTokenJ,
+      (metric) => scaled(rows, 'J/token', jouleUnits, 94, metric),
+    ),
   ];
   if (rows.some(({ failed }) => failed > 0)) {
     const values = rows.map(({ failed }) => String(failed));
@@ -85,6 +111,14 @@ function columnsOf(rows: readonly CellSummary[]): Column[] {
 }
 
 type Metric = (row: CellSummary) => Figure;
+
+function whereMeasured(
+  rows: readonly CellSummary[],
+  metric: Metric,
+  column: (metric: Metric) => Column,
+): Column[] {
+  return rows.some((row) => metric(row).value !== null) ? [column(metric)] : [];
+}
 
 function number(
   rows: readonly CellSummary[],

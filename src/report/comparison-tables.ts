@@ -9,6 +9,8 @@ export interface ComparisonTables {
   configuration: Column[];
   geomean: Column[];
   cells: Column[];
+  /** What the machines can do at most, beside what was measured of the work that it bounds. */
+  ceilings: Column[];
   shape: Column[];
   notes: string[];
 }
@@ -31,11 +33,11 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
       ),
       left(
         'baseline',
-        configuration.map(({ baseline }) => baseline),
+        configuration.map(({ baseline }) => abridged(baseline)),
       ),
       left(
         'candidate',
-        configuration.map(({ candidate }) => candidate),
+        configuration.map(({ candidate }) => abridged(candidate)),
       ),
     ],
     geomean: [
@@ -43,10 +45,13 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
         'all cells',
         means.map(([metric]) => nameOf(metric)),
       ),
-      right(
-        ['ratio', 'geometric mean'],
-        means.map(([, { ratio }]) => times(ratio)),
-      ),
+      {
+        ...right(
+          ['ratio', 'geometric mean'],
+          means.map(([, { ratio }]) => times(ratio)),
+        ),
+        importance: 90,
+      },
       right(
         ['95% interval', ''],
         means.map(([, { low, high }]) => interval(low, high)),
@@ -57,6 +62,7 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
       ),
     ],
     cells: cellColumns(comparison),
+    ceilings: ceilingColumns(comparison),
     shape: [
       left(
         'work per token',
@@ -67,7 +73,7 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
         shapes.map(({ rankCorrelation }) => formatNumber(rankCorrelation)),
       ),
       right(
-        ['misbilled', 'by baseline tariff'],
+        ['misbilled by', 'baseline tariff'],
         shapes.map(({ misbilledByBaselineTariff }) =>
           formatPercent(misbilledByBaselineTariff.inputOutput ?? null),
         ),
@@ -75,6 +81,11 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
     ],
     notes: notes(comparison),
   };
+}
+
+/** Twelve digits tell digests apart, and leave room for the column beside them. */
+function abridged(setting: string): string {
+  return /^[0-9a-f]{40,}/.test(setting) ? `${setting.slice(0, 12)}…` : setting;
 }
 
 /** `null` stands for the geometric mean over all cells. */
@@ -103,18 +114,41 @@ function verdictOf(row: ComparedCell | undefined): string {
   return row.verdict === null ? times(row.ratio) : `${times(row.ratio)} ${row.verdict}`;
 }
 
-function notes({ ceilings, method, warnings }: Comparison): string[] {
-  const rates = [
-    ...(ceilings.memoryBandwidth === null ? [] : [`${times(ceilings.memoryBandwidth)} the read bandwidth`]),
-    ...Object.entries(ceilings.gemm).map(([dtype, ratio]) => `${times(ratio)} the ${dtype} GEMM rate`),
+/** Decode is bound by reading, prefill by multiplying: 1.8× the speed on a machine with 2.0× the bandwidth. */
+function ceilingColumns({ ceilings, geomean }: Comparison): Column[] {
+  const speed = (metric: string) => {
+    const ratio = geomean[metric]?.ratio;
+    return ratio === undefined ? dash : `${times(1 / ratio)} by ${nameOf(metric)}`;
+  };
+  const { memoryBandwidth, gemm } = ceilings;
+  const rows = [
+    ...(memoryBandwidth === null
+      ? []
+      : [{ name: 'read bandwidth', ratio: memoryBandwidth, measured: speed('tpot') }]),
+    ...Object.entries(gemm).map(([dtype, ratio]) => ({
+      name: `${dtype} GEMM rate`,
+      ratio,
+      measured: speed('ttft'),
+    })),
   ];
   return [
-    ...(rates.length === 0
-      ? []
-      : [`The candidate's machine measured ${rates.join(', ')} of the baseline's.`]),
-    method,
-    ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`),
+    left(
+      'ceiling',
+      rows.map(({ name }) => name),
+    ),
+    right(
+      ['ratio', 'of machines'],
+      rows.map(({ ratio }) => times(ratio)),
+    ),
+    right(
+      ['speed', 'measured'],
+      rows.map(({ measured }) => measured),
+    ),
   ];
+}
+
+function notes({ method, warnings }: Comparison): string[] {
+  return [method, ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`)];
 }
 
 function nameOf(metric: string): string {
@@ -126,7 +160,8 @@ function times(ratio: number): string {
 }
 
 function interval(low: number | null, high: number | null): string {
-  return low === null || high === null ? dash : `${formatNumber(low)}–${formatNumber(high)}`;
+  if (low === null || high === null) return dash;
+  return low === high ? 'exact' : `${formatNumber(low)}–${formatNumber(high)}`;
 }
 
 function left(header: string, values: string[]): Column {

@@ -1,6 +1,7 @@
 import { createColors } from 'picocolors';
 import type { Comparison } from '../analysis/compare.js';
 import { comparisonTables } from './comparison-tables.js';
+import { markdownTable, markdownText } from './markdown.js';
 import { type Column, fittingColumns, renderTable } from './terminal-table.js';
 import { wrap } from './wrap.js';
 
@@ -16,7 +17,7 @@ export function renderComparison(
   { width, color }: { width: number; color: boolean },
 ): string {
   const colors = createColors(color);
-  const { configuration, geomean, cells, shape, notes } = comparisonTables(comparison);
+  const { configuration, geomean, cells, ceilings, shape, notes } = comparisonTables(comparison);
   const table = (columns: Column[]) =>
     columns[0]!.values.length === 0 ? '' : renderTable(fittingColumns(columns, width), width, colors.bold);
   const sections = [
@@ -24,6 +25,7 @@ export function renderComparison(
     table(configuration) || 'Both ran with the same settings.',
     table(geomean),
     table(cells),
+    table(ceilings),
     table(shape),
     colors.dim(notes.map((note) => wrap(note, width)).join('\n')),
   ];
@@ -35,33 +37,15 @@ export function renderComparisonMarkdown(
   comparison: Comparison,
   { baseline, candidate }: ComparedNames,
 ): string {
-  const { configuration, geomean, cells, shape, notes } = comparisonTables(comparison);
+  const { configuration, geomean, cells, ceilings, shape, notes } = comparisonTables(comparison);
   const sections = [
-    `### tokenwork: ${plain(candidate)} against ${plain(baseline)}`,
+    `### tokenwork: ${markdownText(candidate)} against ${markdownText(baseline)}`,
     markdownTable(configuration) || 'Both ran with the same settings.',
     markdownTable(geomean),
     `<details><summary>By cell</summary>\n\n${markdownTable(cells)}\n\n</details>`,
+    markdownTable(ceilings),
     markdownTable(shape),
-    ...notes.map((note) => `<sub>${plain(note)}</sub>`),
+    ...notes.map((note) => `<sub>${markdownText(note)}</sub>`),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
-}
-
-function markdownTable(columns: readonly Column[]): string {
-  const rows = columns[0]!.values.map((_, row) => columns.map(({ values }) => plain(values[row] ?? '')));
-  if (rows.length === 0) return '';
-  const lines = [
-    columns.map(({ header }) => plain(header.filter((line) => line !== '').join(', '))),
-    columns.map(({ align }) => (align === 'right' ? '---:' : ':---')),
-    ...rows,
-  ];
-  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-}
-
-/** A result is untrusted input: no name in it may end a table cell or open a tag. */
-function plain(text: string): string {
-  return text
-    .replace(/[&<>]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[sign]!)
-    .replace(/[\\|`*_[\]~]/g, '\\$&')
-    .replace(/\s+/g, ' ');
 }

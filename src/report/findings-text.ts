@@ -4,9 +4,11 @@ import type { Findings, Uniformity } from '../analysis/findings.js';
 import type { Statistic } from '../analysis/statistic.js';
 import type { CrossSubsidy } from '../analysis/worst-cells.js';
 import type { WorkMetric } from '../core/work.js';
+import { bar } from './bar.js';
 import { formatCount, formatNumber, formatPercent } from './format.js';
 import { headline, leadingMetric, percent } from './headline.js';
 import { cellName, metricName } from './metric-name.js';
+import { renderStages } from './stage-text.js';
 import { type Column, fittingColumns, renderTable } from './terminal-table.js';
 import { wrap } from './wrap.js';
 
@@ -30,10 +32,10 @@ export function renderFindings(findings: Findings, { width, color }: FindingsTex
         ? ''
         : worst(uniformity.worstCells, findings, name, width, colors.bold),
       driverBars(uniformity, name, width, colors.bold),
-      stages(findings, width, colors.bold),
     );
   }
   sections.push(
+    ...renderStages(findings, { width, color }),
     colors.dim(
       notes(findings)
         .map((note) => wrap(note, width))
@@ -44,6 +46,11 @@ export function renderFindings(findings: Findings, { width, color }: FindingsTex
 }
 
 function metricTable(findings: Findings, width: number, style: (text: string) => string): string {
+  return renderTable(fittingColumns(metricColumns(findings), width), width, style);
+}
+
+/** A row per work metric: how far a per-token bill misses it, and what other price lists explain. */
+export function metricColumns(findings: Findings): Column[] {
   const rows = Object.entries(findings.uniformity) as [WorkMetric, Uniformity][];
   const column = (
     header: Column['header'],
@@ -56,7 +63,7 @@ function metricTable(findings: Findings, width: number, style: (text: string) =>
     values: rows.map(([, uniformity]) => value(uniformity)),
   });
   const squared = (statistic: Statistic) => formatNumber(round(statistic.value, 3));
-  const columns: Column[] = [
+  return [
     {
       header: ['work', ''],
       align: 'left',
@@ -76,7 +83,6 @@ function metricTable(findings: Findings, width: number, style: (text: string) =>
     ),
     column(['Gini', ''], 30, ({ gini }) => formatNumber(round(gini.value, 3))),
   ];
-  return renderTable(fittingColumns(columns, width), width, style);
 }
 
 function worst(
@@ -142,47 +148,6 @@ function driverBars(
     return `${name} ${share(part).padStart(5)} ${bar(part, room)}`.trimEnd();
   });
   return [style(wrap(title, width)), ...lines].join('\n');
-}
-
-const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-
-function bar(part: number, room: number): string {
-  const steps = Math.round(part * room * 8);
-  return '█'.repeat(Math.floor(steps / 8)) + eighths[steps % 8]!;
-}
-
-function stages({ stages: effects }: Findings, width: number, style: (text: string) => string): string {
-  const weighed = effects.filter(({ rangeEffectiveTokens }) => rangeEffectiveTokens !== null);
-  if (weighed.length === 0) return '';
-  const tokens = (value: number | null) => formatNumber(round(value, 1));
-  const columns: Column[] = [
-    { header: ['stage', ''], align: 'left', importance: 100, values: weighed.map(({ name }) => name) },
-    {
-      header: ['on the bill', ''],
-      align: 'left',
-      importance: 90,
-      values: weighed.map(({ visibility }) => visibility),
-    },
-    {
-      header: ['effective', 'tokens p5–p95'],
-      align: 'right',
-      importance: 95,
-      values: weighed.map(({ rangeEffectiveTokens }) => rangeEffectiveTokens!.map(tokens).join('–')),
-    },
-    {
-      header: ['of them', 'fixed'],
-      align: 'right',
-      importance: 70,
-      values: weighed.map(({ fixedEffectiveTokens }) => tokens(fixedEffectiveTokens)),
-    },
-    {
-      header: ['share', 'of work'],
-      align: 'right',
-      importance: 80,
-      values: weighed.map(({ shareOfWork }) => share(shareOfWork)),
-    },
-  ];
-  return renderTable(fittingColumns(columns, width), width, style);
 }
 
 function notes({ workload, notMeasured }: Findings): string[] {

@@ -38,6 +38,13 @@ export const flopUnits: readonly DisplayUnit[] = [
   { name: 'TFLOP', per: 1e12 },
 ];
 
+export const jouleUnits: readonly DisplayUnit[] = [
+  { name: 'µJ', per: 1e-6 },
+  { name: 'mJ', per: 1e-3 },
+  { name: 'J', per: 1 },
+  { name: 'kJ', per: 1e3 },
+];
+
 /** The largest unit in which the value is at least 1; the smallest one for 0. */
 export function unitFor(value: number, units: readonly DisplayUnit[]): DisplayUnit {
   return units.findLast(({ per }) => Math.abs(value) >= per) ?? units[0]!;
@@ -59,6 +66,10 @@ export function formatBytes(bytes: number | null): string {
   return formatQuantity(bytes, byteUnits);
 }
 
+export function formatEnergy(joules: number | null): string {
+  return formatQuantity(joules, jouleUnits);
+}
+
 export function formatPercent(share: number | null): string {
   return share === null ? dash : `${formatNumber(share * 100)}%`;
 }
@@ -66,4 +77,15 @@ export function formatPercent(share: number | null): string {
 /** `1 request`, `3 requests`. */
 export function formatCount(count: number, one: string): string {
   return `${count} ${one}${count === 1 ? '' : 's'}`;
+}
+
+export function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Effective tokens to three digits, and nothing below a hundredth of one. */
+export function formatTokens(tokens: number | null): string {
+  if (tokens === null) return dash;
+  const steps = Math.abs(tokens) < 10 ? 100 : Math.abs(tokens) < 100 ? 10 : 1;
+  return String(Math.round(tokens * steps) / steps);
 }

@@ -1,15 +1,12 @@
 import type { Driver } from '../analysis/drivers.js';
 import type { Findings } from '../analysis/findings.js';
+import { leadingOf } from '../analysis/leading-metric.js';
 import type { WorkMetric } from '../core/work.js';
 import { metricName } from './metric-name.js';
 
-/** What a request costs whoever runs it, nearest to money first. */
-const importance: readonly WorkMetric[] = ['energy', 'gpuTime', 'cpuTime', 'flops', 'bytesMoved'];
-
 /** The metric that the headline is about: the most telling of those measured. */
 export function leadingMetric({ uniformity }: Findings): WorkMetric | null {
-  const measured = Object.keys(uniformity) as WorkMetric[];
-  return importance.find((metric) => measured.includes(metric)) ?? measured[0] ?? null;
+  return leadingOf(Object.keys(uniformity) as WorkMetric[]);
 }
 
 /** The one sentence anyone understands, with the noise and the interval that let it be believed. */
@@ -46,10 +43,14 @@ const factorNames: Record<string, string> = {
   promptKind: 'the kind of prompt',
 };
 
+export function factorName(factor: string): string {
+  return factorNames[factor] ?? factor;
+}
+
 function explanation(drivers: readonly Driver[] | null): string {
   const [first, second] = drivers?.filter(({ factor }) => factor !== 'unexplained') ?? [];
   if (first === undefined || first.share < 0.2) return '';
-  const name = ({ factor }: Driver) => factorNames[factor] ?? factor;
+  const name = ({ factor }: Driver) => factorName(factor);
   if (first.share >= 0.5) return `${name(first)} explains most of it`;
   if (second !== undefined && first.share + second.share >= 0.5) {
     return `${name(first)} and ${name(second)} together explain most of it`;

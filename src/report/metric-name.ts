@@ -8,9 +8,14 @@ const names: Record<string, string> = {
   bytesMoved: 'bytes moved',
 };
 
-/** A metric in words; one this version does not know keeps its name in the file. */
+/**
+ * A metric in words, `energy/gpu-0` as that of a device; one this version does not know keeps its name in
+ * the file.
+ */
 export function metricName(metric: string): string {
-  return names[metric] ?? metric;
+  const [of, device] = metric.split('/');
+  const name = names[of!] ?? of!;
+  return device === undefined ? name : `${name} of ${device}`;
 }
 
 /** A cell's name without its model, where the model goes without saying. */

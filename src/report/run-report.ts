@@ -7,6 +7,7 @@ import { summarizeCells } from '../analysis/cell-summary.js';
 import type { Result } from '../core/result.js';
 import { renderCellTable } from './cell-table.js';
 import { describeFailures, findings } from './findings.js';
+import { samplingNotes } from './sampling-text.js';
 import { conservation, setting, unmeasured } from './setting.js';
 import { wrap } from './wrap.js';
 
@@ -30,7 +31,7 @@ export function renderRun(result: Result, { width, color, savedAt }: RunReportOp
     paragraphs(setting(result), colors.dim),
     ...(summaries.length === 0 ? ['No cell was planned.'] : [table, paragraphs(notes, colors.dim)]),
     paragraphs(findings(result, summaries), colors.bold),
-    paragraphs([...conservation(result), ...unmeasured(result)], colors.dim),
+    paragraphs([...conservation(result), ...samplingNotes(result), ...unmeasured(result)], colors.dim),
     paragraphs([...incomplete(result), ...describeFailures(result)], colors.red),
     paragraphs(warnings, colors.yellow),
     ...(savedAt === undefined ? [] : [`Result: ${savedAt}`]),

@@ -1,5 +1,13 @@
 import type { Ceilings, ModelRecord, Result } from '../core/result.js';
-import { formatBytes, formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
+import {
+  capitalized,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatEnergy,
+  formatNumber,
+  formatPercent,
+} from './format.js';
 import { metricName } from './metric-name.js';
 
 /** What was run, where and on what: the lines above the table. */
@@ -19,19 +27,38 @@ export function setting(result: Result): string[] {
     `Machine: ${machine.join(', ')}`,
     ...(hardware.ceilings === null ? [] : [describeCeilings(hardware.ceilings)]),
     ...result.models.map(describeModel),
+    ...devices(result.models),
   ];
 }
 
-function describeCeilings({ memoryBandwidth, gemm, threads }: Ceilings): string {
+function describeCeilings({ memoryBandwidth, gemm, threads, device }: Ceilings): string {
   const rates = Object.entries(gemm).map(
     ([dtype, { value }]) => `${formatNumber(value / 1e9)} GFLOP/s ${dtype}`,
   );
   const bandwidth =
     memoryBandwidth === null ? [] : [`${formatNumber(memoryBandwidth.value / 1e9)} GB/s read`];
-  return `Ceilings with ${formatCount(threads, 'thread')}: ${[...bandwidth, ...rates].join(', ')}`;
+  const of = device === undefined ? `with ${formatCount(threads, 'thread')}` : `on ${device}`;
+  return `Ceilings ${of}: ${[...bandwidth, ...rates].join(', ')}`;
 }
 
-function describeModel({
+/** Why the device was taken, and what ran where. */
+function devices(models: readonly ModelRecord[]): string[] {
+  const reasons = new Set(
+    models.flatMap(({ engine: { device, deviceReason } }) =>
+      deviceReason === undefined ? [] : [`Device: ${device}, ${deviceReason}`],
+    ),
+  );
+  const placements = models.flatMap(({ id, placement }) =>
+    placement === undefined
+      ? []
+      : [
+          `${id}: ${formatCount(placement.device, 'node')} on the GPU, ${placement.cpu} on the CPU (${Object.keys(placement.cpuOps).join(', ')})`,
+        ],
+  );
+  return [...reasons, ...placements];
+}
+
+export function describeModel({
   id,
   source,
   parameters,
@@ -40,6 +67,7 @@ function describeModel({
   engine,
   loadNs,
   warmup,
+  coldStart,
 }: ModelRecord): string {
   const weights = {
     synthesised: 'random weights',
@@ -50,9 +78,10 @@ function describeModel({
   const fallback = engine.backend === 'node' ? ` (${engine.backendReason})` : '';
   return (
     `Model ${id}: ${formatParameters(parameters)} parameters, ${dtype}, ${style} graph, ${weights[source]}; ` +
-    `${engine.name} ${engine.version} ${engine.backend}${fallback} on ${engine.device}, ` +
-    `${formatCount(engine.threads, 'thread')}${sharing}; loaded in ${formatDuration(loadNs)}, ` +
-    `${formatCount(warmup.requests, 'warm-up request')} left out`
+    `${engine.name} ${engine.version} ${engine.backend}${fallback} on ${engine.device}` +
+    `${engine.adapter ? ` (${engine.adapter.name})` : `, ${formatCount(engine.threads, 'thread')}`}${sharing}; ` +
+    `loaded in ${formatDuration(loadNs)}, ${formatCount(warmup.requests, 'warm-up request')} left out` +
+    (coldStart ? `, cold start ${formatDuration(loadNs + coldStart.shadersNs)} with its shaders` : '')
   );
 }
 
@@ -66,12 +95,8 @@ function formatParameters(parameters: number): string {
 export function conservation(result: Result): string[] {
   return Object.entries(result.conservation).map(
     ([metric, { total, requests, idle, unattributed, unit }]) => {
-      const show = (value: number) =>
-        unit === 'ns'
-          ? formatDuration(value)
-          : unit === 'B'
-            ? formatBytes(value)
-            : `${formatNumber(value)} ${unit}`;
+      const shown = { ns: formatDuration, B: formatBytes, J: formatEnergy }[unit];
+      const show = (value: number) => shown?.(value) ?? `${formatNumber(value)} ${unit}`;
       const share = total > 0 ? ` (${formatPercent(requests / total)})` : '';
       return (
         `${capitalized(metricName(metric))}: ${show(total)} in all = ${show(requests)} in requests${share} ` +
@@ -79,10 +104,6 @@ export function conservation(result: Result): string[] {
       );
     },
   );
-}
-
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** What this run could not measure, and what would help. */

@@ -59,7 +59,7 @@ export function renderTable(
 }
 
 /** Characters a rendered column takes. */
-function widthOf({ header, values }: Column): number {
+export function widthOf({ header, values }: Column): number {
   return [...header, ...values].reduce((widest, { length }) => Math.max(widest, length), 0);
 }
 

@@ -8,6 +8,7 @@ import { exitCode, TokenworkError } from '../core/errors.js';
 import type { Result } from '../core/result.js';
 import { takeInventory } from '../sensors/inventory.js';
 import { ceilingsFor } from './ceilings.js';
+import { fitToDevice, withDevice } from './device-run.js';
 import { foldJournal, stateOf } from './fold.js';
 import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from './journal.js';
 import { journalVersion } from './journal-entry.js';
@@ -59,12 +60,12 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
   const originNs = process.hrtime.bigint();
   const journal = Journal.create(journalPathOf(path));
   try {
-    const prepared = await prepareRun(options);
-    const { settings, suite, cells } = prepared;
+    const prepared = await fitToDevice(await prepareRun(options), options);
+    const { settings, suite, cells, questions } = prepared;
     refuseStopped(options);
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
-    const ceilings = await ceilingsFor(prepared, inventory.usableCores);
+    const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, inventory.usableCores);
     await runStretch({
       prepared,
       journal,
@@ -73,7 +74,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
       finished: new Set(),
       crashes: new Map(),
       options,
-      onReady: ({ loaded, records, warnings }) =>
+      onReady: ({ loaded, records, sensors, warnings }) =>
         journal.append({
           kind: 'header',
           version: journalVersion,
@@ -84,10 +85,11 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
           settings,
           tool: { name: 'tokenwork', ...options.tool },
           hardware: { ...inventory.hardware, ceilings },
-          environment: environmentOf(inventory, loaded),
-          models: records,
+          environment: environmentOf(inventory, loaded, sensors),
+          models: records.map((record) => withDevice(record, prepared)),
           metrics: metricsTable(loaded),
           cells,
+          questions,
           warnings: [...prepared.warnings, ...warnings, ...oversubscribed(settings, inventory.usableCores)],
         }),
     });
@@ -121,14 +123,14 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
   const prepared = await prepareResumed(header, options);
   refuseOtherModels(header, prepared.models);
   const inventory = await takeInventory();
-  const { rows, crashes, lastNs } = stateOf(contents);
+  const { rows, crashes, clockNs } = stateOf(contents);
   const journal = Journal.reopen(journalPath, contents.validBytes);
   try {
     const ceilings = header.hardware.ceilings;
     await runStretch({
       prepared,
       journal,
-      originNs: process.hrtime.bigint() - BigInt(Math.ceil(lastNs)),
+      originNs: process.hrtime.bigint() - BigInt(Math.ceil(clockNs)),
       ceilings,
       finished: new Set(rows.keys()),
       crashes,
@@ -179,14 +181,19 @@ async function measureCeilingsAgain(
   prepared: PreparedRun,
   journal: Journal,
   usableCores: number,
-  { onProgress, signal }: BenchOptions,
+  { onProgress, signal, ceilings }: BenchOptions,
 ): Promise<void> {
-  if (signal?.aborted) return;
+  if (signal?.aborted || ceilings === false) return;
+  // A software GPU takes half a minute, and its figures say nothing.
+  if (prepared.chosen.adapter?.kind === 'software') return;
   tell(onProgress, 'machine', 'measuring the machine once more');
   journal.append({ kind: 'ceilings', ceilings: await ceilingsFor(prepared, usableCores) });
 }
 
 function defaultPath({ suite = 'quick', trace }: BenchOptions, at: Date): string {
-  const name = basename(trace?.path ?? suite).replace(/\.[^.]*$/, '');
+  const name = basename(trace?.path ?? (typeof suite === 'string' ? suite : suite.name)).replace(
+    /\.[^.]*$/,
+    '',
+  );
   return `tokenwork-${name}-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}.json`;
 }

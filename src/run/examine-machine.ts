@@ -1,7 +1,12 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Hardware } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
-import { type BackEndRecord, probeBackEnds } from '../engines/onnx/back-ends.js';
+import {
+  type BackEndRecord,
+  gpuLibraries,
+  type LibraryRecord,
+  probeBackEnds,
+} from '../engines/onnx/back-ends.js';
 import { inspectSensors, type SensorInspection } from '../sampling/inspect.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
 import { openCpuClock } from '../sensors/cpu-time.js';
@@ -19,7 +24,7 @@ export interface MachineExamination {
   /** How a run measures each request, besides the sensors that are sampled. */
   meters: { name: string; available: boolean; method: string | null; hint: string | null }[];
   /** Native libraries that were looked for. */
-  libraries: { name: string; file: string | null; loads: boolean }[];
+  libraries: LibraryRecord[];
   /** Of the sensors that the sampler starts with; null where it starts with none. */
   inspection: SensorInspection | null;
   /** Sensors that keep the sampler from starting (`all`: only together), and how. */
@@ -55,6 +60,7 @@ export async function examineMachine(
     libraries: [
       ...backEnds.flatMap(({ name, file }) => (file === null ? [] : [{ name, file, loads: true }])),
       { name: 'NVML', ...findNvml() },
+      ...gpuLibraries(),
     ],
     ...inspected,
   };

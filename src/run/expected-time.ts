@@ -1,7 +1,9 @@
 import type { CostModel } from '../core/cost.js';
 import type { Ceilings } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
+import { plainChat } from '../stages/pipeline.js';
 import { costOfSteps, singleTokenSteps } from '../stages/step-costs.js';
+import { contextPositions } from '../workload/pipeline-variants.js';
 import type { RequestSpec } from '../workload/plan.js';
 
 export interface Rates {
@@ -26,9 +28,11 @@ export function expectedTime(
   cost: CostModel,
   rates: Rates,
 ): { requestNs: Nanoseconds; prefillNs: Nanoseconds } {
-  const { batch, completionTokens, prompt } = request;
+  const { batch, completionTokens, prompt, pipeline = plainChat } = request;
   // Before it is tokenized, a text has no more tokens than bytes.
-  const promptTokens = prompt.kind === 'synthetic' ? prompt.tokens : Buffer.byteLength(prompt.text);
+  const ownTokens = prompt.kind === 'synthetic' ? prompt.tokens : Buffer.byteLength(prompt.text);
+  // What a pipeline puts before the completion counts as if it were prompt.
+  const promptTokens = contextPositions(pipeline, ownTokens, completionTokens) - completionTokens;
   const rooflineNs = (steps: Parameters<typeof costOfSteps>[1]) => {
     const { flops, bytesMoved } = costOfSteps(cost, steps);
     return 1e9 * Math.max(flops / rates.flopPerSecond, bytesMoved / rates.bytesPerSecond);

@@ -47,6 +47,16 @@ describe('a folded journal', () => {
     expect(warnings).toMatchObject([{ code: 'resumed' }]);
   });
 
+  it('says whether its requests are a sample, as a trace’s are, or the cells of a design', () => {
+    const traced = {
+      ...header,
+      settings: { ...header.settings, workload: { trace: '/x.csv', limit: null } },
+    };
+    const of = (head: typeof header) =>
+      foldJournal({ path: '', header: head, entries: finished(0, 1), validBytes: 0 }).run.design;
+    expect([of(header), of(traced)]).toEqual(['fixed', 'sampled']);
+  });
+
   it('claims no conservation where CPU time was not measured', () => {
     expect(fold(...finished(0, 150, null)).conservation).toEqual({});
   });

@@ -9,6 +9,7 @@ import {
   type Warning,
 } from '../core/result.js';
 import { largerCeilings } from './ceilings.js';
+import { foldSampling } from './fold-sampling.js';
 import type { JournalContents } from './journal.js';
 import type { JournalEntry, JournalHeader, JournalRow, OkJournalRow } from './journal-entry.js';
 import { ledgerWarnings } from './ledger-warnings.js';
@@ -18,8 +19,10 @@ export interface JournalState {
   rows: Map<number, JournalRow>;
   /** How often a request was started in a process that then ended without a word. */
   crashes: Map<number, number>;
-  /** The latest time that is known, on the run's clock. */
+  /** When the last request ended, on the run's clock. */
   lastNs: number;
+  /** The latest time that is known: what goes on from here comes later than all that was sampled. */
+  clockNs: number;
 }
 
 /** Where a journal stands. Of two rows of one request, which cannot be, the first counts. */
@@ -28,6 +31,7 @@ export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalS
   const crashes = new Map<number, number>();
   let running = new Set<number>();
   let lastNs = 0;
+  let clockNs = 0;
   const processDied = () => {
     for (const id of running) crashes.set(id, (crashes.get(id) ?? 0) + 1);
     running = new Set();
@@ -38,15 +42,23 @@ export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalS
     else if (entry.kind === 'ended') {
       running = new Set();
       lastNs = Math.max(lastNs, entry.atNs);
+    } else if (entry.kind === 'samples') {
+      for (const { timesNs } of entry.series) {
+        clockNs = Math.max(
+          clockNs,
+          timesNs.reduce((sum, apartNs) => sum + apartNs, 0),
+        );
+      }
     } else if (entry.kind === 'request') {
       const { row } = entry;
       running.delete(row.id);
       if (!rows.has(row.id)) rows.set(row.id, row);
       lastNs = Math.max(lastNs, row.times?.submitted ?? 0, row.times?.lastToken ?? 0);
+      clockNs = Math.max(clockNs, entry.window?.endedNs ?? 0);
     }
   }
   processDied();
-  return { rows, crashes, lastNs };
+  return { rows, crashes, lastNs, clockNs: Math.max(clockNs, lastNs) };
 }
 
 /** Folds a journal into a result. It is complete when every request of the plan has a row. */
@@ -55,8 +67,14 @@ export function foldJournal(contents: JournalContents): Result {
   const { settings } = header;
   const state = stateOf(contents);
   const plannedRequests = settings.repetitions * header.cells.reduce((sum, cell) => sum + cell.count, 0);
-  const rows = [...state.rows.values()].sort((a, b) => a.id - b.id);
-  const models = header.models.map((model) => ({ ...model, warmup: warmupOf(model.id, entries) }));
+  const journalled = [...state.rows.values()].sort((a, b) => a.id - b.id);
+  const sampled = foldSampling(header, entries, journalled);
+  const { rows, sampler } = sampled;
+  const models = header.models.map((model) => ({
+    ...model,
+    warmup: warmupOf(model.id, entries),
+    ...coldStartOf(model.id, entries),
+  }));
   return {
     schemaVersion,
     tool: header.tool,
@@ -72,16 +90,22 @@ export function foldJournal(contents: JournalContents): Result {
       concurrency: settings.concurrency,
       repetitions: settings.repetitions,
       plannedRequests,
+      ...(header.questions && header.questions.length > 0 && { questions: header.questions }),
+      // A trace is a sample of what some server was asked; a suite's cells are the design itself.
+      design: 'trace' in settings.workload ? 'sampled' : 'fixed',
       settings,
     },
     hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },
-    environment: header.environment,
+    environment: { ...header.environment, ...(sampler && { sampler }) },
     models,
-    metrics: header.metrics,
+    metrics: sampled.metrics,
     cells: header.cells.map(({ id, model, factors }) => ({ id, model, factors })),
     requests: foldRows(rows),
-    conservation: conservationOf(rows, entries),
-    warnings: warningsOf(header, entries, rows),
+    conservation: { ...conservationOf(rows, entries), ...sampled.conservation },
+    ...(sampled.idleBaseline && { idleBaseline: sampled.idleBaseline }),
+    ...(sampled.attributionErrors && { attributionErrors: sampled.attributionErrors }),
+    ...(sampled.timeline && { timeline: sampled.timeline }),
+    warnings: [...warningsOf(header, entries, rows), ...sampled.warnings],
   };
 }
 
@@ -119,6 +143,15 @@ function ceilingsOf({ hardware }: JournalHeader, entries: readonly JournalEntry[
   );
 }
 
+/** As it was when the model was new: a run that is taken up again finds compiled shaders, or compiles anew. */
+function coldStartOf(model: string, entries: readonly JournalEntry[]): Pick<ModelRecord, 'coldStart'> {
+  for (const entry of entries) {
+    if (entry.kind === 'warmup' && entry.model === model && entry.coldStart)
+      return { coldStart: entry.coldStart };
+  }
+  return {};
+}
+
 function warmupOf(model: string, entries: readonly JournalEntry[]): ModelRecord['warmup'] {
   const warmups = entries.filter((entry) => entry.kind === 'warmup' && entry.model === model);
   let requests = 0;
@@ -151,7 +184,13 @@ function conservationOf(
     }
   }
   total += stretch;
-  const requests = attributed.reduce<number>((sum, cpuTime) => sum + (cpuTime ?? 0), 0);
+  // A request that ran several times in a row used all of that.
+  const windows = new Map(
+    entries.flatMap((entry) =>
+      entry.kind === 'request' && entry.window ? [[entry.row.id, entry.window.cpuTimeNs]] : [],
+    ),
+  );
+  const requests = rows.reduce((sum, { id, work }) => sum + (windows.get(id) ?? work?.cpuTime ?? 0), 0);
   return { cpuTime: { total, requests, idle: 0, unattributed: total - requests, unit: 'ns' } };
 }
 
@@ -167,6 +206,7 @@ function warningsOf(
     ...(resumes.length > 0 ? [resumedWarning(resumes.length)] : []),
     ...ledgerWarnings(rows),
     ...failureWarnings(rows),
+    ...unsettledWarnings(entries),
   ];
 }
 
@@ -176,6 +216,20 @@ function resumedWarning(times: number): Warning {
     message: `The run was interrupted and taken up again ${times === 1 ? 'once' : `${times} times`}.`,
     hint: 'Times count from its start, the interruptions left out. Repeat it in one go where drift matters.',
   };
+}
+
+function unsettledWarnings(entries: readonly JournalEntry[]): Warning[] {
+  return entries.flatMap((entry) =>
+    entry.kind === 'warmup' && entry.coldStart?.settled === false
+      ? [
+          {
+            code: 'warm-up-unsettled',
+            message: `${entry.model} was measured although ${entry.coldStart.passes} warm-up passes had not come to take equally long.`,
+            hint: 'Its first requests may still hold compiling or a clock that rises; run it again, on a quieter machine.',
+          },
+        ]
+      : [],
+  );
 }
 
 /** One warning per way of failing. */

@@ -1,6 +1,8 @@
 import { z } from 'zod';
+import { questionSchema } from '../core/question.js';
 import {
   ceilingsSchema,
+  coldStartSchema,
   failedRequestSchema,
   modelRecordSchema,
   okRequestSchema,
@@ -8,7 +10,10 @@ import {
   warningSchema,
 } from '../core/result.js';
 import { metricSchema } from '../core/work.js';
+import { devices } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
+import { requestPipelineSchema } from '../stages/pipeline.js';
+import { samplingEntries } from './journal-samples.js';
 
 /** What a run was asked to do; what resuming it must repeat. */
 const settingsSchema = z.strictObject({
@@ -16,7 +21,22 @@ const settingsSchema = z.strictObject({
     z.strictObject({ suite: z.string() }),
     z.strictObject({ trace: z.string(), limit: z.int().positive().nullable() }),
   ]),
-  models: z.array(z.strictObject({ id: z.string(), spec: z.string(), dtype: z.enum(dtypes).nullable() })),
+  models: z.array(
+    z.strictObject({
+      id: z.string(),
+      spec: z.string(),
+      dtype: z.enum(dtypes).nullable(),
+      /** Of the graph, where the device decided on it. */
+      style: z.string().optional(),
+      /** A decoder that answers, where absent. */
+      kind: z.enum(['decoder', 'classification', 'embedding']).optional(),
+      roles: z.array(z.string()).optional(),
+    }),
+  ),
+  /** In place of the pipelines that the workload names, by name or path. */
+  pipeline: z.string().nullable().optional(),
+  /** What was asked for, or `auto` decided on. */
+  device: z.enum(devices),
   backend: z.enum(['auto', 'native', 'node']),
   threads: z.int().positive(),
   concurrency: z.int().positive(),
@@ -24,6 +44,14 @@ const settingsSchema = z.strictObject({
   seed: z.int(),
   warmup: z.int().nonnegative(),
   deadlineMs: z.number().positive().nullable(),
+  sampling: z.strictObject({
+    /** `auto`, `none`, `recorded:FILE`, or `custom` for sensors that were given by name. */
+    sensors: z.string(),
+    /** Whether requests are repeated until a window is long enough for their energy. */
+    energy: z.boolean(),
+    /** Whether the sharing among concurrent requests is held against the same requests alone. */
+    validate: z.boolean(),
+  }),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
@@ -44,6 +72,8 @@ const requestSpecSchema = z.strictObject({
       seed: z.int(),
     }),
   ]),
+  neighbours: z.enum(['same', 'different']).optional(),
+  pipeline: requestPipelineSchema.optional(),
 });
 
 const plannedCellSchema = resultSchema.shape.cells.element.extend({
@@ -69,6 +99,7 @@ const headerSchema = z.strictObject({
   models: z.array(modelRecordSchema.omit({ warmup: true })),
   metrics: z.record(z.string(), metricSchema),
   cells: z.array(plannedCellSchema),
+  questions: z.array(questionSchema).optional(),
   warnings: z.array(warningSchema),
 });
 export type JournalHeader = z.infer<typeof headerSchema>;
@@ -95,6 +126,8 @@ export const entrySchema = z.discriminatedUnion('kind', [
     model: z.string(),
     requests: z.int().nonnegative(),
     durationNs: z.number().nonnegative(),
+    /** On a GPU. */
+    coldStart: coldStartSchema.optional(),
   }),
   /** A worker was given the request. */
   z.strictObject({ kind: z.literal('started'), id: z.int() }),
@@ -103,7 +136,18 @@ export const entrySchema = z.discriminatedUnion('kind', [
     row: rowSchema,
     /** CPU time of the process since this stretch of measuring began. */
     processCpuNs: z.number(),
+    /** When its worker was free again. */
+    endedNs: z.number().optional(),
+    /** Where it ran several times in a row: how often, until when, with how much CPU time in all. */
+    window: z
+      .strictObject({
+        runs: z.int().min(2),
+        endedNs: z.number(),
+        cpuTimeNs: z.number().nullable(),
+      })
+      .optional(),
   }),
+  ...samplingEntries,
   /** The machine, looked at once more after the requests. */
   z.strictObject({ kind: z.literal('ceilings'), ceilings: ceilingsSchema }),
   /** Measuring ended in good order; what was started and has no row was stopped, and did not crash. */

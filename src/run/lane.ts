@@ -88,7 +88,8 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
 
   const run: Lane['run'] = async (modelId, request, { deadlineMs, patienceMs }) => {
     if (handles === null) await load();
-    const handle = handles?.get(modelId) ?? null;
+    const models = [modelId, ...Object.values(request.pipeline?.models ?? {})];
+    const terminable = models.flatMap((id) => handles?.get(id) ?? []);
     Atomics.store(control, controlFields.stopRequested, 0);
     const worker = new AbortController();
     const submittedNs = clock.now();
@@ -97,7 +98,8 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
       deadlineMs,
       patienceMs,
       graceMs,
-      terminate: () => handle !== null && requestTermination(handle),
+      // Whichever of them runs; what the others are told is forgotten when they begin.
+      terminate: () => terminable.forEach(requestTermination),
       kill: () => worker.abort(),
     });
     const watch = running;
@@ -105,7 +107,8 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
       const deadlineNs = deadlineMs === null ? null : submittedNs + deadlineMs * 1e6;
       const task: RunTask = { modelId, request, submittedNs, deadlineNs };
       const reply: RunReply = await pool.run(task, { signal: worker.signal });
-      return { submittedNs, reply: watch.hung ? hungFailure(patienceMs) : reply };
+      if (watch.hung) return { submittedNs, reply: hungFailure(patienceMs) };
+      return { submittedNs: reply.readyNs ?? submittedNs, reply };
     } catch (thrown) {
       if (watch.hung) return { submittedNs, reply: hungFailure(patienceMs) };
       return { submittedNs, reply: handles === null ? crashFailure(thrown) : thrownFailure(thrown) };

@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Result, Warning } from '../core/result.js';
-import { findCounters } from '../sensors/energy.js';
 import type { Inventory } from '../sensors/inventory.js';
 import type { Settings } from './journal-entry.js';
+import type { SampledSensor } from './journal-samples.js';
 import type { LoadedWorker, SensorState } from './protocol.js';
 
 /** Packages whose version decides what is measured. */
@@ -14,6 +14,7 @@ const packages = ['onnxruntime-node', 'koffi', 'piscina', '@huggingface/transfor
 export function environmentOf(
   inventory: Inventory,
   { models, peakMemory }: LoadedWorker,
+  sampled: readonly SampledSensor[],
 ): Result['environment'] {
   return {
     node: process.version,
@@ -22,7 +23,11 @@ export function environmentOf(
     sensors: [
       sensorRecord('cpu-time', models[0]!.cpuTime),
       sensorRecord('peak-memory', peakMemory),
-      ...findCounters(),
+      // Numbers of channels are the journal's own.
+      ...sampled.map(({ channels, ...sensor }) => ({
+        ...sensor,
+        channels: channels.map(({ id: _, ...channel }) => channel),
+      })),
     ],
     virtualization: inventory.virtualization,
     usableCores: inventory.usableCores,
@@ -36,9 +41,10 @@ function sensorRecord(name: string, state: SensorState): Result['environment']['
 
 /** Requests that want more cores than there are would measure each other. */
 export function oversubscribed(
-  { concurrency, threads }: Pick<Settings, 'concurrency' | 'threads'>,
+  { concurrency, device, threads }: Pick<Settings, 'concurrency' | 'device' | 'threads'>,
   usableCores: number,
 ): Warning[] {
+  if (device !== 'cpu') return takingTurns(device, concurrency);
   const wanted = concurrency * threads;
   if (wanted <= usableCores) return [];
   return [
@@ -46,6 +52,19 @@ export function oversubscribed(
       code: 'oversubscribed',
       message: `${concurrency} requests at a time with ${threads} threads each want ${wanted} cores, and there are ${usableCores}.`,
       hint: 'They wait for each other, which lengthens every time. Lower --concurrency or --threads.',
+    },
+  ];
+}
+
+/** Several requests on one GPU: each step of one waits for the others'. */
+function takingTurns(device: Settings['device'], concurrency: number): Warning[] {
+  if (concurrency === 1) return [];
+  const how = device === 'webgpu' ? 'take turns at the GPU, step by step' : 'share the GPU';
+  return [
+    {
+      code: 'device-shared',
+      message: `${concurrency} requests at a time ${how}.`,
+      hint: 'Their times hold each other’s waiting, and memory and CPU time cannot be told apart. Measure with --concurrency 1, and batches for throughput.',
     },
   ];
 }

@@ -6,12 +6,15 @@ import type { Journal } from './journal.js';
 import type { JournalEntry, JournalRow } from './journal-entry.js';
 import type { Lane, LaneOutcome, Limits } from './lane.js';
 import type { WorkerPool } from './pool.js';
+import { runRepeatedly, type WindowRule } from './repeated-run.js';
 
 export interface Measuring {
   requests: readonly ScheduledRequest[];
   pool: WorkerPool;
   journal: Journal;
   limitsOf(cell: PlannedCell): Limits;
+  /** How often each request is repeated, so that counters move enough; null where once is enough. */
+  rule: WindowRule | null;
   cpuClock: CpuClock;
   /** On the run's clock. */
   now(): Nanoseconds;
@@ -43,12 +46,16 @@ export async function measure(measuring: Measuring): Promise<void> {
       const request = requests[next++]!;
       journal.append({ kind: 'started', id: request.id });
       const { cell } = request;
-      const outcome = await lane.run(cell.model, cell.request, measuring.limitsOf(cell));
-      if (stopped && outcome.reply.status === 'failed') return;
+      const { model, request: spec } = cell;
+      const limits = measuring.limitsOf(cell);
+      const { first, window } = await runRepeatedly(lane, model, spec, limits, measuring.rule, () => stopped);
+      if (stopped && first.reply.status === 'failed') return;
       journal.append({
         kind: 'request',
-        row: rowOf(request, lane.index, outcome, measuresMemory),
+        row: rowOf(request, lane.index, first, measuresMemory),
         processCpuNs: processCpuNs(),
+        endedNs: now(),
+        ...(window && { window }),
       });
       measuring.onFinished(request);
     }

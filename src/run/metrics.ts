@@ -9,18 +9,19 @@ export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkM
   const cpuTimes = models.map(({ cpuTime }) => cpuTime);
   // Models open alike; where one cannot be measured, its rows are null and the metric says why.
   const cpuTime = cpuTimes.find((state) => !('method' in state)) ?? cpuTimes[0]!;
-  const unsampled = (unit: string, what: string): Metric => ({
+  // Where something is sampled, folding the journal replaces these.
+  const unsampled = (unit: string): Metric => ({
     unit,
     direction: 'lower',
     provenance: 'unavailable',
     method: 'none',
-    reason: 'unsupported',
-    hint: `This version of tokenwork does not sample ${what}.`,
+    reason: 'not-applicable',
+    hint: 'No sensor was sampled in this run.',
   });
   return {
     cpuTime: measured('ns', cpuTime),
-    gpuTime: unsampled('ns', 'GPU counters'),
-    energy: unsampled('J', 'energy counters'),
+    gpuTime: unsampled('ns'),
+    energy: unsampled('J'),
     peakMemory: measured('B', peakMemory),
     kvBytes: derived('B', 'cached positions × bytes per position, from the shape and dtype of the cache'),
     kvByteSeconds: derived(

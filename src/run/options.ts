@@ -1,9 +1,19 @@
 import type { Result } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Dtype } from '../models/dtype.js';
+import type { Suite } from '../workload/suite.js';
+import type { AskedDevice } from './device.js';
 import type { Settings } from './journal-entry.js';
+import type { SensorChoice } from './sensor-choice.js';
 
-export type BenchPhase = 'models' | 'machine' | 'loading' | 'warm-up' | 'measuring' | 'writing';
+export type BenchPhase =
+  | 'models'
+  | 'machine'
+  | 'loading'
+  | 'warm-up'
+  | 'measuring'
+  | 'validating'
+  | 'writing';
 
 export interface BenchProgress {
   phase: BenchPhase;
@@ -20,11 +30,17 @@ export interface BenchProgress {
 
 /** What to measure. What is left out is decided by the suite, or by the run that is resumed. */
 export interface BenchOptions {
-  /** A suite by name or path (default `quick`); or, in its place, a trace. */
-  suite?: string | undefined;
+  /** A suite by name or path (default `quick`), or itself; or, in its place, a trace. */
+  suite?: string | Suite | undefined;
   trace?: { path: string; limit?: number | undefined } | undefined;
+  /** By name or path, in place of the pipelines that the workload names; reference requests stay plain chat. */
+  pipeline?: string | undefined;
   models?: readonly string[] | undefined;
   dtype?: Dtype | undefined;
+  /** `auto` (the default): a GPU that works, else the CPU. */
+  device?: AskedDevice | undefined;
+  /** Measures models whose logits on the GPU are not the CPU's, with a warning. */
+  allowParityMismatch?: boolean | undefined;
   backend?: Settings['backend'] | undefined;
   /** Intra-op threads of each request. */
   threads?: number | undefined;
@@ -35,6 +51,16 @@ export interface BenchOptions {
   /** Requests per worker and model that are run and discarded first. */
   warmup?: number | undefined;
   deadlineMs?: number | undefined;
+  /** Whether the machine's ceilings are measured before and after; they are by default. */
+  ceilings?: boolean | undefined;
+  /** What is sampled beside the requests; `auto` by default. */
+  sensors?: SensorChoice | undefined;
+  /** How long counters are watched before the first request, to see how often they tick; 1 s by default. */
+  calibrateForNs?: Nanoseconds | undefined;
+  /** Repeats each request until a window is long enough for its energy to be told. */
+  energy?: boolean | undefined;
+  /** Holds the sharing of counters among concurrent requests against the same requests alone. */
+  validateAttribution?: boolean | undefined;
   /** Where the result goes; by default into the working directory, named after suite and time. */
   out?: string | undefined;
   /** The journal, or the incomplete result, of a run to go on with. */

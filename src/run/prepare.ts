@@ -1,21 +1,23 @@
 import { TokenworkError } from '../core/errors.js';
+import type { Question } from '../core/question.js';
 import type { Warning } from '../core/result.js';
-import type { ModelFolder } from '../models/folder.js';
-import { resolveModel } from '../models/resolve.js';
+import { styles } from '../models/build/style.js';
 import { expandSuite } from '../workload/expand.js';
 import { expandTrace } from '../workload/expand-trace.js';
-import { modelIds, wantedModels } from '../workload/models.js';
-import type { PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
+import { wantedModels } from '../workload/models.js';
+import { loadPipeline, type Pipeline } from '../workload/pipeline.js';
+import { identityOf } from '../workload/pipeline-models.js';
+import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
 import { loadSuite, type Suite } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
+import { type ChosenDevice, chooseDevice } from './device.js';
+import type { ModelOnDevice } from './device-gate.js';
+import { fittingModels } from './device-memory.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
-
-/** A model of a run, under the name that its cells call it by. */
-export interface RunModel {
-  id: string;
-  folder: ModelFolder;
-}
+import { tell } from './progress.js';
+import { chatRole, type RunModel, resolveModels, withHelpers } from './run-models.js';
+import { type ChosenSensors, chosenSensors, namedChoice, type SensorChoice } from './sensor-choice.js';
 
 /** What is to be run, before anything has been opened. */
 export interface PreparedRun {
@@ -23,6 +25,11 @@ export interface PreparedRun {
   suite: string;
   models: RunModel[];
   cells: PlannedCell[];
+  questions: Question[];
+  sensors: ChosenSensors;
+  chosen: ChosenDevice;
+  /** By model; empty on the CPU, and before `fitToDevice`. */
+  onDevice: ReadonlyMap<string, ModelOnDevice>;
   warnings: Warning[];
 }
 
@@ -34,91 +41,145 @@ const defaultWarmup = 2;
  * trace and resolving a model throw, or TokenworkError `no-model`.
  */
 export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
+  const { sensors = 'auto', energy = false, validateAttribution: validate = false } = options;
+  refuseUnsampled(options);
+  const chosenSet = chosenSensors(sensors);
   const workload = await readWorkload(options);
-  const wanted = wantedModels(workload.suite, options);
-  if (wanted.length === 0) {
+  const asked = wantedModels(workload.suite, options);
+  if (asked.length === 0) {
     throw new TokenworkError('no-model', 'A trace says nothing about models.', 'Name one with --model.');
   }
-  const folders = await resolveModels(wanted, options);
-  const ids = modelIds(folders);
-  const resolved = wanted.map(({ spec, dtype }, index) => ({
-    id: ids[index]!,
-    spec,
-    dtype: dtype ?? null,
-    folder: folders[index]!,
-  }));
+  tell(options.onProgress, 'machine', 'looking for a device');
+  const chosen = await chooseDevice(options.device ?? 'auto', options.backend ?? 'auto');
+  const { models: wanted, warnings: unfitting } = await fittingModels(asked, chosen);
+  if (wanted.length === 0) {
+    const { message, hint } = unfitting[0]!;
+    throw new TokenworkError('device-out-of-memory', message, hint);
+  }
+  const models = await resolveModels(withHelpers(wanted, workload.pipelines), options);
+  const byIdentity = new Map(models.map((model) => [identityOf(model), model.id]));
   const plan = workload.expand(
-    resolved.map(({ id, spec, folder }) => ({ id, spec, contextLength: folder.contextLength })),
+    models
+      .filter(({ roles }) => roles.includes(chatRole))
+      .map(({ id, spec, folder }) => ({ id, spec, contextLength: folder.contextLength })),
+    (model) => byIdentity.get(identityOf(model))!,
   );
-  const used = resolved.filter(({ id }) => plan.cells.some((cell) => cell.model === id));
+  const needed = new Set(plan.cells.flatMap(modelsOfCell));
+  const used = models.filter(({ id }) => needed.has(id));
   return {
     settings: {
       workload: workload.asked,
-      models: used.map(({ id, spec, dtype }) => ({ id, spec, dtype })),
+      models: used.map(({ id, spec, dtype, kind, roles }) => ({
+        id,
+        spec,
+        dtype: dtype ?? null,
+        kind,
+        roles,
+      })),
+      pipeline: options.pipeline ?? null,
+      device: chosen.device,
       backend: options.backend ?? 'auto',
       threads: options.threads ?? 1,
-      concurrency: options.concurrency ?? plan.concurrency,
+      // Sharing takes two.
+      concurrency: options.concurrency ?? Math.max(plan.concurrency, validate ? 2 : 1),
       repetitions: options.repetitions ?? plan.repetitions,
       seed: plan.seed,
       warmup: options.warmup ?? defaultWarmup,
       deadlineMs: options.deadlineMs ?? null,
+      sampling: { sensors: namedChoice(sensors), energy, validate },
     },
     suite: plan.suite,
-    models: used.map(({ id, folder }) => ({ id, folder })),
+    models: used,
     cells: plan.cells,
-    warnings: [...plan.warnings, ...used.flatMap(({ folder }) => folder.notices)],
+    questions: plan.questions,
+    sensors: chosenSet,
+    chosen,
+    onDevice: new Map(),
+    warnings: [...plan.warnings, ...unfitting, ...used.flatMap(({ folder }) => folder.notices)],
   };
+}
+
+/** Ids of the models that requests of a cell run: its own, and those its pipeline has roles for. */
+export function modelsOfCell({ model, request }: PlannedCell): string[] {
+  return [model, ...Object.values(request.pipeline?.models ?? {})];
+}
+
+function refuseUnsampled({ sensors, energy, validateAttribution, concurrency }: BenchOptions): void {
+  const asked = energy ? '--energy' : validateAttribution ? '--validate-attribution' : null;
+  if (asked !== null && sensors === 'none') {
+    throw new TokenworkError(
+      'bad-option',
+      `${asked} needs sensors, and --sensors none leaves out all of them.`,
+      'Leave out one of the two.',
+    );
+  }
+  if (validateAttribution && concurrency === 1) {
+    throw new TokenworkError(
+      'bad-option',
+      '--validate-attribution holds concurrent requests against the same alone, and --concurrency 1 has none.',
+      'Use --concurrency 2 or more.',
+    );
+  }
 }
 
 interface Workload {
   asked: Settings['workload'];
   suite: Suite | null;
-  expand(models: readonly PlannedModel[]): WorkloadPlan;
+  /** All that its requests may go through. */
+  pipelines: Pipeline[];
+  expand(models: readonly PlannedModel[], modelIdOf: ModelIdOf): WorkloadPlan;
 }
 
 async function readWorkload({
-  suite: name = defaultSuite,
+  suite: named = defaultSuite,
   trace: file,
+  pipeline: pipelineName,
   seed,
 }: BenchOptions): Promise<Workload> {
-  const seeded = seed === undefined ? {} : { seed };
+  const pipeline = pipelineName === undefined ? undefined : await loadPipeline(pipelineName);
+  const instead = pipeline === undefined ? [] : [pipeline];
   if (file === undefined) {
-    const suite = await loadSuite(name);
-    return { asked: { suite: name }, suite, expand: (models) => expandSuite(suite, models, seeded) };
+    const suite = typeof named === 'string' ? await loadSuite(named) : named;
+    return {
+      asked: { suite: typeof named === 'string' ? named : suite.name },
+      suite,
+      pipelines: [...instead, ...(pipeline ? [] : suite.pipelines.values())],
+      expand: (models, modelIdOf) => expandSuite(suite, models, { seed, pipeline, modelIdOf }),
+    };
   }
   const { path, limit } = file;
   const trace = await readTrace(path, limit === undefined ? {} : { limit });
   return {
     asked: { trace: path, limit: limit ?? null },
     suite: null,
-    expand: (models) => expandTrace(trace, models, seeded),
+    pipelines: instead,
+    expand: (models, modelIdOf) => expandTrace(trace, models, { seed, pipeline, modelIdOf }),
   };
 }
 
 /** The run of a journal, its models made ready again; the workload is the journal's own. */
 export async function prepareResumed(header: JournalHeader, options: BenchOptions): Promise<PreparedRun> {
-  const { settings, suite, cells, warnings } = header;
-  const wanted = settings.models.map(({ spec, dtype }) => ({ spec, dtype: dtype ?? undefined }));
-  const folders = await resolveModels(wanted, options);
-  const models = settings.models.map(({ id }, index) => ({ id, folder: folders[index]! }));
-  return { settings, suite, models, cells, warnings };
-}
-
-async function resolveModels(
-  wanted: readonly { spec: string; dtype: BenchOptions['dtype'] }[],
-  { cacheDirectory, signal, onProgress }: BenchOptions,
-): Promise<ModelFolder[]> {
-  const folders: ModelFolder[] = [];
-  for (const { spec, dtype } of wanted) {
-    folders.push(
-      await resolveModel(spec, {
-        dtype,
-        cacheDirectory,
-        signal,
-        onProgress: ({ fraction, message }) =>
-          onProgress?.({ phase: 'models', message, fraction, done: 0, total: 0, etaNs: null }),
-      }),
-    );
-  }
-  return folders;
+  const { settings, suite, cells, questions = [], warnings } = header;
+  const chosen = await chooseDevice(settings.device, settings.backend);
+  const wanted = settings.models.map(({ spec, dtype, style, kind = 'decoder', roles = [chatRole] }) => ({
+    spec,
+    dtype: dtype ?? undefined,
+    style: styles.find((name) => name === style),
+    kind,
+    roles,
+  }));
+  const resolved = await resolveModels(wanted, options);
+  const models = settings.models.map(({ id }, index) => ({ ...resolved[index]!, id }));
+  const sensors = chosenSensors(options.sensors ?? (settings.sampling.sensors as SensorChoice));
+  return {
+    settings,
+    suite,
+    models,
+    cells,
+    questions,
+    sensors,
+    chosen,
+    onDevice: new Map(),
+    warnings,
+  };
 }

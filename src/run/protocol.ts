@@ -2,30 +2,45 @@ import type { CostModel } from '../core/cost.js';
 import type { ExitCode } from '../core/errors.js';
 import type { EngineRecord } from '../core/result.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
+import type { Device } from '../engines/engine.js';
 import type { DecoderGraph } from '../models/decoder-graph.js';
+import type { EncoderGraph } from '../models/encoder-graph.js';
 import type { Absence } from '../sensors/absence.js';
 import type { FinishedRequest, UnfinishedRequest } from '../stages/run-request.js';
 import type { RequestSpec } from '../workload/plan.js';
 
 /** What passes between the coordinating thread and a worker; all of it survives structured cloning. */
 
-/** A model as a worker opens it. */
-export interface WorkerModel {
+interface AnyWorkerModel {
   id: string;
   directory: string;
   onnxPath: string;
-  decoder: DecoderGraph;
   contextLength: number;
   cost: CostModel;
-  costOfAllLogits: CostModel;
-  eosTokenIds: number[];
   backend: 'native' | 'node';
+  device: Device;
   threads: number;
   /** The coordinator's session, to be shared; null where the worker opens one of its own. */
   sharedHandle: bigint | null;
-  /** Whether a prompt of the plan is text. */
+}
+
+export interface WorkerDecoder extends AnyWorkerModel {
+  kind: 'decoder';
+  decoder: DecoderGraph;
+  costOfAllLogits: CostModel;
+  eosTokenIds: number[];
+  /** Whether a prompt of the plan is text, or a stage reads it as text. */
   needsTokenizer: boolean;
 }
+
+export interface WorkerEncoder extends AnyWorkerModel {
+  kind: 'classification' | 'embedding';
+  encoder: EncoderGraph;
+  vocabulary: number;
+}
+
+/** A model as a worker opens it. */
+export type WorkerModel = WorkerDecoder | WorkerEncoder;
 
 export interface LoadTask {
   models: readonly WorkerModel[];
@@ -73,6 +88,13 @@ export interface RunTask {
   deadlineNs: Nanoseconds | null;
 }
 
-export type RunReply =
+export type RunReply = (
   | (Omit<FinishedRequest, 'completions'> & { peakMemory: Bytes | null })
-  | UnfinishedRequest;
+  | UnfinishedRequest
+) & {
+  /**
+   * When the request counts as submitted, where the worker first had to make what it was to find there;
+   * null where it counts from being sent.
+   */
+  readyNs: Nanoseconds | null;
+};

@@ -6,7 +6,7 @@ import { header } from './testing/journal-sample.js';
 const tool = { version: '0.1.0', commit: null };
 const given = (options: Partial<BenchOptions>) => () =>
   refuseOtherOptions(header, { command: '', tool, ...options });
-const engine = { backend: 'native', version: '1.30.0' };
+const engine = { backend: 'native', device: 'cpu', version: '1.30.0' };
 
 describe('resuming', () => {
   it('takes what is not said from the run that is resumed', () => {
@@ -22,6 +22,7 @@ describe('resuming', () => {
     [{ repetitions: 5, seed: 2 }, 'repetitions was 3 and is 5; seed was 1 and is 2'],
     [{ threads: 2 }, 'threads was 1 and is 2'],
     [{ deadlineMs: 100 }, 'deadlineMs was null and is 100'],
+    [{ device: 'webgpu' as const }, 'device was cpu and is webgpu'],
   ])('refuses %j', (options, message) => {
     expect(given(options)).toThrow(
       expect.objectContaining({ code: 'resume-differs', message: expect.stringContaining(message) }),

@@ -4,6 +4,7 @@ import type { Warning } from '../core/result.js';
 import type { ModelFolder } from '../models/folder.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
+import { namedChoice } from './sensor-choice.js';
 
 interface Difference {
   what: string;
@@ -18,19 +19,35 @@ interface Difference {
 export function refuseOtherOptions({ settings }: JournalHeader, options: BenchOptions): void {
   const { workload, models } = settings;
   const asked: Difference[] = [
-    { what: 'suite', before: 'suite' in workload ? workload.suite : null, now: options.suite },
+    {
+      what: 'suite',
+      before: 'suite' in workload ? workload.suite : null,
+      now: typeof options.suite === 'object' ? options.suite.name : options.suite,
+    },
     {
       what: 'trace',
       before: 'trace' in workload ? resolve(workload.trace) : null,
       now: options.trace && resolve(options.trace.path),
     },
+    { what: 'pipeline', before: settings.pipeline ?? null, now: options.pipeline },
     { what: 'limit', before: 'trace' in workload ? workload.limit : null, now: options.trace?.limit },
     {
       what: 'model',
-      before: models.map(({ spec }) => spec).join(', '),
+      before: models
+        .filter(({ roles }) => roles?.includes('chat') ?? true)
+        .map(({ spec }) => spec)
+        .join(', '),
       now: options.models?.length ? options.models.join(', ') : undefined,
     },
   ];
+  if (options.device !== undefined && options.device !== 'auto')
+    asked.push({ what: 'device', before: settings.device, now: options.device });
+  const { sampling } = settings;
+  asked.push(
+    { what: 'sensors', before: sampling.sensors, now: options.sensors && namedChoice(options.sensors) },
+    { what: 'energy', before: sampling.energy, now: options.energy },
+    { what: 'validate-attribution', before: sampling.validate, now: options.validateAttribution },
+  );
   const simple = [
     'backend',
     'threads',
@@ -44,7 +61,8 @@ export function refuseOtherOptions({ settings }: JournalHeader, options: BenchOp
     asked.push({ what, before: settings[what], now: options[what] });
   }
   if (options.dtype !== undefined) {
-    const other = models.find(({ dtype }) => dtype !== null && dtype !== options.dtype);
+    const chat = models.filter(({ roles }) => roles?.includes('chat') ?? true);
+    const other = chat.find(({ dtype }) => dtype !== null && dtype !== options.dtype);
     if (other) asked.push({ what: 'dtype', before: other.dtype, now: options.dtype });
   }
   refuse(asked.filter(({ before, now }) => now !== undefined && now !== before));
@@ -66,12 +84,12 @@ export function refuseOtherModels(
 /** Refuses another engine than measured the first part. Throws TokenworkError `resume-differs`. */
 export function refuseOtherEngines(
   header: JournalHeader,
-  engines: readonly { id: string; engine: { backend: string; version: string } }[],
+  engines: readonly { id: string; engine: { backend: string; device: string; version: string } }[],
 ): void {
   refuse(
     header.models.flatMap(({ id, engine }) => {
       const now = engines.find((model) => model.id === id)?.engine;
-      return (['backend', 'version'] as const).flatMap((field) =>
+      return (['backend', 'device', 'version'] as const).flatMap((field) =>
         now?.[field] === engine[field]
           ? []
           : [{ what: `engine ${field} of ${id}`, before: engine[field], now: now?.[field] }],

@@ -4,6 +4,8 @@ import type { Ceilings, Warning } from '../core/result.js';
 import { openCpuClock } from '../sensors/cpu-time.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { type ScheduledRequest, schedule } from '../workload/schedule.js';
+import { warmUpDevice } from './device-warmup.js';
+import { energyUnavailable, windowOf } from './energy-window.js';
 import { expectedTime, patienceMs, ratesOf } from './expected-time.js';
 import type { Journal } from './journal.js';
 import type { JournalEntry, JournalModel } from './journal-entry.js';
@@ -14,7 +16,9 @@ import { openPool, type WorkerPool } from './pool.js';
 import type { PreparedRun } from './prepare.js';
 import { measuringProgress, tell } from './progress.js';
 import type { LoadedWorker } from './protocol.js';
-import { openSessions } from './sessions.js';
+import { type SamplingSession, startSampling } from './sampling-session.js';
+import { openSessions, type Sessions } from './sessions.js';
+import { measureAlone } from './validate-attribution.js';
 
 /** Measuring in one process: a whole run, or the part of one that is left. */
 export interface Stretch {
@@ -28,7 +32,14 @@ export interface Stretch {
   crashes: ReadonlyMap<number, number>;
   options: BenchOptions;
   /** Called when the workers are ready, and nothing has been measured. */
-  onReady(ready: { loaded: LoadedWorker; records: JournalModel[]; warnings: Warning[] }): void;
+  onReady(ready: Ready): void;
+}
+
+interface Ready {
+  loaded: LoadedWorker;
+  records: JournalModel[];
+  sensors: SamplingSession['sensors'];
+  warnings: Warning[];
 }
 
 /** A request that killed the process twice would kill it for ever. */
@@ -50,9 +61,15 @@ export async function runStretch(stretch: Stretch): Promise<void> {
   if (requests.length === 0) return;
 
   tell(onProgress, 'loading', `opening ${models.map(({ id }) => id).join(', ')}`);
-  const sessions = await openSessions(models, cells, settings);
+  const { now } = monotonicClock(stretch.originNs);
+  const { calibrateForNs } = options;
+  const chosen = prepared.sensors;
+  // Beside the loading of the models, as both take a second.
+  const starting = startSampling({ chosen, originNs: stretch.originNs, now, calibrateForNs });
+  let sessions: Sessions | null = null;
   let pool: WorkerPool | null = null;
   try {
+    sessions = await openSessions(models, cells, settings);
     refuseStopped(options);
     const { workerModels, warnings } = sessions;
     pool = await openPool({
@@ -61,11 +78,21 @@ export async function runStretch(stretch: Stretch): Promise<void> {
       originNs: stretch.originNs,
     });
     refuseStopped(options);
-    stretch.onReady({ loaded: pool.loaded, records: sessions.records(pool.loaded), warnings });
-    await measureWith(pool, requests, stretch);
+    const sampling = await starting;
+    const { sensors } = sampling;
+    stretch.onReady({
+      loaded: pool.loaded,
+      records: sessions.records(pool.loaded),
+      sensors,
+      warnings: [...warnings, ...sampling.warnings, ...energyUnavailable(settings, sensors)],
+    });
+    sampling.begin(journal);
+    await measureWith(pool, requests, stretch, sampling);
+    await sampling.end();
   } finally {
+    await (await starting).abandon();
     await pool?.close();
-    sessions.close();
+    sessions?.close();
   }
 }
 
@@ -73,6 +100,7 @@ async function measureWith(
   pool: WorkerPool,
   requests: readonly ScheduledRequest[],
   { prepared, journal, originNs, ceilings, options }: Stretch,
+  sampling: SamplingSession,
 ): Promise<void> {
   const { settings, models, cells } = prepared;
   const { onProgress, signal } = options;
@@ -87,15 +115,27 @@ async function measureWith(
     patienceMs: patienceMs(expected.get(cell)!.prefillNs),
   });
 
+  await sampling.rest('idle-before', signal);
   for (const { id } of models) {
+    const own = cells.filter(({ model }) => model === id);
+    // A model that pipelines alone ask for is warmed up with them.
+    if (own.length === 0) continue;
     tell(onProgress, 'warm-up', `warming up ${id}`);
-    const cell = medianCell(
-      cells.filter(({ model }) => model === id),
-      (of) => expected.get(of)!.requestNs,
-    );
     const startedNs = now();
-    const count = await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
-    journal.append({ kind: 'warmup', model: id, requests: count, durationNs: now() - startedNs });
+    const cold =
+      settings.device === 'cpu' ? null : await warmUpDevice({ pool, cells: own, limitsOf, now, signal });
+    let count = cold?.requests ?? 0;
+    for (const alike of cellsByPipeline(own)) {
+      const cell = medianCell(alike, (of) => expected.get(of)!.requestNs);
+      count += await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
+    }
+    journal.append({
+      kind: 'warmup',
+      model: id,
+      requests: count,
+      durationNs: now() - startedNs,
+      ...(cold && { coldStart: cold.coldStart }),
+    });
   }
   const onFinished = measuringProgress(
     requests,
@@ -103,7 +143,26 @@ async function measureWith(
     now,
     onProgress,
   );
-  await measure({ requests, pool, journal, limitsOf, cpuClock: openCpuClock(), now, signal, onFinished });
+  const windowNs = windowOf(settings, sampling.sensors);
+  const rule = windowNs === null ? null : { windowNs, hasMoved: sampling.hasMoved };
+  const cpuClock = openCpuClock();
+  sampling.measuring();
+  await measure({ requests, pool, journal, limitsOf, rule, cpuClock, now, signal, onFinished });
+  if (settings.sampling.validate) {
+    tell(onProgress, 'validating', 'running the same requests alone');
+    await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, rule, signal });
+  }
+  await sampling.rest('idle-after', signal);
+}
+
+/** The cells of each pipeline, so that every model that takes part in any is warmed up. */
+function cellsByPipeline(cells: readonly PlannedCell[]): Iterable<PlannedCell[]> {
+  const groups = new Map<string | undefined, PlannedCell[]>();
+  for (const cell of cells) {
+    const name = cell.request.pipeline?.name;
+    groups.set(name, [...(groups.get(name) ?? []), cell]);
+  }
+  return groups.values();
 }
 
 /** The cell in the middle by what it takes: warm-up is neither too little nor too long. */

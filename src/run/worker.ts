@@ -5,18 +5,24 @@
 import { type Clock, monotonicClock } from '../core/clock.js';
 import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
 import type { Bytes } from '../core/units.js';
-import type { Decoder } from '../engines/engine.js';
+import type { Decoder, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
+import { openEncoder } from '../engines/onnx/open-encoder.js';
 import { loadTokenizer } from '../models/tokenizer.js';
 import type { Absence } from '../sensors/absence.js';
 import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../sensors/cpu-time.js';
+import { openDevicePeakMemory } from '../sensors/device-peak-memory.js';
 import { openPeakMemory, type PeakMemory } from '../sensors/memory.js';
+import { loadTerms, shippedTerms } from '../stages/lexical-filter.js';
 import type { RequestControl } from '../stages/meter.js';
+import { plainChat, readsText } from '../stages/pipeline.js';
 import type { LoadedModel } from '../stages/request.js';
-import { runRequest } from '../stages/run-request.js';
+import { type LoadedEncoder, Resources } from '../stages/resources.js';
+import { prepareRequest, runRequest } from '../stages/run-request.js';
 import { syntheticTokenIds } from '../stages/synthetic-tokens.js';
-import type { Prompt } from '../stages/tokenization.js';
-import type { PromptSpec } from '../workload/plan.js';
+import { type Prompt, tokenizerOf } from '../stages/tokenization.js';
+import { deriveSeed } from '../stats/random.js';
+import type { RequestSpec } from '../workload/plan.js';
 import {
   controlFields,
   type LoadedWorker,
@@ -26,17 +32,16 @@ import {
   type RunTask,
   type SensorState,
   type ThreadError,
-  type WorkerModel,
+  type WorkerDecoder,
+  type WorkerEncoder,
 } from './protocol.js';
-
-interface ReadyModel extends LoadedModel {
-  cpuTime: RequestCpuTime | Absence;
-}
 
 interface WorkerState {
   clock: Clock;
   control: RequestControl;
-  models: Map<string, ReadyModel>;
+  engines: readonly (Decoder | Encoder)[];
+  resources: Resources;
+  cpuTime: RequestCpuTime | Absence;
   peakMemory: PeakMemory | Absence;
 }
 
@@ -44,75 +49,116 @@ let state: WorkerState | null = null;
 
 /** Opens the models. Answers with the error where one does not open. */
 export async function load(task: LoadTask): Promise<LoadReply> {
-  const opened: Decoder[] = [];
+  const engines: (Decoder | Encoder)[] = [];
   try {
-    const cpuClock = openCpuClock();
-    const models = new Map<string, ReadyModel>();
-    const described: LoadedWorker['models'] = [];
+    const decoders = new Map<string, LoadedModel>();
+    const encoders = new Map<string, LoadedEncoder>();
+    const loadTimesNs: number[] = [];
     for (const model of task.models) {
       const startedNs = process.hrtime.bigint();
-      const decoder = await open(model);
-      opened.push(decoder);
-      const cpuTime = requestCpuTime(cpuClock, decoder.threadIds, task.alone);
-      models.set(model.id, { ...model, decoder, cpuTime, tokenizer: await tokenizerOf(model) });
-      const loadNs = Number(process.hrtime.bigint() - startedNs);
-      const { record, terminationHandle } = decoder;
-      described.push({ id: model.id, record, loadNs, terminationHandle, cpuTime: describeSensor(cpuTime) });
+      if (model.kind === 'decoder') decoders.set(model.id, await loadDecoder(model, engines));
+      else encoders.set(model.id, await loadEncoder(model, engines));
+      loadTimesNs.push(Number(process.hrtime.bigint() - startedNs));
     }
-    const peakMemory = openPeakMemory(task.alone);
+    // The threads of all: a request may run any of the models, and those it does not run do nothing.
+    const threadIds = engines.map((engine) => engine.threadIds);
+    const computing = threadIds.some((ids) => ids === null) ? null : threadIds.flatMap((ids) => ids ?? []);
+    const cpuTime = requestCpuTime(openCpuClock(), computing, task.alone);
+    const onGpu = task.models.some(({ device }) => device !== 'cpu');
+    const peakMemory = onGpu ? openDevicePeakMemory(task.alone) : openPeakMemory(task.alone);
+    const models: LoadedWorker['models'] = task.models.map(({ id }, index) => {
+      const { record, terminationHandle } = engines[index]!;
+      const loadNs = loadTimesNs[index]!;
+      return { id, record, loadNs, terminationHandle, cpuTime: describeSensor(cpuTime) };
+    });
     state = {
       clock: monotonicClock(task.originNs),
       control: controlOver(task.control),
-      models,
+      engines,
+      resources: new Resources(decoders, encoders, await loadTerms(shippedTerms)),
+      cpuTime,
       peakMemory,
     };
-    return { loaded: { models: described, peakMemory: describeSensor(peakMemory) } };
+    return { loaded: { models, peakMemory: describeSensor(peakMemory) } };
   } catch (thrown) {
-    for (const decoder of opened) decoder.close();
+    for (const engine of engines) engine.close();
     return { error: threadError(thrown) };
   }
 }
 
 /** Runs one request. A request that fails is an answer, not an exception. */
 export async function run(task: RunTask): Promise<RunReply> {
-  const model = state?.models.get(task.modelId);
-  if (!state || !model) throw new Error(`worker was not given the model ${task.modelId}`);
-  const { clock, control, peakMemory } = state;
-  const prompt = promptOf(task.request.prompt, model);
+  if (!state) throw new Error('worker has not loaded its models');
+  const { clock, control, resources, cpuTime, peakMemory } = state;
+  const chat = resources.decoder(task.modelId);
+  const request = {
+    ...task.request,
+    prompt: promptOf(task.request, chat),
+    otherRows: otherRowsOf(task.request, chat),
+    deadlineNs: task.deadlineNs,
+  };
+  const prepared = await prepareRequest(request, chat, resources);
+  const readyNs = prepared ? clock.now() : null;
   const memory = 'begin' in peakMemory ? peakMemory : null;
   memory?.begin();
-  const outcome = await runRequest(
-    { ...task.request, prompt, deadlineNs: task.deadlineNs },
-    model,
-    { clock, cpuTime: 'read' in model.cpuTime ? model.cpuTime.read : null },
-    control,
-  );
+  const instruments = { clock, cpuTime: 'read' in cpuTime ? cpuTime.read : null };
+  const outcome = await runRequest(request, chat, instruments, control, resources);
   const peakBytes: Bytes | null = memory?.end() ?? null;
-  if (outcome.status === 'failed') return outcome;
+  if (outcome.status === 'failed') return { ...outcome, readyNs };
   const { completions: _, ...finished } = outcome;
-  return { ...finished, peakMemory: peakBytes };
+  return { ...finished, peakMemory: peakBytes, readyNs };
 }
 
 /** Closes the models, so that a worker's own sessions are gone before its thread is. */
 export function unload(): void {
-  for (const { decoder } of state?.models.values() ?? []) decoder.close();
+  for (const engine of state?.engines ?? []) engine.close();
   state = null;
 }
 
-function open(model: WorkerModel): Promise<Decoder> {
-  const { backend, threads, sharedHandle } = model;
-  return openDecoder(model, { backend, threads, ...(sharedHandle !== null && { sharedHandle }) });
+async function loadDecoder(model: WorkerDecoder, engines: (Decoder | Encoder)[]): Promise<LoadedModel> {
+  const { id, cost, costOfAllLogits, eosTokenIds } = model;
+  const decoder = await openDecoder(model, openingOptions(model));
+  engines.push(decoder);
+  const tokenizer = model.needsTokenizer ? await loadTokenizer(model.directory) : null;
+  return { id, decoder, cost, costOfAllLogits, eosTokenIds, tokenizer };
 }
 
-async function tokenizerOf(model: WorkerModel): Promise<LoadedModel['tokenizer']> {
-  return model.needsTokenizer ? loadTokenizer(model.directory) : null;
+async function loadEncoder(model: WorkerEncoder, engines: (Decoder | Encoder)[]): Promise<LoadedEncoder> {
+  const { id, cost } = model;
+  const encoder = await openEncoder(model, openingOptions(model));
+  engines.push(encoder);
+  return { id, encoder, cost, tokenizer: await loadTokenizer(model.directory) };
 }
 
-function promptOf(prompt: PromptSpec, { decoder, eosTokenIds }: LoadedModel): Prompt {
+function openingOptions({ backend, device, threads, sharedHandle }: WorkerDecoder | WorkerEncoder) {
+  return { backend, device, threads, ...(sharedHandle !== null && { sharedHandle }) };
+}
+
+/** A synthetic prompt is made into a text as well where a stage reads it as one. */
+function promptOf(
+  { prompt, pipeline = plainChat }: RequestSpec,
+  { decoder, eosTokenIds, tokenizer }: LoadedModel,
+): Prompt {
   if (prompt.kind === 'text') return prompt;
   const { tokens, seed } = prompt;
   const { vocabulary } = decoder;
-  return { kind: 'ids', ids: syntheticTokenIds({ tokens, seed, vocabulary, avoid: eosTokenIds }) };
+  const ids = syntheticTokenIds({ tokens, seed, vocabulary, avoid: eosTokenIds });
+  return readsText(pipeline)
+    ? { kind: 'ids', ids, text: tokenizerOf(tokenizer).decode(ids) }
+    : { kind: 'ids', ids };
+}
+
+/** Prompts of a row's neighbours: by seeds of their own, those of a smaller batch among those of a larger. */
+function otherRowsOf(
+  { prompt, batch, neighbours }: RequestSpec,
+  { decoder, eosTokenIds }: LoadedModel,
+): number[][] | undefined {
+  if (neighbours !== 'different' || prompt.kind !== 'synthetic') return undefined;
+  const { tokens, seed } = prompt;
+  const { vocabulary } = decoder;
+  return Array.from({ length: batch - 1 }, (_, row) =>
+    syntheticTokenIds({ tokens, seed: deriveSeed(seed, row + 1), vocabulary, avoid: eosTokenIds }),
+  );
 }
 
 function controlOver(control: Int32Array): RequestControl {

@@ -16,15 +16,32 @@ interface Span {
   endNs: Nanoseconds;
 }
 
-/** The rate of use per second in two stretches in which nothing ran, before and after the requests. */
-export function idleBaseline(curve: CumulativeCurve, before: Span, after: Span): IdleBaseline {
-  const rate = ({ startNs, endNs }: Span) => {
+/**
+ * The rate of use per second in two stretches in which nothing ran, before and after the requests; null
+ * stands for a stretch that there was not.
+ */
+export function idleBaseline(curve: CumulativeCurve, before: Span | null, after: Span | null): IdleBaseline {
+  return baselineOf(restingRate(curve, before), restingRate(curve, after));
+}
+
+/** The same of rates that are known. */
+export function baselineOf(before: number | null, after: number | null): IdleBaseline {
+  const known = [before, after].filter((value) => value !== null);
+  const mean = known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+  const drift =
+    before !== null && after !== null && mean !== null && mean > 0 ? (after - before) / mean : null;
+  return { before, after, mean, drift };
+}
+
+/** Over as much of the stretch as the curve knows, where that is most of it. */
+function restingRate(curve: CumulativeCurve, span: Span | null): number | null {
+  if (span === null) return null;
+  for (const piece of curve.known) {
+    const startNs = Math.max(span.startNs, piece.startNs);
+    const endNs = Math.min(span.endNs, piece.endNs);
+    if (endNs - startNs <= (span.endNs - span.startNs) / 2) continue;
     const { value } = curve.window(startNs, endNs);
     return value === null ? null : value / ((endNs - startNs) / 1e9);
-  };
-  const rates = { before: rate(before), after: rate(after) };
-  const known = [rates.before, rates.after].filter((value) => value !== null);
-  const mean = known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
-  const both = rates.before !== null && rates.after !== null && mean !== null && mean > 0;
-  return { ...rates, mean, drift: both ? (rates.after! - rates.before!) / mean : null };
+  }
+  return null;
 }

@@ -9,18 +9,16 @@ import { countUpTo, pieces, SeriesStore } from './series.js';
 import {
   counterReadings,
   type KnownPower,
+  lastS,
   powerReadings,
+  smooth,
   steps,
   swings,
+  windows,
 } from './synthetic-power.test-support.js';
 import { type CumulativeCurve, repetitionsFor } from './window.js';
 
 const periodsMs = [10, 20, 50, 100];
-const lastS = 14;
-const smooth = swings(300, [
-  { watts: 90, periodS: 2.3, phase: 0.4 },
-  { watts: 30, periodS: 0.9, phase: 2 },
-]);
 
 const kinds: [string, (power: KnownPower, random: Random, periodS: number) => CumulativeCurve][] = [
   [
@@ -29,15 +27,6 @@ const kinds: [string, (power: KnownPower, random: Random, periodS: number) => Cu
   ],
   ['power gauge', (power, random, periodS) => powerCurve(powerReadings(power, random, periodS, lastS), 0)],
 ];
-
-/** Windows of 50 ms to 10 s anywhere, evenly spread on a log scale. */
-function* windows(random: Random, count: number) {
-  for (let index = 0; index < count; index++) {
-    const lengthS = 0.05 * 200 ** random.uniform();
-    const startS = 1 + (lastS - 2 - lengthS) * random.uniform();
-    yield { startS, endS: startS + lengthS, lengthS };
-  }
-}
 
 function expectCovers({ low, high }: { low: number; high: number }, truth: number): void {
   const rounding = 1e-9 * truth;

@@ -20,7 +20,7 @@ export interface SamplerOptions {
   /** Samples the ring holds between two calls of `drain`, a power of two. */
   capacity?: number;
   /** How long to watch the counters tick before starting. */
-  calibrateForNs?: Nanoseconds;
+  calibrateForNs?: Nanoseconds | undefined;
   /** Reads so many times more often than the sensors find cheap; for measuring the sampler itself. */
   rateFactor?: number;
 }
@@ -60,6 +60,8 @@ const builtThread = fileURLToPath(
 );
 const defaultCapacity = 2 ** 16;
 const second = 1e9;
+// The first call of nvidia-smi after boot alone may take twenty seconds.
+const startWithinMs = 60_000;
 const stopWithinMs = 5000;
 const clockRounds = 32;
 
@@ -77,8 +79,9 @@ export async function startSampler(options: SamplerOptions): Promise<Sampler> {
     rateFactor: options.rateFactor ?? 1,
   };
   const thread = new SamplerThread(new Worker(builtThread, { workerData: task }));
-  const ready = await thread.next('ready');
+  const ready = await thread.next('ready', startWithinMs);
   if ('failure' in ready) {
+    await thread.end();
     throw new TokenworkError(
       'sampler-failed',
       `The sampler could not be started: ${ready.failure}`,

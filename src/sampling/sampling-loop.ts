@@ -29,8 +29,11 @@ interface Slot {
   ended: boolean;
 }
 
-// A timer fires up to a millisecond late: what is due within half of one is read along.
-const slackNs = 0.5e6;
+/**
+ * What is due within so much of its own period is read along with what is due now. Waking costs more than
+ * reading (250 µs against 40 on a virtual machine), so sensors share wakes where it does not matter.
+ */
+const early = 0.1;
 const lingerMostNs = 250e6;
 
 /** Reads opened sensors, each at its own rate, into a ring until told to stop. */
@@ -98,7 +101,7 @@ export class SamplingLoop {
     let nextNs = Number.POSITIVE_INFINITY;
     for (const slot of this.#slots) {
       if (slot.ended) continue;
-      if (slot.dueNs <= nowNs + slackNs) {
+      if (slot.dueNs <= nowNs + early * slot.periodNs) {
         this.#read(slot);
         const late = Math.max(0, Math.floor((nowNs - slot.dueNs) / slot.periodNs));
         slot.activity.missed += late;

@@ -70,3 +70,19 @@ export function counterReadings(power: KnownPower, random: Random, periodS: numb
   }
   return series;
 }
+
+/** So long each trace lasts. */
+export const lastS = 14;
+export const smooth = swings(300, [
+  { watts: 90, periodS: 2.3, phase: 0.4 },
+  { watts: 30, periodS: 0.9, phase: 2 },
+]);
+
+/** Windows of 50 ms to 10 s anywhere, evenly spread on a log scale. */
+export function* windows(random: Random, count: number) {
+  for (let index = 0; index < count; index++) {
+    const lengthS = 0.05 * 200 ** random.uniform();
+    const startS = 1 + (lastS - 2 - lengthS) * random.uniform();
+    yield { startS, endS: startS + lengthS, lengthS };
+  }
+}

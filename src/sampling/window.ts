@@ -2,7 +2,7 @@ import type { Nanoseconds } from '../core/units.js';
 import type { AbsenceReason } from '../core/work.js';
 
 /** An amount over a window of time, or why there is none. */
-type WindowFigure =
+export type WindowFigure =
   | {
       value: number;
       /** Between these two the true amount lies, by the argument of the method. */
@@ -28,7 +28,7 @@ export interface CumulativeCurve {
 }
 
 /** Ticks of a counter that a window should hold for an error near 1%. */
-const enoughTicks = 10;
+export const enoughTicks = 10;
 
 /** The shortest window in which a counter that changes, or is read, so often is known within about 1%. */
 export const sharpWindowNs = (counterPeriodNs: Nanoseconds): Nanoseconds => enoughTicks * counterPeriodNs;
@@ -36,6 +36,19 @@ export const sharpWindowNs = (counterPeriodNs: Nanoseconds): Nanoseconds => enou
 /** How often a request of this length is to be repeated inside one window for its energy to be read. */
 export function repetitionsFor(requestNs: Nanoseconds, counterPeriodNs: Nanoseconds): number {
   return Math.max(1, Math.ceil(sharpWindowNs(counterPeriodNs) / requestNs));
+}
+
+/** How far off a single request's figure by a gauge may be at worst, as a share of it. */
+const looseAtMost = 0.1;
+
+/**
+ * Whether a figure is worth stating for one request: its counter moved ten times in the window; or, of a
+ * gauge, its own bounds lie within a tenth.
+ */
+export function isSharp(figure: WindowFigure): boolean {
+  if (figure.value === null) return false;
+  if (figure.method === 'counter') return figure.readings >= enoughTicks;
+  return (figure.high - figure.low) / 2 <= looseAtMost * figure.value;
 }
 
 export function checkWindow(startNs: Nanoseconds, endNs: Nanoseconds): void {

@@ -36,12 +36,12 @@ describe('amdSensor', () => {
     chip(3, radeon);
     const sensor = await openOrFail(amdSensor(root));
     expect(record(sensor).latest).toEqual({
-      'gpu-0 power': 42,
-      'gpu-0 utilisation': 0.97,
-      'gpu-0 memoryUsed': 8 * 2 ** 30,
-      'gpu-0 smClock': 2.482e9,
-      'gpu-0 memoryClock': 1e9,
-      'gpu-0 temperature': 61,
+      'gpu-amd-0 power': 42,
+      'gpu-amd-0 utilisation': 0.97,
+      'gpu-amd-0 memoryUsed': 8 * 2 ** 30,
+      'gpu-amd-0 smClock': 2.482e9,
+      'gpu-amd-0 memoryClock': 1e9,
+      'gpu-amd-0 temperature': 61,
     });
     expect(sensor.missing).toMatchObject([{ quantity: 'energy', reason: 'unsupported' }]);
     expect(sensor.channels[0]).toMatchObject({ quantity: 'power', averagedOverNs: 1e8 });
@@ -53,7 +53,7 @@ describe('amdSensor', () => {
     const sensor = await openOrFail(amdSensor(root));
     record(sensor);
     chip(1, { energy1_input: 19_000_000 });
-    expect(record(sensor).latest).toMatchObject({ 'gpu-0 energy': 12, 'gpu-0 power': 50 });
+    expect(record(sensor).latest).toMatchObject({ 'gpu-amd-0 energy': 12, 'gpu-amd-0 power': 50 });
     expect(sensor.channels.find(({ quantity }) => quantity === 'power')).not.toHaveProperty('averagedOverNs');
     sensor.close();
   });
@@ -63,8 +63,8 @@ describe('amdSensor', () => {
     chip(2, silent);
     chip(10, radeon);
     const sensor = await openOrFail(amdSensor(root));
-    expect(record(sensor).latest).toHaveProperty('gpu-1 power', 42);
-    expect(record(sensor).latest).not.toHaveProperty('gpu-0 power');
+    expect(record(sensor).latest).toHaveProperty('gpu-amd-1 power', 42);
+    expect(record(sensor).latest).not.toHaveProperty('gpu-amd-0 power');
     sensor.close();
   });
 
@@ -73,8 +73,8 @@ describe('amdSensor', () => {
     const sensor = await openOrFail(amdSensor(root));
     chip(0, { 'device/gpu_busy_percent': 65535, temp1_input: 'ERR' });
     const { latest, lost } = record(sensor);
-    expect(latest['gpu-0 utilisation']).toBeNaN();
-    expect(lost).toEqual({ 'gpu-0 temperature': expect.stringContaining('ERR') });
+    expect(latest['gpu-amd-0 utilisation']).toBeNaN();
+    expect(lost).toEqual({ 'gpu-amd-0 temperature': expect.stringContaining('ERR') });
     sensor.close();
   });
 

@@ -37,7 +37,10 @@ const sources: Source[] = [
   { quantity: 'temperature', files: ['temp1_input'], unit: '°C', scale: 1e-3, most: 150 },
 ];
 
-/** AMD GPUs as the amdgpu driver shows them in hwmon (kernel docs, gpu/amdgpu/thermal). */
+/**
+ * AMD GPUs as the amdgpu driver shows them in hwmon (kernel docs, gpu/amdgpu/thermal). They are named
+ * `gpu-amd-0` …, so that an NVIDIA GPU of the same machine is no other reading of the same device.
+ */
 export function amdSensor(root = '/sys'): Sensor {
   const directory = join(root, 'class/hwmon');
   return {
@@ -55,7 +58,7 @@ export function amdSensor(root = '/sys'): Sensor {
         };
       }
       const missing: MissingChannel[] = [];
-      const figures = gpus.flatMap((folder, gpu) => figuresOf(folder, `gpu-${gpu}`, missing));
+      const figures = gpus.flatMap((folder, gpu) => figuresOf(folder, `gpu-amd-${gpu}`, missing));
       if (figures.length === 0) return { reason: missing[0]!.reason, hint: missing[0]!.hint };
       const lost = new Set<number>();
       return {

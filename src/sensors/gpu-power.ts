@@ -7,3 +7,9 @@ export const gpuWatts = {
   /** NVIDIA averages the gauge over 1 s on most GPUs from Ampere on, and over less on others. */
   averagedOverNs: milliseconds(1000),
 } as const;
+
+/**
+ * NVIDIA's utilisation is the share of its last sampling period in which a kernel ran; the period is
+ * between 1/6 s and 1 s, depending on the product (nvml.h, nvmlUtilization_t).
+ */
+export const nvidiaUtilisationOverNs = milliseconds(1000);

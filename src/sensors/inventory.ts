@@ -2,7 +2,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 import si from 'systeminformation';
 import type { Hardware } from '../core/result.js';
+import { gpuInventory } from './gpu-inventory.js';
 import { hardwareId } from './hardware-id.js';
+import { readSmiInventory } from './nvidia-smi.js';
 
 export interface Inventory {
   /** Its ceilings are measured, not asked for: `null` here. */
@@ -20,7 +22,13 @@ export interface Inventory {
  * anything is measured.
  */
 export async function takeInventory(): Promise<Inventory> {
-  const [cpu, graphics, os, system] = await Promise.all([si.cpu(), si.graphics(), si.osInfo(), si.system()]);
+  const [cpu, graphics, os, system, nvidia] = await Promise.all([
+    si.cpu(),
+    si.graphics(),
+    si.osInfo(),
+    si.system(),
+    readSmiInventory().catch(() => null), // No NVIDIA GPU, or none that its driver answers for.
+  ]);
   const logicalCores = cpu.cores || cpus().length;
   const brand = [cpu.manufacturer, cpu.brand].join(' ').trim() || (cpus()[0]?.model ?? 'unknown CPU');
   const memoryBytes = totalmem();
@@ -39,12 +47,7 @@ export async function takeInventory(): Promise<Inventory> {
         vectorFlags: vectorFlags(cpu.flags),
       },
       memoryBytes,
-      gpus: graphics.controllers.map((gpu) => ({
-        model: gpu.model,
-        vendor: gpu.vendor,
-        memoryBytes: gpu.vram === null || gpu.vram === undefined ? null : gpu.vram * 2 ** 20,
-        driver: gpu.driverVersion ?? null,
-      })),
+      gpus: gpuInventory(graphics.controllers, nvidia),
       ceilings: null,
     },
     os: `${os.distro} ${os.release} (kernel ${os.kernel || release()}, ${arch()})`.trim(),

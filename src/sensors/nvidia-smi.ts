@@ -4,7 +4,7 @@ import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Absence } from './absence.js';
-import { gpuWatts } from './gpu-power.js';
+import { gpuWatts, nvidiaUtilisationOverNs } from './gpu-power.js';
 import {
   lineSplitter,
   NvidiaSmiError,
@@ -49,7 +49,13 @@ const fields: Field[] = [
     most: gpuWatts.most,
     insteadOf: 'power.draw.instant',
   },
-  { query: 'utilization.gpu', channel: gauge('utilisation', 'ratio'), unit: '%', scale: 0.01, most: 1 },
+  {
+    query: 'utilization.gpu',
+    channel: { ...gauge('utilisation', 'ratio'), averagedOverNs: nvidiaUtilisationOverNs },
+    unit: '%',
+    scale: 0.01,
+    most: 1,
+  },
   { query: 'memory.used', channel: gauge('memoryUsed', 'B'), unit: 'MiB', scale: mebibyte, most: 2 ** 50 },
   { query: 'clocks.sm', channel: gauge('smClock', 'Hz'), unit: 'MHz', scale: 1e6, most: 1e10 },
   { query: 'clocks.mem', channel: gauge('memoryClock', 'Hz'), unit: 'MHz', scale: 1e6, most: 1e11 },

@@ -1,7 +1,7 @@
 import { messageOf } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Absence } from './absence.js';
-import { gpuWatts } from './gpu-power.js';
+import { gpuWatts, nvidiaUtilisationOverNs } from './gpu-power.js';
 import { MonotonicCounter } from './monotonic-counter.js';
 import { type Nvml, NvmlError, type NvmlGpu, nvmlCode, openNvml } from './nvml-library.js';
 import {
@@ -154,7 +154,7 @@ function figuresOf(gpu: NvmlGpu, part: NvmlPart, pid: number): Figure[] {
         most: Number.MAX_VALUE,
       },
       gauge('power', 'W', gpuWatts.most, () => gpu.powerMilliwatts() / 1e3, gpuWatts.averagedOverNs),
-      gauge('utilisation', 'ratio', 1, () => gpu.utilisationPercent() / 100),
+      gauge('utilisation', 'ratio', 1, () => gpu.utilisationPercent() / 100, nvidiaUtilisationOverNs),
     ];
   }
   const { totalBytes } = probe(() => gpu.memory()) ?? { totalBytes: Number.MAX_VALUE };

@@ -43,7 +43,7 @@ export function processUsageSensor(root = '/proc'): Sensor {
       return {
         channels,
         missing: [],
-        periodNs: milliseconds(100),
+        periodNs: milliseconds(250),
         arrives: false,
         read(sink) {
           const usage = process.resourceUsage();

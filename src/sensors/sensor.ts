@@ -69,4 +69,4 @@ export const milliseconds = (count: number): Nanoseconds => count * 1e6;
  * enough for the sampler to stay below 1% of a core. It is no divisor of the periods that counters tick
  * at (10, 20, 50, 100 ms), so that readings do not always fall on the same moment between two ticks.
  */
-export const oftenNs = milliseconds(22);
+export const oftenNs = milliseconds(31);

@@ -21,7 +21,8 @@ interface RecordedSample {
   value: number;
 }
 
-const channelSchema = z.strictObject({
+/** A channel as data; a sampler's own fields may be added. */
+export const channelSchema = z.strictObject({
   quantity: z.string().min(1),
   device: z.string().min(1),
   unit: z.enum(['ns', 'B', 'J', 'W', 'Hz', '°C', 'ratio', 'count', 'bits']),

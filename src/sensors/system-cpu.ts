@@ -33,7 +33,7 @@ export function systemCpuSensor(root = '/proc'): Sensor {
         return {
           channels,
           missing: [],
-          periodNs: milliseconds(100),
+          periodNs: milliseconds(250),
           arrives: false,
           read: (sink) => {
             for (const [channel, timeNs] of systemTimes(file.text()).entries()) sink.put(channel, timeNs);

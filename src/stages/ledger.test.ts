@@ -28,6 +28,7 @@ function tickingInstruments() {
 }
 
 const fakeModel = () => ({
+  id: 'm',
   decoder: fakeDecoder(),
   cost: costPerPosition,
   costOfAllLogits: costPerPosition,

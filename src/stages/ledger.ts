@@ -4,7 +4,7 @@ import type { Stage, StageType, Tokens } from '../core/result.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
 import type { Work } from '../core/work.js';
 import { cpuBetween, type Instruments, type Reading, readInstruments } from './instruments.js';
-import { costOfPasses, type Holding, heldByteSeconds, type Pass } from './step-costs.js';
+import { costOfPasses, type Holding, heldByteSeconds, type Pass, type StepCosts } from './step-costs.js';
 
 /** What a stage says of itself when it ends; its time and its work the ledger knows. */
 export interface StageEntry extends Pick<Stage, 'name' | 'visible' | 'tokens' | 'billed'> {
@@ -36,6 +36,7 @@ interface ClosedStage {
   from: Reading;
   to: Reading;
   passes: readonly Pass[];
+  computed: readonly StepCosts[];
   holdings: readonly Holding[];
   kvBytes: Bytes;
 }
@@ -50,6 +51,7 @@ export class Ledger {
   readonly #started: Reading;
   readonly #stages: ClosedStage[] = [];
   #passes: Pass[] = [];
+  #computed: StepCosts[] = [];
   #holdings: Holding[] = [];
   #heldBytes: Bytes = 0;
   #heldBefore: Bytes = 0;
@@ -77,6 +79,11 @@ export class Ledger {
     return atNs;
   }
 
+  /** Notes work other than a model's pass, counted in closed form. */
+  compute(costs: StepCosts): void {
+    this.#computed.push(costs);
+  }
+
   /** Notes that from now on the request holds so many KV bytes, other than by a pass. */
   hold(heldBytes: Bytes): void {
     if (heldBytes === this.#heldBytes) return;
@@ -93,10 +100,12 @@ export class Ledger {
       from: this.#last,
       to,
       passes: this.#passes,
+      computed: this.#computed,
       holdings: this.#holdings,
       kvBytes: this.#heldBytes - this.#heldBefore,
     });
     this.#passes = [];
+    this.#computed = [];
     this.#holdings = [];
     this.#heldBefore = this.#heldBytes;
     this.#last = to;
@@ -109,7 +118,10 @@ export class Ledger {
    */
   accounts(usage: Usage): RequestAccounts & { endedNs: Nanoseconds } {
     const rows = this.#stages.map(stageRow);
-    const totals = costOfPasses(this.#stages.flatMap(({ passes }) => passes));
+    const totals = costOfPasses(
+      this.#stages.flatMap(({ passes }) => passes),
+      this.#stages.flatMap(({ computed }) => computed),
+    );
     const processed = rows.reduce((sum, { tokens }) => sum + tokens, 0);
     return {
       endedNs: this.#last.atNs,
@@ -131,8 +143,8 @@ export class Ledger {
   }
 }
 
-function stageRow({ entry, from, to, passes, holdings, kvBytes }: ClosedStage): Stage {
-  const { flops, bytesMoved, experts } = costOfPasses(passes);
+function stageRow({ entry, from, to, passes, computed, holdings, kvBytes }: ClosedStage): Stage {
+  const { flops, bytesMoved, experts } = costOfPasses(passes, computed);
   const { detail, ...rest } = entry;
   return {
     ...rest,

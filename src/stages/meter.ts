@@ -3,6 +3,7 @@ import { TokenworkError } from '../core/errors.js';
 import type { StepShape } from '../core/polynomial.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
 import type { Decoder, Logits, Sequence } from '../engines/engine.js';
+import { distinctExperts } from '../engines/routing.js';
 import type { Ledger } from './ledger.js';
 
 export interface RequestControl {
@@ -41,15 +42,20 @@ export class Meter {
     this.#open.add(sequence);
     return new MeteredSequence(
       sequence,
-      (step, keep) => this.passed(keep === 'all' ? model.costOfAllLogits : model.cost, step),
+      (step, keep) => {
+        const cost = keep === 'all' ? model.costOfAllLogits : model.cost;
+        // Reading the router's output copies it, which a dense model is spared.
+        const experts = cost.mixture === null ? undefined : distinctExperts(sequence.routedExperts());
+        this.passed(cost, step, experts);
+      },
       () => this.#ledger.hold(this.#heldBytes),
       () => this.#open.delete(sequence),
     );
   }
 
   /** Notes a pass that has just ended. Throws TokenworkError `terminated` where the request is to stop. */
-  passed(cost: CostModel, shape: StepShape): void {
-    const atNs = this.#ledger.pass(cost, shape, this.#heldBytes);
+  passed(cost: CostModel, shape: StepShape, experts?: number): void {
+    const atNs = this.#ledger.pass(cost, shape, this.#heldBytes, experts);
     this.#control.onStep();
     if (this.#control.stopRequested() || (this.#deadlineNs !== null && atNs > this.#deadlineNs)) {
       throw new TokenworkError('terminated', 'The request was stopped.', 'Run it again.');
@@ -104,6 +110,10 @@ class MeteredSequence implements Sequence {
     const logits = await this.#inner.step(tokenIds, keep);
     this.#passed({ batch, newTokens: tokenIds.length / batch, pastTokens }, keep);
     return logits;
+  }
+
+  routedExperts(): number[][] | null {
+    return this.#inner.routedExperts();
   }
 
   truncate(length: number): void {

@@ -126,11 +126,13 @@ export type StagePolicy = z.infer<typeof stagePolicySchema>;
 export type PolicyOf<Type extends PolicyType> = Extract<StagePolicy, { type: Type }>;
 
 /** What chance decides about a stage for one request; drawn with the plan, so that a cell's requests are alike. */
-export const stageDrawSchema = z.strictObject({
+const stageDrawSchema = z.strictObject({
   flagged: z.boolean().optional(),
   sampled: z.boolean().optional(),
   /** Of reasoning; absent where they are a share of a prompt that is yet to be tokenized. */
   tokens: count.optional(),
+  /** Of the acceptance of drafts. */
+  seed: z.int().optional(),
 });
 export type StageDraw = z.infer<typeof stageDrawSchema>;
 
@@ -142,7 +144,7 @@ export const requestPipelineSchema = z.strictObject({
   models: z.record(z.string(), z.string()),
   /** By the stage's name. */
   drawn: z.record(z.string(), stageDrawSchema),
-  /** Of what is drawn while the request runs: texts of system prompts and pieces, acceptance of drafts. */
+  /** Of the texts of system prompts, histories and pieces. */
   seed: z.int(),
 });
 export type RequestPipeline = z.infer<typeof requestPipelineSchema>;
@@ -157,6 +159,11 @@ export function policyOf<Type extends PolicyType>(
   type: Type,
 ): PolicyOf<Type> | undefined {
   return stages.find((stage): stage is PolicyOf<Type> => stage.type === type);
+}
+
+/** Whether a stage reads the prompt or the completion as a text. */
+export function readsText({ stages }: Pick<RequestPipeline, 'stages'>): boolean {
+  return stages.some(({ type }) => type === 'safety' || type === 'retrieval');
 }
 
 /** What happens to a request where nothing else is said. */

@@ -3,7 +3,7 @@ import { lookUpPrefix } from './cached-prefix.js';
 import { type ContextPart, contextParts, positionsNeeded } from './context.js';
 import { nameOf, type PolicyOf } from './pipeline.js';
 import { type RequestState, refuseTooLong } from './request.js';
-import { chooseRows, sameRows } from './rows.js';
+import { batchRows, chooseRows, sameRows } from './rows.js';
 import type { TokenChooser } from './token-choice.js';
 
 /**
@@ -27,7 +27,8 @@ export async function runPrefill(policy: PolicyOf<'prefill'>, state: RequestStat
   for (const [index, { ids, billed, name }] of passes.entries()) {
     const isLast = index === passes.length - 1;
     if (isLast) {
-      state.nextTokens = await prefill(sequence, ids, state.choose);
+      const rows = batchRows(ids, batch, input.otherRows);
+      state.nextTokens = chooseRows(await sequence.step(rows), state.choose);
       state.nextChosenNs = state.now();
     } else {
       await sequence.step(sameRows(ids, batch));

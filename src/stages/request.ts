@@ -11,11 +11,13 @@ import type { Resources } from './resources.js';
 import { type Sampling, type TokenChooser, tokenChooser } from './token-choice.js';
 import type { Prompt } from './tokenization.js';
 
-/** One request. Lengths are per row; `batch` rows of the same prompt run side by side. */
+/** One request. Lengths are per row; `batch` rows run side by side, with the same prompt unless said otherwise. */
 export interface RequestInput {
   prompt: Prompt;
   completionTokens: number;
   batch: number;
+  /** Prompts of the rows after the first, each as long as it; those of all rows are the same where absent. */
+  otherRows?: readonly (readonly number[])[] | undefined;
   /** `forced`: end-of-text is generated past, so that exactly `completionTokens` come out. */
   stop: 'forced' | 'eos';
   sampling: Sampling;
@@ -29,13 +31,15 @@ export type TextTokenizer = Pick<Tokenizer, 'encode' | 'decode'>;
 
 /** A loaded model, ready to run requests on the calling thread. */
 export interface LoadedModel extends MeteredModel {
+  /** What the run calls it. */
+  id: string;
   eosTokenIds: readonly number[];
   /** Null where nothing of the run is text. */
   tokenizer: TextTokenizer | null;
 }
 
 /** Tokens that a stage put before the prompt. */
-export interface ContextTokens {
+interface ContextTokens {
   ids: readonly number[];
   billed: boolean;
   stage: string;

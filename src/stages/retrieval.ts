@@ -1,6 +1,62 @@
-import type { PolicyOf } from './pipeline.js';
+import { idsOf } from './context.js';
+import { nameOf, type PolicyOf } from './pipeline.js';
 import type { RequestState } from './request.js';
+import type { LoadedEncoder } from './resources.js';
+import { windowsOf } from './safety.js';
+import { textOf, tokenizerOf } from './tokenization.js';
+import { searchCost, type VectorIndex } from './vector-index.js';
 
+/**
+ * Embeds the prompt, searches the stored pieces of history for its nearest neighbours, and keeps their
+ * tokens for prefill to put before the prompt. The history is synthetic, and so are its pieces; the pass
+ * over the prompt and the search are those of any.
+ */
 export async function runRetrieval(policy: PolicyOf<'retrieval'>, state: RequestState): Promise<void> {
-  throw new Error(`${policy.type} ${state.input.batch}`);
+  const { pipeline, resources, ledger, meter } = state;
+  const name = nameOf(policy);
+  if (policy.top === 0) {
+    ledger.close({ name, type: 'retrieval', visible: false, tokens: 0, billed: 0, model: null });
+    return;
+  }
+  const embedder = resources.encoder(pipeline.models[policy.embedder]!);
+  const { encoder, cost, tokenizer } = embedder;
+  // A query longer than the encoder reads is cut off, as embedding models do.
+  const query = windowsOf(tokenizer.encode(queryOf(state)), encoder.contextLength)[0]!;
+  const vector = await encoder.embed([query]);
+  meter.passed(cost, { batch: 1, newTokens: query.length, pastTokens: 0 });
+  const history = historyOf(policy, embedder, state);
+  const found = history.search(vector, policy.top);
+  ledger.compute(searchCost(history.size, history.dimensions));
+  const ids = found.flatMap(({ id }) => idsOf(state, 'pieces', policy.pieceTokens, id));
+  state.retrieved = { ids, billed: policy.billed, stage: name };
+  ledger.close({
+    name,
+    type: 'retrieval',
+    visible: false,
+    tokens: query.length,
+    billed: 0,
+    model: embedder.id,
+    detail: { searched: history.size, retrieved: found.length, retrievedTokens: ids.length },
+  });
+}
+
+/** Makes the history before anything is measured. */
+export function prepareHistory(
+  policy: PolicyOf<'retrieval'>,
+  state: Pick<RequestState, 'pipeline' | 'resources'>,
+): void {
+  if (policy.top === 0) return;
+  historyOf(policy, state.resources.encoder(state.pipeline.models[policy.embedder]!), state);
+}
+
+function historyOf(
+  { vectors }: PolicyOf<'retrieval'>,
+  { encoder }: LoadedEncoder,
+  { resources, pipeline }: Pick<RequestState, 'pipeline' | 'resources'>,
+): VectorIndex {
+  return resources.history({ dimensions: encoder.size, vectors, seed: pipeline.seed });
+}
+
+function queryOf({ input }: RequestState): string {
+  return textOf(input.prompt) ?? tokenizerOf<string>(null);
 }

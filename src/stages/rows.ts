@@ -9,6 +9,19 @@ export function sameRows(ids: readonly number[], batch: number): BigInt64Array {
   return rows;
 }
 
+/** The same ids in every row, but for those at their ends, of which the rows after the first have their own. */
+export function batchRows(
+  ids: readonly number[],
+  batch: number,
+  otherRows: readonly (readonly number[])[] = [],
+): BigInt64Array {
+  const rows = sameRows(ids, batch);
+  for (const [index, own] of otherRows.entries()) {
+    rows.set(BigInt64Array.from(own, BigInt), (index + 2) * ids.length - own.length);
+  }
+  return rows;
+}
+
 /** The next token of each row, from the logits of its last position. */
 export function chooseRows(logits: Logits, choose: TokenChooser): number[] {
   const { data, batch, positions, vocabulary } = logits;

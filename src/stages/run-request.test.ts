@@ -35,6 +35,7 @@ async function run(
   tokenizer: TextTokenizer | null = null,
 ): Promise<FinishedRequest | UnfinishedRequest> {
   const model = {
+    id: 'm',
     decoder,
     cost: costPerPosition,
     costOfAllLogits: costPerPosition,

@@ -14,7 +14,7 @@ import { runPrefill } from './prefill.js';
 import { reasoningTokensOf, runReasoning } from './reasoning.js';
 import { beginRequest, type LoadedModel, type RequestInput, type RequestState } from './request.js';
 import { Resources } from './resources.js';
-import { runRetrieval } from './retrieval.js';
+import { prepareHistory, runRetrieval } from './retrieval.js';
 import { runSafety } from './safety.js';
 import { runDetokenization, runTokenization, tokenize } from './tokenization.js';
 
@@ -88,8 +88,10 @@ export async function prepareRequest(
   chat: LoadedModel,
   resources: Resources,
 ): Promise<boolean> {
+  const retrieval = policyOf(pipeline, 'retrieval');
+  if (retrieval !== undefined) prepareHistory(retrieval, { pipeline, resources });
   const policy = policyOf(pipeline, 'prefill');
-  if (policy === undefined || policy.cache === 'none') return false;
+  if (policy === undefined || policy.cache === 'none') return retrieval !== undefined;
   const promptIds = tokenize(prompt, chat.tokenizer, chat.decoder.vocabulary);
   await preparePrefix(policy, { pipeline, chat, resources, promptIds, completionTokens, retrieved: null });
   return true;

@@ -1,6 +1,108 @@
-import type { PolicyOf } from './pipeline.js';
-import type { RequestState } from './request.js';
+import { idsOf } from './context.js';
+import { nameOf, type PolicyOf, type StageDraw } from './pipeline.js';
+import { prefill } from './prefill.js';
+import type { LoadedModel, RequestState } from './request.js';
+import type { LoadedEncoder } from './resources.js';
+import { tokenChooser } from './token-choice.js';
+import { textOf, tokenizerOf } from './tokenization.js';
 
+/**
+ * Checks the prompt or the completion: a word list, then a classifier, then a language model that reads it
+ * once more, where the policy says so. What the classifier answers decides nothing, as random weights know
+ * nothing of harm: beside the word list, the workload flags requests at a rate, and the ledger says which
+ * of them did. The verification is a stage of its own, there even if it did not take place.
+ */
 export async function runSafety(policy: PolicyOf<'safety'>, state: RequestState): Promise<void> {
-  throw new Error(`${policy.type} ${state.input.batch}`);
+  const { pipeline, resources, ledger } = state;
+  const name = nameOf(policy);
+  const draw = pipeline.drawn[name] ?? {};
+  const text = checkedText(policy, state);
+  const matched = resources.matchesWordList(text);
+  const classifier =
+    policy.classifier === null ? null : resources.encoder(pipeline.models[policy.classifier]!);
+  const classified = classifier ? await classify(text, classifier, state) : 0;
+  const flagged = matched || draw.flagged === true;
+  ledger.close({
+    name,
+    type: 'safety',
+    visible: false,
+    tokens: classified,
+    billed: 0,
+    model: classifier?.id ?? null,
+    detail: { flagged, ...(flagged && { flaggedBy: matched ? 'word list' : 'workload' }) },
+  });
+  if (policy.verifier === null || policy.verify === 'never') return;
+  const verifier =
+    policy.verifier === 'chat' ? state.chat : resources.decoder(pipeline.models[policy.verifier]!);
+  const verified = isVerified(policy, flagged, draw);
+  const tokens = verified ? await verify(text, policy, verifier, state) : 0;
+  ledger.close({
+    name: `${name}: verification`,
+    type: 'safety',
+    visible: false,
+    tokens,
+    billed: 0,
+    ...(!verified ? { model: null } : policy.verifier !== 'chat' && { model: verifier.id }),
+    detail: { verified },
+  });
+}
+
+function isVerified({ verify }: PolicyOf<'safety'>, flagged: boolean, { sampled }: StageDraw): boolean {
+  return (
+    verify === 'always' ||
+    (verify === 'when-flagged' && flagged) ||
+    (verify === 'sampled' && sampled === true)
+  );
+}
+
+/** Throws TokenworkError `tokenizer-missing` where the prompt is mere ids. */
+function checkedText(policy: PolicyOf<'safety'>, { input, chat, completions }: RequestState): string {
+  if (policy.on === 'completion') return tokenizerOf(chat.tokenizer).decode(completions[0]!);
+  return textOf(input.prompt) ?? tokenizerOf<string>(null);
+}
+
+/** Reads the text in windows of the classifier's context. Returns the positions it evaluated. */
+async function classify(text: string, classifier: LoadedEncoder, { meter }: RequestState): Promise<number> {
+  const { encoder, cost, tokenizer } = classifier;
+  let positions = 0;
+  for (const window of windowsOf(tokenizer.encode(text), encoder.contextLength)) {
+    await encoder.classify([window]);
+    meter.passed(cost, { batch: 1, newTokens: window.length, pastTokens: 0 });
+    positions += window.length;
+  }
+  return positions;
+}
+
+/** Pieces of a text's ids that fit the context, each with the special tokens that begin and end the whole. */
+export function windowsOf(ids: readonly number[], contextLength: number): number[][] {
+  if (ids.length <= contextLength) return [[...ids]];
+  const [first, last] = [ids[0]!, ids.at(-1)!];
+  const inner = ids.slice(1, -1);
+  const room = contextLength - 2;
+  return Array.from({ length: Math.ceil(inner.length / room) }, (_, window) => [
+    first,
+    ...inner.slice(window * room, (window + 1) * room),
+    last,
+  ]);
+}
+
+/** Has a language model read its instructions and the text, and write a verdict. Returns its positions. */
+async function verify(
+  text: string,
+  policy: PolicyOf<'safety'>,
+  verifier: LoadedModel,
+  state: RequestState,
+): Promise<number> {
+  const { decoder, tokenizer } = verifier;
+  const instructions = idsOf({ ...state, chat: verifier }, 'instructions', policy.instructionTokens);
+  const room = decoder.contextLength - instructions.length - policy.verdictTokens;
+  const read = [...instructions, ...tokenizerOf(tokenizer).encode(text).slice(0, room)];
+  const sequence = state.meter.open(verifier, { batch: 1, capacity: read.length + policy.verdictTokens - 1 });
+  const choose = tokenChooser({ kind: 'greedy' });
+  let [token] = await prefill(sequence, read, choose);
+  for (let verdict = 1; verdict < policy.verdictTokens; verdict++) {
+    [token] = await prefill(sequence, [token!], choose);
+  }
+  sequence.close();
+  return read.length + policy.verdictTokens;
 }

@@ -1,4 +1,3 @@
-import { deriveSeed } from '../stats/random.js';
 import { nameOf, type PolicyOf } from './pipeline.js';
 import type { RequestState } from './request.js';
 import { type Draft, promptLookup } from './speculative/draft.js';
@@ -27,7 +26,7 @@ export async function runSpeculativeDecode(
       : {
           kind: 'set',
           probability: policy.acceptance,
-          seed: deriveSeed(state.pipeline.seed, acceptanceStream),
+          seed: state.pipeline.drawn[nameOf(policy)]?.seed ?? state.pipeline.seed,
         };
   const options = { draftTokens: policy.drafts, acceptance, stop };
   const speculated = await speculate(sequence!, contextIds, state.nextTokens[0]!, choose, draft, options, {
@@ -61,8 +60,6 @@ export async function runSpeculativeDecode(
     },
   });
 }
-
-const acceptanceStream = 11;
 
 function draftOf(policy: PolicyOf<'decode'>, state: RequestState, capacity: number): Draft {
   if (policy.speculation === 'lookup') return promptLookup(lookupEndings);

@@ -26,10 +26,18 @@ export interface ExpertsTouched {
 /**
  * What forward passes cost, each counted by its own model's cost polynomials. Weights of a mixture are
  * charged for the distinct experts a pass touched, or for the number expected under uniform routing.
+ * `computed` is work beside the passes, counted by whoever did it.
  */
-export function costOfPasses(passes: Iterable<Pass>): StepCosts & { experts: ExpertsTouched | null } {
+export function costOfPasses(
+  passes: Iterable<Pass>,
+  computed: Iterable<StepCosts> = [],
+): StepCosts & { experts: ExpertsTouched | null } {
   let flops = 0;
   let bytesMoved = 0;
+  for (const costs of computed) {
+    flops += costs.flops;
+    bytesMoved += costs.bytesMoved;
+  }
   let [touched, mixtures, measured] = [0, 0, 0];
   for (const { cost, shape, distinctExperts } of passes) {
     flops += flopsOf(cost, shape).matmul;

@@ -14,6 +14,17 @@ describe('ratio of medians', () => {
     expect(interval(0.4)).toEqual({ value: 2, low: 2, high: 2 });
   });
 
+  it('has the resampled median of an even number of values between its middle two', () => {
+    // Of the 4 resamples of 1, 3 the median is 1 in one, 2 in two and 3 in one.
+    const { low, high } = ratioOfMedians([1], [1, 3], { seed: 4, resamples: 20_000, level: 0.4 })!;
+    expect([low, high]).toEqual([2, 2]);
+    expect(ratioOfMedians([1], [1, 3], { seed: 4, resamples: 20_000 })).toEqual({
+      value: 2,
+      low: 1,
+      high: 3,
+    });
+  });
+
   it('covers the true ratio about as often as it says', () => {
     const random = createRandom(3);
     const sample = (scale: number) => Array.from({ length: 25 }, () => scale * (1 + random.uniform()));

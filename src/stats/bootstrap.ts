@@ -19,9 +19,10 @@ export function ratioOfMedians(
   const value = ratio(median(baseline), median(candidate));
   if (value === null) return null;
   const random = createRandom(seed);
+  const [before, after] = [medianResampler(baseline, random), medianResampler(candidate, random)];
   const ratios: number[] = [];
   for (let drawn = 0; drawn < resamples; drawn++) {
-    const resampled = ratio(median(resample(baseline, random)), median(resample(candidate, random)));
+    const resampled = ratio(before(), after());
     if (resampled === null) return null;
     ratios.push(resampled);
   }
@@ -33,6 +34,21 @@ function ratio(baseline: number | null, candidate: number | null): number | null
   return baseline === null || candidate === null || baseline === 0 ? null : candidate / baseline;
 }
 
-function resample(values: readonly number[], random: Random): number[] {
-  return values.map(() => values[random.below(values.length)]!);
+/** Medians of resamples. How often each value comes up in order decides them, so that none has to be sorted. */
+function medianResampler(values: readonly number[], random: Random): () => number {
+  const sorted = Float64Array.from(values).sort();
+  const size = sorted.length;
+  const copies = new Uint32Array(size);
+  return () => {
+    copies.fill(0);
+    for (let drawn = 0; drawn < size; drawn++) copies[random.below(size)]!++;
+    let at = 0;
+    let passed = copies[0]!;
+    while (passed < (size + 1) >> 1) passed += copies[++at]!;
+    const lower = sorted[at]!;
+    if (size % 2 === 1 || passed > size / 2) return lower;
+    do at++;
+    while (copies[at] === 0);
+    return (lower + sorted[at]!) / 2;
+  };
 }

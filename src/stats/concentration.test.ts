@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { gini, hoover, lorenzCurve, orderBy, theil } from './concentration.js';
 
-const giniOf = (work: number[], bill: number[]) =>
-  gini(work, bill, orderBy(Float64Array.from(work, (value, i) => value / bill[i]!)));
+const byRate = (work: number[], bill: number[]) =>
+  orderBy(Float64Array.from(work, (value, i) => value / bill[i]!));
+const giniOf = (work: number[], bill: number[]) => gini(work, bill, byRate(work, bill));
+const curveOf = (work: number[], bill: number[], mostPoints?: number) =>
+  lorenzCurve(work, bill, byRate(work, bill), mostPoints);
 
 describe('concentration', () => {
   it('is nothing where work is proportional to the bill', () => {
@@ -41,12 +44,32 @@ describe('concentration', () => {
   });
 
   it('draws the Lorenz curve from the cheapest token to the dearest', () => {
-    expect(lorenzCurve([6, 1, 3], [1, 1, 2])).toEqual([
+    const [start, cheapest, middling, end] = curveOf([6, 1, 3], [1, 1, 2]);
+    expect([start, cheapest, end]).toEqual([
       { bill: 0, work: 0 },
       { bill: 0.25, work: 0.1 },
-      { bill: 0.75, work: 0.4 },
       { bill: 1, work: 1 },
     ]);
+    expect(middling).toEqual({ bill: 0.75, work: expect.closeTo(0.4, 12) });
+  });
+
+  it('thins the curve of many cells to points that lie on it, without losing sight of its area', () => {
+    const work = Array.from({ length: 1000 }, (_, i) => i + 1);
+    const bill = work.map((_, i) => 1 + (i % 7));
+    const [whole, thinned] = [curveOf(work, bill), curveOf(work, bill, 50)];
+    expect(thinned.length).toBeLessThanOrEqual(50);
+    expect(whole).toEqual(expect.arrayContaining(thinned));
+    expect([thinned[0], thinned.at(-1)]).toEqual([
+      { bill: 0, work: 0 },
+      { bill: 1, work: 1 },
+    ]);
+    const area = thinned
+      .slice(1)
+      .reduce(
+        (sum, point, k) => sum + ((point.bill - thinned[k]!.bill) * (point.work + thinned[k]!.work)) / 2,
+        0,
+      );
+    expect(1 - 2 * area).toBeCloseTo(giniOf(work, bill), 2);
   });
 
   it('counts copies as so many cells, and Hoover is the curve’s largest distance', () => {
@@ -69,7 +92,7 @@ describe('concentration', () => {
         expect(hoover(work, bill, copies)).toBeCloseTo(hoover(works, bills), 12);
         expect(theil(work, bill, copies)).toBeCloseTo(theil(works, bills), 12);
         expect(gini(work, bill, order, copies)).toBeCloseTo(giniOf(works, bills), 12);
-        const distance = Math.max(...lorenzCurve(works, bills).map((point) => point.bill - point.work));
+        const distance = Math.max(...curveOf(works, bills).map((point) => point.bill - point.work));
         expect(hoover(works, bills)).toBeCloseTo(distance, 12);
       }),
     );

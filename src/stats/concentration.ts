@@ -54,17 +54,29 @@ export interface LorenzPoint {
   work: number;
 }
 
-/** The Lorenz curve, from (0, 0) to (1, 1): cells by rising work per bill, one point after each. */
-export function lorenzCurve(work: Amounts, bill: Amounts): LorenzPoint[] {
+/**
+ * The Lorenz curve, from (0, 0) to (1, 1): cells by rising work per bill, one point after each. Of more cells
+ * than `mostPoints` only some are kept, evenly spaced along the bill, each of them on the curve.
+ * `order` lists the cells by rising work per bill (see `orderBy`).
+ */
+export function lorenzCurve(
+  work: Amounts,
+  bill: Amounts,
+  order: Amounts = orderBy(Float64Array.from({ length: work.length }, (_, i) => work[i]! / bill[i]!)),
+  mostPoints = Number.POSITIVE_INFINITY,
+): LorenzPoint[] {
   const [works, bills] = totals(work, bill);
-  const rates = Float64Array.from({ length: work.length }, (_, i) => work[i]! / bill[i]!);
   const points: LorenzPoint[] = [{ bill: 0, work: 0 }];
-  let billed = 0;
-  let worked = 0;
-  for (const i of orderBy(rates)) {
-    billed += bill[i]!;
-    worked += work[i]!;
-    points.push({ bill: billed / bills, work: worked / works });
+  const spacing = order.length < mostPoints ? 0 : 1 / (mostPoints - 2);
+  let [billed, worked, next] = [0, 0, spacing];
+  for (let k = 0; k < order.length; k++) {
+    billed += bill[order[k]!]! / bills;
+    worked += work[order[k]!]! / works;
+    if (k === order.length - 1) points.push({ bill: 1, work: 1 });
+    else if (billed >= next) {
+      points.push({ bill: billed, work: worked });
+      if (spacing > 0) next = spacing * (Math.floor(billed / spacing) + 1);
+    }
   }
   return points;
 }

@@ -72,3 +72,17 @@ export function chiSquared(df: number, normal: () => number): number {
   for (let k = 0; k < df; k++) sum += normal() ** 2;
   return sum;
 }
+
+/** The z with P(Z ≤ z) = `probability`, by bisection of the tail, to about 1e-14. */
+export function normalQuantile(probability: number): number {
+  if (!(probability > 0 && probability < 1)) {
+    throw new RangeError(`a probability of ${probability} has no finite quantile`);
+  }
+  let [low, high] = [-40, 40];
+  for (let halving = 0; halving < 60; halving++) {
+    const middle = (low + high) / 2;
+    if (normalUpperTail(-middle) < probability) low = middle;
+    else high = middle;
+  }
+  return (low + high) / 2;
+}

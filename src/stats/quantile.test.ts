@@ -35,7 +35,8 @@ describe('quantile', () => {
           const at = quantile(values, p)!;
           expect(at).toBeGreaterThanOrEqual(Math.min(...values));
           expect(at).toBeLessThanOrEqual(quantile(values, 1)!);
-          expect(quantile(values, 1)).toBe(Math.max(...values));
+          // A sum with 0 has no negative zero.
+          expect(quantile(values, 1)).toBe(Math.max(...values) + 0);
         },
       ),
     );

@@ -11,7 +11,8 @@ export function quantile(values: readonly number[], probability: number): number
   const position = (sorted.length - 1) * probability;
   const below = sorted[Math.floor(position)]!;
   const above = sorted[Math.ceil(position)]!;
-  return below + (above - below) * (position - Math.floor(position));
+  // Rounding must not carry it beyond its neighbours.
+  return Math.min(above, below + (above - below) * (position - Math.floor(position)));
 }
 
 export function median(values: readonly number[]): number | null {

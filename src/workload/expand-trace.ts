@@ -1,6 +1,8 @@
 import type { Warning } from '../core/result.js';
-import { syntheticPrompt } from './expand.js';
-import type { PlannedCell, PlannedModel, WorkloadPlan } from './plan.js';
+import { deriveSeed } from '../stats/random.js';
+import { type ExpandOptions, syntheticPrompt } from './expand.js';
+import { drawnPipelines, type PipelineVariant, pipelineVariants } from './pipeline-variants.js';
+import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from './plan.js';
 import type { Trace, TraceRequest } from './trace.js';
 
 /**
@@ -13,16 +15,50 @@ import type { Trace, TraceRequest } from './trace.js';
 export function expandTrace(
   trace: Trace,
   models: readonly PlannedModel[],
-  { seed = 1 }: { seed?: number } = {},
+  { seed = 1, pipeline, modelIdOf = ({ spec }) => spec }: ExpandOptions = {},
 ): WorkloadPlan {
   const warnings: Warning[] = [];
   const cells = models.flatMap((model) => {
     const clipped = trace.requests.map((request) => clip(request, model.contextLength));
     const count = clipped.filter((request, index) => request !== trace.requests[index]).length;
     if (count > 0) warnings.push(shortened(model, count, clipped.length));
-    return cellsOf(clipped, model, seed);
+    const cells = cellsOf(clipped, model, seed);
+    if (pipeline === undefined) return cells;
+    const [variant] = pipelineVariants([pipeline], {});
+    return cells.flatMap((cell) => throughPipeline(cell, variant!, { seed, modelIdOf }));
   });
-  return { suite: `trace:${trace.name}`, seed, repetitions: 1, concurrency: 1, cells, warnings };
+  return {
+    suite: `trace:${trace.name}`,
+    seed,
+    repetitions: 1,
+    concurrency: 1,
+    cells,
+    questions: [],
+    warnings,
+  };
+}
+
+/** The cell's requests, for each of which chance decides anew what the pipeline leaves to it. */
+function throughPipeline(
+  cell: PlannedCell,
+  variant: PipelineVariant,
+  { seed, modelIdOf }: { seed: number; modelIdOf: ModelIdOf },
+): PlannedCell[] {
+  const drawSeed = deriveSeed(seed, ...Buffer.from(cell.id));
+  const draws = { draws: cell.count, seed, drawSeed, difficulty: 1, policies: [], modelIdOf };
+  let taken = 0;
+  return drawnPipelines(variant, draws).map(({ idParts, factors, request, count }) => {
+    const arrivalsNs = cell.arrivalsNs?.slice(taken, taken + count) ?? null;
+    taken += count;
+    return {
+      ...cell,
+      id: [cell.id, ...idParts].join('/'),
+      factors: { ...cell.factors, ...factors },
+      request: { ...cell.request, ...(request && { pipeline: request }) },
+      count,
+      arrivalsNs,
+    };
+  });
 }
 
 /**

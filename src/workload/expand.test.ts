@@ -3,7 +3,9 @@ import { expandSuite } from './expand.js';
 import { modelIds, wantedModels } from './models.js';
 import { loadSuite, parseSuite } from './suite.js';
 
-const prompts = new Map([['hello', { name: 'hello', kind: 'greeting', language: 'en', text: 'Hello' }]]);
+const prompts = new Map([
+  ['hello', { name: 'hello', kind: 'greeting', language: 'en', difficulty: 1, text: 'Hello' }],
+]);
 const tiny = { spec: 'tiny', id: 'tiny', contextLength: 512 };
 
 function suiteOf(fields: object) {

@@ -1,7 +1,17 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Cell, Warning } from '../core/result.js';
+import { plainChat } from '../stages/pipeline.js';
 import { deriveSeed } from '../stats/random.js';
+import type { Pipeline } from './pipeline.js';
+import {
+  contextPositions,
+  drawnPipelines,
+  type PipelineVariant,
+  pipelineVariants,
+  plainVariant,
+} from './pipeline-variants.js';
 import type {
+  ModelIdOf,
   PlannedCell,
   PlannedModel,
   PromptSpec,
@@ -22,14 +32,14 @@ import type { Block, Suite, SuiteSampling } from './suite.js';
 export function expandSuite(
   suite: Suite,
   models: readonly PlannedModel[],
-  { seed = suite.seed }: { seed?: number } = {},
+  { seed = suite.seed, pipeline, modelIdOf = unnamed }: ExpandOptions = {},
 ): WorkloadPlan {
   const cells = new Map<string, PlannedCell>();
   const warnings: Warning[] = [];
   for (const model of models) {
     const beyond = new Set<string>();
     for (const block of suite.design.filter((block) => appliesTo(block, model, suite))) {
-      for (const cell of cellsOf(block, model, suite, seed)) {
+      for (const cell of cellsOf(block, model, suite, { seed, pipeline, modelIdOf })) {
         if (exceedsContext(cell.request, model)) beyond.add(cell.id);
         else cells.set(cell.id, cell);
       }
@@ -43,9 +53,27 @@ export function expandSuite(
       'Use a model with a longer context, or a suite with shorter prompts.',
     );
   }
-  const { repetitions, concurrency } = suite;
-  return { suite: suite.name, seed, repetitions, concurrency, cells: [...cells.values()], warnings };
+  const { repetitions, concurrency, questions } = suite;
+  return {
+    suite: suite.name,
+    seed,
+    repetitions,
+    concurrency,
+    cells: [...cells.values()],
+    questions,
+    warnings,
+  };
 }
+
+export interface ExpandOptions {
+  seed?: number | undefined;
+  /** In place of the pipelines that the workload names; reference requests stay plain chat. */
+  pipeline?: Pipeline | undefined;
+  /** Names of the models that pipelines have roles for. */
+  modelIdOf?: ModelIdOf | undefined;
+}
+
+const unnamed: ModelIdOf = ({ spec }) => spec;
 
 /** A synthetic prompt: the same ids for the same seed and length, unrelated ones for other lengths. */
 export function syntheticPrompt(tokens: number, seed: number): PromptSpec {
@@ -57,39 +85,96 @@ function appliesTo(block: Block, model: PlannedModel, suite: Suite): boolean {
   return !isOwn || block.models === undefined || block.models.includes(model.spec);
 }
 
-function* cellsOf(block: Block, model: PlannedModel, suite: Suite, seed: number): Generator<PlannedCell> {
+function* cellsOf(
+  block: Block,
+  model: PlannedModel,
+  suite: Suite,
+  options: ExpandOptions & { seed: number; modelIdOf: ModelIdOf },
+): Generator<PlannedCell> {
+  const { seed, modelIdOf } = options;
   const sampling = seededSampling(suite.sampling, seed);
-  for (const { name, factors, prompt } of promptsOf(block, suite, seed)) {
+  const variants = variantsOf(block, suite, options.pipeline);
+  const policies = policyKeys(suite);
+  for (const { name, factors, prompt, difficulty } of promptsOf(block, suite, seed)) {
     for (const completionTokens of block.completionTokens) {
-      for (const batch of block.batch) {
-        const request: RequestSpec = { prompt, completionTokens, batch, stop: suite.stop, sampling };
-        yield {
-          id: [model.id, name, `c${completionTokens}`, ...suffixes(request)].join('/'),
-          model: model.id,
-          factors: { ...factors, completionTokens, batch, ...rules(request) },
-          request,
-          count: 1,
-          arrivalsNs: null,
-        };
+      for (const { batch, neighbours } of batchesOf(block)) {
+        for (const variant of variants) {
+          // The same for all levels of a policy, so that they are compared on the same requests.
+          const drawSeed = deriveSeed(seed, ...Buffer.from(name), completionTokens);
+          const draws = { draws: block.draws, seed, drawSeed, difficulty, policies, modelIdOf };
+          for (const drawn of drawnPipelines(variant, draws)) {
+            const request: RequestSpec = { prompt, completionTokens, batch, stop: suite.stop, sampling };
+            if (neighbours === 'different') request.neighbours = neighbours;
+            if (drawn.request) request.pipeline = drawn.request;
+            yield {
+              id: [model.id, name, `c${completionTokens}`, ...suffixes(request), ...drawn.idParts].join('/'),
+              model: model.id,
+              factors: {
+                ...factors,
+                completionTokens,
+                batch,
+                ...(neighbours && { neighbours }),
+                ...rules(request),
+                ...(hasPipelines(suite, options.pipeline) && drawn.factors),
+              },
+              request,
+              count: drawn.count,
+              arrivalsNs: null,
+            };
+          }
+        }
       }
     }
   }
 }
 
-type NamedPrompt = { name: string; factors: Cell['factors']; prompt: PromptSpec };
+/** Sizes of batches, with each kind of neighbours; alone, a row has none. */
+function batchesOf({ batch, neighbours }: Block): { batch: number; neighbours?: 'same' | 'different' }[] {
+  if (neighbours === undefined) return batch.map((rows) => ({ batch: rows }));
+  return batch.flatMap((rows) =>
+    (rows === 1 ? (['same'] as const) : neighbours).map((kind) => ({ batch: rows, neighbours: kind })),
+  );
+}
+
+function variantsOf(block: Block, suite: Suite, instead: Pipeline | undefined): PipelineVariant[] {
+  if (instead && !isReference(block)) return pipelineVariants([instead], {});
+  const named = (block.pipelines ?? []).map((name) => suite.pipelines.get(name)!);
+  return named.length === 0 ? [plainVariant] : pipelineVariants(named, block.policies);
+}
+
+/** Whether the block is the request that plain tokens are measured by. */
+function isReference({ promptTokens, completionTokens, batch, pipelines }: Block): boolean {
+  return (
+    [promptTokens, completionTokens].every((lengths) => lengths?.length === 1 && lengths[0] === 128) &&
+    batch.every((rows) => rows === 1) &&
+    pipelines === undefined
+  );
+}
+
+function hasPipelines({ design }: Suite, instead: Pipeline | undefined): boolean {
+  return instead !== undefined || design.some(({ pipelines }) => pipelines !== undefined);
+}
+
+function policyKeys({ design }: Suite): string[] {
+  return [...new Set(design.flatMap(({ policies }) => Object.keys(policies)))];
+}
+
+type NamedPrompt = { name: string; factors: Cell['factors']; prompt: PromptSpec; difficulty: number };
 
 function promptsOf(block: Block, suite: Suite, seed: number): NamedPrompt[] {
   const synthetic = (block.promptTokens ?? []).map((promptTokens) => ({
     name: `p${promptTokens}`,
     factors: { promptTokens },
     prompt: syntheticPrompt(promptTokens, seed),
+    difficulty: 1,
   }));
   const texts = (block.prompts ?? []).map((name) => {
-    const { kind, language, text } = suite.prompts.get(name)!;
+    const { kind, language, text, difficulty } = suite.prompts.get(name)!;
     return {
       name,
       factors: { prompt: name, promptKind: kind, language },
       prompt: { kind: 'text' as const, text, name },
+      difficulty,
     };
   });
   return [...synthetic, ...texts];
@@ -100,9 +185,10 @@ function seededSampling(sampling: SuiteSampling, seed: number): SamplingSpec {
 }
 
 /** What sets a cell apart beyond its lengths, as parts of its id; nothing for the usual request. */
-function suffixes({ batch, stop, sampling }: RequestSpec): string[] {
+function suffixes({ batch, neighbours, stop, sampling }: RequestSpec): string[] {
   const parts: string[] = [];
   if (batch > 1) parts.push(`b${batch}`);
+  if (neighbours === 'different') parts.push('different');
   if (stop === 'eos') parts.push('eos');
   if (sampling.kind === 'seeded') {
     parts.push(`t${sampling.temperature}${sampling.topK === undefined ? '' : `k${sampling.topK}`}`);
@@ -119,8 +205,13 @@ function rules({ stop, sampling }: RequestSpec): Cell['factors'] {
   };
 }
 
-function exceedsContext({ prompt, completionTokens }: RequestSpec, { contextLength }: PlannedModel): boolean {
-  return prompt.kind === 'synthetic' && prompt.tokens + completionTokens > contextLength;
+function exceedsContext(
+  { prompt, completionTokens, pipeline = plainChat }: RequestSpec,
+  { contextLength }: PlannedModel,
+): boolean {
+  return (
+    prompt.kind === 'synthetic' && contextPositions(pipeline, prompt.tokens, completionTokens) > contextLength
+  );
 }
 
 function beyondContext({ id, contextLength }: PlannedModel, cells: string[]): Warning {

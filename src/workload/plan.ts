@@ -3,7 +3,11 @@
  * recording) is expanded over the run's models into a plan of cells; the schedule orders their requests.
  * Nothing here runs anything.
  */
+import type { Question } from '../core/question.js';
 import type { Cell, Warning } from '../core/result.js';
+import type { RequestPipeline } from '../stages/pipeline.js';
+import type { RoleModel } from './pipeline.js';
+import type { ModelKind } from './pipeline-models.js';
 
 /** Token ids drawn by seed, or a text to be tokenized by the model's own tokenizer. */
 export type PromptSpec =
@@ -24,6 +28,10 @@ export interface RequestSpec {
   batch: number;
   stop: StopRule;
   sampling: SamplingSpec;
+  /** Whether every row of a batch has the same synthetic prompt, or one of its own; `same` where absent. */
+  neighbours?: 'same' | 'different' | undefined;
+  /** Plain chat where absent. */
+  pipeline?: RequestPipeline | undefined;
 }
 
 /** A point of the design with the request that stands for it; all its requests are alike. */
@@ -45,6 +53,7 @@ export interface WorkloadPlan {
   repetitions: number;
   concurrency: number;
   cells: PlannedCell[];
+  questions: Question[];
   warnings: Warning[];
 }
 
@@ -57,3 +66,6 @@ export interface PlannedModel {
   id: string;
   contextLength: number;
 }
+
+/** What a run calls a model that pipelines have a role for. */
+export type ModelIdOf = (model: RoleModel & { kind: ModelKind }) => string;

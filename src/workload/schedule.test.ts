@@ -20,7 +20,7 @@ function planOf(counts: number[]): WorkloadPlan {
       arrivalsNs: null,
     }),
   );
-  return { suite: 's', seed: 1, repetitions: 1, concurrency: 1, cells, warnings: [] };
+  return { suite: 's', seed: 1, repetitions: 1, concurrency: 1, cells, questions: [], warnings: [] };
 }
 
 const counts = fc.array(fc.integer({ min: 1, max: 4 }), { minLength: 1, maxLength: 12 });

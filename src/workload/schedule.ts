@@ -18,7 +18,7 @@ export interface ScheduledRequest {
  * in its cells and not used here.
  */
 export function schedule(
-  plan: WorkloadPlan,
+  plan: Pick<WorkloadPlan, 'cells'>,
   { repetitions, seed }: { repetitions: number; seed: number },
 ): ScheduledRequest[] {
   const random = createRandom(seed);

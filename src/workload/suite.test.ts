@@ -67,7 +67,9 @@ describe('a suite of the user', () => {
 });
 
 describe('a bad suite', () => {
-  const prompts = new Map([['hello', { name: 'hello', kind: 'greeting', language: 'en', text: 'Hello' }]]);
+  const prompts = new Map([
+    ['hello', { name: 'hello', kind: 'greeting', language: 'en', difficulty: 1, text: 'Hello' }],
+  ]);
   const parse = (text: string) => () => parseSuite(text, 'mine.json', prompts);
   const bad = (change: object) => parse(JSON.stringify({ ...minimal, ...change }, null, 2));
 
@@ -136,7 +138,13 @@ describe('prompts', () => {
       'two-lines',
       '---\r\nkind: chat\r\nlanguage: en\r\n---\r\n\r\none\r\n\r\ntwo\r\n',
     );
-    expect(prompt).toEqual({ name: 'two-lines', kind: 'chat', language: 'en', text: 'one\r\n\r\ntwo' });
+    expect(prompt).toEqual({
+      name: 'two-lines',
+      kind: 'chat',
+      language: 'en',
+      difficulty: 1,
+      text: 'one\r\n\r\ntwo',
+    });
   });
 
   it.each([

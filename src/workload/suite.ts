@@ -1,12 +1,17 @@
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { lineOfPath, positionOfSyntaxError } from '../core/json-position.js';
-import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
+import { factorValue, questionSchema } from '../core/question.js';
+import type { JsonPath } from '../core/schema-issue.js';
 import { dtypes } from '../models/dtype.js';
+import { nameOf } from '../stages/pipeline.js';
+import { type JsonDocument, readDocument } from './document.js';
+import { listPipelines, loadPipeline, type Pipeline, roleModelSchema, roleModelsOf } from './pipeline.js';
+import { pipelineVariants, unbatchedStages } from './pipeline-variants.js';
 import { loadPrompts, type Prompt } from './prompts.js';
 
 const counts = z.array(z.int().positive()).min(1);
@@ -20,11 +25,29 @@ const blockSchema = z
     prompts: names.optional(),
     completionTokens: counts,
     batch: counts.default([1]),
+    /** Whether the rows of a batch have the same prompt, or each one of its own (synthetic prompts only). */
+    neighbours: z
+      .array(z.enum(['same', 'different']))
+      .min(1)
+      .optional(),
+    /** Pipelines by name, or by path from the suite's folder; plain chat where absent. */
+    pipelines: names.optional(),
+    /**
+     * Policies that vary, by the stage's name and the policy's (`reasoning.tokens`), each a factor of the
+     * design; pipelines without the stage are run without.
+     */
+    policies: z.record(z.string(), z.array(factorValue).min(1)).default({}),
+    /** Requests a round for which chance decides what a pipeline leaves to it. */
+    draws: z.int().positive().default(1),
     /** Only these of the suite's models; all of them where absent. */
     models: names.optional(),
   })
   .refine((block) => (block.promptTokens === undefined) !== (block.prompts === undefined), {
     message: 'expected either promptTokens or prompts',
+  })
+  .refine(({ neighbours, prompts }) => neighbours === undefined || prompts === undefined, {
+    message: 'expected promptTokens, as neighbours differ by their synthetic prompts',
+    path: ['neighbours'],
   });
 export type Block = z.infer<typeof blockSchema>;
 
@@ -48,6 +71,10 @@ const suiteSchema = z
     seed: z.int().default(1),
     stop: z.enum(['forced', 'eos']).default('forced'),
     sampling: samplingSchema.default({ kind: 'greedy' }),
+    /** Other models than the pipelines name, by role. */
+    roles: z.record(z.string(), roleModelSchema).default({}),
+    /** What the suite is to find out. */
+    questions: z.array(questionSchema).default([]),
   })
   .superRefine(({ models, design }, context) => {
     for (const [index, block] of design.entries()) {
@@ -60,10 +87,12 @@ const suiteSchema = z
   });
 
 /** A workload as data: a file of bench/suites/, checked, with the prompts it names. */
-export interface Suite extends z.infer<typeof suiteSchema> {
+export interface Suite extends Omit<z.infer<typeof suiteSchema>, 'roles'> {
   name: string;
   /** The texts that `design` names. */
   prompts: ReadonlyMap<string, Prompt>;
+  /** The pipelines that `design` names, with the models that `roles` puts in their place. */
+  pipelines: ReadonlyMap<string, Pipeline>;
 }
 
 const suiteDirectory = fileURLToPath(new URL('../../bench/suites/', import.meta.url));
@@ -103,49 +132,130 @@ export async function loadSuite(nameOrPath: string): Promise<Suite> {
       { cause },
     );
   }
-  return parseSuite(text, path, await loadPrompts());
+  return parseSuite(text, path, await loadPrompts(), await loadPipelines(text, path));
+}
+
+/** The shipped pipelines by name, and those that the suite names by path. */
+async function loadPipelines(text: string, suitePath: string): Promise<Map<string, Pipeline>> {
+  const shipped = await listPipelines();
+  const paths = pipelinesNamed(text).filter((name) => existsSync(resolve(dirname(suitePath), name)));
+  const loaded = [
+    ...shipped.map(async (name) => [name, await loadPipeline(name)] as const),
+    ...paths.map(async (path) => [path, await loadPipeline(resolve(dirname(suitePath), path))] as const),
+  ];
+  return new Map(await Promise.all(loaded));
+}
+
+const pipelinesOnly = z.object({ design: z.array(z.object({ pipelines: z.array(z.string()).default([]) })) });
+
+/** What the suite names, before anything else of it is known to be right. */
+function pipelinesNamed(text: string): string[] {
+  try {
+    return pipelinesOnly.parse(JSON.parse(text)).design.flatMap(({ pipelines }) => pipelines);
+  } catch {
+    return []; // `parseSuite` says what is wrong.
+  }
+}
+
+/** What a suite may name. */
+interface Available {
+  prompts: ReadonlyMap<string, Prompt>;
+  pipelines: ReadonlyMap<string, Pipeline>;
 }
 
 /** A suite from its JSON; `path` is named in errors, and its base name is the suite's name. */
-export function parseSuite(text: string, path: string, available: ReadonlyMap<string, Prompt>): Suite {
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw badSuite(
-      `${path}:${positionOfSyntaxError(text).line}`,
-      `it is no JSON: ${messageOf(cause)}`,
-      cause,
+export function parseSuite(
+  text: string,
+  path: string,
+  prompts: ReadonlyMap<string, Prompt>,
+  pipelines: ReadonlyMap<string, Pipeline> = new Map(),
+): Suite {
+  const document = readDocument(text, {
+    path,
+    code: 'bad-suite',
+    hint: 'The suites in bench/suites/ show every field; src/workload/suite.ts says what each means.',
+  });
+  const { roles, ...suite } = document.parse(suiteSchema);
+  const named = namedIn(suite.design, { prompts, pipelines }, document);
+  for (const role of Object.keys(roles)) {
+    const known = [...named.pipelines.values()].flatMap(({ models }) => [...models.keys()]);
+    if (known.includes(role)) continue;
+    throw document.error(
+      ['roles', role],
+      `no pipeline of the suite has the role "${role}"${nearest(role, known)}`,
     );
   }
-  const parsed = suiteSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = firstIssue(parsed.error);
-    throw badSuite(`${path}:${lineOfPath(text, issue.path)}`, describeIssue(issue), parsed.error);
-  }
-  const prompts = new Map<string, Prompt>();
-  for (const [index, block] of parsed.data.design.entries()) {
-    for (const [position, name] of (block.prompts ?? []).entries()) {
-      const prompt = available.get(name);
-      if (prompt === undefined) {
-        const issuePath: JsonPath = ['design', index, 'prompts', position];
-        const message = `no prompt is called "${name}", perhaps "${closest(name, [...available.keys()])}" is meant`;
-        throw badSuite(
-          `${path}:${lineOfPath(text, issuePath)}`,
-          describeIssue({ path: issuePath, message, others: 0 }),
-        );
-      }
-      prompts.set(name, prompt);
-    }
-  }
-  return { name: basename(path).replace(/\.json$/i, ''), ...parsed.data, prompts };
+  const replaced = roleModelsOf(roles);
+  const replacedPipelines = [...named.pipelines].map(([name, pipeline]) => {
+    const models = [...pipeline.models].map(([role, model]) => [role, replaced.get(role) ?? model] as const);
+    return [name, { ...pipeline, models: new Map(models) }] as const;
+  });
+  for (const [index, block] of suite.design.entries()) checkBlock(block, index, named.pipelines, document);
+  return {
+    name: basename(path).replace(/\.json$/i, ''),
+    ...suite,
+    prompts: named.prompts,
+    pipelines: new Map(replacedPipelines),
+  };
 }
 
-function badSuite(where: string, problem: string, cause?: unknown): TokenworkError {
-  return new TokenworkError(
-    'bad-suite',
-    `${where}: ${problem}.`,
-    'The suites in bench/suites/ show every field; src/workload/suite.ts says what each means.',
-    { cause },
+/** The prompts and pipelines that the design names. Throws the document's error for one there is not. */
+function namedIn(design: readonly Block[], available: Available, document: JsonDocument): Available {
+  const prompts = new Map<string, Prompt>();
+  const pipelines = new Map<string, Pipeline>();
+  const find = <Item>(from: ReadonlyMap<string, Item>, name: string, what: string, path: JsonPath): Item => {
+    const item = from.get(name);
+    if (item !== undefined) return item;
+    throw document.error(path, `no ${what} is called "${name}"${nearest(name, [...from.keys()])}`);
+  };
+  for (const [index, block] of design.entries()) {
+    for (const [position, name] of (block.prompts ?? []).entries()) {
+      const path = ['design', index, 'prompts', position];
+      prompts.set(name, find(available.prompts, name, 'prompt', path));
+    }
+    for (const [position, name] of (block.pipelines ?? []).entries()) {
+      const path = ['design', index, 'pipelines', position];
+      pipelines.set(name, find(available.pipelines, name, 'pipeline', path));
+    }
+  }
+  return { prompts, pipelines };
+}
+
+/** Refuses policies that no pipeline of the block has, and batches of stages that run none. */
+function checkBlock(
+  block: Block,
+  index: number,
+  available: ReadonlyMap<string, Pipeline>,
+  document: JsonDocument,
+): void {
+  const pipelines = (block.pipelines ?? []).map((name) => available.get(name)!);
+  for (const [key, values] of Object.entries(block.policies)) {
+    for (const [position, value] of values.entries()) {
+      const path = ['design', index, 'policies', key, position];
+      try {
+        if (pipelineVariants(pipelines, { [key]: [value] }).some(({ levels }) => key in levels)) continue;
+      } catch (cause) {
+        throw document.error(path, messageOf(cause), cause);
+      }
+      const stages = pipelines.flatMap((pipeline) => pipeline.stages.map((stage) => nameOf(stage)));
+      throw document.error(
+        ['design', index, 'policies', key],
+        `no pipeline of the block has the stage that "${key}" names as STAGE.POLICY (there are ${stages.join(', ') || 'none: the block names no pipelines'})`,
+      );
+    }
+  }
+  const batched = block.batch.findIndex((batch) => batch > 1);
+  if (batched < 0) return;
+  const [unbatched] = pipelineVariants(pipelines, block.policies).flatMap(({ stages }) =>
+    unbatchedStages(stages),
   );
+  if (unbatched === undefined) return;
+  throw document.error(
+    ['design', index, 'batch', batched],
+    `the stage "${unbatched}" runs one sequence at a time, and no batch of ${block.batch[batched]}`,
+  );
+}
+
+function nearest(name: string, known: readonly string[]): string {
+  return known.length === 0 ? '' : `, perhaps "${closest(name, [...known])}" is meant`;
 }

@@ -2,16 +2,20 @@ import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
 import { exitCode, TokenworkError } from '../../core/errors.js';
+import { devices } from '../../engines/engine.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderFindings } from '../../report/findings-text.js';
 import { formatDuration } from '../../report/format.js';
 import { renderRun } from '../../report/run-report.js';
 import { runBench } from '../../run/bench.js';
+import type { AskedDevice } from '../../run/device.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
+import { parseSensorChoice, type SensorChoice } from '../../run/sensor-choice.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
+import { pageHint } from '../page-hint.js';
 import { progressLine } from '../progress.js';
-import { printData, terminalOf } from '../terminal.js';
+import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
 
 // Beyond these a run measures nothing but the scheduler, and can take the machine down with it.
@@ -22,8 +26,10 @@ interface BenchFlags {
   suite?: string;
   trace?: string;
   limit?: number;
+  pipeline?: string;
   model?: string[];
-  device: 'auto' | 'cpu';
+  device: AskedDevice;
+  allowParityMismatch?: boolean;
   dtype?: Dtype;
   backend?: 'auto' | 'native' | 'node';
   concurrency?: number;
@@ -32,6 +38,9 @@ interface BenchFlags {
   warmup?: number;
   seed?: number;
   deadline?: number;
+  sensors?: SensorChoice;
+  energy?: boolean;
+  validateAttribution?: boolean;
   out?: string;
   resume?: string;
   json?: boolean;
@@ -54,7 +63,20 @@ export function benchCommand(): Command {
       'a recipe (see `tokenwork models list`), a model folder, a config.json, or hf:OWNER/NAME; repeatable',
       repeatable,
     )
-    .option('--device <device>', 'auto or cpu', oneOf(['auto', 'cpu']), 'auto')
+    .option(
+      '--pipeline <pipeline>',
+      'what every request goes through, in place of what the suite says: plain-chat, guarded-chat, guarded-rag-reasoning, speculative-chat, agent, or the path of a pipeline file',
+    )
+    .option(
+      '--device <device>',
+      'auto (a GPU that works, else the CPU), cpu, webgpu or cuda',
+      oneOf(['auto', ...devices]),
+      'auto',
+    )
+    .option(
+      '--allow-parity-mismatch',
+      'measure on the GPU although its logits are not the CPU’s, with a warning',
+    )
     .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes))
     .option(
       '--backend <backend>',
@@ -67,6 +89,19 @@ export function benchCommand(): Command {
     .option('--warmup <n>', 'requests per worker and model that are run first and discarded', wholeNumber(0))
     .option('--seed <n>', 'of the order of the requests and of their prompts', wholeNumber(0))
     .option('--deadline <seconds>', 'stop a request that takes longer, and count it as failed', seconds)
+    .option(
+      '--sensors <which>',
+      'what is sampled beside the requests: auto (all there is), none, or recorded:FILE (a recorded session in place of this machine)',
+      sensors,
+    )
+    .option(
+      '--energy',
+      'repeat each request until a window is long enough for its energy to be read; rows carry the mean',
+    )
+    .option(
+      '--validate-attribution',
+      'run the same requests alone as well, and say how far sharing counters among concurrent ones is off',
+    )
     .option('--out <file>', 'where the result goes (- for stdout; default: ./tokenwork-SUITE-TIME.json)')
     .option('--resume <file>', 'go on with a run that was cut short: its journal or its incomplete result')
     .option('--json', 'print the result to stdout, and nothing else')
@@ -101,8 +136,11 @@ async function bench(flags: BenchFlags): Promise<void> {
   const options: BenchOptions = {
     suite,
     trace: trace === undefined ? undefined : { path: trace, limit },
+    pipeline: flags.pipeline,
     models: flags.model,
     dtype: flags.dtype,
+    device: flags.device,
+    allowParityMismatch: flags.allowParityMismatch,
     backend: flags.backend,
     threads: flags.threads,
     concurrency: flags.concurrency,
@@ -110,9 +148,12 @@ async function bench(flags: BenchFlags): Promise<void> {
     seed: flags.seed,
     warmup: flags.warmup,
     deadlineMs: flags.deadline === undefined ? undefined : flags.deadline * 1000,
+    sensors: flags.sensors,
+    energy: flags.energy,
+    validateAttribution: flags.validateAttribution,
     out: flags.out === '-' ? undefined : flags.out,
     resume: flags.resume,
-    command: `tokenwork ${process.argv.slice(2).join(' ')}`,
+    command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
     tool: { version: toolVersion, commit: toolCommit() },
     signal: interrupt.signal,
     onProgress: (progress) => line.show(describe(progress)),
@@ -125,14 +166,20 @@ async function bench(flags: BenchFlags): Promise<void> {
       await printData(`${JSON.stringify(result)}\n`);
     } else {
       const terminal = terminalOf(process.stdout);
-      await printData(`${renderRun(result, { ...terminal, savedAt: path })}\n`);
-      await printData(renderFindings(findingsOf(result), terminal));
+      await printData(withoutControls(`${renderRun(result, { ...terminal, savedAt: path })}\n`));
+      await printData(withoutControls(renderFindings(findingsOf(result), terminal)));
+      line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } finally {
     line.clear();
     interrupt.dispose();
   }
+}
+
+/** An argument as it would be typed again. */
+function shellWord(argument: string): string {
+  return /^[\w.,:/=@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 function describe({ phase, message, fraction, done, total, etaNs }: BenchProgress): string {
@@ -147,6 +194,12 @@ function seconds(value: string): number {
   const number = Number(value);
   if (value.trim() !== '' && Number.isFinite(number) && number > 0) return number;
   throw new InvalidArgumentError('Use a number of seconds above 0.');
+}
+
+function sensors(value: string): SensorChoice {
+  const choice = parseSensorChoice(value);
+  if (choice !== null) return choice;
+  throw new InvalidArgumentError('Use auto, none, or recorded:FILE.');
 }
 
 function nothingMeasured(path: string): TokenworkError {

@@ -1,13 +1,13 @@
 import { Command } from 'commander';
 import { type Comparison, compareResults } from '../../analysis/compare.js';
-import { crossings, parseThreshold } from '../../analysis/fail-on.js';
+import { crossings, parseThreshold, refuseUntestable } from '../../analysis/fail-on.js';
 import { exitCode } from '../../core/errors.js';
 import { cellLabel } from '../../report/comparison-tables.js';
 import { renderComparison, renderComparisonMarkdown } from '../../report/comparison-text.js';
 import { formatNumber } from '../../report/format.js';
 import { repeatable } from '../arguments.js';
-import { readResultFile } from '../result-file.js';
-import { printData, terminalOf } from '../terminal.js';
+import { readResultFiles } from '../result-file.js';
+import { printData, terminalOf, withoutControls } from '../terminal.js';
 
 interface DiffFlags {
   json?: boolean;
@@ -43,11 +43,11 @@ Examples:
 
 async function diff(baselinePath: string, candidatePaths: string[], flags: DiffFlags): Promise<void> {
   const thresholds = (flags.failOn ?? []).map(parseThreshold);
-  const baseline = await readResultFile(baselinePath);
-  const candidates = await Promise.all(candidatePaths.map(readResultFile));
-  const comparisons = compareResults(baseline, candidates, { force: flags.force === true });
+  const [baseline, ...candidates] = await readResultFiles([baselinePath, ...candidatePaths]);
+  const comparisons = compareResults(baseline!, candidates, { force: flags.force === true });
   await printData(render(comparisons, [baselinePath, ...candidatePaths], flags));
   for (const comparison of comparisons) {
+    refuseUntestable(comparison, thresholds);
     for (const { threshold, cell, ratio } of crossings(comparison, thresholds)) {
       process.stderr.write(
         `${threshold.metric} of ${cellLabel(cell)} is ${formatNumber(ratio)}× the baseline, more than ${formatNumber(threshold.above * 100)}% above it.\n`,
@@ -62,7 +62,7 @@ function render(comparisons: readonly Comparison[], paths: readonly string[], fl
     return `${JSON.stringify(comparisons.length === 1 ? comparisons[0] : comparisons, null, 2)}\n`;
   }
   const [baseline, ...candidates] = paths;
-  return comparisons
+  const text = comparisons
     .map((comparison, index) => {
       const names = { baseline: baseline!, candidate: candidates[index]! };
       return flags.markdown
@@ -70,4 +70,5 @@ function render(comparisons: readonly Comparison[], paths: readonly string[], fl
         : renderComparison(comparison, names, terminalOf(process.stdout));
     })
     .join('\n');
+  return withoutControls(text);
 }

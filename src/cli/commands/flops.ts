@@ -3,6 +3,7 @@ import { TokenworkError } from '../../core/errors.js';
 import {
   type DecoderFlopsReport,
   describeDecoderFlops,
+  describeEncoderFlops,
   describeGraphFlops,
   type FlopsReport,
 } from '../../models/cost/describe-flops.js';
@@ -46,6 +47,7 @@ export function flopsCommand(): Command {
 Examples:
   tokenwork flops gpt2-124m --prompt-tokens 1024
   tokenwork flops llama-3-8b --prompt-tokens 1 --past-tokens 4096
+  tokenwork flops minilm-l6 --prompt-tokens 256 --batch 8
   tokenwork flops resnet50.onnx --shape input=1,3,224,224`,
     )
     .action(flops);
@@ -73,15 +75,15 @@ function count(
   model: ModelDescription,
   { shape, batch, promptTokens, pastTokens }: FlopsFlags,
 ): FlopsReport | DecoderFlopsReport {
-  const { decoder, cost } = model;
-  if (shape === undefined && decoder !== null && cost !== null) {
-    return describeDecoderFlops({ ...model, decoder, cost }, { batch, newTokens: promptTokens, pastTokens });
-  }
+  const { decoder, encoder, cost } = model;
+  const step = { batch, newTokens: promptTokens, pastTokens };
+  if (shape === undefined && decoder && cost) return describeDecoderFlops({ ...model, decoder, cost }, step);
+  if (shape === undefined && encoder && cost) return describeEncoderFlops({ ...model, encoder, cost }, step);
   if (shape === undefined) {
     const inputs = (model.graph.graph.input ?? []).map(({ name }) => name);
     throw new TokenworkError(
       'shape-needed',
-      `${model.id} is no decoder with a KV cache, so its input shapes must be given.`,
+      `${model.id} is neither a decoder with a KV cache nor an encoder of texts, so its input shapes must be given.`,
       `Add --shape NAME=D1,D2,… for its inputs: ${inputs.join(', ')}.`,
     );
   }
@@ -93,7 +95,7 @@ function render(report: FlopsReport | DecoderFlopsReport, dtype: string | null):
   const { flops: counted, bytes } = report;
   const pass =
     'batch' in report
-      ? `batch ${report.batch}, ${report.promptTokens} new tokens after ${report.pastTokens} cached`
+      ? `batch ${report.batch}, ${report.promptTokens} ${report.kvBytesPerToken > 0 ? `new tokens after ${report.pastTokens} cached` : 'tokens'}`
       : 'one pass';
   const facts: [string, number, string][] = [
     ['matrix products, full attention', counted.matmul, formatQuantity(counted.matmul, flopUnits)],
@@ -121,7 +123,7 @@ function render(report: FlopsReport | DecoderFlopsReport, dtype: string | null):
     (text) => text,
   );
   const kv =
-    'kvBytesPerToken' in report
+    'kvBytesPerToken' in report && report.kvBytesPerToken > 0
       ? [`KV cache: ${report.kvBytesPerToken.toLocaleString('en-US')} bytes per token`]
       : [];
   const notes = report.warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`);

@@ -1,9 +1,12 @@
 import { Command } from 'commander';
 import { TokenworkError } from '../../core/errors.js';
+import { buildEncoder, builtEncoderDirectory } from '../../models/build/build-encoder.js';
+import type { BuildWatch } from '../../models/build/build-folder.js';
 import { buildModel, builtModelDirectory } from '../../models/build/build-model.js';
 import { defaultStyle, type Style, styles } from '../../models/build/style.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
-import { listRecipes, parameterCount, type Recipe } from '../../models/recipe.js';
+import { encoderParameters, listEncoderRecipes } from '../../models/encoder-recipe.js';
+import { listRecipes, parameterCount } from '../../models/recipe.js';
 import { defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { formatQuantity } from '../../report/format.js';
 import { renderTable } from '../../report/terminal-table.js';
@@ -16,6 +19,7 @@ interface BuildFlags {
   dtype: Dtype;
   style?: Style;
   seed: number;
+  labels?: number;
 }
 
 export function modelsCommand(): Command {
@@ -38,32 +42,46 @@ function withBuildOptions(command: Command): Command {
   return command
     .argument('<model>', 'a recipe, or a Hugging Face config.json')
     .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes), defaultBuildDtype)
-    .option('--style <style>', 'contrib (ONNX Runtime’s own operators) or standard (opset 23)', oneOf(styles))
+    .option(
+      '--style <style>',
+      'contrib (ONNX Runtime’s own operators), standard (opset 23) or primitive (attention in matrix products)',
+      oneOf(styles),
+    )
+    .option('--labels <n>', 'of an encoder: classify into so many, instead of embedding', wholeNumber(1))
     .option('--seed <n>', 'of the weights', wholeNumber(0), 1);
 }
 
 async function list({ json }: { json?: boolean }): Promise<void> {
-  const recipes = await listRecipes();
+  const [decoders, encoders] = [await listRecipes(), await listEncoderRecipes()];
+  const rows = [
+    ...decoders.map((recipe) => ({ ...recipe, parameters: parameterCount(recipe) })),
+    ...encoders.map((recipe) => ({ ...recipe, parameters: encoderParameters(recipe, embedding) })),
+  ];
   if (json) {
-    const rows = recipes.map((recipe) => ({ ...recipe, parameters: parameterCount(recipe) }));
     await printData(`${JSON.stringify(rows, null, 2)}\n`);
     return;
   }
-  const column = (header: [string, string], importance: number, value: (recipe: Recipe) => string) => ({
+  type Row = (typeof rows)[number];
+  const column = (header: [string, string], importance: number, value: (recipe: Row) => string) => ({
     header,
-    values: recipes.map(value),
+    values: rows.map(value),
     align: importance === 9 ? ('left' as const) : ('right' as const),
     importance,
   });
+  const heads = (row: Row) => ('kvHeads' in row ? `${row.heads}/${row.kvHeads}` : String(row.heads));
   const table = renderTable(
     [
       column(['recipe', ''], 9, ({ id }) => id),
-      column(['parameters', ''], 8, (recipe) => formatQuantity(parameterCount(recipe), parameterUnits)),
+      {
+        ...column(['kind', ''], 6, (row) => ('kvHeads' in row ? 'decoder' : 'encoder')),
+        align: 'left' as const,
+      },
+      column(['parameters', ''], 8, ({ parameters }) => formatQuantity(parameters, parameterUnits)),
       column(['layers', ''], 5, ({ layers }) => String(layers)),
       column(['hidden', ''], 4, ({ hiddenSize }) => String(hiddenSize)),
-      column(['heads', 'q/kv'], 3, ({ heads, kvHeads }) => `${heads}/${kvHeads}`),
-      column(['experts', 'used/all'], 6, ({ mixture }) =>
-        mixture ? `${mixture.expertsPerToken}/${mixture.experts}` : '–',
+      column(['heads', 'q/kv'], 3, heads),
+      column(['experts', 'used/all'], 6, (row) =>
+        'mixture' in row && row.mixture ? `${row.mixture.expertsPerToken}/${row.mixture.experts}` : '–',
       ),
       column(['context', 'tokens'], 7, ({ contextLength }) => String(contextLength)),
       { ...column(['source', ''], 2, ({ source }) => source.replace(hubFile, '$1')), align: 'left' as const },
@@ -74,15 +92,12 @@ async function list({ json }: { json?: boolean }): Promise<void> {
   await printData(`${table}\n`);
 }
 
-async function build(spec: string, { dtype, style, seed }: BuildFlags): Promise<void> {
-  const recipe = await recipeOf(spec);
+async function build(spec: string, flags: BuildFlags): Promise<void> {
+  const buildable = await buildableOf(spec, flags);
   const line = progressLine(process.stderr, false);
   const interrupt = onInterrupt(() => {});
   try {
-    const directory = await buildModel(recipe, {
-      dtype,
-      style: style ?? defaultStyle(recipe),
-      seed,
+    const directory = await buildable.build({
       signal: interrupt.signal,
       onProgress: ({ message, fraction }) => line.show(`${message} ${Math.floor(fraction * 100)}%`),
     });
@@ -94,28 +109,53 @@ async function build(spec: string, { dtype, style, seed }: BuildFlags): Promise<
   }
 }
 
-async function path(spec: string, { dtype, style, seed }: BuildFlags): Promise<void> {
-  const recipe = await recipeOf(spec);
-  const directory = await builtModelDirectory(recipe, { dtype, style: style ?? defaultStyle(recipe), seed });
+async function path(spec: string, flags: BuildFlags): Promise<void> {
+  const directory = await (await buildableOf(spec, flags)).built();
   if (directory === null) {
+    const { dtype, labels } = flags;
     throw new TokenworkError(
       'not-built',
-      `${recipe.id} (${dtype}) has not been built yet.`,
-      `Run: tokenwork models build ${spec} --dtype ${dtype}`,
+      `${spec} (${dtype}) has not been built yet.`,
+      `Run: tokenwork models build ${spec} --dtype ${dtype}${labels === undefined ? '' : ` --labels ${labels}`}`,
     );
   }
   await printData(`${directory}\n`);
 }
 
-async function recipeOf(spec: string): Promise<Recipe> {
+/** What a spec names, as `flags` want it built. */
+async function buildableOf(spec: string, flags: BuildFlags) {
+  const { dtype, seed, labels } = flags;
   const located = await locateModel(spec);
-  if (located.kind === 'recipe') return located.recipe;
+  if (located.kind === 'encoder') {
+    if (flags.style !== undefined)
+      throw misused('--style', `${spec} is an encoder, which has one style only`);
+    const head = labels === undefined ? embedding : ({ kind: 'classification', labels } as const);
+    const target = { dtype, seed, head };
+    return {
+      build: (watch: BuildWatch) => buildEncoder(located.recipe, { ...target, ...watch }),
+      built: () => builtEncoderDirectory(located.recipe, target),
+    };
+  }
+  if (labels !== undefined) throw misused('--labels', `${spec} is no recipe of an encoder`);
+  if (located.kind === 'recipe') {
+    const target = { dtype, seed, style: flags.style ?? defaultStyle(located.recipe) };
+    return {
+      build: (watch: BuildWatch) => buildModel(located.recipe, { ...target, ...watch }),
+      built: () => builtModelDirectory(located.recipe, target),
+    };
+  }
   throw new TokenworkError(
     'not-a-recipe',
     `${spec} has weights of its own, so there is nothing to build.`,
     'Use it as it is: tokenwork bench --model …; `tokenwork models list` shows what can be built.',
   );
 }
+
+function misused(option: string, why: string): TokenworkError {
+  return new TokenworkError('bad-option', `${option} does not apply: ${why}.`, `Leave ${option} out.`);
+}
+
+const embedding = { kind: 'embedding' } as const;
 
 /** A source on the hub is as well known by its repository. */
 const hubFile = /^https:\/\/huggingface\.co\/([^/]+\/[^/]+)\/.*$/;

@@ -1,9 +1,14 @@
 import { Command } from 'commander';
-import { findingsOf } from '../../analysis/findings.js';
+import { type Findings, findingsOf } from '../../analysis/findings.js';
+import { TokenworkError } from '../../core/errors.js';
+import type { Result } from '../../core/result.js';
 import { renderFindings } from '../../report/findings-text.js';
 import { renderRun } from '../../report/run-report.js';
-import { readResultFile } from '../result-file.js';
-import { printData, terminalOf } from '../terminal.js';
+import { cardsOf } from '../cards.js';
+import { writeOutputFile } from '../output-file.js';
+import { pageHint } from '../page-hint.js';
+import { readResultFiles } from '../result-file.js';
+import { printData, terminalOf, withoutControls } from '../terminal.js';
 
 export function reportCommand(): Command {
   return new Command('report')
@@ -12,19 +17,84 @@ export function reportCommand(): Command {
     )
     .argument('<result...>', 'files that `tokenwork bench` wrote')
     .option('--json', 'the findings as machine output; an array where several results are given')
+    .option(
+      '--out <file>',
+      'write the page as well: one HTML file that needs no network (- prints only that)',
+    )
+    .option(
+      '--card [file]',
+      'a cost card to publish beside a model: one page of Markdown, or with --json its figures',
+    )
+    .option('--model <id>', 'the card of this model only; without it, one of each model')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  tokenwork report result.json
+  tokenwork report result.json --out report.html
+  tokenwork report result.json --card COST.md`,
+    )
     .action(report);
 }
 
-async function report(paths: string[], { json = false }: { json?: boolean }): Promise<void> {
-  const results = await Promise.all(paths.map(readResultFile));
-  if (json) {
-    const findings = results.map((result) => findingsOf(result));
-    await printData(`${JSON.stringify(findings.length === 1 ? findings[0] : findings, null, 2)}\n`);
+interface ReportFlags {
+  json?: boolean;
+  out?: string;
+  card?: string | true;
+  model?: string;
+}
+
+async function report(paths: string[], { json = false, out, card, model }: ReportFlags): Promise<void> {
+  if (json && out === '-') {
+    throw new TokenworkError(
+      'bad-option',
+      'Standard output takes either the page or JSON.',
+      'Name a file with --out, or leave out --json.',
+    );
+  }
+  if (model !== undefined && card === undefined) {
+    throw new TokenworkError(
+      'bad-option',
+      '--model is given without --card.',
+      'Add --card, or leave it out.',
+    );
+  }
+  if (out !== undefined && card !== undefined) {
+    throw new TokenworkError(
+      'bad-option',
+      '--card and --out cannot be given together.',
+      'Ask for the card and the page one after the other.',
+    );
+  }
+  const results = await readResultFiles(paths);
+  if (card !== undefined) {
+    const cards = cardsOf(results, { json, ...(model !== undefined && { model }) });
+    if (card === true || card === '-') await printData(cards);
+    else await writeOutputFile(card, cards);
     return;
   }
-  const terminal = terminalOf(process.stdout);
-  for (const [index, result] of results.entries()) {
-    const text = `${renderRun(result, { ...terminal, savedAt: paths[index] })}\n${renderFindings(findingsOf(result), terminal)}`;
-    await printData(index === 0 ? text : `\n${text}`);
+  const runs = results.map((result) => ({ result, findings: findingsOf(result) }));
+  if (out !== undefined) {
+    const page = await pageOf(runs);
+    if (out === '-') return printData(page);
+    await writeOutputFile(out, page);
   }
+  if (json) {
+    const findings = runs.map((run) => run.findings);
+    await printData(`${JSON.stringify(findings.length === 1 ? findings[0] : findings, null, 2)}\n`);
+  } else {
+    const terminal = terminalOf(process.stdout);
+    for (const [index, { result, findings }] of runs.entries()) {
+      const text = `${renderRun(result, { ...terminal, savedAt: paths[index] })}\n${renderFindings(findings, terminal)}`;
+      await printData(withoutControls(index === 0 ? text : `\n${text}`));
+    }
+  }
+  if (out !== undefined) process.stderr.write(`Page: ${out}\n`);
+  else if (!json) process.stderr.write(`${pageHint(paths)}\n`);
+}
+
+/** Loaded where a page is asked for alone, as the charts take a while to load. */
+async function pageOf(runs: readonly { result: Result; findings: Findings }[]): Promise<string> {
+  const { renderPage } = await import('../../report/html/page.js');
+  return renderPage(runs);
 }

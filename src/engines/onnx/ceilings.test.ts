@@ -36,7 +36,7 @@ describe('the models the ceilings are measured with', () => {
     ones(x, activations, 3 * 64);
     const run = new BoundRun(
       productWithWeights(dtype, shape),
-      1,
+      { threads: 1 },
       [{ name: 'x', dtype: activations, shape: [3, 64], memory: x }],
       [{ name: 'y', dtype: activations, shape: [3, 48], memory: y }],
     );
@@ -51,7 +51,7 @@ describe('the models the ceilings are measured with', () => {
     ones(w, 'fp32', 16 * 8);
     const run = new BoundRun(
       productOfInputs({ rows: 1, inner: 16, columns: 8 }),
-      1,
+      { threads: 1 },
       [
         { name: 'x', dtype: 'fp32', shape: [1, 16], memory: x },
         { name: 'w', dtype: 'fp32', shape: [16, 8], memory: w },

@@ -70,7 +70,7 @@ async function measureBandwidth(threads: number): Promise<Ceilings['memoryBandwi
   const product = new Memory(columns * 4);
   const run = new BoundRun(
     productOfInputs({ rows: 1, inner: streamRows, columns }),
-    threads,
+    { threads },
     [
       { name: 'x', dtype: 'fp32', shape: [1, streamRows], memory: vector },
       { name: 'w', dtype: 'fp32', shape: [streamRows, columns], memory: matrix },
@@ -100,7 +100,7 @@ async function measureGemm(dtype: Dtype, threads: number): Promise<Ceilings['gem
   try {
     const run = new BoundRun(
       productWithWeights(dtype, gemmShape),
-      threads,
+      { threads },
       [{ name: 'x', dtype: activations, shape: [rows, inner], memory: x }],
       [{ name: 'y', dtype: activations, shape: [rows, columns], memory: y }],
     );

@@ -78,6 +78,14 @@ export async function chooseBackend(
   model: DecoderModel,
   options: EngineOptions,
 ): Promise<{ backend: 'native' | 'node'; reason: string; parity: Parity | null; warnings: Warning[] }> {
+  // A GPU is held against the CPU before, by the same back end, and opening it here would load it twice.
+  if (options.device !== undefined && options.device !== 'cpu')
+    return {
+      backend: 'native',
+      reason: 'the C API keeps the KV cache on the GPU',
+      parity: null,
+      warnings: [],
+    };
   const first = await openDecoder(model, options);
   const { backend, backendReason: reason } = first.record;
   // One after the other: two sessions at once would hold a large model's weights twice.

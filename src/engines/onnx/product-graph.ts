@@ -1,3 +1,4 @@
+import { halfBits } from '../../models/build/half.js';
 import type { Dtype } from '../../models/dtype.js';
 import {
   type AttributeProto,
@@ -17,6 +18,7 @@ export interface ProductShape {
 
 const float = 1;
 const uint8 = 2;
+const int64 = 7;
 const half = 10;
 const blockSize = 32;
 
@@ -33,6 +35,34 @@ export function productWithWeights(dtype: Dtype, shape: ProductShape): Uint8Arra
   return oneNode(node, [value('x', type, rows, inner)], value('y', type, rows, columns), weights);
 }
 
+/**
+ * The model of `links` products in a row with the same square weights: the row `x` [1, size] repeated `rows`
+ * times, times the weights, times the weights …; of the result, the last row is `y` [1, size]. Weights are
+ * 1 ÷ size as far as the dtype has it, so that ones stay about one.
+ */
+export function productChain(
+  dtype: Dtype,
+  { rows, size, links }: { rows: number; size: number; links: number },
+): Uint8Array {
+  const type = dtype === 'fp16' ? half : float;
+  const bits = dtype === 'q4' ? 4 : dtype === 'int8' ? 8 : null;
+  const [product, weights] =
+    bits === null ? floatProduct(dtype, size, size, 1 / size) : blockProduct(bits, size, size, 1 / size);
+  const nodes: NodeProto[] = [{ opType: 'Expand', input: ['x', 'shape'], output: ['x0'] }];
+  for (let link = 0; link < links; link++) {
+    const [, ...rest] = product.input!;
+    nodes.push({ ...product, input: [`x${link}`, ...rest], output: [`x${link + 1}`] });
+  }
+  nodes.push({ opType: 'Slice', input: [`x${links}`, 'from', 'to', 'axis'], output: ['y'] });
+  const constants = [
+    integers('shape', [rows, size]),
+    integers('from', [rows - 1]),
+    integers('to', [rows]),
+    integers('axis', [0]),
+  ];
+  return modelOf(nodes, [value('x', type, 1, size)], value('y', type, 1, size), [...weights, ...constants]);
+}
+
 /** The one-node model y = x · w in fp32 where both are inputs, so that w is read where it lies. */
 export function productOfInputs({ rows, inner, columns }: ProductShape): Uint8Array {
   const inputs = [value('x', float, rows, inner), value('w', float, inner, columns)];
@@ -42,18 +72,20 @@ export function productOfInputs({ rows, inner, columns }: ProductShape): Uint8Ar
 
 type Product = [NodeProto, TensorProto[]];
 
-function floatProduct(dtype: Dtype, inner: number, columns: number): Product {
+/** Small normal numbers in every format. */
+const weight = 2 ** -7;
+
+function floatProduct(dtype: Dtype, inner: number, columns: number, element = weight): Product {
   const elements = inner * columns;
-  // Small normal numbers: 2^-7 in either format.
   const rawData =
     dtype === 'fp16'
-      ? new Uint8Array(new Uint16Array(elements).fill(0x2000).buffer)
-      : new Uint8Array(new Float32Array(elements).fill(2 ** -7).buffer);
+      ? new Uint8Array(new Uint16Array(elements).fill(halfBits(element)).buffer)
+      : new Uint8Array(new Float32Array(elements).fill(element).buffer);
   const weights = { name: 'w', dims: [inner, columns], dataType: dtype === 'fp16' ? half : float, rawData };
   return [{ opType: 'MatMul', input: ['x', 'w'], output: ['y'] }, [weights]];
 }
 
-function blockProduct(bits: 4 | 8, inner: number, columns: number): Product {
+function blockProduct(bits: 4 | 8, inner: number, columns: number, scale = weight): Product {
   const blocks = inner / blockSize;
   const blockBytes = (blockSize * bits) / 8;
   const codes: TensorProto = {
@@ -66,7 +98,7 @@ function blockProduct(bits: 4 | 8, inner: number, columns: number): Product {
     name: 'scales',
     dims: [columns, blocks],
     dataType: float,
-    rawData: new Uint8Array(new Float32Array(columns * blocks).fill(2 ** -7).buffer),
+    rawData: new Uint8Array(new Float32Array(columns * blocks).fill(scale).buffer),
   };
   const attributes = { K: inner, N: columns, bits, block_size: blockSize, accuracy_level: 4 };
   const attribute = Object.entries(attributes).map(([name, i]): AttributeProto => ({ name, type: 2, i }));
@@ -83,15 +115,29 @@ function oneNode(
   output: ValueInfoProto,
   initializer: TensorProto[],
 ): Uint8Array {
+  return modelOf([node], input, output, initializer);
+}
+
+function modelOf(
+  node: NodeProto[],
+  input: ValueInfoProto[],
+  output: ValueInfoProto,
+  initializer: TensorProto[],
+): Uint8Array {
   const model: ModelProto = {
     irVersion: 9,
     opsetImport: [
       { domain: '', version: 17 },
       { domain: 'com.microsoft', version: 1 },
     ],
-    graph: { name: 'product', node: [node], input, output: [output], initializer },
+    graph: { name: 'product', node, input, output: [output], initializer },
   };
   return encodeModel(model);
+}
+
+function integers(name: string, values: number[]): TensorProto {
+  const rawData = new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  return { name, dims: [values.length], dataType: int64, rawData };
 }
 
 function value(name: string, elemType: number, ...dims: number[]): ValueInfoProto {

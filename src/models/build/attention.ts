@@ -1,17 +1,21 @@
 import { contrib } from './graph-builder.js';
 import { linear, pathOf, type Writer } from './linear.js';
 import { rmsNorm } from './norm.js';
+import { additiveMask, primitiveAttention } from './primitive-attention.js';
 import { elementType, floatTypeOf } from './tensor.js';
 
 /** Values that every attention layer reads, computed once per pass. */
 export interface AttentionInputs {
   /** Rotary tables [contextLength, headDim/2]; null where positions are learned. */
   rotary: { cos: string; sin: string } | null;
-  /** Contrib style: int32 [batch], the index of each row's last position; standard: unused. */
+  /** Contrib style: int32 [batch], the index of each row's last position; unused in the others. */
   lastPositions: string;
-  /** Contrib style: int32 scalar, cached and new positions together; standard: unused. */
+  /** Contrib style: int32 scalar, cached and new positions together; unused in the others. */
   totalLength: string;
-  /** Standard style: bool [batch, 1, new, total], false where a position is padding; contrib: unused. */
+  /**
+   * Standard style: bool [batch, 1, new, total], false where a position is padding; primitive: what is
+   * added to scores of that shape; contrib: unused.
+   */
   mask: string;
   /** int64 [batch, new]; contrib style with rotary positions has none. */
   positions: string;
@@ -21,8 +25,9 @@ export interface AttentionInputs {
 export function attentionInputs(writer: Writer, attentionMask: string, positions: string): AttentionInputs {
   const { graph, style } = writer;
   const rotary = rotaryTables(writer);
-  if (style === 'standard') {
-    const mask = paddingMask(writer, attentionMask, positions);
+  if (style !== 'contrib') {
+    const maskOf = style === 'standard' ? paddingMask : additiveMask;
+    const mask = maskOf(writer, attentionMask, positions);
     return { rotary, mask, positions, lastPositions: '', totalLength: '' };
   }
   // Both come from the mask's values and length, as in published exports, so the same graph serves a
@@ -103,8 +108,8 @@ export function attention(writer: Writer, layer: number, input: string, shared: 
     recipe.architecture === 'gpt2'
       ? fusedProjection(writer, module, input)
       : separateProjections(writer, module, input);
-  const attend = writer.style === 'contrib' ? groupQueryAttention : standardAttention;
-  const attended = attend(writer, pathOf(module), projected, caches, shared);
+  const attend = writer.style === 'contrib' ? groupQueryAttention : rotatedAttention;
+  const attended = attend(writer, module, projected, caches, shared);
   return linear(writer, {
     module: `${module}.o_proj`,
     input: attended,
@@ -168,11 +173,12 @@ function normedProjection(writer: Writer, module: string, projection: string, he
 
 function groupQueryAttention(
   { graph, recipe }: Writer,
-  path: string,
+  module: string,
   [query, key = '', value = '']: Projected,
   caches: Caches,
   { rotary, lastPositions, totalLength }: AttentionInputs,
 ): string {
+  const path = pathOf(module);
   const output = `${path}/GroupQueryAttention/output_0`;
   return graph.node(
     'GroupQueryAttention',
@@ -198,13 +204,16 @@ function groupQueryAttention(
   );
 }
 
-function standardAttention(
-  { graph, recipe }: Writer,
-  path: string,
+/** The standard's attention, or the primitive one, after rotating queries and keys. */
+function rotatedAttention(
+  writer: Writer,
+  module: string,
   projected: Projected,
   caches: Caches,
   { rotary, mask, positions }: AttentionInputs,
 ): string {
+  const { graph, recipe, style } = writer;
+  const path = pathOf(module);
   const [query, key, value] = projected as [string, string, string];
   const rotate = (part: string, input: string, heads: number) =>
     rotary === null
@@ -212,17 +221,13 @@ function standardAttention(
       : graph.node('RotaryEmbedding', `${path}/${part}_rotary`, [input, rotary.cos, rotary.sin, positions], {
           attributes: { num_heads: { int: heads } },
         });
+  const [q, k] = [rotate('q', query, recipe.heads), rotate('k', key, recipe.kvHeads)];
+  if (style === 'primitive') return primitiveAttention(writer, module, [q, k, value], caches, mask);
   const output = `${path}/Attention/output_0`;
   return graph.node(
     'Attention',
     `${path}/Attention`,
-    [
-      rotate('q', query, recipe.heads),
-      rotate('k', key, recipe.kvHeads),
-      value,
-      mask,
-      ...caches.map(({ past }) => past),
-    ],
+    [q, k, value, mask, ...caches.map(({ past }) => past)],
     {
       attributes: {
         is_causal: { int: 1 },

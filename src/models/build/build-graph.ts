@@ -2,6 +2,7 @@ import type { Dtype } from '../dtype.js';
 import type { ModelProto, TensorProto } from '../onnx/proto.js';
 import type { Recipe } from '../recipe.js';
 import { opsetImports, writeDecoder } from './decoder.js';
+import type { GraphBuilder } from './graph-builder.js';
 import type { Style } from './style.js';
 import { byteLength, type TensorSpec, tensorBytes } from './tensor.js';
 
@@ -12,7 +13,7 @@ export interface GraphOptions {
 }
 
 /** Decides where a tensor's bytes go: into the message, elsewhere, or nowhere. */
-type Store = (tensor: TensorSpec) => Pick<TensorProto, 'rawData' | 'externalData' | 'dataLocation'>;
+export type Store = (tensor: TensorSpec) => Pick<TensorProto, 'rawData' | 'externalData' | 'dataLocation'>;
 
 /**
  * The decoder of a recipe. With `weights` false, initializers carry dims but no data, save the small
@@ -20,21 +21,32 @@ type Store = (tensor: TensorSpec) => Pick<TensorProto, 'rawData' | 'externalData
  * Throws TokenworkError `style-unsupported` where the style's ops cannot express the recipe.
  */
 export function buildGraph(recipe: Recipe, options: GraphOptions & { weights?: boolean }): ModelProto {
-  const { seed, weights = true } = options;
-  return assemble(recipe, options, (tensor) =>
-    weights || tensor.fill.kind === 'values' ? { rawData: materialise(tensor, seed) } : {},
-  );
+  return assemble(recipe, options, storeOf(options.seed, options.weights));
+}
+
+/** Keeps tensors in the message; with `weights` false only those that are part of the graph's logic. */
+export function storeOf(seed: number, weights = true): Store {
+  return (tensor) => (weights || tensor.fill.kind === 'values' ? { rawData: materialise(tensor, seed) } : {});
 }
 
 /** The decoder as a message whose tensors `store` has put where they belong, in order of the graph. */
 export function assemble(recipe: Recipe, { dtype, style }: GraphOptions, store: Store): ModelProto {
-  const graph = writeDecoder(recipe, { dtype, style });
+  return modelOf(recipe.id, writeDecoder(recipe, { dtype, style }), opsetImports(style), store);
+}
+
+/** A written graph as a message. */
+export function modelOf(
+  name: string,
+  graph: GraphBuilder,
+  opsetImport: ModelProto['opsetImport'],
+  store: Store,
+): ModelProto {
   return {
     irVersion: 10,
     producerName: 'tokenwork',
-    opsetImport: opsetImports(style),
+    opsetImport,
     graph: {
-      name: recipe.id,
+      name,
       node: graph.nodes,
       input: graph.inputs,
       output: graph.outputs,

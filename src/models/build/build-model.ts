@@ -1,16 +1,15 @@
 import { createHash } from 'node:crypto';
-import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TokenworkError } from '../../core/errors.js';
 import { cacheDirectory } from '../cache-directory.js';
 import type { Dtype } from '../dtype.js';
 import type { Recipe } from '../recipe.js';
-import { isDirectory, makeFolderOnce } from './atomic-folder.js';
-import type { GraphOptions } from './build-graph.js';
+import { isDirectory } from './atomic-folder.js';
+import { type BuildWatch, buildFolder } from './build-folder.js';
+import { assemble, type GraphOptions, type Store } from './build-graph.js';
 import { writeDecoder } from './decoder.js';
 import { folderFiles } from './folder-files.js';
+import type { GraphBuilder } from './graph-builder.js';
 import { defaultStyle, type Style } from './style.js';
-import { writeOnnx } from './write-onnx.js';
 
 /**
  * Part of a built folder's name. Raise it whenever the same graph would come with other bytes: a change
@@ -19,8 +18,6 @@ import { writeOnnx } from './write-onnx.js';
  */
 const builderVersion = 1;
 
-const progressEveryMs = 250;
-
 export interface BuildTarget {
   dtype: Dtype;
   style?: Style;
@@ -28,10 +25,7 @@ export interface BuildTarget {
   cacheDirectory?: string;
 }
 
-export interface BuildOptions extends BuildTarget {
-  onProgress?: (progress: { fraction: number; message: string }) => void;
-  signal?: AbortSignal;
-}
+export type BuildOptions = BuildTarget & BuildWatch;
 
 /**
  * Builds a recipe into a complete transformers.js model folder and returns its path; a folder built
@@ -39,28 +33,18 @@ export interface BuildOptions extends BuildTarget {
  * Throws TokenworkError `style-unsupported`, `disk-full`, `cache-unwritable` or `aborted`.
  */
 export async function buildModel(recipe: Recipe, options: BuildOptions): Promise<string> {
-  const { onProgress, signal } = options;
   const graphOptions = graphOptionsOf(recipe, options);
-  const { dtype, style } = graphOptions;
-  const target = targetOf(recipe, options);
-  const message = `Building ${recipe.name} (${dtype}, ${style})`;
-  let reportedAt = performance.now();
-  const onBytes = (written: number, total: number) => {
-    throwIfAborted(signal, recipe);
-    const now = performance.now();
-    if (now - reportedAt < progressEveryMs && written < total) return;
-    reportedAt = now;
-    onProgress?.({ fraction: written / total, message });
+  const { dtype, style, seed } = graphOptions;
+  const blueprint = {
+    name: recipe.name,
+    message: `Building ${recipe.name} (${dtype}, ${style})`,
+    target: targetOf(recipe, options),
+    dtype,
+    seed,
+    assemble: (store: Store) => assemble(recipe, graphOptions, store),
+    files: (externalData: boolean) => folderFiles(recipe, dtype, externalData),
   };
-  return makeFolderOnce(target, async (directory) => {
-    throwIfAborted(signal, recipe);
-    const onnxDirectory = join(directory, 'onnx');
-    await mkdir(onnxDirectory);
-    const externalData = await writeOnnx(recipe, graphOptions, onnxDirectory, onBytes);
-    for (const [name, content] of Object.entries(folderFiles(recipe, dtype, externalData))) {
-      await writeFile(join(directory, name), `${JSON.stringify(content)}\n`, { flush: true });
-    }
-  });
+  return buildFolder(blueprint, options);
 }
 
 /** The folder that `buildModel` has built; null where it has not yet. */
@@ -83,27 +67,19 @@ function targetOf(recipe: Recipe, options: BuildTarget): string {
 
 function folderName(recipe: Recipe, options: GraphOptions): string {
   const { name: _name, source: _source, ...shape } = recipe;
-  const { nodes, inputs, outputs, tensors } = writeDecoder(recipe, options);
-  const graph = [
+  const digest = digestOf(shape, options, writeDecoder(recipe, options));
+  return `${recipe.id}-${options.dtype}-${options.style}-seed${options.seed}-${digest}`;
+}
+
+/** Tells a built folder from those of other shapes, options and graphs. */
+export function digestOf(shape: object, options: object, graph: GraphBuilder): string {
+  const { nodes, inputs, outputs, tensors } = graph;
+  const written = [
     nodes,
     inputs,
     outputs,
     tensors.map(({ name, dims, dataType, fill }) => [name, dims, dataType, fill]),
   ];
-  const key = JSON.stringify([builderVersion, shape, options, graph]);
-  const digest = createHash('sha256').update(key).digest('hex').slice(0, 12);
-  return `${recipe.id}-${options.dtype}-${options.style}-seed${options.seed}-${digest}`;
-}
-
-function throwIfAborted(signal: AbortSignal | undefined, recipe: Recipe): void {
-  if (!signal?.aborted) return;
-  throw new TokenworkError(
-    'aborted',
-    `Building ${recipe.name} was stopped.`,
-    'Nothing half-built was kept.',
-    {
-      cause: signal.reason,
-      exitCode: 3,
-    },
-  );
+  const key = JSON.stringify([builderVersion, shape, options, written]);
+  return createHash('sha256').update(key).digest('hex').slice(0, 12);
 }

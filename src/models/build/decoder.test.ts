@@ -1,15 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import { dtypes } from '../dtype.js';
-import { listRecipes, parameterCount, type Recipe } from '../recipe.js';
+import { listRecipes, parameterCount } from '../recipe.js';
 import { buildGraph } from './build-graph.js';
 import { referenceLogits } from './reference.test-support.js';
 import { largestDifference, openForTest, widened } from './session.test-support.js';
 import { smallRecipes } from './shapes.test-support.js';
-import { defaultStyle, type Style } from './style.js';
+import { defaultStyle, stylesOf } from './style.js';
 
 const ids = [5, 77, 123, 99, 42, 7, 200, 8, 15, 16];
 const recipes = Object.values(smallRecipes);
-const stylesOf = (recipe: Recipe): Style[] => (recipe.mixture ? ['contrib'] : ['contrib', 'standard']);
 const everyKind = recipes.flatMap((recipe) =>
   stylesOf(recipe).flatMap((style) =>
     dtypes.map((dtype) => ({ recipe, architecture: recipe.architecture, style, dtype })),

@@ -14,13 +14,13 @@ import { requireStyle, type Style } from './style.js';
 import { elementType, floatTypeOf } from './tensor.js';
 
 /** The standard opset each style is written in; Attention and its kin came with 23. */
-const opsetOf: Record<Style, number> = { contrib: 21, standard: 23 };
+const opsetOf: Record<Style, number> = { contrib: 21, standard: 23, primitive: 23 };
 
 /**
  * Writes the whole decoder: int64 input_ids [batch, new], attention_mask [batch, past + new] and a KV
  * cache [batch, kvHeads, past, headDim] per layer in; fp32 logits [batch, new, vocabulary] and the grown
  * cache out. position_ids is an input where nothing in the graph derives positions: for learned ones,
- * and in the standard style. Throws TokenworkError `style-unsupported`.
+ * and in every style but contrib. Throws TokenworkError `style-unsupported`.
  */
 export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Style }): GraphBuilder {
   requireStyle(recipe, options.style);
@@ -29,7 +29,7 @@ export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Sty
   const ids = graph.input('input_ids', elementType.int64, ['batch_size', 'sequence_length']);
   const mask = graph.input('attention_mask', elementType.int64, ['batch_size', 'total_sequence_length']);
   const positions =
-    recipe.ropeTheta === null || options.style === 'standard'
+    recipe.ropeTheta === null || options.style !== 'contrib'
       ? graph.input('position_ids', elementType.int64, ['batch_size', 'sequence_length'])
       : '';
   graph.output('logits', elementType.float, ['batch_size', 'sequence_length', recipe.vocabulary]);
@@ -46,7 +46,7 @@ export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Sty
     const between = normalise(writer, `${module}.post_attention_layernorm`, stream);
     stream = {
       residual: between.residual,
-      branch: feedForward(writer, `${module}.mlp`, between.normed),
+      branch: feedForward(writer, layer, between.normed),
     };
   }
   writeHead(writer, normalise(writer, 'model.norm', stream).normed, ids);
@@ -67,9 +67,10 @@ function embed({ graph, recipe, dtype }: Writer, ids: string, positions: string)
   return graph.node('Add', '/model/embed/Add', [embedded, position]);
 }
 
-function feedForward(writer: Writer, module: string, input: string): string {
+function feedForward(writer: Writer, layer: number, input: string): string {
   const { recipe } = writer;
-  if (recipe.mixture) return mixtureOfExperts(writer, module, input, recipe.mixture);
+  const module = `model.layers.${layer}.mlp`;
+  if (recipe.mixture) return mixtureOfExperts(writer, layer, input, recipe.mixture);
   if (recipe.architecture === 'gpt2') return geluFeedForward(writer, module, input);
   return gatedFeedForward(writer, module, input, recipe.intermediateSize);
 }

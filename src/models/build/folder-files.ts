@@ -20,16 +20,13 @@ const identities: Record<Recipe['architecture'], [modelType: string, className: 
  * weights are in a file of their own, which transformers.js must be told.
  */
 export function folderFiles(recipe: Recipe, dtype: Dtype, externalData: boolean): Record<string, unknown> {
-  const vocabulary = synthesiseVocabulary(recipe);
+  const vocabulary = synthesiseVocabulary(recipe.vocabulary, specialTokens(recipe));
   const [eos, bos] = [recipe.eosTokenIds[0]!, recipe.bosTokenId ?? recipe.eosTokenIds[0]!];
   const names = { bos_token: vocabulary.tokens[bos]!, eos_token: vocabulary.tokens[eos]! };
   return {
     'config.json': {
       ...configOf(recipe),
-      'transformers.js_config': {
-        dtype,
-        ...(externalData ? { use_external_data_format: { [onnxFileName(dtype)]: 1 } } : {}),
-      },
+      ...transformersJs(dtype, externalData),
     },
     'generation_config.json': {
       bos_token_id: recipe.bosTokenId,
@@ -47,6 +44,12 @@ export function folderFiles(recipe: Recipe, dtype: Dtype, externalData: boolean)
     },
     'special_tokens_map.json': { ...names, pad_token: names.eos_token },
   };
+}
+
+/** What config.json tells transformers.js of the ONNX file. */
+export function transformersJs(dtype: Dtype, externalData: boolean): Record<string, unknown> {
+  const format = externalData ? { use_external_data_format: { [onnxFileName(dtype)]: 1 } } : {};
+  return { 'transformers.js_config': { dtype, ...format } };
 }
 
 /** The recipe as a Hugging Face config.json; `recipeFromConfig` reads it back. */
@@ -98,7 +101,18 @@ export function configOf(recipe: Recipe): Record<string, unknown> {
   };
 }
 
-function tokenizerOf({ tokens, merges, special }: Vocabulary): unknown {
+export function specialTokens({ bosTokenId, eosTokenIds }: Recipe): Vocabulary['special'] {
+  const [eos, ...others] = eosTokenIds;
+  const special = [{ id: eos!, content: '<|endoftext|>' }];
+  for (const [index, id] of others.entries()) special.push({ id, content: `<|end_${index + 1}|>` });
+  if (bosTokenId !== null && !eosTokenIds.includes(bosTokenId)) {
+    special.push({ id: bosTokenId, content: '<|begin|>' });
+  }
+  return special;
+}
+
+/** tokenizer.json of a byte-level BPE. */
+export function tokenizerOf({ tokens, merges, special }: Vocabulary): Record<string, unknown> {
   const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
   return {
     version: '1.0',

@@ -4,11 +4,15 @@ import { contrib, type GraphBuilder } from './graph-builder.js';
 import type { Style } from './style.js';
 import { elementType, type Fill, floatTypeOf } from './tensor.js';
 
-/** What every part of the graph is written with. */
-export interface Writer {
+/** What weights are written with. */
+export interface WeightWriter {
   graph: GraphBuilder;
-  recipe: Recipe;
   dtype: Dtype;
+}
+
+/** What every part of a decoder is written with. */
+export interface Writer extends WeightWriter {
+  recipe: Recipe;
   style: Style;
 }
 
@@ -49,7 +53,7 @@ interface Linear {
 }
 
 /** A matrix product with weights of the model's dtype: [.., inputSize] to [.., outputSize]. */
-export function linear(writer: Writer, options: Linear): string {
+export function linear(writer: WeightWriter, options: Linear): string {
   const { graph, dtype } = writer;
   const { module, outputSize, bias = false, output } = options;
   const bits = options.quantise === false ? null : quantisedBits(dtype);
@@ -64,7 +68,7 @@ export function linear(writer: Writer, options: Linear): string {
   return graph.node('Add', `${pathOf(module)}/Add`, [product, vector], named(output));
 }
 
-function floatProduct({ graph, dtype }: Writer, options: Linear): string {
+function floatProduct({ graph, dtype }: WeightWriter, options: Linear): string {
   const { module, input, inputSize, outputSize } = options;
   const weight = graph.tensor(
     `${module}.weight`,
@@ -80,7 +84,7 @@ function floatProduct({ graph, dtype }: Writer, options: Linear): string {
  * the activations and multiply in int8.
  */
 function quantisedProduct(
-  { graph }: Writer,
+  { graph }: WeightWriter,
   { module, input, inputSize, outputSize, output }: Linear,
   bits: 4 | 8,
 ): string {

@@ -6,18 +6,24 @@ import { elementType, floatTypeOf } from './tensor.js';
 
 /**
  * A mixture of SwiGLU experts: a router picks the experts of each token, and ONNX Runtime's MoE or QMoE
- * runs them.
+ * runs them. The router's logits are an output of the graph, router_logits.N [batch, new, experts]: they
+ * are computed anyway, and tell which experts a pass has touched.
  */
-export function mixtureOfExperts(writer: Writer, module: string, input: string, mixture: Mixture): string {
+export function mixtureOfExperts(writer: Writer, layer: number, input: string, mixture: Mixture): string {
   const { graph, recipe } = writer;
+  const module = `model.layers.${layer}.mlp`;
   const path = pathOf(module);
   const { hiddenSize } = recipe;
+  const routerOutput = `router_logits.${layer}`;
+  const shape = ['batch_size', 'sequence_length', mixture.experts];
+  graph.output(routerOutput, floatTypeOf(writer.dtype), shape);
   const router = linear(writer, {
     module: `${module}.gate`,
     input,
     inputSize: hiddenSize,
     outputSize: mixture.experts,
     quantise: false,
+    output: routerOutput,
   });
   const rows = graph.node('Reshape', `${path}/router/Reshape`, [
     router,

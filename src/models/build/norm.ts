@@ -1,5 +1,5 @@
 import { contrib } from './graph-builder.js';
-import { pathOf, type Writer } from './linear.js';
+import { pathOf, type WeightWriter, type Writer } from './linear.js';
 import { floatTypeOf } from './tensor.js';
 
 /** The residual stream, and what the last block adds to it once it is next read. */
@@ -10,7 +10,7 @@ export interface Stream {
 
 /**
  * Adds the pending branch to the residual stream and normalises the sum (LayerNorm for GPT-2, RMS norm
- * otherwise). The contrib style does both in one node, as exported models do.
+ * otherwise). All but the standard style do both in one node, as exported models do.
  */
 export function normalise(
   writer: Writer,
@@ -21,7 +21,7 @@ export function normalise(
   const path = pathOf(module);
   const layerNorm = recipe.architecture === 'gpt2';
   const gains = gainsOf(writer, module, recipe.hiddenSize, layerNorm);
-  if (stream.branch !== null && style === 'contrib') {
+  if (stream.branch !== null && style !== 'standard') {
     const opType = layerNorm ? 'SkipLayerNormalization' : 'SkipSimplifiedLayerNormalization';
     const [normed, residual] = [`${path}/output_0`, `${path}/residual`];
     graph.node(opType, `${path}/${opType}`, [stream.residual, stream.branch, ...gains], {
@@ -45,12 +45,18 @@ export function rmsNorm(writer: Writer, module: string, input: string, size: num
 
 function normNode({ graph, recipe, style }: Writer, path: string, input: string, gains: string[]): string {
   const attributes = { axis: { int: -1 }, epsilon: { float: recipe.normEpsilon } };
-  const rms = style === 'contrib' ? 'SimplifiedLayerNormalization' : 'RMSNormalization';
+  const rms = style === 'standard' ? 'RMSNormalization' : 'SimplifiedLayerNormalization';
   const opType = gains.length === 2 ? 'LayerNormalization' : rms;
   return graph.node(opType, `${path}/${opType}`, [input, ...gains], { attributes });
 }
 
-function gainsOf({ graph, dtype }: Writer, module: string, size: number, bias: boolean): string[] {
+/** The gains of a norm, and with `bias` its offsets. */
+export function gainsOf(
+  { graph, dtype }: WeightWriter,
+  module: string,
+  size: number,
+  bias: boolean,
+): string[] {
   const type = floatTypeOf(dtype);
   const weight = graph.tensor(`${module}.weight`, [size], type, { kind: 'uniform', low: 0.9, high: 1.1 });
   if (!bias) return [weight];

@@ -103,7 +103,7 @@ export function referenceLogits(model: ModelProto, recipe: Recipe, ids: number[]
 }
 
 /** Weights by name: vectors as they are, matrices [inputs × outputs], experts [expert × outputs × inputs]. */
-function readWeights(model: ModelProto): Map<string, Vector> {
+export function readWeights(model: ModelProto): Map<string, Vector> {
   const tensors = new Map(model.graph.initializer!.map((tensor) => [tensor.name!, tensor]));
   const inputSizes = new Map(
     model.graph.node!.map((node) => [node.input?.[1], node.attribute?.find(({ name }) => name === 'K')?.i]),
@@ -141,10 +141,10 @@ function dequantise(codes: TensorProto, scales: TensorProto, bits: number, input
 }
 
 function floatsOf({ rawData }: TensorProto): Vector {
-  return [...new Float32Array(rawData!.slice().buffer)];
+  return [...new Float32Array(Uint8Array.from(rawData!).buffer)];
 }
 
-function rowsOf(values: Vector, width: number): Vector[] {
+export function rowsOf(values: Vector, width: number): Vector[] {
   return Array.from({ length: values.length / width }, (_, row) =>
     values.slice(row * width, (row + 1) * width),
   );
@@ -158,7 +158,7 @@ function transpose(rows: Vector[]): Vector[] {
   return rows[0]!.map((_, column) => rows.map((row) => row[column]!));
 }
 
-function timesMatrix(x: Vector, matrix: Vector): Vector {
+export function timesMatrix(x: Vector, matrix: Vector): Vector {
   const width = matrix.length / x.length;
   return Array.from({ length: width }, (_, column) =>
     x.reduce((sum, value, row) => sum + value * matrix[row * width + column]!, 0),
@@ -180,14 +180,14 @@ function rmsNorm(x: Vector, gains: Vector, epsilon: number): Vector {
   return x.map((value, index) => (value / rms) * gains[index]!);
 }
 
-function layerNorm(x: Vector, gains: Vector, bias: Vector, epsilon: number): Vector {
+export function layerNorm(x: Vector, gains: Vector, bias: Vector, epsilon: number): Vector {
   const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
   const centred = x.map((value) => value - mean);
   const deviation = Math.sqrt(dot(centred, centred) / x.length + epsilon);
   return centred.map((value, index) => (value / deviation) * gains[index]! + bias[index]!);
 }
 
-function softmax(x: Vector): Vector {
+export function softmax(x: Vector): Vector {
   const largest = Math.max(...x);
   const powers = x.map((value) => Math.exp(value - largest));
   const total = powers.reduce((sum, value) => sum + value, 0);
@@ -196,7 +196,7 @@ function softmax(x: Vector): Vector {
 
 const silu = (x: number) => x / (1 + Math.exp(-x));
 const geluTanh = (x: number) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
-const dot = (a: Vector, b: Vector) => a.reduce((sum, value, index) => sum + value * b[index]!, 0);
-const add = (a: Vector, b: Vector) => a.map((value, index) => value + b[index]!);
-const scale = (a: Vector, factor: number) => a.map((value) => value * factor);
-const zeros = (size: number): Vector => new Array<number>(size).fill(0);
+export const dot = (a: Vector, b: Vector) => a.reduce((sum, value, index) => sum + value * b[index]!, 0);
+export const add = (a: Vector, b: Vector) => a.map((value, index) => value + b[index]!);
+export const scale = (a: Vector, factor: number) => a.map((value) => value * factor);
+export const zeros = (size: number): Vector => new Array<number>(size).fill(0);

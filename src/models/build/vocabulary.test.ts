@@ -1,11 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import { listRecipes } from '../recipe.js';
+import { specialTokens } from './folder-files.js';
 import { byteAlphabet, synthesiseVocabulary } from './vocabulary.js';
 
 const vocabularies = (await listRecipes()).map((recipe) => ({
   recipe,
   id: recipe.id,
-  vocabulary: synthesiseVocabulary(recipe),
+  vocabulary: synthesiseVocabulary(recipe.vocabulary, specialTokens(recipe)),
 }));
 
 describe('the byte alphabet', () => {

@@ -1,4 +1,3 @@
-import type { Recipe } from '../recipe.js';
 import { words } from './words.js';
 
 /** A byte-level BPE vocabulary: token texts by id, in GPT-2's printable alphabet of bytes, and merges. */
@@ -12,19 +11,18 @@ export interface Vocabulary {
 const longestToken = 16;
 
 /**
- * Synthesises a vocabulary of exactly the recipe's size: every byte, merges trained on a word list, then
- * pairs of those, so that any text of any script round-trips. Its token counts resemble a trained
- * tokenizer's, without being any published one's.
+ * Synthesises a vocabulary of exactly `size` tokens, among them the `special` ones: every byte, merges
+ * trained on a word list, then pairs of those, so that any text of any script round-trips. Its token counts
+ * resemble a trained tokenizer's, without being any published one's.
  */
-export function synthesiseVocabulary(recipe: Recipe): Vocabulary {
-  const special = specialTokens(recipe);
+export function synthesiseVocabulary(size: number, special: Vocabulary['special']): Vocabulary {
   const taken = new Map(special.map(({ id, content }) => [id, content]));
   const bytes = byteAlphabet();
-  const merges = makeMerges(bytes, recipe.vocabulary - special.length - bytes.length);
+  const merges = makeMerges(bytes, size - special.length - bytes.length);
   const ordinary = [...bytes, ...merges.map(([left, right]) => left + right)];
   const tokens: string[] = [];
   let next = 0;
-  for (let id = 0; id < recipe.vocabulary; id++) {
+  for (let id = 0; id < size; id++) {
     tokens.push(taken.get(id) ?? ordinary[next++] ?? `<|unused_${id}|>`);
   }
   return { tokens, merges, special };
@@ -36,16 +34,6 @@ export function byteAlphabet(): string[] {
     (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
   let shifted = 0x100;
   return Array.from({ length: 256 }, (_, byte) => String.fromCharCode(printable(byte) ? byte : shifted++));
-}
-
-function specialTokens({ bosTokenId, eosTokenIds }: Recipe): Vocabulary['special'] {
-  const [eos, ...others] = eosTokenIds;
-  const special = [{ id: eos!, content: '<|endoftext|>' }];
-  for (const [index, id] of others.entries()) special.push({ id, content: `<|end_${index + 1}|>` });
-  if (bosTokenId !== null && !eosTokenIds.includes(bosTokenId)) {
-    special.push({ id: bosTokenId, content: '<|begin|>' });
-  }
-  return special;
 }
 
 function makeMerges(bytes: string[], wanted: number): [string, string][] {

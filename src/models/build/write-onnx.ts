@@ -1,9 +1,8 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { onnxFileName } from '../dtype.js';
-import { encodeModel } from '../onnx/proto.js';
-import type { Recipe } from '../recipe.js';
-import { assemble, type GraphOptions, materialise } from './build-graph.js';
+import { type Dtype, onnxFileName } from '../dtype.js';
+import { encodeModel, type ModelProto } from '../onnx/proto.js';
+import { materialise, type Store } from './build-graph.js';
 import { byteLength, type TensorSpec, tensorBytes } from './tensor.js';
 
 /** Weights beyond this go to a file of their own: it is memory-mapped, and a protobuf ends at 2 GB. */
@@ -16,21 +15,24 @@ const alignment = 4096;
 /** Called with the bytes written and to be written; throws to stop. */
 type OnBytes = (written: number, total: number) => void;
 
+/** Writes the model's message, its tensors put where `store` says; called more than once. */
+type Assemble = (store: Store) => ModelProto;
+
 /**
- * Writes a recipe's ONNX file, and beside it `<file>_data` where the weights are large, holding no more
+ * Writes a model's ONNX file, and beside it `<file>_data` where the weights are large, holding no more
  * than a megabyte of them at a time. Returns whether there is a data file.
  */
 export async function writeOnnx(
-  recipe: Recipe,
-  options: GraphOptions,
+  assemble: Assemble,
+  options: { dtype: Dtype; seed: number },
   directory: string,
   onBytes: OnBytes,
 ): Promise<boolean> {
   const fileName = onnxFileName(options.dtype);
   const path = join(directory, fileName);
-  const weightBytes = modelBytes(recipe, options);
+  const weightBytes = modelBytes(assemble);
   if (weightBytes <= largestInlineBytes) {
-    const model = assemble(recipe, options, (tensor) => ({ rawData: materialise(tensor, options.seed) }));
+    const model = assemble((tensor) => ({ rawData: materialise(tensor, options.seed) }));
     await writeSynced(path, [encodeModel(model)]);
     onBytes(weightBytes, weightBytes);
     return false;
@@ -38,7 +40,7 @@ export async function writeOnnx(
 
   const external: { tensor: TensorSpec; offset: number }[] = [];
   let end = 0;
-  const model = assemble(recipe, options, (tensor) => {
+  const model = assemble((tensor) => {
     const length = byteLength(tensor);
     if (length < smallestExternalBytes) return { rawData: materialise(tensor, options.seed) };
     const offset = Math.ceil(end / alignment) * alignment;
@@ -62,9 +64,9 @@ export async function writeOnnx(
 }
 
 /** Bytes of all of a model's tensors. */
-function modelBytes(recipe: Recipe, options: GraphOptions): number {
+function modelBytes(assemble: Assemble): number {
   let total = 0;
-  assemble(recipe, options, (tensor) => {
+  assemble((tensor) => {
     total += byteLength(tensor);
     return {};
   });

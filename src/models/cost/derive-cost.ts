@@ -3,6 +3,7 @@ import { TokenworkError } from '../../core/errors.js';
 import type { Polynomial, StepShape } from '../../core/polynomial.js';
 import type { Warning } from '../../core/result.js';
 import type { DecoderGraph, IndexInput } from '../decoder-graph.js';
+import type { EncoderGraph } from '../encoder-graph.js';
 import type { ModelProto } from '../onnx/proto.js';
 import { DataType, storedBytes } from '../onnx/tensor-data.js';
 import { countPrepared, warningsOf } from './count-graph.js';
@@ -33,9 +34,25 @@ const byteKinds = ['weights', 'kvRead', 'kvWritten', 'activations'] as const;
  * `shapes-do-not-fit` where the graph is at odds with itself.
  */
 export function deriveCost(model: ModelProto, decoder: DecoderGraph, options: DeriveOptions = {}): CostModel {
-  const counter = decoderCounter(model, decoder, options.logits);
-  const fitted = fitPoints.map(counter.at);
-  const heldOut = heldOutPoints.map(counter.at);
+  return {
+    ...polynomialsOf(decoderCounter(model, decoder, options.logits).at),
+    parameters: countParameters(model, options.tiedEmbeddings),
+    kvBytesPerToken: kvBytesPerToken(decoder),
+  };
+}
+
+/** What an encoder costs, as polynomials in batch and positions. Throws as `deriveCost` does. */
+export function deriveEncoderCost(model: ModelProto, encoder: EncoderGraph): CostModel {
+  return {
+    ...polynomialsOf(encoderCounter(model, encoder).at),
+    parameters: countParameters(model),
+    kvBytesPerToken: 0,
+  };
+}
+
+function polynomialsOf(count: (step: StepShape) => Tally): Pick<CostModel, 'flops' | 'bytes' | 'mixture'> {
+  const fitted = fitPoints.map(count);
+  const heldOut = heldOutPoints.map(count);
   const derive = (what: string, read: (tally: Tally) => number): Polynomial => {
     const polynomial = fitPolynomial(fitted.map(read));
     if (!holds(polynomial, heldOut.map(read))) throw notPolynomial(what);
@@ -53,20 +70,26 @@ export function deriveCost(model: ModelProto, decoder: DecoderGraph, options: De
     flops: polynomials(flopKinds, (tally) => tally.flops),
     bytes: polynomials(byteKinds, (tally) => tally.bytes),
     mixture: mixtureOf(fitted[0]!),
-    parameters: countParameters(model, options.tiedEmbeddings),
-    kvBytesPerToken: kvBytesPerToken(decoder),
   };
 }
 
-/** One pass of a decoder counted at given shapes, node by node. */
-export interface DecoderCount {
+/** One pass counted at given shapes, node by node. */
+export interface PassCount {
   tally: Tally;
   unknownOps: string[];
   warnings: Warning[];
 }
 
-export function countDecoder(model: ModelProto, decoder: DecoderGraph, step: StepShape): DecoderCount {
-  const tally = decoderCounter(model, decoder).at(step);
+export function countDecoder(model: ModelProto, decoder: DecoderGraph, step: StepShape): PassCount {
+  return passCount(decoderCounter(model, decoder).at(step));
+}
+
+/** Of `step`, an encoder has no past. */
+export function countEncoder(model: ModelProto, encoder: EncoderGraph, step: StepShape): PassCount {
+  return passCount(encoderCounter(model, encoder).at(step));
+}
+
+function passCount(tally: Tally): PassCount {
   return { tally, unknownOps: [...tally.unknownOps.keys()].sort(), warnings: warningsOf(tally) };
 }
 
@@ -81,6 +104,20 @@ function decoderCounter(
     present: new Set(decoder.layers.flatMap(({ presentKey, presentValue }) => [presentKey, presentValue])),
   };
   return { at: (step) => countPrepared(graph, decoderInputs(decoder, step, logits), cache).tally };
+}
+
+function encoderCounter(model: ModelProto, encoder: EncoderGraph): { at: (step: StepShape) => Tally } {
+  const graph = prepareModel(model, { causal: false });
+  const { inputIds, attentionMask, tokenTypeIds } = encoder;
+  const inputs = [inputIds, attentionMask, tokenTypeIds].filter((input) => input !== null);
+  const at = ({ batch, newTokens }: StepShape) => {
+    const values = inputs.map(({ name, dtype }) => {
+      const type = dtype === 'int64' ? DataType.int64 : DataType.int32;
+      return [name, tensor(type, [batch, newTokens])] as const;
+    });
+    return countPrepared(graph, new Map(values)).tally;
+  };
+  return { at };
 }
 
 /** Past tensors are as long as the past: in place or copied, that is what a step reads of them. */

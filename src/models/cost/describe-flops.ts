@@ -3,9 +3,10 @@ import { TokenworkError } from '../../core/errors.js';
 import type { StepShape } from '../../core/polynomial.js';
 import type { Warning } from '../../core/result.js';
 import type { DecoderGraph } from '../decoder-graph.js';
+import type { EncoderGraph } from '../encoder-graph.js';
 import type { ModelProto } from '../onnx/proto.js';
 import { countGraph, type InputShapes } from './count-graph.js';
-import { countDecoder } from './derive-cost.js';
+import { countDecoder, countEncoder, type PassCount } from './derive-cost.js';
 import { countParameters } from './parameters.js';
 import type { OpTypeCount } from './tally.js';
 
@@ -39,8 +40,34 @@ export interface CountedDecoder {
 /** One pass of `step.newTokens` positions after `step.pastTokens`. Throws TokenworkError `bad-step` for nonsense. */
 export function describeDecoderFlops(model: CountedDecoder, step: StepShape): DecoderFlopsReport {
   checkStep(step);
-  const { id, graph, decoder, cost } = model;
-  const { tally, unknownOps, warnings } = countDecoder(graph, decoder, step);
+  return describePass(model, step, countDecoder(model.graph, model.decoder, step));
+}
+
+/** An encoder with its derived cost. */
+export interface CountedEncoder {
+  id: string;
+  graph: ModelProto;
+  encoder: EncoderGraph;
+  cost: CostModel;
+}
+
+/** One pass of an encoder over `step.newTokens` positions. Throws TokenworkError `bad-step` for nonsense. */
+export function describeEncoderFlops(model: CountedEncoder, step: StepShape): DecoderFlopsReport {
+  checkStep(step);
+  if (step.pastTokens > 0)
+    throw new TokenworkError(
+      'bad-step',
+      `${model.id} is an encoder: it keeps no cache, so there are no ${step.pastTokens} past tokens.`,
+      'Leave --past-tokens out.',
+    );
+  return describePass(model, step, countEncoder(model.graph, model.encoder, step));
+}
+
+function describePass(
+  { id, cost }: { id: string; cost: CostModel },
+  step: StepShape,
+  { tally, unknownOps, warnings }: PassCount,
+): DecoderFlopsReport {
   return {
     model: id,
     batch: step.batch,

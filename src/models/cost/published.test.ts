@@ -41,16 +41,21 @@ test.each(styles)('GPT-2 124M splits into blocks and head, and a block into its 
   const { built, decoder } = graphOf(gpt2, { style });
   const step = prompt(1024);
   const whole = countDecoder(built, decoder, step).tally;
-  // Products with weights are MatMul nodes, apart from the head's Gemm; the rest is attention.
+  // Products with weights are MatMul nodes, apart from the head's Gemm; the rest is attention, whose own
+  // products are MatMul nodes too in the primitive style.
   const head = whole.byOpType.get('Gemm')!.matmul;
   expect(head).toBe(79_047_426_048);
   expect(whole.flops.matmul - head).toBe(212_600_881_152);
-  const attention = whole.byOpType.get(
-    style === 'contrib' ? 'com.microsoft.GroupQueryAttention' : 'Attention',
-  )!;
   const [scores, reduce] = [1_610_612_736, 1_610_612_736];
-  expect(attention.matmul).toBe(12 * (scores + reduce));
   const [qkv, projection, feedForward] = [3_623_878_656, 1_207_959_552, 2 * 4_831_838_208];
+  const attention = {
+    contrib: 'com.microsoft.GroupQueryAttention',
+    standard: 'Attention',
+    primitive: 'MatMul',
+  };
+  const own = style === 'primitive' ? qkv + projection + feedForward : 0;
+  expect(whole.byOpType.get(attention[style])!.matmul).toBe(12 * (scores + reduce + own));
+  if (style === 'primitive') return;
   expect(whole.byOpType.get('MatMul')!.matmul).toBe(12 * (qkv + projection + feedForward));
 });
 

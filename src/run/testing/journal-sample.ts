@@ -11,6 +11,7 @@ export const header: JournalHeader = {
   settings: {
     workload: { suite: 'sample' },
     models: [{ id: 'm', spec: 'm', dtype: 'fp32' }],
+    device: 'cpu',
     backend: 'auto',
     threads: 1,
     concurrency: 1,
@@ -18,6 +19,7 @@ export const header: JournalHeader = {
     seed: 1,
     warmup: 2,
     deadlineMs: null,
+    sampling: { sensors: 'none', energy: false, validate: false },
   },
   tool: { name: 'tokenwork', version: '0.1.0', commit: null },
   hardware: {

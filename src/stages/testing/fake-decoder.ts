@@ -95,6 +95,7 @@ export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
         steps.push(ids);
         return { data, batch, positions, vocabulary };
       },
+      routedExperts: () => null,
       truncate(to) {
         length = to;
       },

@@ -7,6 +7,7 @@
  */
 import koffi from 'koffi';
 import { TokenworkError } from '../../../core/errors.js';
+import { deviceFailure } from '../device-failure.js';
 import { libraryPath, loadPinned } from './library.js';
 
 /** The address of a native object. */
@@ -36,6 +37,7 @@ export interface OrtApi {
     outputs: Pointer,
   ): Status;
   createSessionOptions(out: Out): Status;
+  enableProfiling(options: Address, filePrefix: string): Status;
   disableMemPattern(options: Address): Status;
   disableCpuMemArena(options: Address): Status;
   setSessionLogSeverityLevel(options: Address, level: number): Status;
@@ -45,6 +47,13 @@ export interface OrtApi {
   runOptionsSetRunLogSeverityLevel(options: Address, level: number): Status;
   runOptionsSetTerminate(options: Address): Status;
   runOptionsUnsetTerminate(options: Address): Status;
+  createTensorAsOrtValue(
+    allocator: Address,
+    shape: BigInt64Array,
+    rank: number,
+    elementType: number,
+    out: Out,
+  ): Status;
   createTensorWithDataAsOrtValue(
     memory: Address,
     data: Pointer,
@@ -57,13 +66,25 @@ export interface OrtApi {
   getTensorMutableData(value: Address, out: Out): Status;
   getTensorShapeElementCount(info: Address, out: Out): Status;
   getTensorTypeAndShape(value: Address, out: Out): Status;
+  createMemoryInfo(name: string, allocatorType: number, id: number, memoryType: number, out: Out): Status;
   createCpuMemoryInfo(allocatorType: number, memoryType: number, out: Out): Status;
+  allocatorFree(allocator: Address, memory: Address): Status;
+  getAllocatorWithDefaultOptions(out: Out): Status;
   releaseStatus(status: Address): void;
   releaseSession(session: Address): void;
   releaseValue(value: Address): void;
   releaseTensorTypeAndShapeInfo(info: Address): void;
   releaseSessionOptions(options: Address): void;
+  sessionEndProfiling(session: Address, allocator: Address, out: Out): Status;
+  getAvailableProviders(out: Out, count: Int32Array): Status;
+  releaseAvailableProviders(names: Address, count: number): Status;
   addSessionConfigEntry(options: Address, key: string, value: string): Status;
+  createAllocator(session: Address, memory: Address, out: Out): Status;
+  releaseAllocator(allocator: Address): void;
+  appendCudaProvider(options: Address, cudaOptions: Address): Status;
+  createCudaProviderOptions(out: Out): Status;
+  releaseCudaProviderOptions(cudaOptions: Address): void;
+  appendProvider(options: Address, name: string, keys: Pointer, values: Pointer, count: number): Status;
 }
 
 type Signature = [index: number, result: string, parameters: string[]];
@@ -79,6 +100,7 @@ const signatures: Record<Exclude<keyof OrtApi, 'version'>, Signature> = {
   createSessionFromArray: [8, pointer, [pointer, pointer, 'size_t', pointer, pointer]],
   run: [9, pointer, [pointer, pointer, pointer, pointer, 'size_t', pointer, 'size_t', pointer]],
   createSessionOptions: [10, pointer, [pointer]],
+  enableProfiling: [14, pointer, [pointer, path]],
   disableMemPattern: [17, pointer, [pointer]],
   disableCpuMemArena: [19, pointer, [pointer]],
   setSessionLogSeverityLevel: [22, pointer, [pointer, 'int']],
@@ -88,6 +110,7 @@ const signatures: Record<Exclude<keyof OrtApi, 'version'>, Signature> = {
   runOptionsSetRunLogSeverityLevel: [41, pointer, [pointer, 'int']],
   runOptionsSetTerminate: [46, pointer, [pointer]],
   runOptionsUnsetTerminate: [47, pointer, [pointer]],
+  createTensorAsOrtValue: [48, pointer, [pointer, pointer, 'size_t', 'int', pointer]],
   createTensorWithDataAsOrtValue: [
     49,
     pointer,
@@ -96,16 +119,28 @@ const signatures: Record<Exclude<keyof OrtApi, 'version'>, Signature> = {
   getTensorMutableData: [51, pointer, [pointer, pointer]],
   getTensorShapeElementCount: [64, pointer, [pointer, pointer]],
   getTensorTypeAndShape: [65, pointer, [pointer, pointer]],
+  createMemoryInfo: [68, pointer, ['str', 'int', 'int', 'int', pointer]],
   createCpuMemoryInfo: [69, pointer, ['int', 'int', pointer]],
+  allocatorFree: [76, pointer, [pointer, pointer]],
+  getAllocatorWithDefaultOptions: [78, pointer, [pointer]],
   releaseStatus: [93, 'void', [pointer]],
   releaseSession: [95, 'void', [pointer]],
   releaseValue: [96, 'void', [pointer]],
   releaseTensorTypeAndShapeInfo: [99, 'void', [pointer]],
   releaseSessionOptions: [100, 'void', [pointer]],
+  sessionEndProfiling: [110, pointer, [pointer, pointer, pointer]],
+  getAvailableProviders: [125, pointer, [pointer, pointer]],
+  releaseAvailableProviders: [126, pointer, [pointer, 'int']],
   addSessionConfigEntry: [130, pointer, [pointer, 'str', 'str']],
+  createAllocator: [131, pointer, [pointer, pointer, pointer]],
+  releaseAllocator: [132, 'void', [pointer]],
+  appendCudaProvider: [204, pointer, [pointer, pointer]],
+  createCudaProviderOptions: [205, pointer, [pointer]],
+  releaseCudaProviderOptions: [208, 'void', [pointer]],
+  appendProvider: [216, pointer, [pointer, 'str', pointer, pointer, 'size_t']],
 };
 const apiVersion = 13;
-const tableLength = 131;
+const tableLength = 217;
 
 /** Log and error severities of ONNX Runtime: errors come back as statuses, so only the fatal is logged. */
 export const fatalSeverity = 4;
@@ -146,8 +181,8 @@ function load(): OrtApi {
 }
 
 /**
- * Frees a failed status and throws it as TokenworkError `engine-failed`, or `terminated` where the run
- * was stopped; `doing` says what failed.
+ * Frees a failed status and throws it as TokenworkError `terminated` where the run was stopped,
+ * `device-lost` or `device-out-of-memory` where a GPU failed, else `engine-failed`; `doing` says what did.
  */
 export function check(api: OrtApi, status: Status, doing: string): void {
   if (status === null) return;
@@ -157,6 +192,8 @@ export function check(api: OrtApi, status: Status, doing: string): void {
     throw new TokenworkError('terminated', 'The request was stopped while it ran.', 'Run it again.', {
       exitCode: 3,
     });
+  const failure = deviceFailure(message);
+  if (failure) throw failure;
   throw new TokenworkError(
     'engine-failed',
     `ONNX Runtime failed ${doing}: ${message.trim()}`,

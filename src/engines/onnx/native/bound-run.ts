@@ -1,6 +1,6 @@
 import { check } from './api.js';
 import { type Memory, NativeNames } from './memory.js';
-import { elementBytes, elementType, NativeSession } from './session.js';
+import { elementBytes, elementType, NativeSession, type SessionOptions } from './session.js';
 
 /** A tensor over memory of the caller's. */
 export interface BoundTensor {
@@ -17,8 +17,8 @@ export class BoundRun {
   readonly #outputs: { names: NativeNames; values: BigUint64Array };
 
   /** Throws as `NativeSession.load`. */
-  constructor(model: Uint8Array, threads: number, inputs: BoundTensor[], outputs: BoundTensor[]) {
-    const session = NativeSession.load(model, threads);
+  constructor(model: Uint8Array, options: SessionOptions, inputs: BoundTensor[], outputs: BoundTensor[]) {
+    const session = NativeSession.load(model, options);
     const bind = (tensors: BoundTensor[]) => ({
       names: new NativeNames(tensors.map(({ name }) => name)),
       values: BigUint64Array.from(tensors, ({ dtype, shape, memory }) => {

@@ -1,33 +1,13 @@
-import { TokenworkError } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import type { Decoder, Sequence } from '../../engine.js';
 import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
-import { type Address, check, fatalSeverity, type OrtApi, ortApi } from './api.js';
-import { NativeSequence, StepNames } from './sequence.js';
-import { NativeSession } from './session.js';
-
-/**
- * Run options of closed decoders, for the next ones. They are never freed: another thread may still
- * hold the address to stop a run by, and must never write to memory that is something else by then.
- */
-const idleRunOptions: Address[] = [];
-
-function takeRunOptions(api: OrtApi): Address {
-  const idle = idleRunOptions.pop();
-  if (idle !== undefined) return idle;
-  const out = new BigUint64Array(1);
-  check(api, api.createRunOptions(out), 'creating run options');
-  check(api, api.runOptionsSetRunLogSeverityLevel(out[0]!, fatalSeverity), 'setting run options');
-  return out[0]!;
-}
-
-/** Stops the step that runs with this handle, or the next one; callable from any thread of the process. */
-export function requestTermination(handle: bigint): void {
-  const api = ortApi();
-  check(api, api.runOptionsSetTerminate(handle), 'stopping a run');
-}
+import { DeviceSlices } from './device-slice.js';
+import { type NativeOptions, nativeRecord, openSession } from './open-session.js';
+import { giveBackRunOptions, takeRunOptions } from './run-options.js';
+import { type DeviceTools, NativeSequence, StepNames } from './sequence.js';
+import type { NativeSession } from './session.js';
 
 export class NativeDecoder implements Decoder {
   readonly record: EngineRecord;
@@ -40,44 +20,28 @@ export class NativeDecoder implements Decoder {
   readonly #session: NativeSession;
   readonly #graph: DecoderGraph;
   readonly #names: StepNames;
+  readonly #tools: DeviceTools | null;
   #closed = false;
 
-  /**
-   * Loads the model, or takes part in the session at `sharedHandle`. Throws as `NativeSession.load`.
-   */
+  /** Loads the model, or takes part in a session. Throws as `openSession`. */
   constructor(
     model: { onnxPath: string; decoder: DecoderGraph; contextLength: number },
-    options: { threads: number; sharedHandle?: bigint; backendReason: string },
+    options: NativeOptions,
   ) {
-    const { threads, sharedHandle } = options;
-    if (sharedHandle !== undefined && threads > 1)
-      throw new TokenworkError(
-        'shared-session-threads',
-        'A shared session runs on the threads of its users: it cannot have several of its own.',
-        'Share sessions with one intra-op thread only.',
-      );
-    this.#session =
-      sharedHandle === undefined
-        ? NativeSession.load(model.onnxPath, threads)
-        : NativeSession.share(sharedHandle);
+    this.#session = openSession(model.onnxPath, options);
     this.#graph = model.decoder;
     this.#names = new StepNames(model.decoder);
+    this.#tools =
+      this.#session.device === 'cpu'
+        ? null
+        : { slices: new DeviceSlices(this.#session.device), known: { allPositions: null } };
     this.vocabulary = model.decoder.vocabulary;
     this.contextLength = model.contextLength;
     this.kvBytesPerPosition = kvBytesPerPosition(model.decoder.layers);
     this.threadIds = this.#session.threadIds;
     this.sharedHandle = this.#session.address;
     this.terminationHandle = takeRunOptions(this.#session.api);
-    this.record = {
-      name: 'onnx',
-      backend: 'native',
-      backendReason: options.backendReason,
-      device: 'cpu',
-      threads,
-      sharedSession: sharedHandle !== undefined,
-      version: this.#session.api.version,
-      subnormals: this.#session.subnormals === null ? 'kept' : 'flushed',
-    };
+    this.record = nativeRecord(this.#session, options);
   }
 
   open(shape: { batch: number; capacity: number }): Sequence {
@@ -85,13 +49,26 @@ export class NativeDecoder implements Decoder {
     checkSequenceShape(shape, this.contextLength);
     // A termination that came too late for the request before must not stop this one.
     this.#session.api.runOptionsUnsetTerminate(this.terminationHandle);
-    return new NativeSequence(this.#session, this.#graph, this.#names, this.terminationHandle, shape);
+    return new NativeSequence(
+      this.#session,
+      this.#graph,
+      this.#names,
+      this.terminationHandle,
+      shape,
+      this.#tools,
+    );
+  }
+
+  /** Writes the profile that was asked for by `profilePrefix`, and returns its path. */
+  endProfile(): string {
+    return this.#session.endProfile();
   }
 
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    idleRunOptions.push(this.terminationHandle);
+    this.#tools?.slices.close();
+    giveBackRunOptions(this.terminationHandle);
     this.#session.close();
   }
 }

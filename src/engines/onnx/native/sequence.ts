@@ -1,10 +1,15 @@
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
 import type { Logits, Sequence } from '../../engine.js';
+import { expertsOf } from '../../routing.js';
 import { checkExport, importedPositions } from '../kv-transfer.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 import { type Address, check } from './api.js';
 import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
+import { DeviceAlternatingCache, DeviceInPlaceCache } from './device-cache.js';
+import { DeviceLogitsOutput, type LogitsKnowledge } from './device-logits.js';
+import type { DeviceSlices } from './device-slice.js';
+import { readFloats } from './float-output.js';
 import { IndexTensor } from './index-tensor.js';
 import { LogitsOutput } from './logits-output.js';
 import { NativeNames } from './memory.js';
@@ -14,7 +19,7 @@ import type { NativeSession } from './session.js';
 export class StepNames {
   /** Index inputs first, then each layer's past key and value. */
   readonly inputs: NativeNames;
-  /** The logits, then each layer's present key and value. */
+  /** The logits, then each layer's present key and value, then the routers. */
   readonly outputs: NativeNames;
   readonly indexInputs: readonly IndexInput[];
 
@@ -29,8 +34,15 @@ export class StepNames {
     this.outputs = new NativeNames([
       graph.logits.name,
       ...graph.layers.flatMap((layer) => [layer.presentKey, layer.presentValue]),
+      ...graph.routers.map(({ name }) => name),
     ]);
   }
+}
+
+/** What the sequences of a decoder on a GPU share. */
+export interface DeviceTools {
+  slices: DeviceSlices;
+  known: LogitsKnowledge;
 }
 
 export class NativeSequence implements Sequence {
@@ -41,7 +53,7 @@ export class NativeSequence implements Sequence {
   readonly #names: StepNames;
   readonly #runOptions: Address;
   readonly #cache: KvCache;
-  readonly #logits: LogitsOutput;
+  readonly #logits: LogitsOutput | DeviceLogitsOutput;
   readonly #ids: IndexTensor;
   readonly #mask: IndexTensor | null;
   readonly #positions: IndexTensor | null;
@@ -52,6 +64,8 @@ export class NativeSequence implements Sequence {
   readonly #outputs: BigUint64Array;
   readonly #past: BigUint64Array;
   readonly #present: BigUint64Array;
+  /** What ONNX Runtime allocated for the last step's router logits; zeros before the first. */
+  readonly #routed: BigUint64Array;
   #length = 0;
   #closed = false;
 
@@ -61,6 +75,7 @@ export class NativeSequence implements Sequence {
     names: StepNames,
     runOptions: Address,
     shape: { batch: number; capacity: number },
+    tools: DeviceTools | null,
   ) {
     const { batch, capacity } = shape;
     this.batch = batch;
@@ -70,9 +85,20 @@ export class NativeSequence implements Sequence {
     this.#names = names;
     this.#runOptions = runOptions;
     this.#kvBytesPerPosition = kvBytesPerPosition(graph.layers);
-    const Cache = graph.cacheInPlace ? InPlaceCache : AlternatingCache;
-    this.#cache = new Cache(session, graph.layers, batch, capacity);
-    this.#logits = new LogitsOutput(session, graph, batch);
+    const { deviceMemory: memory } = session;
+    if (tools === null || memory === null) {
+      const Cache = graph.cacheInPlace ? InPlaceCache : AlternatingCache;
+      this.#cache = new Cache(session, graph.layers, batch, capacity);
+      this.#logits = new LogitsOutput(session, graph, batch);
+    } else {
+      const Cache = graph.cacheInPlace ? DeviceInPlaceCache : DeviceAlternatingCache;
+      const { slices } = tools;
+      const { layers } = graph;
+      this.#cache = session.exclusively(
+        () => new Cache({ session, memory, slices, layers, batch, capacity }),
+      );
+      this.#logits = new DeviceLogitsOutput(session, { memory, ...tools }, graph, batch);
+    }
     const tensor = (input: IndexInput | null, columns: number) =>
       input === null ? null : new IndexTensor(session, input, batch, columns);
     this.#ids = tensor(graph.inputIds, capacity)!;
@@ -85,7 +111,8 @@ export class NativeSequence implements Sequence {
     this.#inputs = new BigUint64Array(names.inputs.addresses.length);
     this.#outputs = new BigUint64Array(names.outputs.addresses.length);
     this.#past = this.#inputs.subarray(names.indexInputs.length);
-    this.#present = this.#outputs.subarray(1);
+    this.#present = this.#outputs.subarray(1, 1 + 2 * graph.layers.length);
+    this.#routed = this.#outputs.subarray(1 + 2 * graph.layers.length);
   }
 
   get length(): number {
@@ -99,12 +126,17 @@ export class NativeSequence implements Sequence {
   async step(tokenIds: BigInt64Array, keep: 'last' | 'all' = 'last'): Promise<Logits> {
     if (this.#closed) throw closedError('sequence');
     const newTokens = newTokensOf(tokenIds, this, this.#graph.vocabulary);
+    return this.#session.exclusively(() => this.#step(tokenIds, newTokens, keep));
+  }
+
+  #step(tokenIds: BigInt64Array, newTokens: number, keep: 'last' | 'all'): Logits {
     const total = this.#length + newTokens;
     this.#logitsToKeep?.fill(keep === 'all' ? newTokens : 1);
     this.#bindIndices(tokenIds, newTokens, total);
     this.#cache.bind(total, this.#past, this.#present);
+    this.#releaseRouted();
     const outputs = this.#outputs;
-    outputs[0] = this.#logits.target(newTokens);
+    outputs[0] = this.#logits.target(newTokens, keep);
     const { inputs, outputs: outputNames } = this.#names;
     const { api, address, subnormals } = this.#session;
     subnormals?.begin();
@@ -120,6 +152,7 @@ export class NativeSequence implements Sequence {
     );
     subnormals?.end();
     if (status !== null) {
+      this.#routed.fill(0n);
       this.#cache.discard();
       // A termination asked for is served once; the decoder goes on with the next request.
       api.runOptionsUnsetTerminate(this.#runOptions);
@@ -130,12 +163,20 @@ export class NativeSequence implements Sequence {
     return this.#logits.read(outputs[0]!, keep);
   }
 
+  routedExperts(): number[][] | null {
+    if (this.#closed) throw closedError('sequence');
+    if (this.#routed.length === 0 || this.#routed[0] === 0n) return null;
+    return this.#graph.routers.map(({ dtype, experts, perToken }, layer) =>
+      expertsOf(readFloats(this.#session, this.#routed[layer]!, dtype), experts, perToken),
+    );
+  }
+
   truncate(length: number): void {
     if (this.#closed) throw closedError('sequence');
     if (!Number.isInteger(length) || length < 0 || length > this.#length)
       throw new RangeError(`cannot truncate a sequence of ${this.#length} positions to ${length}`);
     if (length === this.#length) return;
-    this.#cache.truncate(this.#length, length);
+    this.#session.exclusively(() => this.#cache.truncate(this.#length, length));
     this.#length = length;
   }
 
@@ -156,9 +197,17 @@ export class NativeSequence implements Sequence {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#cache.close();
-    this.#logits.close();
+    this.#releaseRouted();
+    this.#session.exclusively(() => {
+      this.#cache.close();
+      this.#logits.close();
+    });
     for (const tensor of [this.#ids, this.#mask, this.#positions, this.#logitsToKeep]) tensor?.close();
+  }
+
+  #releaseRouted(): void {
+    for (const value of this.#routed) if (value !== 0n) this.#session.api.releaseValue(value);
+    this.#routed.fill(0n);
   }
 
   /** In the order of `StepNames.indexInputs`. */

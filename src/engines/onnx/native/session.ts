@@ -1,7 +1,13 @@
+import koffi from 'koffi';
 import type { CacheDtype, IndexDtype } from '../../../models/decoder-graph.js';
+import type { Device } from '../../engine.js';
+import { deviceFailure } from '../device-failure.js';
 import { openingError } from '../opening-error.js';
 import { watchThreads } from '../thread-ids.js';
 import { type Address, check, fatalSeverity, type OrtApi, ortApi, type Status } from './api.js';
+import { holdDevice } from './device-lock.js';
+import { DeviceMemory } from './device-memory.js';
+import { appendProvider } from './provider.js';
 import { type SubnormalFlush, subnormalFlush } from './subnormals.js';
 
 /** Element types in ONNX Runtime's numbering. */
@@ -42,6 +48,15 @@ function create(api: OrtApi, doing: string, call: () => Status): Address {
   return out[0]!;
 }
 
+export interface SessionOptions {
+  /** Intra-op threads. */
+  threads: number;
+  /** `cpu` where it is left out. */
+  device?: Device | undefined;
+  /** Where to begin the name of a profile of every run, which `endProfile` completes; none by default. */
+  profilePrefix?: string | undefined;
+}
+
 /** A loaded model. Runs on it may overlap, from any thread of the process. */
 export class NativeSession {
   readonly api: OrtApi;
@@ -50,11 +65,18 @@ export class NativeSession {
   readonly threadIds: readonly number[] | null;
   /** To be switched around runs on the calling thread; the session's own threads flush by themselves. */
   readonly subnormals: SubnormalFlush | null;
+  readonly device: Device;
+  /** Of a session on a GPU; null on the CPU. */
+  readonly deviceMemory: DeviceMemory | null;
   readonly #cpuMemory: Address;
   readonly #owned: boolean;
   #closed = false;
 
-  private constructor(address: Address, threadIds: readonly number[] | null, owned: boolean) {
+  private constructor(
+    address: Address,
+    threadIds: readonly number[] | null,
+    { owned, device }: { owned: boolean; device: Device },
+  ) {
     const { api, cpuMemory, subnormals } = runtime();
     this.api = api;
     this.subnormals = subnormals;
@@ -62,14 +84,23 @@ export class NativeSession {
     this.threadIds = threadIds;
     this.#cpuMemory = cpuMemory;
     this.#owned = owned;
+    this.device = device;
+    this.deviceMemory = device === 'cpu' ? null : new DeviceMemory(api, address, device);
   }
 
   /**
    * Loads `model`, a path or a serialised ModelProto, with `threads` intra-op threads that do not spin,
    * and without the memory arena or memory patterns: the one keeps a request's memory for the next, the
-   * other remembers a plan for every length it meets. Throws TokenworkError as `openingError` says.
+   * other remembers a plan for every length it meets. On a GPU, nodes that its provider does not run fall
+   * back to the CPU. Throws TokenworkError as `openingError` says, or `device-unavailable`.
    */
-  static load(model: string | Uint8Array, threads: number): NativeSession {
+  static load(model: string | Uint8Array, options: SessionOptions): NativeSession {
+    const load = () => NativeSession.#load(model, options);
+    return options.device === 'webgpu' ? holdDevice(load) : load();
+  }
+
+  static #load(model: string | Uint8Array, sessionOptions: SessionOptions): NativeSession {
+    const { threads, device = 'cpu', profilePrefix } = sessionOptions;
     const { api, env, subnormals } = runtime();
     const options = create(api, 'creating session options', () => api.createSessionOptions(out));
     try {
@@ -81,28 +112,32 @@ export class NativeSession {
       set(api.setSessionLogSeverityLevel(options, fatalSeverity));
       set(api.addSessionConfigEntry(options, 'session.intra_op.allow_spinning', '0'));
       if (subnormals) set(api.addSessionConfigEntry(options, 'session.set_denormal_as_zero', '1'));
-      const watch = threads > 1 ? watchThreads() : null;
+      if (device !== 'cpu') appendProvider(api, options, device);
+      if (profilePrefix !== undefined) set(api.enableProfiling(options, profilePrefix));
+      // Drivers start threads of their own, now and later.
+      const watch = threads > 1 && device === 'cpu' ? watchThreads() : null;
       const status =
         typeof model === 'string'
           ? api.createSession(env, model, options, out)
           : api.createSessionFromArray(env, model, model.byteLength, options, out);
-      const threadIds = watch === null ? [] : watch.created();
+      const threadIds = device === 'cpu' ? (watch === null ? [] : watch.created()) : null;
       // The first session of a process switches the thread that opens it, too.
       subnormals?.end();
       if (status !== null) {
         const message = api.getErrorMessage(status);
         api.releaseStatus(status);
-        throw openingError(typeof model === 'string' ? model : 'the model in memory', message);
+        const failure = device === 'cpu' ? null : deviceFailure(message);
+        throw failure ?? openingError(typeof model === 'string' ? model : 'the model in memory', message);
       }
-      return new NativeSession(out[0]!, threadIds, true);
+      return new NativeSession(out[0]!, threadIds, { owned: true, device });
     } finally {
       api.releaseSessionOptions(options);
     }
   }
 
   /** The session that another thread of this process loaded, and will close after this one. */
-  static share(address: Address): NativeSession {
-    return new NativeSession(address, [], false);
+  static share(address: Address, device: Device = 'cpu'): NativeSession {
+    return new NativeSession(address, device === 'cpu' ? [] : null, { owned: false, device });
   }
 
   /** A tensor over memory of ours; the caller keeps the memory, and releases the value. */
@@ -133,9 +168,29 @@ export class NativeSession {
     return { elements, address };
   }
 
+  /** Runs `use` while no other thread uses the device, where it takes that (see `holdDevice`). */
+  exclusively<Value>(use: () => Value): Value {
+    return this.device === 'webgpu' ? holdDevice(use) : use();
+  }
+
+  /** Writes the profile that was asked for when loading, and returns its path. */
+  endProfile(): string {
+    const { api } = this;
+    const allocator = create(api, 'finding its allocator', () => api.getAllocatorWithDefaultOptions(out));
+    const name = create(api, 'writing a profile', () =>
+      api.sessionEndProfiling(this.address, allocator, out),
+    );
+    const file: string = koffi.decode(name, 'char', -1);
+    check(api, api.allocatorFree(allocator, name), 'writing a profile');
+    return file;
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    if (this.#owned) this.api.releaseSession(this.address);
+    this.exclusively(() => {
+      this.deviceMemory?.close();
+      if (this.#owned) this.api.releaseSession(this.address);
+    });
   }
 }

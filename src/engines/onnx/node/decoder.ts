@@ -2,20 +2,15 @@
  * node/ runs models through onnxruntime-node's own binding: the portable fallback. The binding copies
  * every output into a new buffer, the KV cache included, at every step.
  */
-import { createRequire } from 'node:module';
 import type { InferenceSession } from 'onnxruntime-node';
-import { messageOf } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import type { Decoder, Sequence } from '../../engine.js';
-import { openingError } from '../opening-error.js';
 import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
-import { watchThreads } from '../thread-ids.js';
-import { type Binding, loadBinding } from './binding.js';
+import type { Binding } from './binding.js';
 import { NodeSequence } from './sequence.js';
-
-const logFatalOnly = 4;
+import { loadNodeSession, type NodeSession, nodeRecord } from './session.js';
 
 export class NodeDecoder implements Decoder {
   readonly record: EngineRecord;
@@ -33,7 +28,7 @@ export class NodeDecoder implements Decoder {
   private constructor(
     model: { decoder: DecoderGraph; contextLength: number },
     options: { threads: number; backendReason: string },
-    loaded: { ort: Binding; session: InferenceSession; threadIds: readonly number[] | null },
+    loaded: NodeSession,
   ) {
     this.#ort = loaded.ort;
     this.#session = loaded.session;
@@ -42,15 +37,7 @@ export class NodeDecoder implements Decoder {
     this.contextLength = model.contextLength;
     this.kvBytesPerPosition = kvBytesPerPosition(model.decoder.layers);
     this.threadIds = loaded.threadIds;
-    this.record = {
-      name: 'onnx',
-      backend: 'node',
-      backendReason: options.backendReason,
-      device: 'cpu',
-      threads: options.threads,
-      sharedSession: false,
-      version: createRequire(import.meta.url)('onnxruntime-node/package.json').version,
-    };
+    this.record = nodeRecord(options);
   }
 
   /** Loads the model with the options of the native back end. Throws as `openingError` says. */
@@ -58,23 +45,7 @@ export class NodeDecoder implements Decoder {
     model: { onnxPath: string; decoder: DecoderGraph; contextLength: number },
     options: { threads: number; backendReason: string },
   ): Promise<NodeDecoder> {
-    const ort = await loadBinding();
-    const watch = options.threads > 1 ? watchThreads() : null;
-    try {
-      const session = await ort.InferenceSession.create(model.onnxPath, {
-        intraOpNumThreads: options.threads,
-        interOpNumThreads: 1,
-        enableCpuMemArena: false,
-        enableMemPattern: false,
-        logSeverityLevel: logFatalOnly,
-        extra: { session: { intra_op: { allow_spinning: '0' } } },
-      });
-      const threadIds = watch === null ? [] : watch.created();
-      return new NodeDecoder(model, options, { ort, session, threadIds });
-    } catch (error) {
-      watch?.created();
-      throw openingError(model.onnxPath, messageOf(error));
-    }
+    return new NodeDecoder(model, options, await loadNodeSession(model.onnxPath, options.threads));
   }
 
   open(shape: { batch: number; capacity: number }): Sequence {

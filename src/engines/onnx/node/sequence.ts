@@ -3,6 +3,7 @@ import { messageOf, TokenworkError } from '../../../core/errors.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput, LayerCache } from '../../../models/decoder-graph.js';
 import type { Logits, Sequence } from '../../engine.js';
+import { expertsOf } from '../../routing.js';
 import { widenHalf } from '../half.js';
 import { checkExport, copyChunksIn, copyOut, importedPositions, type KvPlane } from '../kv-transfer.js';
 import { lastPositions } from '../last-positions.js';
@@ -20,6 +21,8 @@ export class NodeSequence implements Sequence {
   readonly #graph: DecoderGraph;
   readonly #kvBytesPerPosition: Bytes;
   #past: Record<string, Tensor> = {};
+  /** Router logits of the last step, layer by layer. */
+  #routed: Tensor[] | null = null;
   #length = 0;
   #closed = false;
 
@@ -56,8 +59,18 @@ export class NodeSequence implements Sequence {
       past[layer.pastValue] = outputs[layer.presentValue]!;
     }
     this.#past = past;
+    this.#routed = this.#graph.routers.map(({ name }) => outputs[name]!);
     this.#length += newTokens;
     return this.#read(outputs[this.#graph.logits.name]!, keep);
+  }
+
+  routedExperts(): number[][] | null {
+    if (this.#closed) throw closedError('sequence');
+    if (!this.#routed?.length) return null;
+    return this.#routed.map((tensor, layer) => {
+      const { experts, perToken } = this.#graph.routers[layer]!;
+      return expertsOf(floatsOf(tensor), experts, perToken);
+    });
   }
 
   truncate(length: number): void {
@@ -178,6 +191,15 @@ export class NodeSequence implements Sequence {
     }
     return { data, batch: this.batch, positions, vocabulary };
   }
+}
+
+/** A tensor's elements in fp32. */
+export function floatsOf(tensor: Tensor): Float32Array {
+  const data = cacheData(tensor);
+  if (data instanceof Float32Array) return data;
+  const wide = new Float32Array(data.length);
+  widenHalf(data, wide);
+  return wide;
 }
 
 /** A tensor's elements; fp16 as bits, whether or not this Node hands them out as Float16Array. */

@@ -1,0 +1,65 @@
+import type { Decoder } from '#tokenwork/engines/engine.js';
+import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
+import { PrefixCache } from '#tokenwork/stages/prefix-cache/prefix-cache.js';
+import { alternatingRatios, summarise } from './alternate.js';
+import { promptIds, secondsOf } from './decoding.js';
+import type { Figure } from './figure.js';
+import { smolLm2 } from './models.js';
+
+const cachedTokens = 1024;
+const newTokens = 16;
+const blockTokens = 16;
+
+export const prefixCache: Figure = {
+  id: 'prefix-cache-hit',
+  what: 'time to first token, 1,024 cached tokens + 16 new, SmolLM2-135M q4: prefix cache hit ÷ miss',
+  target: 0.08,
+  comparison: '<=',
+  async measure() {
+    const model = await smolLm2('q4');
+    const decoder = await openDecoder(model, { threads: 1, backend: 'native' });
+    const { kvBytesPerPosition: bytesPerPosition } = decoder;
+    const limitBytes = 2 * cachedTokens * bytesPerPosition;
+    const cache = new PrefixCache({ blockTokens, bytesPerPosition, limitBytes });
+    const ids = [...promptIds(cachedTokens + newTokens, model.vocabulary)].map(Number);
+    await firstToken(decoder, ids, null, (sequence) => {
+      cache.store(ids.slice(0, cachedTokens), (from, to, target) =>
+        sequence.exportCache(0, from, to, target),
+      );
+    });
+    try {
+      return summarise(
+        await alternatingRatios(
+          4,
+          () => firstToken(decoder, ids, cache),
+          () => firstToken(decoder, ids, null),
+        ),
+      );
+    } finally {
+      decoder.close();
+    }
+  },
+};
+
+/** Seconds from an empty sequence to the logits of the first token, through the cache where one is given. */
+async function firstToken(
+  decoder: Decoder,
+  ids: readonly number[],
+  cache: PrefixCache | null,
+  then: (sequence: ReturnType<Decoder['open']>) => void = () => {},
+): Promise<number> {
+  let sequence: ReturnType<Decoder['open']> | undefined;
+  const seconds = await secondsOf(async () => {
+    sequence = decoder.open({ batch: 1, capacity: ids.length });
+    const match = cache?.match(ids);
+    if (match) {
+      if (match.tokens !== cachedTokens) throw new Error(`${match.tokens} tokens were cached`);
+      sequence.importCache([match.blocks]);
+      match.release();
+    }
+    await sequence.step(BigInt64Array.from(ids.slice(match?.tokens ?? 0), BigInt));
+  });
+  then(sequence!);
+  sequence!.close();
+  return seconds;
+}

@@ -1,0 +1,30 @@
+// Fails where a result was not measured on the GPU it claims: node scripts/check-gpu-result.js FILE DEVICE
+import { readFileSync } from 'node:fs';
+
+const [file, device] = process.argv.slice(2);
+const { models, requests, run, warnings } = JSON.parse(readFileSync(file, 'utf8'));
+const faults = [];
+const expect = (holds, fault) => holds || faults.push(fault);
+
+expect(run.complete, 'the run is not complete');
+expect(requests.length > 0, 'there is no request');
+for (const { id, outcome } of requests)
+  expect(outcome.status === 'ok', `request ${id} failed: ${JSON.stringify(outcome)}`);
+for (const { id, engine, placement, deviceParity } of models) {
+  expect(engine.device === device, `${id} ran on ${engine.device}`);
+  expect(placement?.device > 0, `${id}: no node ran on the GPU`);
+  expect(deviceParity?.at(-1)?.passed === true, `${id} was not found to agree with the CPU`);
+}
+for (const { code, message } of warnings) expect(code !== 'cpu-fallback', message);
+
+if (faults.length > 0) {
+  console.error(faults.join('\n'));
+  process.exit(1);
+}
+for (const { id, style, engine, placement, deviceParity } of models) {
+  const styles = deviceParity.map((parity) => `${parity.style} ${parity.passed ? 'agrees' : 'differs'}`);
+  console.log(
+    `${id}: ${requests.length} requests on ${engine.adapter.name}, ${style} graph (${styles.join(', ')}), ` +
+      `${placement.device} nodes on the GPU and ${placement.cpu} on the CPU`,
+  );
+}

@@ -1,0 +1,75 @@
+import type { Observations } from './observations.js';
+import { ratioOfSums, type Share } from './ratio-of-sums.js';
+import type { StageWork } from './stage-columns.js';
+import type { Design } from './statistic.js';
+
+/** The share of the stages' work that no field of `usage` shows. */
+export interface HiddenWork extends Share {
+  /** By what cells call their pipeline; absent where they name none. */
+  byPipeline?: (Share & { pipeline: string })[];
+  /** `null` for more cells than a reader or a page can take. */
+  byCell: (Share & { cell: string })[] | null;
+}
+
+const cellsListed = 1000;
+
+/**
+ * Hidden work: all the work of stages that bill no token, and of the others what they did on positions that
+ * are not billed (rejected drafts, retrieved context, rows of a batch computed along). As a share of the
+ * work of all stages. `exact`: repetitions of the metric do not differ.
+ */
+export function hiddenWorkOf(
+  { cells, cell }: Observations,
+  works: readonly StageWork[],
+  { design, exact }: { design: Design; exact: boolean },
+): HiddenWork {
+  const hidden = sumOf(
+    works.map(({ uncounted }) => uncounted),
+    cell.length,
+  );
+  const whole = sumOf(
+    works.map(({ work }) => work),
+    cell.length,
+  );
+  const among = (rows: readonly number[], how: Design) => {
+    const pick = (values: Float64Array) => Float64Array.from(rows, (i) => values[i]!);
+    const own = Uint32Array.from(rows, (i) => cell[i]!);
+    return ratioOfSums(pick(hidden), pick(whole), own, { design: how, exact });
+  };
+  const pipelines = requestsBy(cell, (c) => cells[c]!.factors.pipeline);
+  return {
+    ...ratioOfSums(hidden, whole, cell, { design, exact }),
+    ...(pipelines.size > 0 && {
+      byPipeline: [...pipelines].map(([pipeline, rows]) => ({
+        pipeline: String(pipeline),
+        ...among(rows, design),
+      })),
+    }),
+    byCell:
+      cells.length > cellsListed
+        ? null
+        : [...requestsBy(cell, (c) => cells[c]!.id)].map(([id, rows]) => ({
+            cell: id,
+            ...among(rows, 'fixed'),
+          })),
+  };
+}
+
+/** The requests under each key of their cells; those of cells without one are left out. */
+function requestsBy<Key>(cell: Uint32Array, keyOf: (cell: number) => Key | undefined): Map<Key, number[]> {
+  const groups = new Map<Key, number[]>();
+  for (const [i, c] of cell.entries()) {
+    const key = keyOf(c);
+    if (key === undefined) continue;
+    const rows = groups.get(key);
+    if (rows === undefined) groups.set(key, [i]);
+    else rows.push(i);
+  }
+  return groups;
+}
+
+function sumOf(columns: readonly Float64Array[], size: number): Float64Array {
+  const sum = new Float64Array(size);
+  for (const column of columns) for (let i = 0; i < size; i++) sum[i]! += column[i]!;
+  return sum;
+}

@@ -1,0 +1,73 @@
+import { isOk, type Result } from '../core/result.js';
+import { median } from '../stats/quantile.js';
+import { type Roof, roofOf } from './request-metrics.js';
+
+/** What a cell's stage reached of the machine's ceilings: medians over its requests. */
+export interface RooflinePoint {
+  cell: string;
+  stage: string;
+  dtype: string;
+  /** FLOP per byte moved. */
+  intensity: number;
+  flopsPerSecond: number;
+  /** Of min(GEMM rate, intensity × bandwidth), the most that is to be had at this intensity. */
+  shareOfRoof: number;
+}
+
+export interface Roofline {
+  roofs: { dtype: string; flopsPerSecond: number; bytesPerSecond: number }[];
+  points: RooflinePoint[];
+}
+
+/** Achieved rates by cell and stage (Williams et al. 2009); `null` where no ceiling was measured. */
+export function rooflineOf(result: Result): Roofline | null {
+  const dtypeOf = new Map(result.models.map(({ id, dtype }) => [id, dtype]));
+  const dtypes = [...new Set(result.models.map(({ dtype }) => dtype))];
+  const roofs = new Map<string, { flopsPerSecond: number; bytesPerSecond: number }>();
+  for (const dtype of dtypes) {
+    const { gemm, bandwidth }: Roof = roofOf(result.hardware.ceilings, dtype);
+    if (gemm.value === null || bandwidth.value === null) continue;
+    roofs.set(dtype, { flopsPerSecond: gemm.value, bytesPerSecond: bandwidth.value });
+  }
+  const modelOf = new Map(result.cells.map(({ id, model }) => [id, model]));
+  const rates = ratesByStage(result);
+  const points = [...rates].flatMap(([, { cell, stage, intensities, flopRates }]) => {
+    const dtype = dtypeOf.get(modelOf.get(cell) ?? '') ?? '';
+    const roof = roofs.get(dtype);
+    if (roof === undefined) return [];
+    const intensity = median(intensities)!;
+    const flopsPerSecond = median(flopRates)!;
+    const most = Math.min(roof.flopsPerSecond, intensity * roof.bytesPerSecond);
+    return [{ cell, stage, dtype, intensity, flopsPerSecond, shareOfRoof: flopsPerSecond / most }];
+  });
+  if (points.length === 0) return null;
+  return { roofs: [...roofs].map(([dtype, roof]) => ({ dtype, ...roof })), points };
+}
+
+interface Rates {
+  cell: string;
+  stage: string;
+  intensities: number[];
+  flopRates: number[];
+}
+
+/** Stages that computed something; the request as a whole where it names no stage. */
+function ratesByStage({ requests }: Result): Map<string, Rates> {
+  const rates = new Map<string, Rates>();
+  for (const request of requests) {
+    if (!isOk(request)) continue;
+    const { started, lastToken } = request.times;
+    const whole = { name: 'request', times: { started, ended: lastToken }, work: request.work };
+    for (const { name, times, work } of request.stages.length > 0 ? request.stages : [whole]) {
+      const { flops, bytesMoved } = work;
+      const seconds = (times.ended - times.started) / 1e9;
+      if (!flops || !bytesMoved || !(seconds > 0)) continue;
+      const key = JSON.stringify([request.cell, name]);
+      const known = rates.get(key) ?? { cell: request.cell, stage: name, intensities: [], flopRates: [] };
+      known.intensities.push(flops / bytesMoved);
+      known.flopRates.push(flops / seconds);
+      rates.set(key, known);
+    }
+  }
+  return rates;
+}

@@ -1,0 +1,108 @@
+import type { OkRequest, Stage } from '../core/result.js';
+import type { WorkMetric } from '../core/work.js';
+import { componentOf } from './stage-components.js';
+
+/**
+ * The stages of many requests as columns, one entry per request: 0 where the stage did not run. A stage
+ * that ran several times in a request (an agent's turns) is summed.
+ */
+export interface StageColumns {
+  rows: readonly OkRequest[];
+  /** In the order in which they run. */
+  stages: readonly StageColumn[];
+  /** Request by request, and in it stage by stage: which of the stages it is, and its share of counted positions. */
+  entries: { stage: Uint16Array; counted: Float64Array };
+}
+
+export interface StageColumn {
+  name: string;
+  /** The component it belongs to, in words. */
+  component: string;
+  /** 1 where it ran. */
+  ran: Uint8Array;
+  /** Positions that a model evaluated. */
+  positions: Float64Array;
+  /** Those billed that were evaluated, and those read from a cache. */
+  fresh: Float64Array;
+  cached: Float64Array;
+}
+
+/** One metric's work of one stage, per request; `NaN` where the stage ran and was not measured. */
+export interface StageWork {
+  work: Float64Array;
+  /** The part of it on positions that no field of `usage` counts. */
+  uncounted: Float64Array;
+}
+
+export function stageColumns(rows: readonly OkRequest[]): StageColumns {
+  const size = rows.length;
+  const stages = namedStages(rows).map(({ name, component }) => ({
+    name,
+    component,
+    ran: new Uint8Array(size),
+    positions: new Float64Array(size),
+    fresh: new Float64Array(size),
+    cached: new Float64Array(size),
+  }));
+  const position = new Map(stages.map(({ name }, index) => [name, index]));
+  const count = rows.reduce((sum, row) => sum + row.stages.length, 0);
+  const entries = { stage: new Uint16Array(count), counted: new Float64Array(count) };
+  let entry = 0;
+  for (let i = 0; i < size; i++) {
+    for (const stage of rows[i]!.stages) {
+      const index = position.get(stage.name)!;
+      const column = stages[index]!;
+      const cached = stage.cached ?? 0;
+      column.ran[i] = 1;
+      column.positions[i]! += stage.tokens;
+      column.fresh[i]! += Math.max(0, stage.billed - cached);
+      column.cached[i]! += cached;
+      entries.stage[entry] = index;
+      entries.counted[entry++] = countedShare(stage);
+    }
+  }
+  return { rows, stages, entries };
+}
+
+export function stageWork({ rows, stages, entries }: StageColumns, metric: WorkMetric): StageWork[] {
+  const size = rows.length;
+  const works = stages.map(() => ({ work: new Float64Array(size), uncounted: new Float64Array(size) }));
+  let entry = 0;
+  for (let i = 0; i < size; i++) {
+    for (const stage of rows[i]!.stages) {
+      const { work, uncounted } = works[entries.stage[entry]!]!;
+      const amount = stage.work[metric] ?? Number.NaN;
+      work[i]! += amount;
+      uncounted[i]! += amount * (1 - entries.counted[entry++]!);
+    }
+  }
+  return works;
+}
+
+/**
+ * Which share of a stage's positions some field of `usage` counts. A stage that evaluates none (a look-up
+ * in the cache) counts whole where it moves a field, and not at all where it moves none.
+ */
+function countedShare({ visible, tokens, billed, cached = 0 }: Stage): number {
+  if (!visible) return 0;
+  return tokens === 0 ? 1 : Math.min(1, Math.max(0, billed - cached) / tokens);
+}
+
+/** Every stage of any request; one that only some requests have stands after the stage it follows there. */
+function namedStages(rows: readonly OkRequest[]): { name: string; component: string }[] {
+  const named: { name: string; component: string }[] = [];
+  const known = new Set<string>();
+  for (const { stages } of rows) {
+    let previous = -1;
+    for (const stage of stages) {
+      const { name } = stage;
+      if (known.has(name)) {
+        previous = named.findIndex((other) => other.name === name);
+        continue;
+      }
+      known.add(name);
+      named.splice(++previous, 0, { name, component: componentOf(stage) });
+    }
+  }
+  return named;
+}

@@ -1,0 +1,77 @@
+import type { WorkMetric } from '../core/work.js';
+import type { CellTotals } from './cell-totals.js';
+import { type HiddenWork, hiddenWorkOf } from './hidden-work.js';
+import type { Observations } from './observations.js';
+import type { PlainToken } from './plain-token.js';
+import { type StageColumns, type StageWork, stageWork } from './stage-columns.js';
+import { type StageWeight, stageWeights } from './stage-effects.js';
+import { type Misbilling, stageMisbilling } from './stage-misbilling.js';
+import type { UniformityOptions } from './uniformity.js';
+import type { Noise } from './within-cell-noise.js';
+
+/** What a run's stages say about one metric. */
+export interface StageFindings {
+  weights: StageWeight[];
+  hiddenWork: HiddenWork & {
+    /** The share of all stages' work that moves a field of `usage`: their visible shares, by their work. */
+    visibilityScore: number | null;
+    /** What each stage does to the misbilled share; `null` with a reason. */
+    misbilling: Misbilling | null;
+    misbillingReason?: string;
+  };
+}
+
+/** Of more requests than this, the misbilled share is taken apart by the leading metrics only. */
+const mostTakenApart = 20_000;
+
+/** `null` where no stage measured the metric. */
+export function stageFindings(
+  metric: WorkMetric,
+  {
+    observations,
+    columns,
+    work,
+    plainToken,
+    noiseOf,
+    exact,
+    leading,
+    options,
+  }: {
+    observations: Observations;
+    columns: StageColumns;
+    /** The requests' work. */
+    work: Float64Array;
+    plainToken: PlainToken;
+    noiseOf: (totals: CellTotals, work: Float64Array) => Noise | null;
+    /** Computed, so that repetitions do not differ. */
+    exact: boolean;
+    /** Whether this is the metric that the result is about. */
+    leading: boolean;
+    options: UniformityOptions;
+  },
+): StageFindings | null {
+  const works = stageWork(columns, metric);
+  if (!works.some(isMeasured)) return null;
+  const weights = stageWeights(observations, columns, works, plainToken);
+  const visible = weights.reduce(
+    (sum, { visibleShare, shareOfWork }) => sum + (visibleShare ?? 0) * (shareOfWork ?? 0),
+    0,
+  );
+  const whole = works.every(({ work: own }) => !own.some(Number.isNaN));
+  const few = leading || work.length <= mostTakenApart;
+  return {
+    weights,
+    hiddenWork: {
+      ...hiddenWorkOf(observations, works, { design: options.design, exact }),
+      visibilityScore: weights.some(({ shareOfWork }) => shareOfWork !== null) ? visible : null,
+      misbilling: whole && few ? stageMisbilling(observations, columns, works, work, noiseOf, options) : null,
+      ...(!whole && { misbillingReason: 'it was not measured in every stage' }),
+      ...(whole &&
+        !few && { misbillingReason: `more than ${mostTakenApart} requests: the leading metric only` }),
+    },
+  };
+}
+
+function isMeasured({ work }: StageWork): boolean {
+  return work.some((value) => !Number.isNaN(value) && value > 0);
+}

@@ -1,0 +1,141 @@
+import { shapleyValues } from '../stats/shapley.js';
+import { type CellTotals, totalsOf } from './cell-totals.js';
+import type { Observations } from './observations.js';
+import type { StageColumn, StageColumns, StageWork } from './stage-columns.js';
+import type { Statistic } from './statistic.js';
+import { mostCells } from './thinning.js';
+import { type UniformityOptions, uniformityStatistics } from './uniformity.js';
+import type { Noise } from './within-cell-noise.js';
+
+/** The misbilled share, taken apart. */
+export interface Misbilling {
+  byStage: StageMisbilling[];
+  /**
+   * What one price for all tokens adds, whatever stage they are billed for; with the stages' contributions
+   * it sums to the misbilled share as observed. `null` where they are.
+   */
+  onePrice: number | null;
+}
+
+/** What one stage does to the misbilled share. */
+interface StageMisbilling {
+  stage: string;
+  /** The misbilled share of the same requests without the stage's work. */
+  without: Statistic;
+  /**
+   * Its part of the misbilled share. Below 0 for a stage that evens out what others misbill. `null` where
+   * there are too many stages and cells for that.
+   */
+  contribution: number | null;
+}
+
+/** Coalitions of stages times cells: about a second. */
+const mostAdditions = 1e8;
+const mostStages = 14;
+
+/** Fewer resamples than for the headline, as this is asked once per stage and metric; few of many cells. */
+const mostResamples = 400;
+const resamplesOfParts = 24;
+
+/**
+ * The misbilled share with each stage left out, judged like the whole one. A metric in which a stage was
+ * not measured has none: its works do not add up.
+ */
+export function stageMisbilling(
+  observations: Observations,
+  { stages }: StageColumns,
+  works: readonly StageWork[],
+  work: Float64Array,
+  noiseOf: (totals: CellTotals, work: Float64Array) => Noise | null,
+  options: UniformityOptions,
+): Misbilling {
+  const parts = contributions(observations, stages, works, work);
+  const byStage = stages.map(({ name }, s) => {
+    // What rounding leaves of a stage that is all there is, is no work.
+    const rest = work.map((value, i) => {
+      const left = value - works[s]!.work[i]!;
+      return left > 1e-9 * value ? left : 0;
+    });
+    const without = withoutStage(totalsOf(observations, rest), rest, noiseOf, options);
+    return { stage: name, without, contribution: parts?.[s] ?? null };
+  });
+  return { byStage, onePrice: parts?.at(-1) ?? null };
+}
+
+function withoutStage(
+  totals: CellTotals,
+  rest: Float64Array,
+  noiseOf: (totals: CellTotals, work: Float64Array) => Noise | null,
+  options: UniformityOptions,
+): Statistic {
+  const nothing = { value: null, low: null, high: null, noiseFloor: null, verdict: null };
+  if (totals.work.every((value) => value === 0)) return { ...nothing, reason: 'no other stage did any work' };
+  const noise = noiseOf(totals, rest);
+  const most = totals.work.length > mostCells ? resamplesOfParts : mostResamples;
+  const resamples = Math.min(most, options.resamples);
+  return uniformityStatistics(totals, noise, { ...options, resamples, only: 'misbilledShare' })
+    .misbilledShare;
+}
+
+/**
+ * Shapley values over v(S) = ½ Σc |Σ_{s ∈ S} d_sc|, the misbilled share if only the players of S depart
+ * from what they are billed: it is 0 with none, and the misbilled share with all. A stage departs by d_sc =
+ * (w_sc − its fair share of the stage's work) ÷ ΣW, fair being as the tokens billed for it, or, for a stage
+ * that bills none, as the whole bill. What is left of a cell's deviation is the last player: one price for
+ * tokens whose stages cost more and less.
+ */
+function contributions(
+  observations: Observations,
+  stages: readonly StageColumn[],
+  works: readonly StageWork[],
+  work: Float64Array,
+): number[] | null {
+  const whole = totalsOf(observations, work);
+  if (works.length > mostStages || 2 ** (works.length + 1) * whole.tokens.length > mostAdditions) return null;
+  const total = sum(whole.work);
+  const deviation = (own: Float64Array, bill: Float64Array) => {
+    const price = new Float64Array(whole.models);
+    const [worked, billed] = [new Float64Array(whole.models), new Float64Array(whole.models)];
+    for (let k = 0; k < own.length; k++) {
+      worked[whole.model[k]!]! += own[k]!;
+      billed[whole.model[k]!]! += bill[k]!;
+    }
+    for (let model = 0; model < price.length; model++) {
+      price[model] = billed[model] === 0 ? 0 : worked[model]! / billed[model]!;
+    }
+    return own.map((value, k) => (value - bill[k]! * price[whole.model[k]!]!) / total);
+  };
+  const byCell = (...columns: readonly Float64Array[]) => {
+    const cells = new Float64Array(observations.cells.length);
+    for (const column of columns) {
+      for (let i = 0; i < work.length; i++) {
+        if (!Number.isNaN(work[i]!)) cells[observations.cell[i]!]! += column[i]!;
+      }
+    }
+    return Float64Array.from(whole.cell, (c) => cells[c]!);
+  };
+  const players = works.map((own, s) => {
+    const { fresh, cached } = stages[s]!;
+    const bill = byCell(fresh, cached);
+    return deviation(byCell(own.work), bill.some((value) => value > 0) ? bill : whole.tokens);
+  });
+  const onePrice = deviation(whole.work, whole.tokens);
+  for (const player of players) for (let k = 0; k < onePrice.length; k++) onePrice[k]! -= player[k]!;
+  players.push(onePrice);
+
+  const joint = new Float64Array(whole.tokens.length);
+  return shapleyValues(players.length, (coalition) => {
+    joint.fill(0);
+    for (const [player, own] of players.entries()) {
+      if ((coalition & (1 << player)) === 0) continue;
+      for (let c = 0; c < own.length; c++) joint[c]! += own[c]!;
+    }
+    let half = 0;
+    for (let c = 0; c < joint.length; c++) half += Math.abs(joint[c]!) / 2;
+    return half;
+  });
+}
+
+function sum(values: Float64Array): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,49 @@
+import { mkdtemp, open, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+import { messageOf, TokenworkError } from '../core/errors.js';
+
+/**
+ * Writes a document so that `path` holds either what it held before or all of it. Throws TokenworkError
+ * `unwritable-output`, also where a result lies there: naming it as the place to write to is a slip.
+ */
+export async function writeOutputFile(path: string, text: string): Promise<void> {
+  await refusePrecious(path);
+  let scratch: string | undefined;
+  try {
+    scratch = await mkdtemp(join(dirname(path), `.${basename(path)}.`));
+    const temporary = join(scratch, 'written');
+    await writeFile(temporary, text);
+    await rename(temporary, path);
+  } catch (cause) {
+    throw unwritable(path, messageOf(cause), 'Choose another place.', cause);
+  } finally {
+    if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function refusePrecious(path: string): Promise<void> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isFile()) {
+    const what = found.isDirectory() ? 'a folder' : 'a device';
+    throw unwritable(path, `it is ${what}`, 'Name a file; `-` stands for standard output.');
+  }
+  if (/^\s*\{\s*"schemaVersion"/.test(await beginningOf(path))) {
+    throw unwritable(path, 'a result lies there', 'Name another file to write to.');
+  }
+}
+
+async function beginningOf(path: string): Promise<string> {
+  const file = await open(path).catch(() => undefined);
+  if (file === undefined) return '';
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);
+    return buffer.toString('utf8', 0, bytesRead);
+  } finally {
+    await file.close();
+  }
+}
+
+function unwritable(path: string, why: string, hint: string, cause?: unknown): TokenworkError {
+  return new TokenworkError('unwritable-output', `${path} cannot be written: ${why}.`, hint, { cause });
+}

@@ -1,0 +1,42 @@
+/** What a result says about sampling besides the figures drawn from it. */
+import { z } from 'zod';
+
+const count = z.int().nonnegative();
+
+/** What sampling cost, over every stretch of the run. */
+export const samplerCostSchema = z.strictObject({
+  /** Share of one core that the sampler's own thread used; `null` where threads cannot be told apart. */
+  cpuShare: z.number().nonnegative().nullable(),
+  durationNs: z.number().nonnegative(),
+  samples: count,
+  /** Samples lost because they were not collected in time. */
+  dropped: count,
+  /** Readings that came so late that the next was due as well. */
+  missed: count,
+});
+export type SamplerCost = z.infer<typeof samplerCostSchema>;
+
+/** What a device used while the run asked nothing of it. Reported, never subtracted. */
+export const idleBaselineSchema = z.strictObject({
+  unit: z.string(),
+  before: z.number().nullable(),
+  after: z.number().nullable(),
+  mean: z.number().nullable(),
+  /** Change from before to after, as a share of the mean. */
+  drift: z.number().nullable(),
+});
+
+/** How far a way of sharing among requests is off, relative to a better one. */
+export const attributionErrorSchema = z.strictObject({
+  metric: z.string(),
+  /** The way that was tested, and what it was held against, in words. */
+  method: z.string(),
+  against: z.string(),
+  /** |shared − better| ÷ better. */
+  median: z.number().nonnegative(),
+  largest: z.number().nonnegative(),
+  /** Figures that were compared: requests, or cells where `against` is another run of them. */
+  compared: count,
+  concurrency: count,
+});
+export type AttributionError = z.infer<typeof attributionErrorSchema>;

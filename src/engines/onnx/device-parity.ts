@@ -1,0 +1,135 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { DeviceParity, Placement } from '../../core/result.js';
+import type { Decoder, Device } from '../engine.js';
+import { NativeDecoder } from './native/decoder.js';
+import type { DecoderModel } from './open-decoder.js';
+import { readPlacement } from './placement.js';
+
+/** Kernels change with the length: prompts of 32 tokens and more take other ones. */
+const promptLengths = [12, 48];
+const decodeSteps = 4;
+
+/**
+ * How far a step's logits may be from the CPU's: root mean square of the difference ÷ that of the CPU's.
+ * fp32 differs by the order of summation; fp16 by its 11 bits, layer after layer. Quantised products differ
+ * because each side rounds the activations to int8 in its own way, or not at all.
+ */
+const tolerances: Record<string, number> = { fp32: 0.005, fp16: 0.05, int8: 0.05, q4: 0.05 };
+const looseTolerance = 0.05;
+
+/** Logits of each step: a prefill of every prompt length, all positions; single steps after it; the last alone. */
+type Steps = { what: string; logits: Float32Array }[];
+
+/** What a GPU makes of a model, beside what the CPU does. */
+export interface DeviceCheck {
+  parity: DeviceParity;
+  placement: Placement;
+}
+
+/** The CPU's logits, to hold GPUs against. Throws what opening and running the model throw. */
+export async function cpuReference(model: DecoderModel): Promise<Steps> {
+  const decoder = new NativeDecoder(model, { threads: 1, backendReason: 'reference' });
+  try {
+    return await runSteps(decoder);
+  } finally {
+    decoder.close();
+  }
+}
+
+/**
+ * Runs the model on the device, compares its logits with the reference and sees where its nodes ran.
+ * `reference` is null where there is none to be had. Throws what opening and running the model throw.
+ */
+export async function checkOnDevice(
+  model: DecoderModel & { dtype: string; style: string },
+  device: Exclude<Device, 'cpu'>,
+  reference: Steps | null,
+): Promise<DeviceCheck> {
+  const folder = mkdtempSync(join(tmpdir(), 'tokenwork-profile-'));
+  try {
+    const decoder = new NativeDecoder(model, {
+      threads: 1,
+      device,
+      profilePrefix: join(folder, 'run'),
+      backendReason: 'check',
+    });
+    let steps: Steps;
+    try {
+      steps = await runSteps(decoder);
+      decoder.endProfile();
+    } finally {
+      decoder.close();
+    }
+    const [profile] = readdirSync(folder);
+    return {
+      parity: compareSteps(steps, reference, model),
+      placement: readPlacement(join(folder, profile!)),
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function runSteps(decoder: Decoder): Promise<Steps> {
+  const steps: Steps = [];
+  const room = decoder.contextLength - decodeSteps;
+  for (const length of new Set(promptLengths.map((tokens) => Math.min(tokens, room)))) {
+    const sequence = decoder.open({ batch: 1, capacity: length + decodeSteps });
+    const step = async (what: string, count: number, keep: 'last' | 'all') => {
+      // Ids spread over the vocabulary; which ones does not matter.
+      const ids = BigInt64Array.from({ length: count }, (_, i) =>
+        BigInt(((sequence.length + i + 1) * 7919) % decoder.vocabulary),
+      );
+      const { data } = await sequence.step(ids, keep);
+      steps.push({ what: `${what} of ${length}`, logits: Float32Array.from(data) });
+    };
+    try {
+      await step('prefill', length, 'all');
+      for (let i = 0; i < decodeSteps; i++) await step('decoding after', 1, 'last');
+      sequence.truncate(0);
+      await step('last position', length, 'last');
+    } finally {
+      sequence.close();
+    }
+  }
+  return steps;
+}
+
+/** Compares step by step; the worst one decides. Logits that are no numbers are infinitely far. */
+export function compareSteps(
+  steps: Steps,
+  reference: Steps | null,
+  { dtype, style }: { dtype: string; style: string },
+): DeviceParity {
+  const tolerance = tolerances[dtype] ?? looseTolerance;
+  if (reference === null) return { style, tolerance, difference: null, worst: null, passed: null };
+  let difference = 0;
+  let worst = steps[0]!.what;
+  for (const [i, { what, logits }] of steps.entries()) {
+    const apart = relativeRms(logits, reference[i]!.logits);
+    if (apart <= difference) continue;
+    difference = apart;
+    worst = what;
+  }
+  return {
+    style,
+    tolerance,
+    difference: Number.isFinite(difference) ? difference : null,
+    worst,
+    passed: difference <= tolerance,
+  };
+}
+
+function relativeRms(found: Float32Array, expected: Float32Array): number {
+  if (found.length !== expected.length) return Number.POSITIVE_INFINITY;
+  let apart = 0;
+  let size = 0;
+  for (let i = 0; i < found.length; i++) {
+    apart += (found[i]! - expected[i]!) ** 2;
+    size += expected[i]! ** 2;
+  }
+  const ratio = Math.sqrt(apart / size);
+  return Number.isNaN(ratio) ? Number.POSITIVE_INFINITY : ratio;
+}

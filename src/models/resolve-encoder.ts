@@ -1,0 +1,60 @@
+import { TokenworkError } from '../core/errors.js';
+import { buildEncoder } from './build/build-encoder.js';
+import { cacheDirectory } from './cache-directory.js';
+import { type EncoderFolder, openEncoderFolder } from './encoder-folder.js';
+import type { EncoderHead } from './encoder-recipe.js';
+import { downloadRepo } from './hub.js';
+import { defaultBuildDtype, locateModel, type ResolveOptions } from './resolve.js';
+
+export type ResolveEncoderOptions = Omit<ResolveOptions, 'style'> & {
+  /** What is needed of it: a recipe is built with that head, a model of its own weights must have it. */
+  head: EncoderHead;
+};
+
+/**
+ * The encoder a spec names, ready to be run: a recipe's id, a model folder or `hf:OWNER/NAME[@REVISION]`.
+ * Throws TokenworkError `unknown-model`, `not-an-encoder`, `encoder-head`, or whatever reading, building
+ * or downloading it throws.
+ */
+export async function resolveEncoder(spec: string, options: ResolveEncoderOptions): Promise<EncoderFolder> {
+  const { head, onProgress, signal } = options;
+  const cache = options.cacheDirectory ?? cacheDirectory();
+  const open = { cacheDirectory: cache, onProgress, signal };
+  const located = await locateModel(spec);
+  if (located.kind === 'encoder') {
+    const { recipe } = located;
+    const { dtype = defaultBuildDtype, seed } = options;
+    const directory = await buildEncoder(recipe, {
+      dtype,
+      head,
+      cacheDirectory: cache,
+      ...(seed !== undefined && { seed }),
+      ...(onProgress && { onProgress }),
+      ...(signal && { signal }),
+    });
+    return openEncoderFolder(directory, { ...open, id: recipe.id, source: 'synthesised', dtype });
+  }
+  if (located.kind === 'recipe' || located.kind === 'onnx')
+    throw new TokenworkError(
+      'not-an-encoder',
+      `${spec} is not an encoder.`,
+      'Name a recipe of an encoder (`tokenwork models list`), an encoder’s folder, or hf:OWNER/NAME.',
+    );
+  if (located.kind === 'folder')
+    return withHead(await openEncoderFolder(located.directory, { ...open, dtype: options.dtype }), head);
+  const { directory, dtype } = await downloadRepo(spec, { ...open, dtype: options.dtype });
+  return withHead(
+    await openEncoderFolder(directory, { ...open, id: located.repo, source: 'hub', dtype }),
+    head,
+  );
+}
+
+function withHead(model: EncoderFolder, head: EncoderHead): EncoderFolder {
+  const classifies = model.encoder.output.kind === 'classification';
+  if (classifies === (head.kind === 'classification')) return model;
+  throw new TokenworkError(
+    'encoder-head',
+    `${model.id} ${classifies ? 'classifies texts' : 'embeds texts'}, but what is wanted of it is ${head.kind}.`,
+    'Name an encoder with that head.',
+  );
+}

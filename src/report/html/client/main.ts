@@ -1,0 +1,9 @@
+/** The page's script: draws the charts anew so that they answer, switches metrics and themes. */
+import { followChoices, hydrateCharts } from './charts.js';
+import { switchMetrics } from './metrics.js';
+import { switchTheme } from './theme-switch.js';
+
+switchTheme();
+switchMetrics();
+hydrateCharts();
+followChoices();

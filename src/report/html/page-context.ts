@@ -1,0 +1,28 @@
+import type { Findings } from '../../analysis/findings.js';
+import type { Observations } from '../../analysis/observations.js';
+import type { Result } from '../../core/result.js';
+import type { WorkMetric } from '../../core/work.js';
+import type { Html, Part } from './html.js';
+
+/** What a section is drawn from. */
+export interface PageContext {
+  result: Result;
+  findings: Findings;
+  observations: Observations;
+  /** Those that have findings, the most telling first. */
+  metrics: readonly WorkMetric[];
+  /** Makes an id unique among the results of a page. */
+  id(name: string): string;
+}
+
+/** One part of the page: one file in sections/. */
+export interface Section {
+  /** Unique among the sections. */
+  name: string;
+  title: string;
+  /** What the contents call it. */
+  short: string;
+  /** A sentence or two on how to read it. */
+  lead?: Part;
+  body: Html;
+}

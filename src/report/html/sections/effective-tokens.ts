@@ -1,0 +1,84 @@
+import type { EffectiveTokens } from '../../../analysis/effective-tokens.js';
+import { formatNumber } from '../../format.js';
+import { cellName } from '../../metric-name.js';
+import { renderChart } from '../chart.js';
+import { type Html, html } from '../html.js';
+import { type MetricPanel, metricPanels } from '../metric-panels.js';
+import type { PageContext, Section } from '../page-context.js';
+import { numberColumn, textColumn } from '../table.js';
+import { formatWithUnit } from '../units.js';
+
+/** Bars that a page can hold; of more cells, the two ends are shown. */
+const mostBars = 40;
+
+/** What each cell's request would be billed, were tokens work, beside what it is billed. */
+export function effectiveTokens(context: PageContext): Section | null {
+  if (context.metrics.length === 0) return null;
+  return {
+    name: 'effective',
+    short: 'Effective tokens',
+    title: 'Effective tokens: the bill if tokens were work',
+    lead: html`The plain token is the work per billed token of a reference request of 128 + 128 tokens. A request's effective tokens are its work in plain tokens. A bar beyond the diamond is a request that is billed too little.`,
+    body: metricPanels(context, (panel) => chart(context, panel)),
+  };
+}
+
+function chart({ findings, id }: PageContext, { metric, name, unit, drawn }: MetricPanel): Html {
+  const all = findings.effectiveTokens?.[metric] ?? [];
+  if (all.length === 0) return html`<p class="absent">${whyNone(findings, metric)}</p>`;
+  const sorted = all.toSorted((a, b) => b.effective - a.effective);
+  const shown =
+    sorted.length <= mostBars ? sorted : [...sorted.slice(0, mostBars / 2), ...sorted.slice(-mostBars / 2)];
+  const named = ({ cell }: EffectiveTokens) => cellName(cell, findings.workload.models);
+  const ratio = ({ effective, billed }: EffectiveTokens) => `${formatNumber(effective / billed)}×`;
+  const plain = Object.entries(findings.plainToken[metric]?.byModel ?? {});
+  return renderChart({
+    id: id(`effective-${metric}`),
+    drawn,
+    label: `Effective tokens per cell by ${name}, beside billed tokens`,
+    caption: html`By ${name}; a plain token is ${plain.map(([model, { value }], index) => `${index > 0 ? '; ' : ''}${formatWithUnit(value, unit)}${plain.length > 1 ? ` for ${model}` : ''}`)}. Bar: effective tokens with 95% interval; ◇ billed tokens; at the end, effective ÷ billed.${shown.length < sorted.length && ` The ${mostBars / 2} largest and smallest of ${sorted.length} cells.`}`,
+    spec: {
+      kind: 'rows',
+      style: 'bar',
+      axis: { name: 'effective tokens', unit: '', scale: 'linear' },
+      markName: 'billed tokens',
+      rows: shown.map((cell) => ({
+        label: named(cell),
+        value: cell.effective,
+        low: cell.low,
+        high: cell.high,
+        mark: cell.billed,
+        tone: cell.effective > cell.billed ? ('accent' as const) : ('warm' as const),
+        text: ratio(cell),
+      })),
+    },
+    table: [
+      textColumn('cell', sorted.map(named)),
+      numberColumn(
+        'billed',
+        sorted.map(({ billed }) => formatNumber(billed)),
+        'tokens',
+      ),
+      numberColumn(
+        'effective',
+        sorted.map(({ effective }) => formatNumber(effective)),
+        'tokens',
+      ),
+      numberColumn(
+        '95% interval',
+        sorted.map(({ low, high }) => `${formatNumber(low)} – ${formatNumber(high)}`),
+      ),
+      numberColumn('effective ÷ billed', sorted.map(ratio)),
+    ],
+  });
+}
+
+function whyNone(
+  { effectiveTokens, plainToken }: PageContext['findings'],
+  metric: MetricPanel['metric'],
+): string {
+  if (effectiveTokens === null)
+    return 'The run has more cells than a page can list; compare the costs per token above.';
+  const reason = plainToken[metric]?.reason ?? 'the run has no plain token';
+  return `No effective tokens: ${reason}.`;
+}

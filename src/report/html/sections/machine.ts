@@ -1,0 +1,98 @@
+import { formatBytes, formatCount, formatDuration } from '../../format.js';
+import { describeModel } from '../../setting.js';
+import { type Html, html, type Part } from '../html.js';
+import type { PageContext, Section } from '../page-context.js';
+import { htmlTable, numberColumn, textColumn } from '../table.js';
+import { formatWithUnit } from '../units.js';
+
+/** Hardware, its measured ceilings, software, sensors, and how to run it again. */
+export function machineSection({ result }: PageContext): Section {
+  const { hardware, environment, run, tool, models } = result;
+  const { cpu, ceilings } = hardware;
+  const facts: [string, Part][] = [
+    ['Machine', hardware.id],
+    [
+      'CPU',
+      `${cpu.brand}, ${formatCount(cpu.physicalCores, 'core')}, ${formatCount(cpu.logicalCores, 'logical core')}`,
+    ],
+    ['Memory', formatBytes(hardware.memoryBytes)],
+    ['GPU', hardware.gpus.length === 0 ? 'none found' : hardware.gpus.map(({ model }) => model).join(', ')],
+    ['System', environment.os],
+    [
+      'Software',
+      [
+        `Node ${environment.node}`,
+        ...Object.entries(environment.packages).map((pair) => pair.join(' ')),
+      ].join(', '),
+    ],
+    ['tokenwork', [tool.version, tool.commit].filter((part) => part !== null).join(', commit ')],
+    ['Run', `${run.id}, begun ${run.startedAt}, ${formatDuration(run.durationNs)}, seed ${run.seed}`],
+    [
+      'Plan',
+      `${formatCount(run.plannedRequests, 'request')}, ${formatCount(run.repetitions, 'repetition')}, ${run.concurrency} at a time, ${formatCount(run.warmupRequests, 'warm-up request')} left out`,
+    ],
+    ['Run it again', html`<code>${run.command}</code>`],
+  ];
+  return {
+    name: 'machine',
+    short: 'Machine',
+    title: 'The machine and the run',
+    body: html`<dl class="facts">${facts.map(([term, fact]) => html`<dt>${term}</dt><dd>${fact}</dd>`)}</dl>
+${models.length > 0 && html`<h3>Models</h3><ul>${models.map((model) => html`<li>${describeModel(model)}</li>`)}</ul>`}
+${ceilings === null ? html`<p class="absent">The machine’s ceilings were not measured.</p>` : ceilingsTable(ceilings)}
+${sensorsTable(environment.sensors)}`,
+  };
+}
+
+type Ceilings = NonNullable<PageContext['result']['hardware']['ceilings']>;
+
+function ceilingsTable({ memoryBandwidth, gemm, threads }: Ceilings): Html {
+  const rows = [
+    ...(memoryBandwidth === null ? [] : [{ name: 'streaming read', ...memoryBandwidth }]),
+    ...Object.entries(gemm).map(([dtype, rate]) => ({ name: `GEMM, ${dtype}`, ...rate })),
+  ];
+  return html`<h3>Ceilings, with ${formatCount(threads, 'thread')}</h3>${htmlTable(
+    [
+      textColumn(
+        'ceiling',
+        rows.map(({ name }) => name),
+      ),
+      numberColumn(
+        'rate',
+        rows.map(({ value, unit }) => formatWithUnit(value, unit)),
+      ),
+      textColumn(
+        'method',
+        rows.map(({ method }) => method),
+      ),
+    ],
+    'Ceilings of the machine',
+    { prose: true },
+  )}`;
+}
+
+function sensorsTable(sensors: PageContext['result']['environment']['sensors']): Html | null {
+  if (sensors.length === 0) return null;
+  return html`<h3>Sensors</h3>${htmlTable(
+    [
+      textColumn(
+        'sensor',
+        sensors.map(({ name }) => name),
+      ),
+      textColumn(
+        'read',
+        sensors.map(({ available }) => (available ? 'yes' : 'no')),
+      ),
+      textColumn(
+        'period',
+        sensors.map(({ periodNs }) => (periodNs === null ? '' : formatDuration(periodNs))),
+      ),
+      textColumn(
+        'why not',
+        sensors.map(({ reason, hint }) => [reason, hint].filter((part) => part !== null).join(': ')),
+      ),
+    ],
+    'Sensors of the machine',
+    { prose: true },
+  )}`;
+}

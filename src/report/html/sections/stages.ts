@@ -1,0 +1,157 @@
+import type { Findings } from '../../../analysis/findings.js';
+import type { Share } from '../../../analysis/ratio-of-sums.js';
+import { type Waterfall, type WaterfallStep, waterfallSteps } from '../../../analysis/waterfall.js';
+import type { WorkMetric } from '../../../core/work.js';
+import { capitalized, dash, formatNumber } from '../../format.js';
+import { hiddenWorkColumns } from '../../hidden-work-columns.js';
+import { cellName, metricName } from '../../metric-name.js';
+import { stageTableColumns } from '../../stage-text.js';
+import {
+  farthestWaterfall,
+  hiddenWorkSentences,
+  interval,
+  ledgerSentences,
+  stageMetric,
+  stageName,
+} from '../../stage-words.js';
+import { renderChart } from '../chart.js';
+import type { WaterfallBar } from '../charts/waterfall.js';
+import { type Html, html } from '../html.js';
+import type { PageContext, Section } from '../page-context.js';
+import { htmlTable, numberColumn, textColumn } from '../table.js';
+
+/** What each stage costs, whether the bill shows it, and how a bill becomes what the request is worth. */
+export function stagesSection({ findings, id }: PageContext): Section | null {
+  if (findings.stages.length === 0) return null;
+  const { balanced, violated } = ledgerSentences(findings);
+  return {
+    name: 'stages',
+    short: 'Stages',
+    title: 'Where the work goes, stage by stage',
+    lead: hiddenWorkSentences(findings).join(' '),
+    body: html`${waterfalls(findings, id)}${hiddenShares(findings, id)}${stageTables(findings)}
+${violated.map((line) => html`<p class="notice">${line}</p>`)}
+${balanced.map((line) => html`<p class="note">${line}</p>`)}`,
+  };
+}
+
+/** The hidden share by every metric, each with its interval. */
+function hiddenShares(findings: Findings, id: PageContext['id']): Html | null {
+  const columns = hiddenWorkColumns(findings);
+  if (columns === null) return null;
+  const known = (Object.entries(findings.hiddenWork) as [WorkMetric, Share][]).filter(
+    ([, { value }]) => value !== null,
+  );
+  return renderChart({
+    id: id('hidden-work'),
+    label: 'Share of the work that no bill shows, by measure of work',
+    caption: 'The share of each kind of work that no field of usage shows, with its 95% interval.',
+    spec: {
+      kind: 'rows',
+      style: 'dot',
+      axis: { name: 'hidden share of the work', unit: 'ratio', scale: 'linear' },
+      rows: known.map(([metric, { value, low, high }]) => ({
+        label: capitalized(metricName(metric)),
+        value: value!,
+        low,
+        high,
+        tone: 'warm' as const,
+        text: interval({ value, low, high }),
+      })),
+    },
+    table: columns,
+  });
+}
+
+/** The stage table by the leading metric, and folded up by each other one. */
+function stageTables(findings: Findings): Html {
+  const leading = stageMetric(findings);
+  const table = (metric: WorkMetric) => {
+    const columns = stageTableColumns(findings, metric);
+    return columns && htmlTable(columns, `What each stage costs, by ${metricName(metric)}`);
+  };
+  const first = leading && table(leading);
+  if (!first) return html`<p class="absent">The work of single stages was not measured.</p>`;
+  const others = (Object.keys(findings.hiddenWork) as WorkMetric[]).filter((metric) => metric !== leading);
+  return html`<h3>What each stage costs, by ${metricName(leading)}</h3>${first}${others.map((metric) => {
+    const own = table(metric);
+    return own && html`<details><summary>By ${metricName(metric)}</summary>${own}</details>`;
+  })}`;
+}
+
+/** The farthest from its bill first, then the mean request and all cells to choose from. */
+function waterfalls(findings: Findings, id: PageContext['id']): Html | null {
+  const farthest = farthestWaterfall(findings);
+  const inOrder = [...new Set([...(farthest === null ? [] : [farthest]), ...findings.waterfalls])];
+  const drawn = inOrder.flatMap((waterfall) => {
+    const steps = waterfallSteps(waterfall);
+    return steps === null ? [] : [{ waterfall, steps: steps.map(barOf) }];
+  });
+  const [first] = drawn;
+  if (first === undefined) return null;
+  const named = ({ of }: Waterfall) => cellName(of, findings.workload.models);
+  return renderChart({
+    id: id('waterfall'),
+    label: `From billed to effective tokens, stage by stage, of ${named(first.waterfall)}`,
+    caption: `From what a request is billed to what it is worth in plain tokens, by ${metricName(first.waterfall.metric)}. A stage adds what it is worth beyond what it is billed (blue; orange where no bill shows it), or takes away (green).`,
+    choices: [
+      {
+        name: 'of',
+        label: 'Request',
+        options: drawn.map(({ waterfall }, index) => ({ value: String(index), label: named(waterfall) })),
+      },
+    ].filter(({ options }) => options.length > 1),
+    spec: {
+      kind: 'waterfall',
+      axis: 'tokens',
+      waterfalls: drawn.map(({ waterfall, steps }) => ({ of: named(waterfall), steps })),
+    },
+    table: [
+      textColumn(
+        'request',
+        drawn.flatMap(({ waterfall, steps }) => steps.map(() => named(waterfall))),
+      ),
+      textColumn(
+        'step',
+        drawn.flatMap(({ steps }) => steps.map(({ label }) => label)),
+      ),
+      numberColumn(
+        'from',
+        drawn.flatMap(({ steps }) => steps.map(({ from }) => formatNumber(from))),
+        'tokens',
+      ),
+      numberColumn(
+        'to',
+        drawn.flatMap(({ steps }) => steps.map(({ to }) => formatNumber(to))),
+        'tokens',
+      ),
+    ],
+  });
+}
+
+const totals: Partial<Record<WaterfallStep['kind'], string>> = {
+  billed: 'Billed tokens',
+  effective: 'Effective tokens',
+};
+
+function barOf({ label, kind, from, to, stage }: WaterfallStep): WaterfallBar {
+  const total = totals[kind];
+  if (total !== undefined)
+    return { label: total, from, to, kind: 'total', details: [['tokens', formatNumber(to)]] };
+  const hidden = stage === null || stage.visibility === 'none';
+  return {
+    label: stage === null ? label : stageName(stage),
+    from,
+    to,
+    kind: to < from ? 'less' : hidden ? 'hidden' : 'more',
+    details:
+      stage === null
+        ? [['effective tokens', formatNumber(to - from)]]
+        : [
+            ['billed tokens', formatNumber(stage.billed)],
+            ['effective tokens', formatNumber(stage.effective)],
+            ['positions evaluated', formatNumber(stage.processed)],
+            ['visible in usage', stage.visibility ?? dash],
+          ],
+  };
+}

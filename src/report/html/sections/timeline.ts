@@ -1,0 +1,161 @@
+import type { Result } from '../../../core/result.js';
+import { capitalized, formatCount, formatDuration, formatNumber } from '../../format.js';
+import { cellName } from '../../metric-name.js';
+import { renderChart } from '../chart.js';
+import type { TimelineSpec } from '../charts/timeline.js';
+import { type Html, html } from '../html.js';
+import type { PageContext, Section } from '../page-context.js';
+import { htmlTable, numberColumn, textColumn } from '../table.js';
+import { evenly, short } from '../thin.js';
+import { blocksOf, mostWorkers } from '../timeline-blocks.js';
+import { formatWithUnit } from '../units.js';
+
+const mostSamples = 600;
+/** Lines that one panel keeps apart. */
+const mostLines = 6;
+
+/** When each request ran on which worker, and what the sensors read meanwhile. */
+export function timelineSection({ result, findings, id }: PageContext): Section | null {
+  const workers = [...new Set(result.requests.map(({ worker }) => worker))].sort((a, b) => a - b);
+  const shown = workers.slice(0, mostWorkers);
+  const { blocks, merged } = blocksOf(result.requests, shown, (cell) =>
+    cellName(cell, findings.workload.models),
+  );
+  if (blocks.from.length === 0) return null;
+  const panels = panelsOf(result.timeline ?? []);
+  const times = [
+    ...blocks.from,
+    ...blocks.to,
+    ...panels.flatMap(({ lines }) => lines.flatMap((line) => line.times)),
+  ];
+  const from = times.reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
+  const to = times.reduce((most, time) => Math.max(most, time), Number.NEGATIVE_INFINITY);
+  const notes = [
+    'A request is dark up to its first token, light from there to its last; a failed one is hollow.',
+    merged && 'Requests too close to be told apart are drawn as one block that says how many they are.',
+    shown.length < workers.length && `The first ${shown.length} of ${workers.length} workers.`,
+    panels.length === 0 && 'No sensor was sampled during this run.',
+    'Drag the bar below, use the buttons, or Ctrl and wheel to zoom.',
+  ];
+  return {
+    name: 'timeline',
+    short: 'Time line',
+    title: 'The run as it happened',
+    body: html`${renderChart({
+      id: id('timeline'),
+      zoom: true,
+      label: `Time line: ${formatCount(result.requests.length, 'request')} on ${formatCount(workers.length, 'worker')}, ${formatDuration(to - from)}`,
+      caption: notes.filter((note) => note !== false).join(' '),
+      spec: { kind: 'timeline', from, to, workers: shown.map(String), blocks, panels },
+      table: blockTable(blocks, shown),
+    })}${channels(result.timeline ?? [])}`,
+  };
+}
+
+function blockTable(blocks: TimelineSpec['blocks'], workers: readonly number[]) {
+  const listed = evenly([...blocks.from.keys()], 200);
+  const time = (ns: number | null | undefined) => formatDuration(ns ?? null);
+  return [
+    textColumn(
+      'what',
+      listed.map((i) => blocks.name[i]!),
+    ),
+    numberColumn(
+      'worker',
+      listed.map((i) => String(workers[blocks.worker[i]!]!)),
+    ),
+    numberColumn(
+      'started',
+      listed.map((i) => time(blocks.from[i])),
+    ),
+    numberColumn(
+      'first token',
+      listed.map((i) => time(blocks.firstToken[i])),
+    ),
+    numberColumn(
+      'ended',
+      listed.map((i) => time(blocks.to[i])),
+    ),
+    numberColumn(
+      'failed',
+      listed.map((i) => String(blocks.failed[i]!)),
+    ),
+  ];
+}
+
+type Channel = NonNullable<Result['timeline']>[number];
+
+/** Channels of one quantity and unit share a panel, as they share its axis. */
+function panelsOf(timeline: readonly Channel[]): TimelineSpec['panels'] {
+  const panels = new Map<string, TimelineSpec['panels'][number]>();
+  for (const { quantity, unit, device, timesNs, values } of timeline) {
+    const key = JSON.stringify([quantity, unit]);
+    const panel = panels.get(key) ?? { name: panelName(quantity, unit), unit, lines: [] };
+    panels.set(key, panel);
+    if (panel.lines.length >= mostLines) continue;
+    const kept = evenly([...timesNs.keys()], mostSamples);
+    panel.lines.push({
+      name: device,
+      times: kept.map((i) => timesNs[i]!),
+      values: kept.map((i) => (values[i] == null ? null : short(values[i]!))),
+    });
+  }
+  return [...panels.values()];
+}
+
+/** A counter's rate goes by what it is: joules per second are power. */
+function panelName(quantity: string, unit: string): string {
+  return unit === 'W' ? 'Power' : capitalized(quantity);
+}
+
+function channels(timeline: readonly Channel[]): Html | null {
+  if (timeline.length === 0) return null;
+  const rows = timeline.map((channel) => {
+    const read = channel.values.filter((value) => value !== null);
+    const mean = read.length === 0 ? null : read.reduce((sum, value) => sum + value, 0) / read.length;
+    const show = (value: number | null) => (value === null ? '–' : formatWithUnit(value, channel.unit));
+    return {
+      ...channel,
+      mean: show(mean),
+      least: show(extreme(read, Math.min)),
+      most: show(extreme(read, Math.max)),
+    };
+  });
+  return html`<details><summary>What the sensors read</summary>${htmlTable(
+    [
+      textColumn(
+        'sensor',
+        rows.map(({ sensor }) => sensor),
+      ),
+      textColumn(
+        'device',
+        rows.map(({ device }) => device),
+      ),
+      textColumn(
+        'quantity',
+        rows.map(({ quantity }) => quantity),
+      ),
+      numberColumn(
+        'mean',
+        rows.map(({ mean }) => mean),
+      ),
+      numberColumn(
+        'least',
+        rows.map(({ least }) => least),
+      ),
+      numberColumn(
+        'most',
+        rows.map(({ most }) => most),
+      ),
+      numberColumn(
+        'samples',
+        rows.map(({ samples }) => formatNumber(samples)),
+      ),
+    ],
+    'What the sensors read',
+  )}</details>`;
+}
+
+function extreme(values: readonly number[], of: (...values: number[]) => number): number | null {
+  return values.length === 0 ? null : values.reduce((found, value) => of(found, value));
+}

@@ -1,0 +1,116 @@
+import { dash, formatNumber, formatPercent } from '../../format.js';
+import { percent } from '../../headline.js';
+import { cellName } from '../../metric-name.js';
+import { renderChart } from '../chart.js';
+import { type Html, html } from '../html.js';
+import { type MetricPanel, metricPanels } from '../metric-panels.js';
+import type { PageContext, Section } from '../page-context.js';
+import { numberColumn, textColumn } from '../table.js';
+
+/** The Lorenz curve of work against the bill, and the cells that pay most and least of what they cost. */
+export function whoPays(context: PageContext): Section | null {
+  if (context.metrics.length === 0) return null;
+  return {
+    name: 'who-pays',
+    short: 'Who pays for whom',
+    title: 'Who pays for whom',
+    lead: 'Were every token the same work, each request would pay what it costs, and the curve would run along the dashed line.',
+    body: metricPanels(
+      context,
+      (panel) =>
+        html`<div class="pair">${lorenzChart(context, panel)}${crossSubsidies(context, panel)}</div>`,
+    ),
+  };
+}
+
+function lorenzChart({ id }: PageContext, { metric, name, uniformity, drawn }: MetricPanel): Html {
+  const { lorenz: curve } = uniformity;
+  const widest = curve.reduce((far, point) => (point.bill - point.work > far.bill - far.work ? point : far));
+  const { value } = uniformity.misbilledShare;
+  return renderChart({
+    id: id(`lorenz-${metric}`),
+    drawn,
+    width: 500,
+    label: `Lorenz curve of ${name} against the bill`,
+    caption: html`Lorenz curve: the share of ${name} behind each share of the bill. Where it sags furthest, it shows the misbilled share.`,
+    spec: {
+      kind: 'lorenz',
+      metric: name,
+      points: curve.map(({ bill, work }) => [round(bill), round(work)]),
+      gap: {
+        bill: widest.bill,
+        work: widest.work,
+        text: value === null ? '' : `${percent(value)} misbilled`,
+      },
+    },
+    table: [
+      numberColumn(
+        'share of the bill',
+        curve.map(({ bill }) => formatPercent(bill)),
+      ),
+      numberColumn(
+        `share of the ${name}`,
+        curve.map(({ work }) => formatPercent(work)),
+      ),
+    ],
+  });
+}
+
+function crossSubsidies(
+  { findings, id }: PageContext,
+  { metric, name, uniformity, drawn }: MetricPanel,
+): Html {
+  const { worstCells } = uniformity;
+  const known = worstCells.flatMap(({ paysTimesItsCost, ...cell }) =>
+    paysTimesItsCost === null ? [] : [{ ...cell, pays: paysTimesItsCost }],
+  );
+  if (known.length === 0) return html`<p class="absent">No cell's bill can be held against its ${name}.</p>`;
+  const sorted = known.toSorted((a, b) => b.pays - a.pays);
+  const named = (cell: string) => cellName(cell, findings.workload.models);
+  const times = (value: number | null) => (value === null ? dash : `${formatNumber(value)}×`);
+  return renderChart({
+    id: id(`subsidy-${metric}`),
+    drawn,
+    width: 500,
+    label: `The cells farthest from paying what they cost, by ${name}`,
+    caption: html`The cells farthest from paying what they cost. Right of the line a request pays for others; left of it, others pay for it.`,
+    spec: {
+      kind: 'rows',
+      style: 'bar',
+      axis: { name: 'pays, times its cost', unit: '', scale: 'log' },
+      origin: { value: 1, text: 'pays its cost' },
+      rows: sorted.map(({ cell, pays, low, high }) => ({
+        label: named(cell),
+        value: pays,
+        low,
+        high,
+        tone: pays > 1 ? ('warm' as const) : ('accent' as const),
+        text: times(pays),
+      })),
+    },
+    table: [
+      textColumn(
+        'cell',
+        sorted.map(({ cell }) => named(cell)),
+      ),
+      numberColumn(
+        'pays',
+        sorted.map(({ pays }) => times(pays)),
+        'times its cost',
+      ),
+      numberColumn(
+        '95% interval',
+        sorted.map(({ low, high }) => `${times(low)} – ${times(high)}`),
+      ),
+      numberColumn(
+        'overpays',
+        sorted.map(({ overpaidShare }) => formatPercent(overpaidShare)),
+        'of the whole bill',
+      ),
+    ],
+  });
+}
+
+function round(share: number): number {
+  return Number(share.toFixed(5));
+}

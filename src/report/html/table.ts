@@ -1,0 +1,40 @@
+import type { Column } from '../terminal-table.js';
+import { type Html, html } from './html.js';
+
+/** More rows than this are cut in the middle: a page is no data file. */
+const mostRows = 200;
+
+/** Columns as a table that scrolls by itself where it is too wide; `label` names it for those who
+ * cannot see it, and `prose` lets its text wrap. */
+export function htmlTable(columns: readonly Column[], label: string, { prose = false } = {}): Html {
+  const rows = columns[0]?.values.length ?? 0;
+  const shown = [...Array(rows).keys()].filter(
+    (row) => rows <= mostRows || row < mostRows / 2 || row >= rows - mostRows / 2,
+  );
+  const cut =
+    rows > mostRows &&
+    html`<p class="note">The first and last ${mostRows / 2} of ${rows} rows; the result file holds them all.</p>`;
+  return html`<div class="scroll" role="region" tabindex="0" aria-label="${label}"><table${prose && html` class="prose"`}>
+<thead><tr>${columns.map(headerCell)}</tr></thead>
+<tbody>${shown.map((row) => html`<tr>${columns.map((column, index) => bodyCell(column, row, index === 0))}</tr>\n`)}</tbody>
+</table></div>${cut}`;
+}
+
+function headerCell({ header: [name, unit], align }: Column): Html {
+  return html`<th scope="col" class="${align}">${name}${unit !== '' && html` <span class="unit">${unit}</span>`}</th>`;
+}
+
+function bodyCell({ values, align }: Column, row: number, isHead: boolean): Html {
+  const value = values[row] ?? '';
+  return isHead
+    ? html`<th scope="row" class="${align}">${value}</th>`
+    : html`<td class="${align}">${value}</td>`;
+}
+
+export function textColumn(name: string, values: readonly string[], unit = ''): Column {
+  return { header: [name, unit], values, align: 'left', importance: 1 };
+}
+
+export function numberColumn(name: string, values: readonly string[], unit = ''): Column {
+  return { header: [name, unit], values, align: 'right', importance: 1 };
+}

@@ -1,0 +1,30 @@
+import type { Findings } from '../analysis/findings.js';
+import { answerSentence } from './experiment-words.js';
+import { hiddenWorkColumns } from './hidden-work-columns.js';
+import { markdownTable, markdownText } from './markdown.js';
+import { stageTableColumns } from './stage-text.js';
+import { hiddenWorkSentences, ledgerSentences, stageMetric } from './stage-words.js';
+
+/** What a run's stages say, as sections of Markdown; none for a result without stages. */
+export function stageMarkdown(findings: Findings): string[] {
+  const metric = stageMetric(findings);
+  const table = metric === null ? null : stageTableColumns(findings, metric);
+  if (table === null) return [];
+  const hidden = hiddenWorkColumns(findings);
+  const { balanced, violated } = ledgerSentences(findings);
+  return [
+    '## Hidden work',
+    ...hiddenWorkSentences(findings).map(markdownText),
+    hidden === null ? '' : markdownTable(hidden),
+    markdownTable(table),
+    ...findings.experiments.flatMap((experiment) => [
+      `**${markdownText(experiment.text)}**`,
+      experiment.reason === undefined
+        ? experiment.answers
+            .map((answer) => `- ${markdownText(answerSentence(experiment, answer))}`)
+            .join('\n')
+        : markdownText(`Not known: ${experiment.reason}.`),
+    ]),
+    ...[...violated, ...balanced].map(markdownText),
+  ];
+}

@@ -1,0 +1,147 @@
+import { freemem } from 'node:os';
+import { TokenworkError } from '../core/errors.js';
+import type { DeviceParity, Placement, Warning } from '../core/result.js';
+import type { Device } from '../engines/engine.js';
+import { checkOnDevice, cpuReference, type DeviceCheck } from '../engines/onnx/device-parity.js';
+import { placementWarnings } from '../engines/onnx/placement.js';
+import { type Style, stylesOf } from '../models/build/style.js';
+import { type Dtype, dtypes } from '../models/dtype.js';
+import type { ModelFolder } from '../models/folder.js';
+import { locateModel, resolveModel } from '../models/resolve.js';
+import type { ChosenDevice } from './device.js';
+import { storedWeightBytes } from './device-memory.js';
+import type { BenchOptions } from './options.js';
+import { tell } from './progress.js';
+
+type Gpu = Exclude<Device, 'cpu'>;
+
+/** What a GPU was found to make of a model. */
+export interface ModelOnDevice {
+  placement: Placement;
+  /** Of the graph that runs, last, and of those tried before it. */
+  deviceParity: DeviceParity[];
+}
+
+export interface GatedModel {
+  folder: ModelFolder;
+  onDevice: ModelOnDevice;
+  warnings: Warning[];
+}
+
+interface Attempt extends DeviceCheck {
+  folder: ModelFolder;
+}
+
+/** Sessions in fp32 on the CPU hold weights about as large as their files, and copies of some. */
+const hostShare = 1.3;
+
+/**
+ * Holds a model on the GPU against the CPU before anything is measured. A built model whose graph fails, or
+ * has matrix products that the GPU leaves to the CPU, is built in another style, the first that has neither
+ * fault; else the first that agrees. A model of the user's own is taken as it is, or not at all.
+ * Throws TokenworkError `device-parity` where nothing agrees (unless `allowParityMismatch`), or what opening
+ * and running the model throw.
+ */
+export async function gateModel(
+  { spec, folder }: { spec: string; folder: ModelFolder },
+  { device }: Pick<ChosenDevice, 'device'> & { device: Gpu },
+  options: Pick<BenchOptions, 'cacheDirectory' | 'signal' | 'onProgress' | 'allowParityMismatch'>,
+): Promise<GatedModel> {
+  const attempts: Attempt[] = [];
+  for await (const candidate of candidates(spec, folder, options)) {
+    tell(options.onProgress, 'loading', `holding ${candidate.id} (${candidate.style}) against the CPU`);
+    const reference = hasRoom(candidate) ? await cpuReference(candidate) : null;
+    const attempt = { folder: candidate, ...(await checkOnDevice(candidate, device, reference)) };
+    attempts.push(attempt);
+    if (agrees(attempt) && isWhole(attempt)) break;
+  }
+  const chosen = attempts.find((attempt) => agrees(attempt) && isWhole(attempt)) ?? attempts.find(agrees);
+  const taken = chosen ?? (options.allowParityMismatch ? attempts[0]! : undefined);
+  if (taken === undefined) throw disagreement(folder, device, attempts);
+  const tried = attempts.filter((attempt) => attempt !== taken);
+  return {
+    folder: taken.folder,
+    onDevice: {
+      placement: taken.placement,
+      deviceParity: [...tried, taken].map(({ parity }) => parity),
+    },
+    warnings: [
+      ...(taken.folder === folder ? [] : [replaced(folder, taken.folder, attempts[0]!)]),
+      ...placementWarnings(folder.id, taken.placement),
+      ...(taken.parity.passed === null ? [unchecked(folder)] : []),
+      ...(taken.parity.passed === false ? [mismatch(folder, taken.parity)] : []),
+    ],
+  };
+}
+
+const agrees = ({ parity }: Attempt): boolean => parity.passed !== false;
+const isWhole = ({ folder, placement }: Attempt): boolean =>
+  placementWarnings(folder.id, placement).length === 0;
+
+/** The model as it is, then in its other styles where it can be built anew. */
+async function* candidates(
+  spec: string,
+  folder: ModelFolder,
+  { cacheDirectory, signal, onProgress }: Pick<BenchOptions, 'cacheDirectory' | 'signal' | 'onProgress'>,
+): AsyncGenerator<ModelFolder> {
+  yield folder;
+  const located = folder.source === 'synthesised' ? await locateModel(spec) : null;
+  if (located?.kind !== 'recipe') return;
+  // Of those that are left, attention in matrix products runs on every device.
+  const order: readonly Style[] = ['contrib', 'primitive', 'standard'];
+  for (const style of order.filter((name) => stylesOf(located.recipe).includes(name))) {
+    if (style === folder.style) continue;
+    yield await resolveModel(spec, {
+      dtype: dtypes.find((name): name is Dtype => name === folder.dtype),
+      style,
+      cacheDirectory,
+      signal,
+      onProgress: ({ fraction, message }) => tell(onProgress, 'models', message, fraction),
+    });
+  }
+}
+
+/** A reference that drives the machine out of memory takes the run with it. */
+const hasRoom = (folder: ModelFolder): boolean => storedWeightBytes(folder) * hostShare < freemem();
+
+function replaced(asked: ModelFolder, taken: ModelFolder, { parity, placement }: Attempt): Warning {
+  const why =
+    parity.passed === false
+      ? `the ${asked.style} graph's logits differ from the CPU's (${describe(parity)})`
+      : `the GPU leaves parts of the ${asked.style} graph to the CPU (${Object.keys(placement.cpuOps).join(', ')})`;
+  return {
+    code: 'style-replaced',
+    message: `${asked.id} runs as a ${taken.style} graph: on this GPU ${why}.`,
+    hint: 'Compare it with results of the same style only: another graph moves other bytes.',
+  };
+}
+
+function unchecked({ id }: ModelFolder): Warning {
+  return {
+    code: 'parity-unchecked',
+    message: `${id} was not held against the CPU: this machine has too little memory free to run it there.`,
+    hint: 'That the GPU computes rightly is not known for this model; a smaller one of the same kind would show it.',
+  };
+}
+
+function mismatch({ id }: ModelFolder, parity: DeviceParity): Warning {
+  return {
+    code: 'parity-mismatch',
+    message: `${id} runs although its logits on this GPU differ from the CPU's (${describe(parity)}).`,
+    hint: 'It was asked for by --allow-parity-mismatch. Something in it computes other than it should, at a cost that may be other too.',
+  };
+}
+
+function disagreement(folder: ModelFolder, device: Gpu, attempts: readonly Attempt[]): TokenworkError {
+  const list = attempts.map(({ parity }) => `${parity.style} graph: ${describe(parity)}`).join('; ');
+  return new TokenworkError(
+    'device-parity',
+    `On ${device}, the logits of ${folder.id} differ from the CPU's by more than ${folder.dtype} explains (${list}).`,
+    "Update the GPU's driver, use another export or dtype, or run with --device cpu; --allow-parity-mismatch measures it as it is, and says so.",
+  );
+}
+
+function describe({ difference, tolerance, worst }: DeviceParity): string {
+  const share = difference === null ? 'no numbers' : `${(100 * difference).toPrecision(2)}%`;
+  return `${share} where ${(100 * tolerance).toPrecision(2)}% is rounding, ${worst}`;
+}

@@ -1,0 +1,95 @@
+import { TokenworkError } from '../core/errors.js';
+import type { Warning } from '../core/result.js';
+import { gateModel, type ModelOnDevice } from './device-gate.js';
+import { fittingCells } from './device-memory.js';
+import type { JournalModel } from './journal-entry.js';
+import type { BenchOptions } from './options.js';
+import { modelsOfCell, type PreparedRun } from './prepare.js';
+import { chatRole, type RunModel } from './run-models.js';
+
+/** Failures of one model that leave the others of a suite to be measured. */
+const ownFailures = new Set([
+  'device-parity',
+  'device-out-of-memory',
+  'device-limit',
+  'model-unsupported',
+  'engine-failed',
+]);
+
+/**
+ * Makes a prepared run ready for its GPU: every model held against the CPU, and rebuilt where that helps;
+ * cells that do not fit left out. A model of a suite that fails is left out with a warning, one that the user
+ * named, or the last, is an error. On the CPU the run is as it was.
+ */
+export async function fitToDevice(prepared: PreparedRun, options: BenchOptions): Promise<PreparedRun> {
+  const { device } = prepared.chosen;
+  if (device === 'cpu') return prepared;
+  const models: RunModel[] = [];
+  const onDevice = new Map<string, ModelOnDevice>();
+  const warnings: Warning[] = [...prepared.chosen.warnings];
+  for (const model of prepared.models) {
+    if (model.kind !== 'decoder') {
+      models.push(model);
+      continue;
+    }
+    const { spec } = prepared.settings.models.find(({ id }) => id === model.id)!;
+    try {
+      const gated = await gateModel({ spec, folder: model.folder }, { device }, options);
+      models.push({ ...model, folder: gated.folder });
+      onDevice.set(model.id, gated.onDevice);
+      warnings.push(...gated.warnings);
+    } catch (thrown) {
+      const chats = prepared.models.filter(({ roles }) => roles.includes(chatRole));
+      const last = !models.some((one) => chats.includes(one)) && model === chats.at(-1);
+      if (!(thrown instanceof TokenworkError) || !ownFailures.has(thrown.code)) throw thrown;
+      if (options.models?.length || last) throw thrown;
+      warnings.push({
+        code: 'model-left-out',
+        message: `${model.id} is left out: ${thrown.message}`,
+        hint: thrown.hint,
+      });
+    }
+  }
+  const planned = prepared.cells.filter((cell) =>
+    modelsOfCell(cell).every((name) => models.some(({ id }) => id === name)),
+  );
+  const fitting = fittingCells(planned, models, prepared.chosen, prepared.settings.concurrency);
+  if (fitting.cells.length === 0)
+    throw new TokenworkError(
+      'device-out-of-memory',
+      `No request of ${prepared.suite} fits into the GPU: ${fitting.warnings[0]?.message ?? ''}`,
+      'Use a smaller model, shorter prompts or smaller batches, or run with --device cpu.',
+    );
+  const used = models.filter(({ id }) => fitting.cells.some((cell) => modelsOfCell(cell).includes(id)));
+  return {
+    ...prepared,
+    settings: {
+      ...prepared.settings,
+      models: prepared.settings.models
+        .filter(({ id }) => used.some((model) => model.id === id))
+        .map((model) => {
+          const { kind, folder } = used.find(({ id }) => id === model.id)!;
+          return kind === 'decoder' ? { ...model, style: folder.style } : model;
+        }),
+    },
+    models: used,
+    cells: fitting.cells,
+    onDevice,
+    warnings: [...prepared.warnings, ...warnings, ...fitting.warnings],
+  };
+}
+
+/** A model's record with what is known of it on the run's device. */
+export function withDevice(
+  record: JournalModel,
+  { chosen, onDevice }: Pick<PreparedRun, 'chosen' | 'onDevice'>,
+): JournalModel {
+  const { device, reason: deviceReason, adapter } = chosen;
+  // Encoders run on the CPU, whatever the run's device.
+  if (record.engine.device !== device) return record;
+  return {
+    ...record,
+    engine: { ...record.engine, deviceReason, ...(device !== 'cpu' && { adapter }) },
+    ...onDevice.get(record.id),
+  };
+}

@@ -1,0 +1,186 @@
+import type { Conservation, Result, Warning } from '../core/result.js';
+import type { SamplerCost } from '../core/sampling-record.js';
+import type { Metric } from '../core/work.js';
+import { baselineOf, idleBaseline } from '../sampling/baseline.js';
+import { attributionErrors } from './attribution-errors.js';
+import type { UseMetric } from './device-use.js';
+import type { JournalEntry, JournalHeader, JournalRow } from './journal-entry.js';
+import { busyNeighbours } from './neighbours.js';
+import { type SampledStretch, sampledStretches } from './sampled-stretch.js';
+import { partialEnergy, type SamplingSetting, sampledMetric } from './sampling-metrics.js';
+import { type StretchShares, shareStretch, type UsedByRequest } from './stretch-shares.js';
+import { timelineOf } from './timeline.js';
+
+/** What a run's samples add to its result. */
+export interface FoldedSampling
+  extends Pick<Result, 'metrics' | 'conservation' | 'idleBaseline' | 'attributionErrors' | 'timeline'> {
+  rows: JournalRow[];
+  sampler: SamplerCost | undefined;
+  warnings: Warning[];
+}
+
+/** Draws from a journal's samples what each request used; rows that nothing was sampled for stay as they are. */
+export function foldSampling(
+  header: JournalHeader,
+  entries: readonly JournalEntry[],
+  rows: readonly JournalRow[],
+): FoldedSampling {
+  const stretches = sampledStretches(entries);
+  const { concurrency, sampling } = header.settings;
+  // A CPU that acts as a GPU keeps none busy.
+  const usesGpu = header.models.some(
+    ({ engine }) => engine.device !== 'cpu' && engine.adapter?.kind !== 'software',
+  );
+  const setting = { concurrency, usesGpu };
+  const shares = stretches.map((stretch) => shareStretch(stretch, setting));
+  const byId = new Map(shares.flatMap(({ used }) => [...used]));
+  const metrics = metricsOf(header, stretches, shares, setting);
+  const filled = rows.map((row) => {
+    const use = byId.get(row.id);
+    return use ? fill(row, use, metrics) : row;
+  });
+  const errors = sampling.validate ? attributionErrors(stretches, shares, filled, concurrency) : null;
+  return {
+    rows: filled,
+    metrics,
+    conservation: conservationOf(shares),
+    ...(stretches.length > 0 && {
+      idleBaseline: baselinesOf(stretches, shares),
+      timeline: timelineOf(stretches),
+    }),
+    ...(errors && { attributionErrors: errors.found }),
+    sampler: costOf(stretches),
+    warnings: [
+      ...stretches.flatMap(({ warnings }) => warnings),
+      ...stretches.slice(0, 1).flatMap((stretch) => partialEnergy(stretch, shares[0]!.devices, setting)),
+      ...shares.slice(0, 1).flatMap(({ devices }) => busyNeighbours(stretches, devices)),
+      ...(errors?.warnings ?? []),
+    ],
+  };
+}
+
+/** A metric that an engine measured by itself is left to it. */
+function metricsOf(
+  { metrics }: JournalHeader,
+  stretches: readonly SampledStretch[],
+  shares: readonly StretchShares[],
+  setting: SamplingSetting,
+): Record<string, Metric> {
+  const sampled = (['energy', 'gpuTime'] as const).filter(
+    (metric) => (metrics[metric]?.provenance ?? 'unavailable') === 'unavailable',
+  );
+  const best = (metric: UseMetric) => {
+    const index = shares.findIndex(({ devices }) =>
+      devices.some((use) => use.metric === metric && use.counted),
+    );
+    return Math.max(0, index);
+  };
+  if (stretches.length === 0) return metrics;
+  return {
+    ...metrics,
+    ...Object.fromEntries(
+      sampled.map((metric) => {
+        const at = best(metric);
+        return [metric, sampledMetric(metric, stretches[at]!, shares[at]!.devices, setting)];
+      }),
+    ),
+  };
+}
+
+function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metric>): JournalRow {
+  const isMeasured = (metric: UseMetric) => (metrics[metric]?.provenance ?? 'unavailable') !== 'unavailable';
+  const filled = (['energy', 'gpuTime'] as const).filter(
+    (metric) => isMeasured(metric) && (row.work?.[metric] ?? null) === null,
+  );
+  const values = Object.fromEntries(filled.map((metric) => [metric, used[metric].value]));
+  if (!('stages' in row)) {
+    const known = Object.entries(values).filter(([, value]) => value !== null);
+    return known.length === 0 ? row : { ...row, work: { ...row.work, ...Object.fromEntries(known) } };
+  }
+  const absent = {
+    ...row.absent,
+    ...Object.fromEntries(
+      filled
+        .filter((metric) => used[metric].value === null)
+        .map((metric) => [metric, used[metric].reason ?? 'lost']),
+    ),
+  };
+  const stages = row.stages.map((stage, index) => {
+    const work = filled.flatMap((metric) => {
+      const value = used[metric].stages.get(index);
+      return value === undefined ? [] : [[metric, value]];
+    });
+    return { ...stage, work: { ...stage.work, ...Object.fromEntries(work) } };
+  });
+  return {
+    ...row,
+    work: { ...row.work, ...values },
+    ...(Object.keys(absent).length > 0 && { absent }),
+    ...(used.runs > 1 && { runsInWindow: used.runs }),
+    stages,
+  };
+}
+
+/**
+ * Of each device: all that it used while the run measured, to whom it went. What a request surely used
+ * and nobody can say how much of is `unattributed`, as is all that a GPU used that works for none.
+ */
+function conservationOf(shares: readonly StretchShares[]): Record<string, Conservation> {
+  const accounts: Record<string, Conservation> = {};
+  for (const { shared, used } of shares) {
+    for (const { use, shares: of } of shared) {
+      const { total, idle } = of.attribution;
+      let requests = 0;
+      for (const [id, { amount }] of of.byRequest) {
+        if (use.counted && amount !== null && used.get(id)![use.metric].value !== null) requests += amount;
+      }
+      const key = `${use.metric}/${use.device}`;
+      const before = accounts[key];
+      accounts[key] = {
+        total: (before?.total ?? 0) + total,
+        requests: (before?.requests ?? 0) + requests,
+        idle: (before?.idle ?? 0) + idle,
+        unattributed: (before?.unattributed ?? 0) + (total - requests - idle),
+        unit: use.metric === 'energy' ? 'J' : 'ns',
+      };
+    }
+  }
+  return accounts;
+}
+
+function baselinesOf(
+  stretches: readonly SampledStretch[],
+  shares: readonly StretchShares[],
+): NonNullable<FoldedSampling['idleBaseline']> {
+  const found = new Map<string, { before: number | null; after: number | null }>();
+  for (const [index, { idleBefore, idleAfter }] of stretches.entries()) {
+    for (const { metric, device, curve } of shares[index]!.devices) {
+      if (metric !== 'energy') continue;
+      const { before, after } = idleBaseline(curve, idleBefore, idleAfter);
+      const known = found.get(device);
+      found.set(device, { before: known?.before ?? before, after: after ?? known?.after ?? null });
+    }
+  }
+  return Object.fromEntries(
+    [...found].map(([device, { before, after }]) => [
+      `energy/${device}`,
+      { unit: 'W', ...baselineOf(before, after) },
+    ]),
+  );
+}
+
+function costOf(stretches: readonly SampledStretch[]): SamplerCost | undefined {
+  const costs = stretches.flatMap(({ cost }) => cost ?? []);
+  if (costs.length === 0) return undefined;
+  const sum = (of: (cost: SamplerCost) => number) => costs.reduce((total, cost) => total + of(cost), 0);
+  const durationNs = sum((cost) => cost.durationNs);
+  const unknown = costs.some(({ cpuShare }) => cpuShare === null);
+  return {
+    cpuShare:
+      unknown || durationNs === 0 ? null : sum((cost) => cost.cpuShare! * cost.durationNs) / durationNs,
+    durationNs,
+    samples: sum(({ samples }) => samples),
+    dropped: sum(({ dropped }) => dropped),
+    missed: sum(({ missed }) => missed),
+  };
+}

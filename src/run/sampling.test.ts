@@ -1,0 +1,355 @@
+import { execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import koffi from 'koffi';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { isOk, type Result } from '../core/result.js';
+import { resolveModel } from '../models/resolve.js';
+import type { SensorSpec } from '../sensors/catalogue.js';
+import { formatSession } from '../sensors/session-file.js';
+import { runBench } from './bench.js';
+import { journalPathOf, readJournal } from './journal.js';
+import type { BenchOptions } from './options.js';
+import { FakeRapl } from './testing/fake-rapl.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'tokenwork-sampling-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const cacheDirectory = join(directory, 'cache');
+const suite = join(directory, 'suite.json');
+
+beforeAll(async () => {
+  writeFileSync(
+    suite,
+    JSON.stringify({
+      ...{ description: 'a test', seed: 1, models: [{ model: 'tiny', dtype: 'fp32' }] },
+      ...{ design: [{ promptTokens: [4], completionTokens: [4, 32] }], repetitions: 2 },
+    }),
+  );
+  await resolveModel('tiny', { dtype: 'fp32', cacheDirectory });
+});
+
+let folder = '';
+let out = '';
+beforeEach(() => {
+  folder = mkdtempSync(join(directory, 'run-'));
+  out = join(folder, 'result.json');
+});
+
+const tool = { version: '0', commit: null };
+const bench = async (options: Partial<BenchOptions>): Promise<Result> => {
+  const all = {
+    suite,
+    out,
+    cacheDirectory,
+    command: 'test',
+    tool,
+    ceilings: false,
+    calibrateForNs: 3e8,
+    ...options,
+  };
+  return (await runBench(all)).result;
+};
+
+function fakeRapl(watts = 40): FakeRapl {
+  const rapl = new FakeRapl(join(folder, 'sys'), watts);
+  onTestFinished(() => rapl.stop());
+  return rapl;
+}
+
+/** Σ requests + idle + unattributed = total, to the last bit; and the requests' part is the rows'. */
+function expectConserved(result: Result): void {
+  const energies = Object.entries(result.conservation).filter(([key]) => key.startsWith('energy/'));
+  for (const [, { total, requests, idle, unattributed }] of energies) {
+    expect(requests + idle + unattributed).toBe(total);
+    expect(Math.min(requests, idle, unattributed)).toBeGreaterThanOrEqual(0);
+  }
+  const inRows = result.requests.reduce((sum, row) => {
+    const runs = isOk(row) ? (row.runsInWindow ?? 1) : 1;
+    return sum + (row.work?.energy ?? 0) * runs;
+  }, 0);
+  const inAccounts = energies.reduce((sum, [, { requests }]) => sum + requests, 0);
+  expect(inAccounts).toBeCloseTo(inRows, 6);
+}
+
+const codes = (result: Result) => result.warnings.map(({ code }) => code);
+
+describe('a run on a machine whose processor counts energy', () => {
+  it('gives each request, repeated until its window is long enough, what the counters counted', async () => {
+    const { root, watts } = fakeRapl();
+    const result = await bench({ sensors: [{ sensor: 'rapl', root }], energy: true });
+    expect(result.run.complete).toBe(true);
+    expect(result.metrics.energy).toMatchObject({ unit: 'J', provenance: 'measured', reason: null });
+    expect(result.metrics.energy!.method).toContain('package-0 + dram-0 (rapl counter)');
+    expectConserved(result);
+    for (const row of result.requests.filter(isOk)) {
+      expect(row.runsInWindow).toBeGreaterThan(1);
+      // At constant power, what a run costs is its time, with what lies between two runs.
+      const served = (row.times.lastToken - row.times.started) / 1e9;
+      expect(row.work.energy).toBeGreaterThan(0.5 * 1.25 * watts * served);
+    }
+    const idle = result.idleBaseline!['energy/package-0']!;
+    expect(Math.abs(idle.mean! / watts - 1)).toBeLessThan(0.05);
+    const line = result.timeline!.find(({ device }) => device === 'package-0')!;
+    expect(line).toMatchObject({ sensor: 'rapl', quantity: 'energy', unit: 'W' });
+    expect(line.values.length).toBe(line.timesNs.length);
+    expect(result.environment.sensors.find(({ name }) => name === 'rapl')).toMatchObject({
+      available: true,
+      channels: [{ device: 'package-0', counterPeriodNs: expect.any(Number) }, { device: 'dram-0' }],
+    });
+    expect(result.environment.sampler).toMatchObject({ dropped: 0 });
+  });
+
+  it('states no energy of a request that its counters are too slow for, and keeps what was used', async () => {
+    const { root } = fakeRapl();
+    const result = await bench({ sensors: [{ sensor: 'rapl', root }] });
+    for (const row of result.requests.filter(isOk)) {
+      expect(row.work.energy).toBeNull();
+      expect(row.absent).toMatchObject({ energy: 'too-short' });
+    }
+    expectConserved(result);
+    expect(result.conservation['energy/package-0']!.total).toBeGreaterThan(0);
+  });
+
+  it('shares it among concurrent requests, says how, and loses nothing', async () => {
+    const { root } = fakeRapl();
+    const result = await bench({ sensors: [{ sensor: 'rapl', root }], energy: true, concurrency: 2 });
+    expect(result.metrics.energy).toMatchObject({ provenance: 'attributed' });
+    expect(result.metrics.energy!.method).toContain('CPU time');
+    expectConserved(result);
+    const { total, requests } = result.conservation['energy/package-0']!;
+    expect(requests / total).toBeGreaterThan(0.5);
+  });
+
+  it('ends in a whole result where the counter answers garbage, with a warning and a reason', async () => {
+    const rapl = fakeRapl();
+    let done = 0;
+    const result = await bench({
+      sensors: [{ sensor: 'rapl', root: rapl.root }],
+      energy: true,
+      onProgress: (progress) => {
+        if (progress.phase === 'measuring' && done++ === 0) rapl.break();
+      },
+    });
+    expect(result.run.complete).toBe(true);
+    expect(result.requests.every(isOk)).toBe(true);
+    expect(codes(result)).toContain('sensor-lost');
+    const last = result.requests.filter(isOk).at(-1)!;
+    expect(last.work.energy).toBeNull();
+    expect(last.absent).toMatchObject({ energy: 'lost' });
+    expectConserved(result);
+  });
+
+  it.each([-2000, 90_000])('invents nothing where the counter jumps by %i J', async (joules) => {
+    const rapl = fakeRapl();
+    const result = await bench({
+      sensors: [{ sensor: 'rapl', root: rapl.root }],
+      energy: true,
+      onProgress: ({ phase, done }) => {
+        if (phase === 'measuring' && done === 1) rapl.jump(joules);
+      },
+    });
+    expect(result.run.complete).toBe(true);
+    expectConserved(result);
+    const { total } = result.conservation['energy/package-0']!;
+    expect(total).toBeLessThan(rapl.watts * (result.run.durationNs / 1e9) * 1.1);
+  });
+
+  it('keeps the energy of what had finished when it was killed', async () => {
+    const driver = fileURLToPath(new URL('testing/drive-bench.mjs', import.meta.url));
+    const { root } = fakeRapl();
+    const sensors: SensorSpec[] = [{ sensor: 'rapl', root }];
+    const options = {
+      suite,
+      out,
+      cacheDirectory,
+      calibrateForNs: 3e8,
+      sensors,
+      energy: true,
+      repetitions: 4,
+    };
+    const child = spawn(process.execPath, [driver, JSON.stringify(options)]);
+    await new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        if (/measuring [4-9]\/8/.test(chunk.toString())) resolve();
+      });
+      child.once('exit', () => resolve());
+    });
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    const { entries } = readJournal(journalPathOf(out));
+    const finished = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : []));
+    expect(finished.length).toBeGreaterThanOrEqual(4);
+    expect(finished.length).toBeLessThan(8);
+
+    const result = await bench({ suite: undefined, resume: out, sensors });
+    expect(result.run.complete).toBe(true);
+    expectConserved(result);
+    // What ended within a quarter of a second of the kill may have no sample after it.
+    for (const id of finished.slice(0, -1)) expect(result.requests[id]!.work!.energy).toBeGreaterThan(0);
+    for (const row of result.requests.filter(isOk)) {
+      if (!finished.includes(row.id)) expect(row.work.energy).toBeGreaterThan(0);
+    }
+  });
+});
+
+describe('a run without such counters', () => {
+  it('says by the nearest sensor why, and what would help', async () => {
+    const nowhere = join(folder, 'nothing');
+    const sensors: SensorSpec[] = [
+      { sensor: 'process', root: nowhere },
+      { sensor: 'system-cpu', root: nowhere },
+      { sensor: 'pressure', root: nowhere },
+      { sensor: 'rapl', root: nowhere },
+      { sensor: 'nvml', libraryPath: join(nowhere, 'nvml.so') },
+    ];
+    const result = await bench({ sensors, energy: true });
+    expect(result.run.complete).toBe(true);
+    expect(result.metrics.energy).toMatchObject({
+      provenance: 'unavailable',
+      reason: 'unsupported',
+      hint: expect.stringContaining('RAPL'),
+    });
+    expect(result.metrics.gpuTime).toMatchObject({ reason: 'not-applicable' });
+    expect(codes(result)).toContain('energy-unavailable');
+    const named = result.environment.sensors.filter(({ available }) => !available);
+    expect(named.map(({ name }) => name)).toEqual(
+      expect.arrayContaining(['system-cpu', 'pressure', 'rapl', 'nvml']),
+    );
+    for (const { reason, hint } of named) expect([reason, hint]).not.toContain(null);
+    for (const row of result.requests.filter(isOk)) expect(row.work.energy).toBeNull();
+  });
+
+  it('goes on where the sampler does not start', async () => {
+    const result = await bench({ sensors: [{ sensor: 'unheard of' } as never] });
+    expect(result.run.complete).toBe(true);
+    expect(codes(result)).toContain('sampler-failed');
+  });
+
+  it('samples nothing where nothing is to be sampled', async () => {
+    const result = await bench({ sensors: 'none' });
+    expect(result.timeline).toBeUndefined();
+    expect(result.metrics.energy).toMatchObject({ provenance: 'unavailable', reason: 'not-applicable' });
+  });
+
+  it.each([
+    [{ sensors: 'none', energy: true }, 'bad-option'],
+    [{ validateAttribution: true, concurrency: 1 }, 'bad-option'],
+    [{ sensors: 'recorded:/no/such/file' }, 'no-session'],
+  ] as const)('refuses %o before it measures anything', async (options, code) => {
+    await expect(bench(options)).rejects.toMatchObject({ code, exitCode: 2 });
+  });
+});
+
+describe('a recorded session in place of the machine', () => {
+  /** Two GPUs at 300 W and 200 W, the second without any reading of power. */
+  function record(seconds: number): string {
+    const path = join(folder, 'session.jsonl');
+    const stepNs = 2e7;
+    writeFileSync(
+      path,
+      formatSession({
+        machine: 'a machine with two GPUs',
+        channels: [
+          { quantity: 'energy', device: 'gpu-0', unit: 'J', kind: 'counter' },
+          { quantity: 'utilisation', device: 'gpu-0', unit: 'ratio', kind: 'gauge' },
+          { quantity: 'utilisation', device: 'gpu-1', unit: 'ratio', kind: 'gauge' },
+        ],
+        samples: Array.from({ length: (seconds * 1e9) / stepNs }, (_, index) => index).flatMap((index) => [
+          { timeNs: index * stepNs, channel: 0, value: (300 * index * stepNs) / 1e9 },
+          { timeNs: index * stepNs, channel: 1, value: 1 },
+          { timeNs: index * stepNs, channel: 2, value: 0.5 },
+        ]),
+      }),
+    );
+    return path;
+  }
+
+  it('gives energy and GPU time, and says loudly that they are not of this machine', async () => {
+    const result = await bench({ sensors: `recorded:${record(60)}`, energy: true });
+    expect(codes(result)).toContain('recorded-sensors');
+    for (const metric of ['energy', 'gpuTime']) expect(result.metrics[metric]!.method).toMatch(/^RECORDED/);
+    expect(result.metrics.energy!.method).toContain('gpu-0 (recorded counter)');
+    expectConserved(result);
+    for (const row of result.requests.filter(isOk)) {
+      // 300 W, and one GPU wholly busy beside one that is half busy.
+      expect(row.work.energy! / (row.work.gpuTime! / 1e9)).toBeCloseTo(300 / 1.5, 0);
+    }
+  });
+
+  it('says where the recording is over before the run', async () => {
+    const result = await bench({ sensors: `recorded:${record(1.2)}`, energy: true, repetitions: 8 });
+    expect(result.run.complete).toBe(true);
+    expect(codes(result)).toContain('sensor-lost');
+    expect(result.requests.filter(isOk).at(-1)!.absent).toMatchObject({ energy: 'lost' });
+  });
+});
+
+describe('--validate-attribution', () => {
+  it('tells how far sharing CPU time by overlap is off each thread’s own counter', async () => {
+    const result = await bench({ sensors: [{ sensor: 'process' }], validateAttribution: true });
+    expect(result.run.concurrency).toBe(2);
+    const [own, alone] = result.attributionErrors!;
+    expect(own).toMatchObject({ metric: 'cpuTime', against: expect.stringContaining('own counter') });
+    expect(own!.compared).toBeGreaterThan(0);
+    expect(own!.median).toBeLessThan(1);
+    expect(alone).toMatchObject({
+      metric: 'cpuTime',
+      against: expect.stringContaining('only one'),
+      compared: 2,
+    });
+    expect(result.conservation.cpuTime!.requests).toBeLessThanOrEqual(result.conservation.cpuTime!.total);
+  });
+
+  it('holds shared energy against the same requests alone', async () => {
+    const { root } = fakeRapl();
+    const result = await bench({ sensors: [{ sensor: 'rapl', root }], validateAttribution: true });
+    expect(result.attributionErrors).toMatchObject([{ metric: 'energy', compared: 2, concurrency: 2 }]);
+  });
+});
+
+const compiles = (() => {
+  try {
+    execFileSync('cc', ['--version'], { stdio: 'ignore' });
+    return process.platform === 'linux';
+  } catch {
+    return false;
+  }
+})();
+
+describe.skipIf(!compiles)('a run beside an NVIDIA GPU (needs a C compiler)', () => {
+  it('ends in a whole result where the GPU falls off the bus', async () => {
+    const library = join(folder, 'libnvidia-ml.so.1');
+    const source = fileURLToPath(new URL('../sensors/fake-nvml.c', import.meta.url));
+    execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, source]);
+    // The sampler's thread loads the very same library into this process.
+    const fake = koffi.load(library);
+    const [reset, lose] = [fake.func('void fake_reset(int, int)'), fake.func('void fake_lost(int, int)')];
+    const energy = fake.func('void fake_energy(int, double)');
+    reset(2, 0);
+    const startedNs = process.hrtime.bigint();
+    const timer = setInterval(() => {
+      for (const gpu of [0, 1]) energy(gpu, (Number(process.hrtime.bigint() - startedNs) / 1e9) * 100e3);
+    }, 5);
+    onTestFinished(() => clearInterval(timer));
+    const result = await bench({
+      sensors: [
+        { sensor: 'nvml', libraryPath: library },
+        { sensor: 'nvml-state', libraryPath: library },
+      ],
+      onProgress: ({ phase }) => {
+        if (phase === 'measuring') lose(0, 15);
+      },
+    });
+    expect(result.run.complete).toBe(true);
+    const lost = result.warnings.filter(({ code }) => code === 'sensor-lost');
+    expect(lost.map(({ message }) => message).join()).toContain('gpu-0');
+    expect(lost.every(({ hint }) => hint.includes('tokenwork doctor'))).toBe(true);
+    expectConserved(result);
+    // No model runs on them: what they use belongs to no request.
+    expect(result.conservation['energy/gpu-1']).toMatchObject({ requests: 0 });
+    expect(result.metrics.energy).toMatchObject({ provenance: 'unavailable' });
+  });
+});

@@ -1,0 +1,192 @@
+import type { FactorValue } from '../core/question.js';
+import type { Cell } from '../core/result.js';
+import { nameOf, plainChat, type RequestPipeline, type StagePolicy } from '../stages/pipeline.js';
+import { drawOutcomes, type Outcome } from './draws.js';
+import { type Pipeline, withPolicy } from './pipeline.js';
+import { roleUses } from './pipeline-models.js';
+import type { ModelIdOf } from './plan.js';
+
+/** A pipeline with the policies that one point of the design sets. */
+export interface PipelineVariant {
+  pipeline: Pipeline;
+  stages: readonly StagePolicy[];
+  /** The policies set, by their key (`reasoning.tokens`). */
+  levels: Record<string, FactorValue>;
+}
+
+/** Values of each policy, by its key. */
+export type PolicyLevels = Readonly<Record<string, readonly FactorValue[]>>;
+
+/** Every pipeline with every combination of the policies' values that it has the stages for. */
+export function pipelineVariants(pipelines: readonly Pipeline[], policies: PolicyLevels): PipelineVariant[] {
+  return pipelines.flatMap((pipeline) => {
+    let variants: PipelineVariant[] = [{ pipeline, stages: pipeline.stages, levels: {} }];
+    for (const [key, values] of Object.entries(policies)) {
+      variants = variants.flatMap((variant) => {
+        const set = values.map((value) => {
+          const stages = withPolicy(variant.stages, key, value);
+          return stages && { ...variant, stages, levels: { ...variant.levels, [key]: value } };
+        });
+        return set.every((one) => one !== null) ? set : [variant];
+      });
+    }
+    return variants;
+  });
+}
+
+/** Of requests of which nothing is said. */
+export const plainVariant: PipelineVariant = {
+  pipeline: { ...plainChat, description: '', models: new Map() },
+  stages: plainChat.stages,
+  levels: {},
+};
+
+/** Whether requests of the variant are plain chat, of which nothing needs to be said. */
+function isPlain({ pipeline, levels }: PipelineVariant): boolean {
+  return pipeline.name === 'plain-chat' && Object.keys(levels).length === 0;
+}
+
+/** Of the stages, those that run one sequence at a time and so no batch. */
+export function unbatchedStages(stages: readonly StagePolicy[]): string[] {
+  return stages
+    .filter(
+      (stage) =>
+        stage.type === 'safety' ||
+        stage.type === 'retrieval' ||
+        (stage.type === 'prefill' && stage.cache !== 'none') ||
+        (stage.type === 'decode' && stage.speculation !== 'none'),
+    )
+    .map(nameOf);
+}
+
+/** A variant with what chance decides: what the requests of one cell have in common. */
+export interface DrawnPipeline {
+  /** What sets it apart, as parts of a cell's id. */
+  idParts: string[];
+  factors: Cell['factors'];
+  /** `undefined` for plain chat. */
+  request: RequestPipeline | undefined;
+  /** Requests a round. */
+  count: number;
+}
+
+export interface DrawOptions {
+  /** Requests for which chance decides. */
+  draws: number;
+  /** Of what requests have in common: system prompts, histories, pieces. */
+  seed: number;
+  /** Of what chance decides. */
+  drawSeed: number;
+  /** Of the prompt. */
+  difficulty: number;
+  /** Keys of policies whose values are factors of the design, whether or not this variant sets them. */
+  policies: readonly string[];
+  modelIdOf: ModelIdOf;
+}
+
+/**
+ * The cells' worth of a variant: one for each outcome of what chance decides.
+ */
+export function drawnPipelines(
+  variant: PipelineVariant,
+  { draws, seed, drawSeed, difficulty, policies, modelIdOf }: DrawOptions,
+): DrawnPipeline[] {
+  const { pipeline, stages, levels } = variant;
+  const factors = { pipeline: pipeline.name, ...policyFactors(stages, policies) };
+  if (isPlain(variant)) return [{ idParts: [], factors, request: undefined, count: 1 }];
+  const outcomes = drawOutcomes(stages, { draws, seed: drawSeed, difficulty });
+  const set = Object.entries(levels).map(([key, value]) => `${key}=${value}`);
+  return outcomes.map((outcome, index) => {
+    const { label, drawnFactors } = describeOutcome(outcome, stages, index);
+    return {
+      idParts: [pipeline.name, ...set, ...label],
+      factors: { ...factors, ...drawnFactors },
+      request: {
+        name: pipeline.name,
+        stages: [...stages],
+        models: modelsOf(pipeline, modelIdOf),
+        drawn: outcome.drawn,
+        seed,
+      },
+      count: outcome.count,
+    };
+  });
+}
+
+function policyFactors(stages: readonly StagePolicy[], policies: readonly string[]): Cell['factors'] {
+  const factors: Cell['factors'] = {};
+  for (const key of policies) {
+    const dot = key.lastIndexOf('.');
+    const stage = stages.find((candidate) => nameOf(candidate) === key.slice(0, dot));
+    const value = (stage as Record<string, FactorValue | null> | undefined)?.[key.slice(dot + 1)];
+    if (value !== undefined) factors[key] = value ?? 'none';
+  }
+  return factors;
+}
+
+/** What was left to chance and how it fell; nothing of what was certain. */
+function describeOutcome(
+  { drawn }: Outcome,
+  stages: readonly StagePolicy[],
+  index: number,
+): { label: string[]; drawnFactors: Cell['factors'] } {
+  const label: string[] = [];
+  const drawnFactors: Cell['factors'] = {};
+  for (const stage of stages) {
+    const name = nameOf(stage);
+    const { flagged, sampled, tokens, seed } = drawn[name] ?? {};
+    if (stage.type === 'safety') {
+      if (isUncertain(stage.flagRate)) {
+        drawnFactors[`${name}.flagged`] = flagged === true;
+        if (flagged) label.push(`${name} flagged`);
+      }
+      if (sampled !== undefined && isUncertain(stage.sampleRate)) {
+        drawnFactors[`${name}.sampled`] = sampled;
+        if (sampled) label.push(`${name} sampled`);
+      }
+    }
+    const isTail = stage.type === 'reasoning' && (stage.length === 'log-normal' || stage.length === 'pareto');
+    if (tokens !== undefined && isTail) {
+      drawnFactors[`${name}.drawn`] = tokens;
+      label.push(`${name} ${tokens}`);
+    }
+    if (seed !== undefined) label.push(`draw ${index + 1}`);
+  }
+  return { label, drawnFactors };
+}
+
+function isUncertain(rate: number): boolean {
+  return rate > 0 && rate < 1;
+}
+
+function modelsOf({ models, stages }: Pipeline, modelIdOf: ModelIdOf): Record<string, string> {
+  return Object.fromEntries(
+    roleUses(stages).flatMap(({ role, kind }) => {
+      const model = models.get(role);
+      return model === undefined ? [] : [[role, modelIdOf({ ...model, kind })]];
+    }),
+  );
+}
+
+/**
+ * Positions that the chat model holds for a request, as far as they are known before its prompt is
+ * tokenized.
+ */
+export function contextPositions(
+  { stages, drawn }: Pick<RequestPipeline, 'stages' | 'drawn'>,
+  promptTokens: number,
+  completionTokens: number,
+): number {
+  let positions = promptTokens + completionTokens;
+  for (const stage of stages) {
+    if (stage.type === 'prefill') {
+      positions += stage.systemTokens + stage.historyTurns * (promptTokens + completionTokens);
+    }
+    if (stage.type === 'retrieval') positions += stage.top * stage.pieceTokens;
+    if (stage.type === 'reasoning') {
+      const tokens = drawn[nameOf(stage)]?.tokens ?? Math.round(stage.share * promptTokens);
+      positions += Math.min(stage.maxTokens, tokens);
+    }
+  }
+  return positions;
+}

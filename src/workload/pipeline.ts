@@ -1,0 +1,159 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { closest } from 'fastest-levenshtein';
+import { z } from 'zod';
+import { messageOf, TokenworkError } from '../core/errors.js';
+import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
+import { type Dtype, dtypes } from '../models/dtype.js';
+import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../stages/pipeline.js';
+import { type JsonDocument, readDocument } from './document.js';
+import { orderStages } from './stage-order.js';
+import { checkStages } from './stage-rules.js';
+
+/** A model for a role, as `--model` takes it, in its own default dtype or another. */
+export const roleModelSchema = z.union([
+  z.string().min(1),
+  z.strictObject({ model: z.string().min(1), dtype: z.enum(dtypes).optional() }),
+]);
+
+const pipelineSchema = z.strictObject({
+  description: z.string().min(1),
+  /** Models by role: a recipe or a folder, as `--model` takes them. The role `chat` is the cell's model. */
+  models: z.record(z.string(), roleModelSchema).default({}),
+  stages: z.array(z.looseObject({ type: z.string() })).min(1),
+});
+
+export interface RoleModel {
+  spec: string;
+  dtype: Dtype | undefined;
+}
+
+/** A file of bench/pipelines/, checked, its stages in the order they run. */
+export interface Pipeline {
+  name: string;
+  description: string;
+  models: ReadonlyMap<string, RoleModel>;
+  stages: readonly StagePolicy[];
+}
+
+const pipelineDirectory = fileURLToPath(new URL('../../bench/pipelines/', import.meta.url));
+
+/** Names of the shipped pipelines. */
+export async function listPipelines(): Promise<string[]> {
+  const files = await readdir(pipelineDirectory);
+  return files.filter((file) => file.endsWith('.json')).map((file) => basename(file, '.json'));
+}
+
+/**
+ * A shipped pipeline by name, or one from a file where the argument looks like a path (`.json` or a
+ * slash). Throws TokenworkError `unknown-pipeline`, `unreadable-pipeline` or `bad-pipeline`, the latter
+ * naming file, line and JSON path.
+ */
+export async function loadPipeline(nameOrPath: string): Promise<Pipeline> {
+  const isPath = /[\\/]|\.json$/i.test(nameOrPath);
+  if (!isPath) {
+    const known = await listPipelines();
+    if (!known.includes(nameOrPath)) {
+      throw new TokenworkError(
+        'unknown-pipeline',
+        `No pipeline is called "${nameOrPath}".`,
+        `Did you mean "${closest(nameOrPath, known)}"? There are: ${known.join(', ')}; or pass the path of a .json file.`,
+      );
+    }
+  }
+  const path = isPath ? nameOrPath : join(pipelineDirectory, `${nameOrPath}.json`);
+  let text: string;
+  try {
+    text = await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new TokenworkError(
+      'unreadable-pipeline',
+      `The pipeline ${path} cannot be read: ${messageOf(cause)}.`,
+      `Check the path, or name a shipped pipeline: ${(await listPipelines()).join(', ')}.`,
+      { cause },
+    );
+  }
+  return parsePipeline(text, path);
+}
+
+/** A pipeline from its JSON; `path` is named in errors, and its base name is the pipeline's name. */
+export function parsePipeline(text: string, path: string): Pipeline {
+  const document = readDocument(text, {
+    path,
+    code: 'bad-pipeline',
+    hint: 'The pipelines in bench/pipelines/ show how they are written; src/stages/pipeline.ts says what each policy means.',
+  });
+  const { description, models, stages: raw } = document.parse(pipelineSchema);
+  const policies = raw.map((stage, index) => parseStage(stage, ['stages', index], document));
+  const roles = roleModelsOf(models);
+  const stages = orderStages(policies, document);
+  checkStages(policies, stages, [...roles.keys()], document);
+  return { name: basename(path).replace(/\.json$/i, ''), description, models: roles, stages };
+}
+
+/** Models by role, as they are written, in one form. */
+export function roleModelsOf(
+  models: Readonly<Record<string, z.infer<typeof roleModelSchema>>>,
+): Map<string, RoleModel> {
+  return new Map(
+    Object.entries(models).map(([role, model]) => {
+      const { model: spec, dtype } = typeof model === 'string' ? { model, dtype: undefined } : model;
+      return [role, { spec, dtype }];
+    }),
+  );
+}
+
+/** One stage; a type or a policy that there is none of is told with the nearest there is. */
+function parseStage(stage: { type: string }, path: JsonPath, document: JsonDocument): StagePolicy {
+  const types = Object.keys(stageSchemas);
+  if (!types.includes(stage.type)) {
+    throw document.error(
+      [...path, 'type'],
+      `no type of stage is called "${stage.type}", perhaps "${closest(stage.type, types)}" is meant (there are ${types.join(', ')})`,
+    );
+  }
+  const schema = stageSchemas[stage.type as PolicyType];
+  const unknown = Object.keys(stage).find((key) => !(key in schema.shape));
+  if (unknown !== undefined) {
+    const nearest = closest(unknown, Object.keys(schema.shape));
+    throw document.error(
+      [...path, unknown],
+      `a ${stage.type} stage has no policy "${unknown}", perhaps "${nearest}" is meant`,
+    );
+  }
+  const parsed = schema.safeParse(stage);
+  if (parsed.success) return parsed.data;
+  const issue = firstIssue(parsed.error);
+  throw document.error([...path, ...issue.path], issue.message, parsed.error);
+}
+
+/**
+ * The stages with one policy set, where a stage of that name has it; `null` where none has. `key` is the
+ * stage's name and the policy's, as in `reasoning.tokens`. Throws RangeError with what is wrong with the
+ * value.
+ */
+export function withPolicy(
+  stages: readonly StagePolicy[],
+  key: string,
+  value: number | string | boolean,
+): StagePolicy[] | null {
+  const dot = key.lastIndexOf('.');
+  const [stageName, policy] = [key.slice(0, dot), key.slice(dot + 1)];
+  const index = stages.findIndex((stage) => nameOf(stage) === stageName);
+  const stage = stages[index];
+  if (dot < 0 || stage === undefined) return null;
+  const schema = stageSchemas[stage.type];
+  if (!(policy in schema.shape) || fixedFields.has(policy)) {
+    const policies = Object.keys(schema.shape).filter((name) => !fixedFields.has(name));
+    throw new RangeError(
+      `the stage "${stageName}" has no policy "${policy}", perhaps "${closest(policy, policies)}" is meant`,
+    );
+  }
+  const parsed = schema.safeParse({ ...stage, [policy]: value });
+  if (!parsed.success) throw new RangeError(describeIssue(firstIssue(parsed.error)));
+  return stages.with(index, parsed.data);
+}
+
+/** What makes a stage the stage it is. */
+const fixedFields = new Set(['type', 'name', 'after', 'on']);
