@@ -51,7 +51,7 @@ export class Resources {
 
   /**
    * Compiles the word list. V8 compiles a pattern when a text first meets it, once more when it meets it
-   * again, and both apart for texts beyond Latin-1: a few hundred ms that no request after the first few pays.
+   * again, and both apart for texts beyond Latin-1: some ms that no request after the first few pays.
    * Returns whether there was anything to do.
    */
   prepareWordList(): boolean {
