@@ -1,9 +1,13 @@
 import type { CostModel } from '../core/cost.js';
 import type { Encoder } from '../engines/engine.js';
-import { type Term, textFilter } from './lexical-filter.js';
+import { type LexicalMatch, type Term, textFilter } from './lexical-filter.js';
 import { PrefixCache } from './prefix-cache/prefix-cache.js';
 import type { LoadedModel, TextTokenizer } from './request.js';
 import { VectorIndex } from './vector-index.js';
+
+const latin = 'The quick brown fox jumps over the lazy dog 0123456789. '.repeat(4);
+/** All letters of Latin, and texts beyond Latin-1. */
+const textsToCompileBy = [latin, `${latin}Съешь ещё этих мягких французских булок. 世界 안녕 สวัสดี 😀`];
 
 /** A loaded encoder, ready to read texts on the calling thread. */
 export interface LoadedEncoder {
@@ -18,8 +22,8 @@ export interface LoadedEncoder {
 export class Resources {
   readonly #decoders: ReadonlyMap<string, LoadedModel>;
   readonly #encoders: ReadonlyMap<string, LoadedEncoder>;
-  /** Whether a text holds a word of the list. */
-  readonly matchesWordList: (text: string) => boolean;
+  readonly #terms: readonly Term[];
+  #findTerms: ((text: string) => LexicalMatch[]) | null = null;
   readonly #histories = new Map<string, VectorIndex>();
   readonly #caches = new Map<LoadedModel, Map<string, PrefixCache>>();
 
@@ -30,8 +34,7 @@ export class Resources {
   ) {
     this.#decoders = decoders;
     this.#encoders = encoders;
-    const find = textFilter(terms);
-    this.matchesWordList = (text) => find(text).length > 0;
+    this.#terms = terms;
   }
 
   decoder(id: string): LoadedModel {
@@ -44,6 +47,30 @@ export class Resources {
     const model = this.#encoders.get(id);
     if (model === undefined) throw new Error(`this worker was not given the encoder ${id}`);
     return model;
+  }
+
+  /**
+   * Compiles the word list. V8 compiles a pattern when a text first meets it, once more when it meets it
+   * again, and both apart for texts beyond Latin-1: some ms that no request after the first few pays.
+   * Returns whether there was anything to do.
+   */
+  prepareWordList(): boolean {
+    if (this.#findTerms !== null) return false;
+    const find = textFilter(this.#terms);
+    for (const text of textsToCompileBy) for (let time = 0; time < 4; time++) find(text);
+    this.#findTerms = find;
+    return true;
+  }
+
+  /** Whether a text holds a word of the list. */
+  matchesWordList(text: string): boolean {
+    this.prepareWordList();
+    return this.#findTerms!(text).length > 0;
+  }
+
+  /** How many synthetic histories there are. */
+  get histories(): number {
+    return this.#histories.size;
   }
 
   /** The stored pieces of a synthetic history; there is one of each size. */

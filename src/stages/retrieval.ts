@@ -40,13 +40,16 @@ export async function runRetrieval(policy: PolicyOf<'retrieval'>, state: Request
   });
 }
 
-/** Makes the history before anything is measured. */
+/** Makes the history before anything is measured. Returns whether there was anything to do. */
 export function prepareHistory(
   policy: PolicyOf<'retrieval'>,
   state: Pick<RequestState, 'pipeline' | 'resources'>,
-): void {
-  if (policy.top === 0) return;
-  historyOf(policy, state.resources.encoder(state.pipeline.models[policy.embedder]!), state);
+): boolean {
+  const { resources, pipeline } = state;
+  if (policy.top === 0) return false;
+  const before = resources.histories;
+  historyOf(policy, resources.encoder(pipeline.models[policy.embedder]!), state);
+  return resources.histories > before;
 }
 
 function historyOf(

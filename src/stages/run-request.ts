@@ -89,9 +89,10 @@ export async function prepareRequest(
   resources: Resources,
 ): Promise<boolean> {
   const retrieval = policyOf(pipeline, 'retrieval');
-  if (retrieval !== undefined) prepareHistory(retrieval, { pipeline, resources });
+  const listed = policyOf(pipeline, 'safety') !== undefined && resources.prepareWordList();
+  const stored = retrieval !== undefined && prepareHistory(retrieval, { pipeline, resources });
   const policy = policyOf(pipeline, 'prefill');
-  if (policy === undefined || policy.cache === 'none') return retrieval !== undefined;
+  if (policy === undefined || policy.cache === 'none') return listed || stored;
   const promptIds = tokenize(prompt, chat.tokenizer, chat.decoder.vocabulary);
   await preparePrefix(policy, { pipeline, chat, resources, promptIds, completionTokens, retrieved: null });
   return true;

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type StagePolicy, stagePolicySchema } from '../stages/pipeline.js';
-import { drawOutcomes } from './draws.js';
+import { countOutcomes, drawOutcomes } from './draws.js';
 
 const stage = (policy: object): StagePolicy => stagePolicySchema.parse(policy);
 const draw = (policy: object, draws: number, seed = 1, difficulty = 1) =>
-  drawOutcomes([stage(policy)], { draws, seed, difficulty });
+  countOutcomes(drawOutcomes([stage(policy)], { draws, seed, difficulty }));
 const tokensOf = (policy: object, draws: number) =>
   draw({ type: 'reasoning', maxTokens: 1_000_000, ...policy }, draws)
     .flatMap(({ drawn, count }) => Array.from({ length: count }, () => drawn.reasoning!.tokens!))

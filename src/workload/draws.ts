@@ -10,37 +10,43 @@ import { createRandom, deriveSeed, shuffle } from '../stats/random.js';
 
 type Drawn = RequestPipeline['drawn'];
 
-/** What chance decides about a pipeline's stages, and for how many of the requests drawn it decides so. */
+/** What chance decides about a pipeline's stages, and for how many requests it decides so. */
 export interface Outcome {
   drawn: Drawn;
   count: number;
 }
 
 /**
- * What chance decides for `draws` requests of a pipeline, requests for which it decides alike taken
- * together: a cell's requests differ by noise alone, so each outcome is a cell of its own, as often as it
- * is drawn. Draws are spread evenly over the distribution and dealt out by seed, so that the share of
- * flagged requests is the rate as nearly as `draws` requests can have it.
+ * What chance decides for each of `draws` requests of a pipeline. Draws are spread evenly over the
+ * distribution and dealt out by seed, so that the share of flagged requests is the rate as nearly as
+ * `draws` requests can have it.
  */
 export function drawOutcomes(
   stages: readonly StagePolicy[],
   { draws, seed, difficulty }: { draws: number; seed: number; difficulty: number },
-): Outcome[] {
+): Drawn[] {
   const byStage = stages.map((stage, index) => {
     const own = deriveSeed(seed, index);
     return [nameOf(stage), drawStage(stage, draws, own, difficulty)] as const;
   });
-  const outcomes = new Map<string, Outcome>();
-  for (let draw = 0; draw < draws; draw++) {
+  return Array.from({ length: draws }, (_, draw) => {
     const drawn: Drawn = {};
     for (const [name, perDraw] of byStage) {
       const decided = perDraw?.[draw];
       if (decided !== undefined) drawn[name] = decided;
     }
-    const key = JSON.stringify(drawn);
+    return drawn;
+  });
+}
+
+/** Requests for which chance decides alike, taken together. */
+export function countOutcomes(drawn: readonly Drawn[]): Outcome[] {
+  const outcomes = new Map<string, Outcome>();
+  for (const one of drawn) {
+    const key = JSON.stringify(one);
     const known = outcomes.get(key);
     if (known) known.count++;
-    else outcomes.set(key, { drawn, count: 1 });
+    else outcomes.set(key, { drawn: one, count: 1 });
   }
   return [...outcomes.values()];
 }

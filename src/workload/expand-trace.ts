@@ -45,7 +45,7 @@ function throughPipeline(
   { seed, modelIdOf }: { seed: number; modelIdOf: ModelIdOf },
 ): PlannedCell[] {
   const drawSeed = deriveSeed(seed, ...Buffer.from(cell.id));
-  const draws = { draws: cell.count, seed, drawSeed, difficulty: 1, policies: [], modelIdOf };
+  const draws = { draws: cell.count, merged: true, seed, drawSeed, difficulty: 1, policies: [], modelIdOf };
   let taken = 0;
   return drawnPipelines(variant, draws).map(({ idParts, factors, request, count }) => {
     const arrivalsNs = cell.arrivalsNs?.slice(taken, taken + count) ?? null;

@@ -101,7 +101,15 @@ function* cellsOf(
         for (const variant of variants) {
           // The same for all levels of a policy, so that they are compared on the same requests.
           const drawSeed = deriveSeed(seed, ...Buffer.from(name), completionTokens);
-          const draws = { draws: block.draws, seed, drawSeed, difficulty, policies, modelIdOf };
+          const draws = {
+            draws: block.draws,
+            merged: false,
+            seed,
+            drawSeed,
+            difficulty,
+            policies,
+            modelIdOf,
+          };
           for (const drawn of drawnPipelines(variant, draws)) {
             const request: RequestSpec = { prompt, completionTokens, batch, stop: suite.stop, sampling };
             if (neighbours === 'different') request.neighbours = neighbours;

@@ -1,7 +1,7 @@
 import type { FactorValue } from '../core/question.js';
 import type { Cell } from '../core/result.js';
 import { nameOf, plainChat, type RequestPipeline, type StagePolicy } from '../stages/pipeline.js';
-import { drawOutcomes, type Outcome } from './draws.js';
+import { countOutcomes, drawOutcomes, type Outcome } from './draws.js';
 import { type Pipeline, withPolicy } from './pipeline.js';
 import { roleUses } from './pipeline-models.js';
 import type { ModelIdOf } from './plan.js';
@@ -73,6 +73,8 @@ export interface DrawnPipeline {
 export interface DrawOptions {
   /** Requests for which chance decides. */
   draws: number;
+  /** Whether those for which it decides alike share a cell; else each has one of its own, of equal weight. */
+  merged: boolean;
   /** Of what requests have in common: system prompts, histories, pieces. */
   seed: number;
   /** Of what chance decides. */
@@ -85,21 +87,25 @@ export interface DrawOptions {
 }
 
 /**
- * The cells' worth of a variant: one for each outcome of what chance decides.
+ * The cells' worth of a variant: since a cell's requests differ by noise alone, one for each request drawn,
+ * or for each outcome where `merged`. Where chance has nothing to decide there is one.
  */
 export function drawnPipelines(
   variant: PipelineVariant,
-  { draws, seed, drawSeed, difficulty, policies, modelIdOf }: DrawOptions,
+  { draws, merged, seed, drawSeed, difficulty, policies, modelIdOf }: DrawOptions,
 ): DrawnPipeline[] {
   const { pipeline, stages, levels } = variant;
   const factors = { pipeline: pipeline.name, ...policyFactors(stages, policies) };
   if (isPlain(variant)) return [{ idParts: [], factors, request: undefined, count: 1 }];
-  const outcomes = drawOutcomes(stages, { draws, seed: drawSeed, difficulty });
+  const drawn = drawOutcomes(stages, { draws, seed: drawSeed, difficulty });
+  const different = countOutcomes(drawn);
+  const apart = !merged && different.length > 1;
+  const outcomes = apart ? drawn.map((one): Outcome => ({ drawn: one, count: 1 })) : different;
   const set = Object.entries(levels).map(([key, value]) => `${key}=${value}`);
   return outcomes.map((outcome, index) => {
-    const { label, drawnFactors } = describeOutcome(outcome, stages, index);
+    const { label, drawnFactors } = describeOutcome(outcome, stages);
     return {
-      idParts: [pipeline.name, ...set, ...label],
+      idParts: [pipeline.name, ...set, ...label, ...(different.length > 1 ? [`draw ${index + 1}`] : [])],
       factors: { ...factors, ...drawnFactors },
       request: {
         name: pipeline.name,
@@ -128,13 +134,12 @@ function policyFactors(stages: readonly StagePolicy[], policies: readonly string
 function describeOutcome(
   { drawn }: Outcome,
   stages: readonly StagePolicy[],
-  index: number,
 ): { label: string[]; drawnFactors: Cell['factors'] } {
   const label: string[] = [];
   const drawnFactors: Cell['factors'] = {};
   for (const stage of stages) {
     const name = nameOf(stage);
-    const { flagged, sampled, tokens, seed } = drawn[name] ?? {};
+    const { flagged, sampled, tokens } = drawn[name] ?? {};
     if (stage.type === 'safety') {
       if (isUncertain(stage.flagRate)) {
         drawnFactors[`${name}.flagged`] = flagged === true;
@@ -150,7 +155,6 @@ function describeOutcome(
       drawnFactors[`${name}.drawn`] = tokens;
       label.push(`${name} ${tokens}`);
     }
-    if (seed !== undefined) label.push(`draw ${index + 1}`);
   }
   return { label, drawnFactors };
 }
