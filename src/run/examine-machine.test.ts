@@ -63,14 +63,17 @@ it.skipIf(process.getuid?.() === 0 || process.platform === 'win32')(
   },
 );
 
-it('loads the back ends of the installed runtime, and claims no other', async () => {
+it('loads the back ends of the installed runtime, and opens GPUs or says what is missing', async () => {
   const { backEnds, libraries } = await examineMachine({ ...briefly, sensors: [] });
   const onCpu = backEnds.filter(({ device }) => device === 'cpu');
   expect(onCpu.map(({ available }) => available)).toEqual([true, true]);
   expect(new Set(onCpu.map(({ version }) => version)).size).toBe(1);
-  for (const { available, hint } of backEnds.filter(({ device }) => device === 'gpu')) {
-    expect(available).toBe(false);
-    expect(hint).toContain('does not use');
+  const onGpu = backEnds.filter(({ device }) => device === 'gpu');
+  expect(onGpu.map(({ name }) => name)).toEqual(['WebGPU', 'CUDA']);
+  for (const { available, hint, adapter } of onGpu) {
+    if (!available) expect(hint).toMatch(/does not open|no (WebGPU|CUDA) for/);
+    else if (adapter?.kind === 'software') expect(hint).toContain('a CPU that acts as a GPU');
+    else expect(hint).toBeNull();
   }
   expect(libraries[0]!.file).toContain('onnxruntime');
 });
