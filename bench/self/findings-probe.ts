@@ -44,6 +44,28 @@ function madeUpTrace(requests: number): Result {
       seen.set(id, repetition + 1);
       const work = () => (prompt * 1e6 + completion * 5e6) * Math.exp(0.05 * normal());
       const times = { submitted: 0, started: 10, firstToken: 1000, lastToken: 9000 };
+      const whole = {
+        cpuTime: work(),
+        gpuTime: work(),
+        energy: work(),
+        peakMemory: null,
+        kvBytes: prompt + completion,
+        kvByteSeconds: work(),
+        flops: 2 * prompt + completion,
+        bytesMoved: prompt + 100 * completion,
+      };
+      const stage = (name: string, tokens: number, share: number) => ({
+        name,
+        visible: true,
+        tokens,
+        billed: tokens,
+        times: { started: 10, ended: 9000 },
+        work: {
+          cpuTime: whole.cpuTime * share,
+          flops: whole.flops * share,
+          bytesMoved: whole.bytesMoved * share,
+        },
+      });
       return {
         id: index,
         cell: id,
@@ -53,17 +75,8 @@ function madeUpTrace(requests: number): Result {
         tokens: { prompt, completion, cached: 0, reasoning: 0, hidden: 0, processed: prompt + completion },
         times,
         interTokenLatency: null,
-        work: {
-          cpuTime: work(),
-          gpuTime: work(),
-          energy: work(),
-          peakMemory: null,
-          kvBytes: prompt + completion,
-          kvByteSeconds: work(),
-          flops: 2 * prompt + completion,
-          bytesMoved: prompt + 100 * completion,
-        },
-        stages: [],
+        work: whole,
+        stages: [stage('prefill', prompt, 0.25), stage('decode', completion, 0.75)],
       };
     }),
   );
@@ -76,7 +89,10 @@ function madeUpTrace(requests: number): Result {
   return {
     run: { id: 'made-up', suite: 'trace', repetitions: rounds, design: 'sampled' },
     metrics: { cpuTime: { ...about, reason: null, hint: null } },
+    models: [],
     cells: [...cells.values()],
     requests: rows,
+    conservation: {},
+    warnings: [],
   } as unknown as Result;
 }

@@ -227,6 +227,36 @@ describe('report', () => {
   });
 });
 
+describe('report --card', () => {
+  it('writes a page of Markdown, or prints it or its figures', () => {
+    const path = saved('for-card.json', measured(1));
+    const file = join(scratch, 'COST.md');
+    expect(tokenwork('report', path, '--card', file)).toMatchObject({ status: 0, stdout: '' });
+    expect(readFileSync(file, 'utf8')).toMatch(/^# What tokens of m cost\n/);
+    expect(tokenwork('report', path, '--card').stdout).toBe(readFileSync(file, 'utf8'));
+    expect(JSON.parse(tokenwork('report', path, '--card', '--json').stdout)).toMatchObject({
+      cardVersion: 1,
+      model: { id: 'm' },
+    });
+  });
+
+  it('never writes over a result, and leaves nothing half-written', () => {
+    const [path, other] = [saved('one.json', measured(1)), saved('precious.json', measured(2))];
+    const before = readFileSync(other, 'utf8');
+    // The file after --card is where it goes, not what it is of.
+    const { status, stderr } = tokenwork('report', '--card', other, path);
+    expect([status, readFileSync(other, 'utf8') === before]).toEqual([2, true]);
+    expect(stderr).toContain('a result lies there');
+    expect(tokenwork('report', path, '--card', join(scratch, 'no/such/COST.md')).status).toBe(2);
+    expect(readdirSync(scratch).filter((name) => name.startsWith('.'))).toEqual([]);
+  });
+
+  it('refuses a model that the result has not, by naming those it has', () => {
+    const { status, stderr } = tokenwork('report', saved('m.json', measured(1)), '--card', '--model', 'x');
+    expect([status, stderr]).toEqual([2, expect.stringContaining('It has: m.')]);
+  });
+});
+
 it('lets no result steer the terminal, in what is printed and what is refused', () => {
   const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b2J';
   const result = measured(1);
@@ -255,6 +285,21 @@ describe('diff', () => {
     expect(tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>50%').status).toBe(0);
     const again = saved('again.json', measured(3));
     expect(tokenwork('diff', baseline, again, '--fail-on', 'cpuTime>5%').status).toBe(0);
+  });
+
+  it('writes a page beside what it prints, or prints that alone', () => {
+    const page = join(scratch, 'diff.html');
+    expect(tokenwork('diff', baseline, slower, '--json', '--out', page).stdout).toMatch(/^\{/);
+    expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    expect(tokenwork('diff', baseline, slower, '--out', '-').stdout).toBe(readFileSync(page, 'utf8'));
+    const both = tokenwork('diff', baseline, slower, '--json', '--markdown');
+    expect(both).toMatchObject({ status: 2, stdout: '' });
+  });
+
+  it('refuses a threshold that nothing could cross, after printing what it found', () => {
+    const { status, stdout, stderr } = tokenwork('diff', baseline, slower, '--fail-on', 'energy>5%');
+    expect([status, stderr]).toEqual([2, expect.stringContaining('cannot be tested')]);
+    expect(stdout).toContain('CPU time');
   });
 
   it('lets no name in a result end a table cell or open a tag in Markdown', () => {

@@ -1,6 +1,8 @@
 import { createColors } from 'picocolors';
 import type { Comparison } from '../analysis/compare.js';
+import { comparisonHeadline } from './comparison-headline.js';
 import { comparisonTables } from './comparison-tables.js';
+import { markdownTable, markdownText } from './markdown.js';
 import { type Column, fittingColumns, renderTable } from './terminal-table.js';
 import { wrap } from './wrap.js';
 
@@ -20,7 +22,8 @@ export function renderComparison(
   const table = (columns: Column[]) =>
     columns[0]!.values.length === 0 ? '' : renderTable(fittingColumns(columns, width), width, colors.bold);
   const sections = [
-    colors.bold(wrap(`${candidate} against ${baseline}`, width)),
+    wrap(`${candidate} against ${baseline}`, width),
+    colors.bold(wrap(comparisonHeadline(comparison), width)),
     table(configuration) || 'Both ran with the same settings.',
     table(geomean),
     table(cells),
@@ -38,32 +41,14 @@ export function renderComparisonMarkdown(
 ): string {
   const { configuration, geomean, cells, ceilings, shape, notes } = comparisonTables(comparison);
   const sections = [
-    `### tokenwork: ${plain(candidate)} against ${plain(baseline)}`,
+    `### tokenwork: ${markdownText(candidate)} against ${markdownText(baseline)}`,
+    markdownText(comparisonHeadline(comparison)),
     markdownTable(configuration) || 'Both ran with the same settings.',
     markdownTable(geomean),
     `<details><summary>By cell</summary>\n\n${markdownTable(cells)}\n\n</details>`,
     markdownTable(ceilings),
     markdownTable(shape),
-    ...notes.map((note) => `<sub>${plain(note)}</sub>`),
+    ...notes.map((note) => `<sub>${markdownText(note)}</sub>`),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
-}
-
-function markdownTable(columns: readonly Column[]): string {
-  const rows = columns[0]!.values.map((_, row) => columns.map(({ values }) => plain(values[row] ?? '')));
-  if (rows.length === 0) return '';
-  const lines = [
-    columns.map(({ header }) => plain(header.filter((line) => line !== '').join(', '))),
-    columns.map(({ align }) => (align === 'right' ? '---:' : ':---')),
-    ...rows,
-  ];
-  return lines.map((cells) => `| ${cells.join(' | ')} |`).join('\n');
-}
-
-/** A result is untrusted input: no name in it may end a table cell or open a tag. */
-function plain(text: string): string {
-  return text
-    .replace(/[&<>]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[sign]!)
-    .replace(/[\\|`*_[\]~]/g, '\\$&')
-    .replace(/\s+/g, ' ');
 }

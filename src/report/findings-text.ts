@@ -4,6 +4,7 @@ import type { Findings, Uniformity } from '../analysis/findings.js';
 import type { Statistic } from '../analysis/statistic.js';
 import type { CrossSubsidy } from '../analysis/worst-cells.js';
 import type { WorkMetric } from '../core/work.js';
+import { bar } from './bar.js';
 import { formatCount, formatNumber, formatPercent } from './format.js';
 import { headline, leadingMetric, percent } from './headline.js';
 import { cellName, metricName } from './metric-name.js';
@@ -45,6 +46,11 @@ export function renderFindings(findings: Findings, { width, color }: FindingsTex
 }
 
 function metricTable(findings: Findings, width: number, style: (text: string) => string): string {
+  return renderTable(fittingColumns(metricColumns(findings), width), width, style);
+}
+
+/** A row per work metric: how far a per-token bill misses it, and what other price lists explain. */
+export function metricColumns(findings: Findings): Column[] {
   const rows = Object.entries(findings.uniformity) as [WorkMetric, Uniformity][];
   const column = (
     header: Column['header'],
@@ -57,7 +63,7 @@ function metricTable(findings: Findings, width: number, style: (text: string) =>
     values: rows.map(([, uniformity]) => value(uniformity)),
   });
   const squared = (statistic: Statistic) => formatNumber(round(statistic.value, 3));
-  const columns: Column[] = [
+  return [
     {
       header: ['work', ''],
       align: 'left',
@@ -77,7 +83,6 @@ function metricTable(findings: Findings, width: number, style: (text: string) =>
     ),
     column(['Gini', ''], 30, ({ gini }) => formatNumber(round(gini.value, 3))),
   ];
-  return renderTable(fittingColumns(columns, width), width, style);
 }
 
 function worst(
@@ -143,13 +148,6 @@ function driverBars(
     return `${name} ${share(part).padStart(5)} ${bar(part, room)}`.trimEnd();
   });
   return [style(wrap(title, width)), ...lines].join('\n');
-}
-
-const eighths = ['', '▏', '▎', '▍', '▌', '▋', '▊', '▉'];
-
-function bar(part: number, room: number): string {
-  const steps = Math.round(part * room * 8);
-  return '█'.repeat(Math.floor(steps / 8)) + eighths[steps % 8]!;
 }
 
 function notes({ workload, notMeasured }: Findings): string[] {

@@ -113,7 +113,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     deadlineMs: flags.deadline === undefined ? undefined : flags.deadline * 1000,
     out: flags.out === '-' ? undefined : flags.out,
     resume: flags.resume,
-    command: `tokenwork ${process.argv.slice(2).join(' ')}`,
+    command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
     tool: { version: toolVersion, commit: toolCommit() },
     signal: interrupt.signal,
     onProgress: (progress) => line.show(describe(progress)),
@@ -135,6 +135,11 @@ async function bench(flags: BenchFlags): Promise<void> {
     line.clear();
     interrupt.dispose();
   }
+}
+
+/** An argument as it would be typed again. */
+function shellWord(argument: string): string {
+  return /^[\w.,:/=@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 function describe({ phase, message, fraction, done, total, etaNs }: BenchProgress): string {

@@ -4,6 +4,7 @@ import { TokenworkError } from '../../core/errors.js';
 import type { Result } from '../../core/result.js';
 import { renderFindings } from '../../report/findings-text.js';
 import { renderRun } from '../../report/run-report.js';
+import { cardsOf } from '../cards.js';
 import { writeOutputFile } from '../output-file.js';
 import { pageHint } from '../page-hint.js';
 import { readResultFiles } from '../result-file.js';
@@ -20,12 +21,18 @@ export function reportCommand(): Command {
       '--out <file>',
       'write the page as well: one HTML file that needs no network (- prints only that)',
     )
+    .option(
+      '--card [file]',
+      'a cost card to publish beside a model: one page of Markdown, or with --json its figures',
+    )
+    .option('--model <id>', 'the card of this model only; without it, one of each model')
     .addHelpText(
       'after',
       `
 Examples:
   tokenwork report result.json
-  tokenwork report result.json --out report.html`,
+  tokenwork report result.json --out report.html
+  tokenwork report result.json --card COST.md`,
     )
     .action(report);
 }
@@ -33,9 +40,11 @@ Examples:
 interface ReportFlags {
   json?: boolean;
   out?: string;
+  card?: string | true;
+  model?: string;
 }
 
-async function report(paths: string[], { json = false, out }: ReportFlags): Promise<void> {
+async function report(paths: string[], { json = false, out, card, model }: ReportFlags): Promise<void> {
   if (json && out === '-') {
     throw new TokenworkError(
       'bad-option',
@@ -43,7 +52,27 @@ async function report(paths: string[], { json = false, out }: ReportFlags): Prom
       'Name a file with --out, or leave out --json.',
     );
   }
+  if (model !== undefined && card === undefined) {
+    throw new TokenworkError(
+      'bad-option',
+      '--model is given without --card.',
+      'Add --card, or leave it out.',
+    );
+  }
+  if (out !== undefined && card !== undefined) {
+    throw new TokenworkError(
+      'bad-option',
+      '--card and --out cannot be given together.',
+      'Ask for the card and the page one after the other.',
+    );
+  }
   const results = await readResultFiles(paths);
+  if (card !== undefined) {
+    const cards = cardsOf(results, { json, ...(model !== undefined && { model }) });
+    if (card === true || card === '-') await printData(cards);
+    else await writeOutputFile(card, cards);
+    return;
+  }
   const runs = results.map((result) => ({ result, findings: findingsOf(result) }));
   if (out !== undefined) {
     const page = await pageOf(runs);

@@ -1,0 +1,22 @@
+import { TokenworkError } from '../core/errors.js';
+import type { Result } from '../core/result.js';
+
+/** A result taken apart by model, or the one named. Throws TokenworkError `no-such-model`. */
+export function resultsByModel(result: Result, wanted?: string): Result[] {
+  const ids = wanted === undefined ? result.models.map(({ id }) => id) : [wanted];
+  return ids.map((id) => resultOfModel(result, id));
+}
+
+function resultOfModel(result: Result, id: string): Result {
+  const models = result.models.filter((model) => model.id === id);
+  if (models.length === 0) {
+    throw new TokenworkError(
+      'no-such-model',
+      `The result has no model "${id}".`,
+      `It has: ${result.models.map((model) => model.id).join(', ')}.`,
+    );
+  }
+  const cells = result.cells.filter(({ model }) => model === id);
+  const own = new Set(cells.map((cell) => cell.id));
+  return { ...result, models, cells, requests: result.requests.filter(({ cell }) => own.has(cell)) };
+}

@@ -1,0 +1,25 @@
+import { costCard } from '../analysis/cost-card.js';
+import { findingsOf } from '../analysis/findings.js';
+import { resultsByModel } from '../analysis/one-model.js';
+import type { Result } from '../core/result.js';
+import { renderCostCard } from '../report/cost-card.js';
+import { withoutControls } from './terminal.js';
+
+/** Cost cards of all models of the results, or of the one named: Markdown, or JSON, an array of several. */
+export function cardsOf(
+  results: readonly Result[],
+  { model, json }: { model?: string; json: boolean },
+): string {
+  const own = results.flatMap((result) => resultsByModel(result, model));
+  const drawn = own.map((result) => {
+    const findings = findingsOf(result);
+    return { result, findings, card: costCard(result, findings) };
+  });
+  if (json) {
+    const cards = drawn.map(({ card }) => card);
+    return `${JSON.stringify(cards.length === 1 ? cards[0] : cards, null, 2)}\n`;
+  }
+  return withoutControls(
+    drawn.map(({ card, findings, result }) => renderCostCard(card, findings, result)).join('\n---\n\n'),
+  );
+}
