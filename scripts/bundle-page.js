@@ -1,5 +1,5 @@
 /** Part of `npm run build`: bundles what the report's page runs, charts included, into one script and one style. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { rolldown } from 'rolldown';
 
@@ -11,9 +11,14 @@ const bundle = await rolldown({
   platform: 'browser',
   transform: { define: { 'process.env.NODE_ENV': '"production"' } },
 });
-const { output } = await bundle.generate({ format: 'iife', minify: true });
+// What is given on with every page keeps the notices that its licences ask for.
+const licences = await Promise.all(
+  ['echarts/NOTICE', 'zrender/LICENSE'].map((file) => readFile(path(`../node_modules/${file}`), 'utf8')),
+);
+const banner = `/*! ${licences.join('\n').replaceAll('*/', '* /')}\nApache ECharts is under the Apache License 2.0. */`;
+const { output } = await bundle.generate({ format: 'iife', minify: true, postBanner: banner });
 await bundle.close();
 // In a page, these would end or change the script element that holds it.
 const script = output[0].code.replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--');
-writeFileSync(`${to}client-bundle.js`, script);
-writeFileSync(`${to}client-bundle.css`, readFileSync(`${from}page.css`, 'utf8'));
+await writeFile(`${to}client-bundle.js`, script);
+await writeFile(`${to}client-bundle.css`, await readFile(`${from}page.css`, 'utf8'));

@@ -3,8 +3,8 @@ import type { TimelineSpec } from './charts/timeline.js';
 
 /** Rows for which the time line has a lane; of more workers the first are shown. */
 export const mostWorkers = 16;
-/** Blocks that a screen can show; neighbours closer than this part of the run are drawn as one. */
-const mostPerWorker = 1200;
+/** Blocks of all workers that a page can draw at once. */
+const mostBlocks = 2400;
 
 type Blocks = TimelineSpec['blocks'];
 
@@ -19,6 +19,7 @@ export function blocksOf(
 ): { blocks: Blocks; merged: boolean } {
   const blocks: Blocks = { worker: [], from: [], firstToken: [], to: [], count: [], failed: [], name: [] };
   let merged = false;
+  const mostPerWorker = mostBlocks / workers.length;
   const timed = requests.flatMap((request) => {
     const to = endOf(request);
     return request.times === null || to === null ? [] : [{ request, from: request.times.started, to }];

@@ -18,7 +18,7 @@ export function effectiveTokens(context: PageContext): Section | null {
     name: 'effective',
     short: 'Effective tokens',
     title: 'Effective tokens: the bill if tokens were work',
-    lead: html`The plain token is the work per billed token of a reference request of 128 + 128 tokens. A request's effective tokens are its work in plain tokens. A bar beyond the diamond is a request that is billed too little.`,
+    lead: html`The plain token is the work per billed token of a reference request of 128 + 128 tokens. A request's effective tokens are its work in plain tokens. A bar that goes beyond its diamond (blue) is a request that is billed too little, one that falls short of it (orange) too much; grey ones cannot be told from their bill.`,
     body: metricPanels(context, (panel) => chart(context, panel)),
   };
 }
@@ -48,7 +48,7 @@ function chart({ findings, id }: PageContext, { metric, name, unit, drawn }: Met
         low: cell.low,
         high: cell.high,
         mark: cell.billed,
-        tone: cell.effective > cell.billed ? ('accent' as const) : ('warm' as const),
+        tone: toneOf(cell),
         text: ratio(cell),
       })),
     },
@@ -71,6 +71,12 @@ function chart({ findings, id }: PageContext, { metric, name, unit, drawn }: Met
       numberColumn('effective ÷ billed', sorted.map(ratio)),
     ],
   });
+}
+
+/** Grey where the interval holds the bill, blue where it is too low, orange where it is too high. */
+function toneOf({ billed, effective, low, high }: EffectiveTokens): 'muted' | 'accent' | 'warm' {
+  if (low !== null && high !== null && low <= billed && billed <= high) return 'muted';
+  return effective > billed ? 'accent' : 'warm';
 }
 
 function whyNone(

@@ -35,7 +35,6 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
     merged && 'Requests too close to be told apart are drawn as one block that says how many they are.',
     shown.length < workers.length && `The first ${shown.length} of ${workers.length} workers.`,
     panels.length === 0 && 'No sensor was sampled during this run.',
-    'Drag the bar below, use the buttons, or Ctrl and wheel to zoom.',
   ];
   return {
     name: 'timeline',
@@ -45,7 +44,7 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
       id: id('timeline'),
       zoom: true,
       label: `Time line: ${formatCount(result.requests.length, 'request')} on ${formatCount(workers.length, 'worker')}, ${formatDuration(to - from)}`,
-      caption: notes.filter((note) => note !== false).join(' '),
+      caption: html`${notes.filter((note) => note !== false).join(' ')} <span class="hint">Drag the bar below, use the buttons, or Ctrl and wheel to zoom.</span>`,
       spec: { kind: 'timeline', from, to, workers: shown.map(String), blocks, panels },
       table: blockTable(blocks, shown),
     })}${channels(result.timeline ?? [])}`,
