@@ -1,6 +1,6 @@
 import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findingsOf } from '../../analysis/findings.js';
 import { testResult } from '../../analysis/result.test-support.js';
 import type { Result } from '../../core/result.js';
@@ -12,11 +12,17 @@ import { richResult } from './rich-result.test-support.js';
 
 const pageOf = (result: Result) => renderPage([{ result, findings: findingsOf(result) }]);
 
-describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
+/** A browser on a busy machine is slow. */
+const timeout = 180_000;
+
+describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout }, () => {
   let browser: Browser;
   const rich = pageOf(richResult());
   beforeAll(async () => {
     browser = await launchChromium();
+  });
+  afterEach(async () => {
+    for (const context of browser.contexts()) await context.close();
   });
   afterAll(() => browser?.close());
 
@@ -153,7 +159,7 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
   });
 });
 
-describe('a result of 100,000 requests', () => {
+describe('a result of 100,000 requests', { timeout }, () => {
   let markup: string;
   beforeAll(() => {
     const result = largeResult(100_000);
