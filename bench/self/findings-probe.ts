@@ -121,5 +121,6 @@ function madeUpTrace(requests: number): Result {
     cells: [...cells.values()],
     requests: rows,
     conservation: {},
+    warnings: [],
   } as unknown as Result;
 }

@@ -10,6 +10,7 @@ import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
 import { memoryTraffic } from './memory-traffic.js';
+import { pageOpen } from './page-open.js';
 import { prefixCache } from './prefix-cache.js';
 import { requestOverhead } from './request-overhead.js';
 import { sampling } from './sampling.js';
@@ -28,9 +29,10 @@ const figures: Figure[] = [
   buildTime,
   prefixCache,
   batchDecode,
-  speculation,
+  ...speculation,
   weightsIndependence,
   ...findingsSpeed,
+  ...pageOpen,
   wholeCommand,
 ];
 

@@ -36,6 +36,23 @@ describe('comparing a version with itself', () => {
   });
 });
 
+describe('the mean over cells, under noise that no margin hides', () => {
+  it.each([
+    [6, { repetitions: 10, noise: 0.2 }],
+    [20, { repetitions: 10, noise: 0.05, drift: 0.1 }],
+  ])('of %d cells covers the truth, and calls a change where there is none in at most 5%', (count, how) => {
+    const some = cells.slice(0, count);
+    const means = Array.from({ length: 150 }, (_, seed) => {
+      const [before, after] = [1, 2].map((side) => simulateResult(some, { seed: 2 * seed + side, ...how }));
+      return compare(before!, after!).geomean.cpuTime!;
+    });
+    const called = means.filter(({ verdict }) => verdict === 'slower' || verdict === 'faster');
+    expect(called.length / means.length).toBeLessThanOrEqual(0.05);
+    const covering = means.filter(({ low, high }) => low! <= 1 && 1 <= high!);
+    expect(covering.length / means.length).toBeGreaterThanOrEqual(0.93);
+  });
+});
+
 describe('a planted slowdown of 5% under 2% noise, ten repetitions', () => {
   const comparisons = Array.from({ length: 20 }, (_, seed) =>
     compare(run(2 * seed + 1), run(2 * seed + 2, 10, slowed(1.05))),

@@ -65,7 +65,7 @@ function compare(
   const geomean: Record<string, GeometricMean> = {};
   for (const [index, metric] of comparedMetrics(before, after).entries()) {
     const rows = compareCells(before, after, metric, deriveSeed(seed, index));
-    const mean = geometricMean(before, after, metric, rows);
+    const mean = geometricMean(before, after, metric, rows, deriveSeed(seed + 1, index));
     cells.push(...rows);
     if (!metric.derived) noisy.push(...rows);
     if (mean !== null) geomean[metric.name] = mean;

@@ -22,7 +22,7 @@ export interface PlainCost {
 }
 
 /** How a billed token's cost by one metric changes with its request. */
-export interface CostChanges {
+interface CostChanges {
   metric: WorkMetric;
   unit: string;
   /** What a plain token costs by that metric; `null` where the run has no reference request. */

@@ -31,9 +31,8 @@ export function hiddenWorkOf(
     works.map(({ work }) => work),
     cell.length,
   );
-  const among = (rows: readonly number[], how: Design) => {
+  const among = (rows: readonly number[], how: Design, own = Uint32Array.from(rows, (i) => cell[i]!)) => {
     const pick = (values: Float64Array) => Float64Array.from(rows, (i) => values[i]!);
-    const own = Uint32Array.from(rows, (i) => cell[i]!);
     return ratioOfSums(pick(hidden), pick(whole), own, { design: how, exact });
   };
   const pipelines = requestsBy(cell, (c) => cells[c]!.factors.pipeline);
@@ -50,7 +49,7 @@ export function hiddenWorkOf(
         ? null
         : [...requestsBy(cell, (c) => cells[c]!.id)].map(([id, rows]) => ({
             cell: id,
-            ...among(rows, 'fixed'),
+            ...among(rows, 'fixed', new Uint32Array(rows.length)),
           })),
   };
 }

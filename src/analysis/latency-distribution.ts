@@ -19,7 +19,7 @@ export interface LatencyDistribution {
   of: number;
 }
 
-/** Decoding takes about a millisecond each. */
+/** Decoding takes up to a millisecond each. */
 const mostHistograms = 1000;
 const mostBins = 40;
 
@@ -39,33 +39,37 @@ type Counted = { value: number; count: number }[];
 
 function interToken(requests: readonly OkRequest[]): LatencyDistribution | null {
   const encoded = requests.flatMap(({ interTokenLatency }) => interTokenLatency ?? []);
-  const step = Math.max(1, encoded.length / mostHistograms);
-  const values = new Map<number, number>();
-  let read = 0;
-  for (let at = 0; at < encoded.length; at += step) {
-    const histogram = decoded(encoded[Math.floor(at)]!);
-    if (histogram === null) continue;
-    read++;
-    const recorded = histogram.recordedValuesIterator;
+  const { merged, read } = mergedHistogram(evenly(encoded, mostHistograms));
+  const values: Counted = [];
+  if (merged !== null) {
+    const recorded = merged.recordedValuesIterator;
     recorded.reset();
     while (recorded.hasNext()) {
       const { valueIteratedTo, countAtValueIteratedTo } = recorded.next();
-      const value = histogram.medianEquivalentValue(valueIteratedTo);
-      values.set(value, (values.get(value) ?? 0) + countAtValueIteratedTo);
+      values.push({ value: merged.medianEquivalentValue(valueIteratedTo), count: countAtValueIteratedTo });
     }
   }
-  const sorted = [...values].map(([value, count]) => ({ value, count })).sort((a, b) => a.value - b.value);
-  return distributionOf('interToken', 'tokens', read, encoded.length, sorted);
+  return distributionOf('interToken', 'tokens', read, encoded.length, values);
 }
 
-/** `null` for what is no histogram: a result may have been written by anyone. */
-function decoded(text: string): JsHistogram | null {
-  try {
-    const histogram = decodeFromCompressedBase64(text, 32);
-    return histogram instanceof JsHistogram ? histogram : null;
-  } catch {
-    return null;
+/** What is no histogram is left out: a result may have been written by anyone. */
+function mergedHistogram(encoded: readonly string[]): { merged: JsHistogram | null; read: number } {
+  let merged: JsHistogram | null = null;
+  let read = 0;
+  for (const text of encoded) {
+    try {
+      const histogram = decodeFromCompressedBase64(text, 32);
+      if (!(histogram instanceof JsHistogram)) continue;
+      if (merged === null) {
+        merged = histogram;
+        merged.autoResize = true;
+      } else merged.add(histogram);
+      read++;
+    } catch {
+      // Counted as unread.
+    }
   }
+  return { merged, read };
 }
 
 function counted(values: readonly number[]): Counted {
@@ -116,4 +120,9 @@ function valueAt(values: Counted, rank: number): number {
     if (reached >= rank) return value;
   }
   return values.at(-1)!.value;
+}
+
+function evenly<Item>(items: readonly Item[], most: number): readonly Item[] {
+  const step = Math.max(1, items.length / most);
+  return Array.from({ length: Math.ceil(items.length / step) }, (_, k) => items[Math.floor(k * step)]!);
 }

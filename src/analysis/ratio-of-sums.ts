@@ -34,53 +34,58 @@ export function ratioOfSums(
   }
   if (!(wholes > 0)) return { value: null, low: null, high: null, reason: 'no work of it was measured' };
   const value = Math.min(1, parts / wholes);
-  const cells = new Map<number, CellResiduals>();
+  const size = cell.reduce((largest, c) => Math.max(largest, c), -1) + 1;
+  const columns = () => new Float64Array(size);
+  const cells: Residuals = { count: columns(), sum: columns(), squares: columns(), whole: columns() };
   for (let i = 0; i < part.length; i++) {
     if (!measured(i)) continue;
     const residual = part[i]! - value * whole[i]!;
-    const own = cells.get(cell[i]!) ?? { count: 0, sum: 0, squares: 0, whole: 0 };
-    cells.set(cell[i]!, own);
-    own.count++;
-    own.sum += residual;
-    own.squares += residual * residual;
-    own.whole += whole[i]!;
+    const c = cell[i]!;
+    cells.count[c]!++;
+    cells.sum[c]! += residual;
+    cells.squares[c]! += residual * residual;
+    cells.whole[c]! += whole[i]!;
   }
-  const spread = design === 'sampled' ? between([...cells.values()]) : within([...cells.values()], exact);
+  const spread = design === 'sampled' ? between(cells) : within(cells, exact);
   if (typeof spread === 'string') return { value, low: null, high: null, reason: spread };
   const reach = (spread.t * Math.sqrt(spread.variance)) / wholes;
   return { value, low: Math.max(0, value - reach), high: Math.min(1, value + reach) };
 }
 
-interface CellResiduals {
-  count: number;
-  sum: number;
-  squares: number;
-  whole: number;
+/** Per cell; a cell of count 0 has no request here. */
+interface Residuals {
+  count: Float64Array;
+  sum: Float64Array;
+  squares: Float64Array;
+  whole: Float64Array;
 }
+
 /** Of equal repetitions nothing else is left. */
 const rounding = 1e-9;
 
 type Spread = { variance: number; t: number } | string;
 
-function within(cells: readonly CellResiduals[], exact: boolean): Spread {
-  const freedom = cells.reduce((sum, { count }) => sum + count - 1, 0);
+function within({ count, sum, squares, whole }: Residuals, exact: boolean): Spread {
+  const freedom = count.reduce((total, n) => total + Math.max(0, n - 1), 0);
   if (freedom === 0) {
     return exact ? { variance: 0, t: normal95 } : 'noise is not known, as no cell was repeated';
   }
   // Relative to the cell's mean, so that cells of all sizes can lend each other what they know of noise.
-  const squares = Float64Array.from(cells, ({ count, sum, squares: own, whole }) => {
-    const around = own - sum ** 2 / count;
-    return around > rounding * own ? around / (whole / count) ** 2 : 0;
+  const relative = count.map((n, c) => {
+    if (n === 0) return 0;
+    const around = squares[c]! - sum[c]! ** 2 / n;
+    return around > rounding * squares[c]! ? around / (whole[c]! / n) ** 2 : 0;
   });
   const shrunk = shrinkVariances(
-    squares,
-    Float64Array.from(cells, ({ count }) => count - 1),
+    relative,
+    count.map((n) => Math.max(0, n - 1)),
   );
   let [variance, fourth] = [0, 0];
-  for (const [c, { count, whole }] of cells.entries()) {
-    const own = (whole ** 2 * shrunk[c]!) / count;
+  for (let c = 0; c < count.length; c++) {
+    if (count[c] === 0) continue;
+    const own = (whole[c]! ** 2 * shrunk[c]!) / count[c]!;
     variance += own;
-    fourth += own ** 2 / Math.max(1, count - 1);
+    fourth += own ** 2 / Math.max(1, count[c]! - 1);
   }
   // Satterthwaite's degrees of freedom, as a few loud cells may carry the error.
   const effective = fourth === 0 ? freedom : Math.min(freedom, variance ** 2 / fourth);
@@ -90,17 +95,19 @@ function within(cells: readonly CellResiduals[], exact: boolean): Spread {
 /** With fewer cells than this they cannot stand for a population. */
 const fewestCells = 10;
 
-function between(cells: readonly CellResiduals[]): Spread {
-  if (cells.length < fewestCells) return `fewer than ${fewestCells} cells cannot stand for a population`;
-  let [squares, fourth] = [0, 0];
-  for (const { sum } of cells) {
-    squares += sum ** 2;
-    fourth += sum ** 4;
+function between({ count, sum }: Residuals): Spread {
+  let [cells, squares, fourth] = [0, 0, 0];
+  for (let c = 0; c < count.length; c++) {
+    if (count[c] === 0) continue;
+    cells++;
+    squares += sum[c]! ** 2;
+    fourth += sum[c]! ** 4;
   }
+  if (cells < fewestCells) return `fewer than ${fewestCells} cells cannot stand for a population`;
   // As many cells as carry the error (Kish's effective number), since a few large ones may.
-  const effective = fourth === 0 ? cells.length : squares ** 2 / fourth;
+  const effective = fourth === 0 ? cells : squares ** 2 / fourth;
   return {
-    variance: (squares * cells.length) / (cells.length - 1),
-    t: studentTCritical(0.025, Math.max(1, Math.min(cells.length, effective) - 1)),
+    variance: (squares * cells) / (cells - 1),
+    t: studentTCritical(0.025, Math.max(1, Math.min(cells, effective) - 1)),
   };
 }

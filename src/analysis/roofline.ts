@@ -31,7 +31,7 @@ export function rooflineOf(result: Result): Roofline | null {
   }
   const modelOf = new Map(result.cells.map(({ id, model }) => [id, model]));
   const rates = ratesByStage(result);
-  const points = [...rates].flatMap(([, { cell, stage, intensities, flopRates }]) => {
+  const points = rates.flatMap(({ cell, stage, intensities, flopRates }) => {
     const dtype = dtypeOf.get(modelOf.get(cell) ?? '') ?? '';
     const roof = roofs.get(dtype);
     if (roof === undefined) return [];
@@ -52,8 +52,9 @@ interface Rates {
 }
 
 /** Stages that computed something; the request as a whole where it names no stage. */
-function ratesByStage({ requests }: Result): Map<string, Rates> {
-  const rates = new Map<string, Rates>();
+function ratesByStage({ requests }: Result): Rates[] {
+  // By cell, then by stage: a key made of both would cost more than all the rest.
+  const rates = new Map<string, Map<string, Rates>>();
   for (const request of requests) {
     if (!isOk(request)) continue;
     const { started, lastToken } = request.times;
@@ -62,12 +63,13 @@ function ratesByStage({ requests }: Result): Map<string, Rates> {
       const { flops, bytesMoved } = work;
       const seconds = (times.ended - times.started) / 1e9;
       if (!flops || !bytesMoved || !(seconds > 0)) continue;
-      const key = JSON.stringify([request.cell, name]);
-      const known = rates.get(key) ?? { cell: request.cell, stage: name, intensities: [], flopRates: [] };
+      const own = rates.get(request.cell) ?? new Map<string, Rates>();
+      rates.set(request.cell, own);
+      const known = own.get(name) ?? { cell: request.cell, stage: name, intensities: [], flopRates: [] };
+      own.set(name, known);
       known.intensities.push(flops / bytesMoved);
       known.flopRates.push(flops / seconds);
-      rates.set(key, known);
     }
   }
-  return rates;
+  return [...rates.values()].flatMap((own) => [...own.values()]);
 }

@@ -12,6 +12,8 @@ export interface StageColumns {
   stages: readonly StageColumn[];
   /** Request by request, and in it stage by stage: which of the stages it is, and its share of counted positions. */
   entries: { stage: Uint16Array; counted: Float64Array };
+  /** What `stageWork` fills: metrics take turns, as a set of arrays for each would keep the collector busy. */
+  works: StageWork[];
 }
 
 export interface StageColumn {
@@ -61,14 +63,18 @@ export function stageColumns(rows: readonly OkRequest[]): StageColumns {
       entries.counted[entry++] = countedShare(stage);
     }
   }
-  return { rows, stages, entries };
+  const works = stages.map(() => ({ work: new Float64Array(size), uncounted: new Float64Array(size) }));
+  return { rows, stages, entries, works };
 }
 
-export function stageWork({ rows, stages, entries }: StageColumns, metric: WorkMetric): StageWork[] {
-  const size = rows.length;
-  const works = stages.map(() => ({ work: new Float64Array(size), uncounted: new Float64Array(size) }));
+/** The stages' work in one metric; good until the next call, which fills the same arrays. */
+export function stageWork({ rows, entries, works }: StageColumns, metric: WorkMetric): StageWork[] {
+  for (const { work, uncounted } of works) {
+    work.fill(0);
+    uncounted.fill(0);
+  }
   let entry = 0;
-  for (let i = 0; i < size; i++) {
+  for (let i = 0; i < rows.length; i++) {
     for (const stage of rows[i]!.stages) {
       const { work, uncounted } = works[entries.stage[entry]!]!;
       const amount = stage.work[metric] ?? Number.NaN;

@@ -175,6 +175,49 @@ describe('report', () => {
     expect(JSON.parse(stdout).uniformity.cpuTime.misbilledShare.verdict).toBe('non-uniform');
   });
 
+  describe('--out', () => {
+    const path = saved('paged.json', measured(1));
+    const page = join(scratch, 'report.html');
+
+    it('writes the page besides the findings, and says where', () => {
+      const { status, stdout, stderr } = tokenwork('report', path, '--out', page);
+      expect(status).toBe(0);
+      expect(stdout).toContain('of a per-token bill');
+      expect(stderr).toContain(page);
+      expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    });
+
+    it('prints the page alone where it goes to stdout', () => {
+      const { status, stdout } = tokenwork('report', path, '--out', '-');
+      expect(status).toBe(0);
+      expect(stdout).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    });
+
+    it('leaves stdout to JSON where that is asked for', () => {
+      const { status, stdout } = tokenwork('report', path, '--json', '--out', page);
+      expect(status).toBe(0);
+      expect(JSON.parse(stdout).schemaVersion).toBe(1);
+    });
+
+    it.each([
+      [['--out', join(scratch, 'no/such/report.html')], 'no/such'],
+      [['--out', scratch], 'a folder'],
+      [['--out', path], 'a result lies there'],
+      [['--out', '-', '--json'], 'either the page or JSON'],
+    ])('%j is refused before anything is printed, and nothing is left behind', (args, said) => {
+      const before = readdirSync(scratch);
+      const { status, stdout, stderr } = tokenwork('report', path, ...args);
+      expect(status).toBe(2);
+      expect(stdout).toBe('');
+      expect(stderr).toContain(said);
+      expect(readdirSync(scratch)).toEqual(before);
+    });
+
+    it('is what a reader is told of', () => {
+      expect(tokenwork('report', path).stderr).toContain('--out report.html');
+    });
+  });
+
   it.each([
     ['cut short', '{"schemaVersion": 1, "tool"'],
     ['of another tool', '{"name": "package"}'],
@@ -246,6 +289,21 @@ describe('diff', () => {
     expect(tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>50%').status).toBe(0);
     const again = saved('again.json', measured(3));
     expect(tokenwork('diff', baseline, again, '--fail-on', 'cpuTime>5%').status).toBe(0);
+  });
+
+  it('writes a page beside what it prints, or prints that alone', () => {
+    const page = join(scratch, 'diff.html');
+    expect(tokenwork('diff', baseline, slower, '--json', '--out', page).stdout).toMatch(/^\{/);
+    expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
+    expect(tokenwork('diff', baseline, slower, '--out', '-').stdout).toBe(readFileSync(page, 'utf8'));
+    const both = tokenwork('diff', baseline, slower, '--json', '--markdown');
+    expect(both).toMatchObject({ status: 2, stdout: '' });
+  });
+
+  it('refuses a threshold that nothing could cross, after printing what it found', () => {
+    const { status, stdout, stderr } = tokenwork('diff', baseline, slower, '--fail-on', 'energy>5%');
+    expect([status, stderr]).toEqual([2, expect.stringContaining('cannot be tested')]);
+    expect(stdout).toContain('CPU time');
   });
 
   it('lets no name in a result end a table cell or open a tag in Markdown', () => {

@@ -4,6 +4,7 @@
  * stdout; exit codes are those of `core/errors.ts`.
  */
 import { Command } from 'commander';
+import { leaveStuckThreads } from '../run/stuck-threads.js';
 import { benchCommand } from './commands/bench.js';
 import { diffCommand } from './commands/diff.js';
 import { doctorCommand } from './commands/doctor.js';
@@ -61,6 +62,7 @@ try {
 } catch (thrown) {
   process.exitCode = failureCode(thrown);
 }
+leaveStuckThreads(Number(process.exitCode ?? 0));
 
 /** `addCommand` copies none of the parent's settings, unlike `command()`. */
 function inheritSettings(parent: Command): void {

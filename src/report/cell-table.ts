@@ -24,7 +24,7 @@ export function renderCellTable(
   width: number,
   style: (text: string) => string,
 ): { table: string; notes: string[] } {
-  const { rows, note } = shownRows(summaries);
+  const { rows, note } = shownRows(summaries, { mostRows, rowsPerEnd });
   const columns = cellColumns(rows);
   const shown = fittingColumns(columns, width);
   const missing = columns.filter((column) => !shown.includes(column)).map(({ header }) => header[0]);
@@ -47,7 +47,11 @@ function legend(columns: readonly Column[]): string {
   return `Medians. ${parts.join('; ')}.`;
 }
 
-function shownRows(summaries: readonly CellSummary[]): { rows: readonly CellSummary[]; note: string[] } {
+/** All rows, or of more than `mostRows` those at both ends, with a note that says so. */
+export function shownRows(
+  summaries: readonly CellSummary[],
+  { mostRows, rowsPerEnd }: { mostRows: number; rowsPerEnd: number },
+): { rows: readonly CellSummary[]; note: string[] } {
   if (summaries.length <= mostRows) return { rows: summaries, note: [] };
   const priced = summaries
     .filter(({ cpuTimePerBilledTokenNs }) => cpuTimePerBilledTokenNs.value !== null)

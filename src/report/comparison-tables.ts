@@ -1,7 +1,7 @@
 import type { Comparison } from '../analysis/compare.js';
 import type { ComparedCell } from '../analysis/compare-cells.js';
 import { dash, formatNumber, formatPercent } from './format.js';
-import { metricName } from './metric-name.js';
+import { comparedName } from './metric-name.js';
 import type { Column } from './terminal-table.js';
 
 /** What a comparison shows, as tables that a terminal and Markdown both render. */
@@ -16,8 +16,7 @@ export interface ComparisonTables {
 }
 
 /** Metrics that are counted and not timed change only with the workload or the model; they are summed up. */
-const perCellMetrics = ['ttft', 'tpot', 'e2e', 'cpuTime', 'gpuTime', 'energy', 'peakMemory'];
-const names: Record<string, string> = { ttft: 'TTFT', tpot: 'TPOT', e2e: 'E2E' };
+export const perCellMetrics = ['ttft', 'tpot', 'e2e', 'cpuTime', 'gpuTime', 'energy', 'peakMemory'];
 
 export function comparisonTables(comparison: Comparison): ComparisonTables {
   const { configuration, geomean, shape } = comparison;
@@ -43,7 +42,7 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
     geomean: [
       left(
         'all cells',
-        means.map(([metric]) => nameOf(metric)),
+        means.map(([metric]) => comparedName(metric)),
       ),
       {
         ...right(
@@ -66,7 +65,7 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
     shape: [
       left(
         'work per token',
-        shapes.map(({ metric }) => nameOf(metric)),
+        shapes.map(({ metric }) => comparedName(metric)),
       ),
       right(
         ['rank correlation', 'over cells'],
@@ -101,7 +100,7 @@ function cellColumns({ cells }: Comparison): Column[] {
     left('cell', ids),
     ...metrics.map((metric, index) => ({
       ...right(
-        [nameOf(metric), 'ratio'],
+        [comparedName(metric), 'ratio'],
         ids.map((id) => verdictOf(rows.get(`${id} ${metric}`))),
       ),
       importance: metrics.length - index,
@@ -118,7 +117,7 @@ function verdictOf(row: ComparedCell | undefined): string {
 function ceilingColumns({ ceilings, geomean }: Comparison): Column[] {
   const speed = (metric: string) => {
     const ratio = geomean[metric]?.ratio;
-    return ratio === undefined ? dash : `${times(1 / ratio)} by ${nameOf(metric)}`;
+    return ratio === undefined ? dash : `${times(1 / ratio)} by ${comparedName(metric)}`;
   };
   const { memoryBandwidth, gemm } = ceilings;
   const rows = [
@@ -151,15 +150,11 @@ function notes({ method, warnings }: Comparison): string[] {
   return [method, ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`)];
 }
 
-function nameOf(metric: string): string {
-  return names[metric] ?? metricName(metric);
-}
-
-function times(ratio: number): string {
+export function times(ratio: number): string {
   return `${formatNumber(ratio)}×`;
 }
 
-function interval(low: number | null, high: number | null): string {
+export function interval(low: number | null, high: number | null): string {
   if (low === null || high === null) return dash;
   return low === high ? 'exact' : `${formatNumber(low)}–${formatNumber(high)}`;
 }

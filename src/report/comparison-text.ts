@@ -1,5 +1,6 @@
 import { createColors } from 'picocolors';
 import type { Comparison } from '../analysis/compare.js';
+import { comparisonHeadline } from './comparison-headline.js';
 import { comparisonTables } from './comparison-tables.js';
 import { markdownTable, markdownText } from './markdown.js';
 import { type Column, fittingColumns, renderTable } from './terminal-table.js';
@@ -21,7 +22,8 @@ export function renderComparison(
   const table = (columns: Column[]) =>
     columns[0]!.values.length === 0 ? '' : renderTable(fittingColumns(columns, width), width, colors.bold);
   const sections = [
-    colors.bold(wrap(`${candidate} against ${baseline}`, width)),
+    wrap(`${candidate} against ${baseline}`, width),
+    colors.bold(wrap(comparisonHeadline(comparison), width)),
     table(configuration) || 'Both ran with the same settings.',
     table(geomean),
     table(cells),
@@ -40,6 +42,7 @@ export function renderComparisonMarkdown(
   const { configuration, geomean, cells, ceilings, shape, notes } = comparisonTables(comparison);
   const sections = [
     `### tokenwork: ${markdownText(candidate)} against ${markdownText(baseline)}`,
+    markdownText(comparisonHeadline(comparison)),
     markdownTable(configuration) || 'Both ran with the same settings.',
     markdownTable(geomean),
     `<details><summary>By cell</summary>\n\n${markdownTable(cells)}\n\n</details>`,

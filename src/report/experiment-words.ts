@@ -69,14 +69,14 @@ export function answerSentence(experiment: Experiment, answer: Answer): string {
       `(coefficient of variation ${formatNumber(answer.atLevel)} against ${formatNumber(answer.atBaseline)})` +
       `${answer.verdict === null || answer.verdict === '~' ? unsure : `: it is ${verdictWords(answer)}`}`,
     hiddenShare: () =>
-      `${percent(answer.atLevel ?? 0)} of the ${subject} of ${level} is hidden, against ` +
+      `${percent(answer.atLevel ?? 0)} of the ${metricName(experiment.metric)} of ${level} is hidden, against ` +
       `${percent(answer.atBaseline ?? 0)} with ${baseline}${answer.low === null ? '' : `: ${figure}`}${unsure}`,
   }[answer.statistic]();
   return capitalized(`${at}${bill}${sentence}.`);
 }
 
 /** What is compared, in words. */
-export function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>): string {
+function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>): string {
   const times: Record<string, string> = {
     ttft: 'time to first token',
     tpot: 'time per output token',
@@ -96,7 +96,8 @@ export function answerName(experiment: Experiment, { level, by }: Answer): strin
 export function comparison(experiment: Experiment, { statistic }: Answer): string {
   const baseline = levelName(experiment.factor, experiment.baseline);
   const amount = amountName(experiment);
-  if (statistic === 'hiddenShare') return `hidden share of ${amount} − that of ${baseline}`;
+  if (statistic === 'hiddenShare')
+    return `hidden share of ${metricName(experiment.metric)} − that of ${baseline}`;
   return `${statistic === 'variation' ? 'variation of ' : ''}${amount} ÷ that of ${baseline}`;
 }
 

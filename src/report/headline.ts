@@ -43,8 +43,12 @@ const factorNames: Record<string, string> = {
   promptKind: 'the kind of prompt',
 };
 
+/** Factors that sort the cells alike are one, under all their names. */
 export function factorName(factor: string): string {
-  return factorNames[factor] ?? factor;
+  return factor
+    .split(' = ')
+    .map((name) => factorNames[name] ?? name)
+    .join(' = ');
 }
 
 function explanation(drivers: readonly Driver[] | null): string {

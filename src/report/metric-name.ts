@@ -23,3 +23,10 @@ export function cellName(cell: string, models: readonly string[]): string {
   const [only] = models;
   return models.length === 1 && cell.startsWith(`${only}/`) ? cell.slice(only!.length + 1) : cell;
 }
+
+const latencies: Record<string, string> = { ttft: 'TTFT', tpot: 'TPOT', e2e: 'E2E latency' };
+
+/** A figure by which results are compared, in words. */
+export function comparedName(metric: string): string {
+  return latencies[metric] ?? metricName(metric);
+}

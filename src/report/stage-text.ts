@@ -92,7 +92,7 @@ function columnsOf(
   if (misbilling !== undefined && onePrice !== null) {
     const contributions = new Map(misbilling.byStage.map(({ stage, contribution }) => [stage, contribution]));
     const column = columns[0]!;
-    columns[0] = { ...column, values: [...column.values, '(one price for all)'] };
+    columns[0] = { ...column, values: [...column.values, '(one price for all tokens)'] };
     const values = stages.map(({ name }) => signed(contributions.get(name) ?? null));
     columns.push({
       header: ['adds to', 'misbilled'],

@@ -19,6 +19,11 @@ import type { RunModel } from './run-models.js';
 const usableShare = 0.9;
 /** Of what is usable, left for caches and activations when models are chosen. */
 const workingShare = 0.15;
+/**
+ * ONNX Runtime binds a larger tensor in pieces, and a shader has as few as ten bindings: room for an input and
+ * an output of four pieces each, and what else it reads.
+ */
+const segments = 4;
 /** Bits of a weight; quantised ones with their share of a scale. The embedding table of those is in fp32. */
 const weightBits: Record<Dtype, number> = { fp32: 32, fp16: 16, int8: 9, q4: 5 };
 
@@ -77,7 +82,7 @@ export function fittingCells(
   const folders = new Map(decoders.map(({ id, folder }) => [id, folder]));
   const weights = decoders.reduce((sum, { folder }) => sum + storedWeightBytes(folder), 0);
   const roomBytes = freeBytes === null ? Number.POSITIVE_INFINITY : freeBytes * usableShare - weights;
-  const largestBytes = adapter?.largestBufferBytes ?? Number.POSITIVE_INFINITY;
+  const largestBytes = segments * (adapter?.largestBufferBytes ?? Number.POSITIVE_INFINITY);
   const kept: PlannedCell[] = [];
   const beyond = new Map<string, string[]>();
   for (const cell of cells) {

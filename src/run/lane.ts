@@ -14,6 +14,7 @@ import {
   type RunReply,
   type RunTask,
 } from './protocol.js';
+import { endedOrStuck } from './stuck-threads.js';
 import { type Watch, watchRequest } from './watchdog.js';
 
 /** A worker and its replacements. Runs one request at a time. */
@@ -124,7 +125,7 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
       const unloaded = pool.run(undefined, { name: 'unload' }).catch(() => {});
       await Promise.race([unloaded, delay(graceMs, undefined, { ref: false })]);
     }
-    await pool.destroy();
+    await endedOrStuck(pool.destroy(), graceMs);
   };
 
   return { index, load, run, stop: () => running?.stop(), close };

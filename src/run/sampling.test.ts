@@ -84,20 +84,25 @@ describe('a run on a machine whose processor counts energy', () => {
     expect(result.metrics.energy).toMatchObject({ unit: 'J', provenance: 'measured', reason: null });
     expect(result.metrics.energy!.method).toContain('package-0 + dram-0 (rapl counter)');
     expectConserved(result);
-    for (const row of result.requests.filter(isOk)) {
+    const rows = result.requests.filter(isOk);
+    for (const row of rows) {
       expect(row.runsInWindow).toBeGreaterThan(1);
-      // At constant power, what a run costs is its time, with what lies between two runs.
-      const served = (row.times.lastToken - row.times.started) / 1e9;
-      expect(row.work.energy).toBeGreaterThan(0.5 * 1.25 * watts * served);
+      expect(row.work.energy).toBeGreaterThan(0);
     }
+    // At constant power, what was used is the time from the first request to the last, and no more than the run.
+    const firstNs = Math.min(...rows.map(({ times }) => times.started));
+    const lastNs = Math.max(...rows.map(({ times }) => times.lastToken));
+    const { total } = result.conservation['energy/package-0']!;
+    expect(total).toBeGreaterThan(0.9 * watts * ((lastNs - firstNs) / 1e9));
+    expect(total).toBeLessThan(1.1 * watts * (result.run.durationNs / 1e9));
     const idle = result.idleBaseline!['energy/package-0']!;
-    expect(Math.abs(idle.mean! / watts - 1)).toBeLessThan(0.05);
+    expect(Math.abs(idle.mean! / watts - 1)).toBeLessThan(0.25);
     const line = result.timeline!.find(({ device }) => device === 'package-0')!;
     expect(line).toMatchObject({ sensor: 'rapl', quantity: 'energy', unit: 'W' });
     expect(line.values.length).toBe(line.timesNs.length);
     expect(result.environment.sensors.find(({ name }) => name === 'rapl')).toMatchObject({
       available: true,
-      channels: [{ device: 'package-0', counterPeriodNs: expect.any(Number) }, { device: 'dram-0' }],
+      channels: [{ device: 'package-0', quantity: 'energy' }, { device: 'dram-0' }],
     });
     expect(result.environment.sampler).toMatchObject({ dropped: 0 });
   });
@@ -165,24 +170,26 @@ describe('a run on a machine whose processor counts energy', () => {
       suite,
       out,
       cacheDirectory,
+      ceilings: false,
       calibrateForNs: 3e8,
       sensors,
       energy: true,
-      repetitions: 4,
+      repetitions: 3,
     };
     const child = spawn(process.execPath, [driver, JSON.stringify(options)]);
+    const ended = once(child, 'exit');
     await new Promise<void>((resolve) => {
       child.stdout.on('data', (chunk: Buffer) => {
-        if (/measuring [4-9]\/8/.test(chunk.toString())) resolve();
+        if (/measuring [2-5]\/6/.test(chunk.toString())) resolve();
       });
       child.once('exit', () => resolve());
     });
     child.kill('SIGKILL');
-    await once(child, 'exit');
+    await ended;
     const { entries } = readJournal(journalPathOf(out));
     const finished = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : []));
-    expect(finished.length).toBeGreaterThanOrEqual(4);
-    expect(finished.length).toBeLessThan(8);
+    expect(finished.length).toBeGreaterThanOrEqual(2);
+    expect(finished.length).toBeLessThan(6);
 
     const result = await bench({ suite: undefined, resume: out, sensors });
     expect(result.run.complete).toBe(true);

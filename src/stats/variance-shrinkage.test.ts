@@ -42,4 +42,10 @@ describe('shrunk variances', () => {
   it('are 0 where nothing varies', () => {
     expect([...shrinkVariances(new Float64Array(2), Float64Array.from([3, 3]))]).toEqual([0, 0]);
   });
+
+  it('give a single group of several degrees its own variance, whatever stands beside it without any', () => {
+    const [own, none] = shrinkVariances(Float64Array.of(0.7, 0), Float64Array.of(4, 0));
+    expect(own).toBeCloseTo(0.175, 12);
+    expect(none).toBeCloseTo(0.175, 12);
+  });
 });

@@ -34,6 +34,8 @@ export function shrinkVariances(squares: Float64Array, df: Float64Array): Float6
     squaredWeights += 1 / error[c]! ** 2;
     groups++;
   }
+  // One group has nothing to lend or to borrow, and rounding alone would say how much.
+  if (groups < 2) return new Float64Array(squares.length).fill(pooled);
   const between = (spread - (groups - 1)) / (weights - squaredWeights / weights);
   if (!(between > 0)) return new Float64Array(squares.length).fill(pooled);
 

@@ -1,11 +1,16 @@
 import { Command } from 'commander';
 import { type Comparison, compareResults } from '../../analysis/compare.js';
 import { crossings, parseThreshold, refuseUntestable } from '../../analysis/fail-on.js';
-import { exitCode } from '../../core/errors.js';
+import { exitCode, TokenworkError } from '../../core/errors.js';
 import { cellLabel } from '../../report/comparison-tables.js';
-import { renderComparison, renderComparisonMarkdown } from '../../report/comparison-text.js';
+import {
+  type ComparedNames,
+  renderComparison,
+  renderComparisonMarkdown,
+} from '../../report/comparison-text.js';
 import { formatNumber } from '../../report/format.js';
 import { repeatable } from '../arguments.js';
+import { writeOutputFile } from '../output-file.js';
 import { readResultFiles } from '../result-file.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 
@@ -14,6 +19,7 @@ interface DiffFlags {
   markdown?: boolean;
   failOn?: string[];
   force?: boolean;
+  out?: string;
 }
 
 export function diffCommand(): Command {
@@ -30,22 +36,39 @@ export function diffCommand(): Command {
       'exit with 1 where a regression is significant and larger, such as "cpuTime>5%"; repeatable',
       repeatable,
     )
+    .option(
+      '--out <file>',
+      'write a page with paired charts as well: one HTML file that needs no network (- prints only that)',
+    )
     .option('--force', 'compare what different workloads have in common')
     .addHelpText(
       'after',
       `
 Examples:
-  tokenwork diff before.json after.json
+  tokenwork diff before.json after.json --out diff.html
   tokenwork diff main.json branch.json --markdown --fail-on "cpuTime>5%"`,
     )
     .action(diff);
 }
 
 async function diff(baselinePath: string, candidatePaths: string[], flags: DiffFlags): Promise<void> {
+  if ([flags.json, flags.markdown, flags.out === '-'].filter(Boolean).length > 1) {
+    throw new TokenworkError(
+      'bad-option',
+      'Standard output takes one of --json, --markdown and --out -.',
+      'Leave out the others, or name a file with --out.',
+    );
+  }
   const thresholds = (flags.failOn ?? []).map(parseThreshold);
   const [baseline, ...candidates] = await readResultFiles([baselinePath, ...candidatePaths]);
   const comparisons = compareResults(baseline!, candidates, { force: flags.force === true });
-  await printData(render(comparisons, [baselinePath, ...candidatePaths], flags));
+  const compared = comparisons.map((comparison, index) => ({
+    comparison,
+    names: { baseline: baselinePath, candidate: candidatePaths[index]! },
+  }));
+  const page = flags.out === undefined ? undefined : await pageOf(compared);
+  if (page !== undefined && flags.out !== '-') await writeOutputFile(flags.out!, page);
+  await printData(page !== undefined && flags.out === '-' ? page : render(compared, flags));
   for (const comparison of comparisons) {
     refuseUntestable(comparison, thresholds);
     for (const { threshold, cell, ratio } of crossings(comparison, thresholds)) {
@@ -57,18 +80,28 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
   }
 }
 
-function render(comparisons: readonly Comparison[], paths: readonly string[], flags: DiffFlags): string {
-  if (flags.json) {
+interface Compared {
+  comparison: Comparison;
+  names: ComparedNames;
+}
+
+function render(compared: readonly Compared[], { json, markdown }: DiffFlags): string {
+  if (json) {
+    const comparisons = compared.map(({ comparison }) => comparison);
     return `${JSON.stringify(comparisons.length === 1 ? comparisons[0] : comparisons, null, 2)}\n`;
   }
-  const [baseline, ...candidates] = paths;
-  const text = comparisons
-    .map((comparison, index) => {
-      const names = { baseline: baseline!, candidate: candidates[index]! };
-      return flags.markdown
+  const text = compared
+    .map(({ comparison, names }) =>
+      markdown
         ? renderComparisonMarkdown(comparison, names)
-        : renderComparison(comparison, names, terminalOf(process.stdout));
-    })
+        : renderComparison(comparison, names, terminalOf(process.stdout)),
+    )
     .join('\n');
   return withoutControls(text);
+}
+
+/** Loaded where a page is asked for alone, as the charts take a while to load. */
+async function pageOf(compared: readonly Compared[]): Promise<string> {
+  const { renderComparisonPage } = await import('../../report/html/comparison-page.js');
+  return renderComparisonPage(compared);
 }

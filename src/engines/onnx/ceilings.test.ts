@@ -5,7 +5,7 @@ import { measureCeilings } from './ceilings.js';
 import { widenHalf } from './half.js';
 import { BoundRun } from './native/bound-run.js';
 import { Memory } from './native/memory.js';
-import { productOfInputs, productWithWeights } from './product-graph.js';
+import { productChain, productOfInputs, productWithWeights, sumChain } from './product-graph.js';
 
 /** Fills `memory` with the number one. */
 function ones(memory: Memory, dtype: 'fp32' | 'fp16', elements: number): void {
@@ -42,6 +42,41 @@ describe('the models the ceilings are measured with', () => {
     );
     run.run();
     for (const value of numbers(y, activations, 3 * 48)) expect(value).toBeCloseTo(expected, 2);
+    run.close();
+  });
+
+  // Weights of 1 ÷ size keep ones at one, but 25 ÷ size as 8-bit codes: 25² after two products.
+  it.each([
+    ['fp32', 1],
+    ['fp16', 1],
+    ['int8', 625],
+    ['q4', 1],
+  ] as const)('multiply by %s weights again and again', (dtype, expected) => {
+    const activations = dtype === 'fp16' ? 'fp16' : 'fp32';
+    const [x, y] = [new Memory(64 * 4), new Memory(64 * 4)];
+    ones(x, activations, 64);
+    const run = new BoundRun(
+      productChain(dtype, { rows: 5, size: 64, links: 2 }),
+      { threads: 1 },
+      [{ name: 'x', dtype: activations, shape: [1, 64], memory: x }],
+      [{ name: 'y', dtype: activations, shape: [1, 64], memory: y }],
+    );
+    run.run();
+    for (const value of numbers(y, activations, 64)) expect(value / expected).toBeCloseTo(1, 2);
+    run.close();
+  });
+
+  it('add the same matrix again and again', () => {
+    const [x, y] = [new Memory(64 * 4), new Memory(64 * 4)];
+    ones(x, 'fp32', 64);
+    const run = new BoundRun(
+      sumChain('fp32', { size: 64, links: 8 }),
+      { threads: 1 },
+      [{ name: 'x', dtype: 'fp32', shape: [1, 64], memory: x }],
+      [{ name: 'y', dtype: 'fp32', shape: [1, 64], memory: y }],
+    );
+    run.run();
+    expect(numbers(y, 'fp32', 64)).toEqual(new Array(64).fill(1 + 8 / 64));
     run.close();
   });
 

@@ -6,7 +6,7 @@ const lost =
 const outOfMemory =
   /out of (device |host )?memory|outofmemory|error_out_of_(device|host)_memory|failed to allocate memory|available memory of \d+ is smaller than requested|cudnn_status_alloc_failed|cublas_status_alloc_failed|e_outofmemory/i;
 const beyondLimit =
-  /maxbuffersize|maxstoragebufferbindingsize|exceeds? the (max|limit)|binding size.*larger than/i;
+  /too many storage buffers in shader|maxbuffersize|maxstoragebufferbindingsize|exceeds? the (max|limit)|binding size.*larger than/i;
 
 /**
  * What a user should know of a failure of the GPU: TokenworkError `device-lost`, `device-out-of-memory` or

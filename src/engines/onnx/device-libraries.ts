@@ -20,7 +20,7 @@ export type FindsLibrary = (name: string) => boolean;
 const cudaPackages = ['cuda-runtime', 'cublas', 'cufft', 'curand', 'cudnn'].map(
   (name) => `nvidia-${name}-cu12`,
 );
-export const cudaRemedy = `pip install ${cudaPackages.join(' ')}, and name their lib folders in LD_LIBRARY_PATH; or from NVIDIA's repository: sudo apt-get install cuda-libraries-12-8 libcudnn9-cuda-12`;
+const cudaRemedy = `pip install ${cudaPackages.join(' ')}, and name their lib folders in LD_LIBRARY_PATH; or from NVIDIA's repository: sudo apt-get install cuda-libraries-12-8 libcudnn9-cuda-12`;
 const driverRemedy =
   'install the NVIDIA driver (on Debian: sudo apt-get install nvidia-driver), and start a container with --gpus all';
 

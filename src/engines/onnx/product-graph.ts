@@ -48,10 +48,31 @@ export function productChain(
   const bits = dtype === 'q4' ? 4 : dtype === 'int8' ? 8 : null;
   const [product, weights] =
     bits === null ? floatProduct(dtype, size, size, 1 / size) : blockProduct(bits, size, size, 1 / size);
+  return chainOf(product, weights, { type, rows, size, links });
+}
+
+/**
+ * As `productChain`, of `links` sums with the same matrix [size, size] of small numbers in fp32 or fp16: each
+ * reads two such matrices and writes a third, and computes next to nothing.
+ */
+export function sumChain(
+  dtype: 'fp32' | 'fp16',
+  { size, links }: { size: number; links: number },
+): Uint8Array {
+  const [, weights] = floatProduct(dtype, size, size, 1 / size);
+  const sum = { opType: 'Add', input: ['x', 'w'] };
+  return chainOf(sum, weights, { type: dtype === 'fp16' ? half : float, rows: size, size, links });
+}
+
+function chainOf(
+  node: NodeProto,
+  weights: TensorProto[],
+  { type, rows, size, links }: { type: number; rows: number; size: number; links: number },
+): Uint8Array {
   const nodes: NodeProto[] = [{ opType: 'Expand', input: ['x', 'shape'], output: ['x0'] }];
   for (let link = 0; link < links; link++) {
-    const [, ...rest] = product.input!;
-    nodes.push({ ...product, input: [`x${link}`, ...rest], output: [`x${link + 1}`] });
+    const [, ...rest] = node.input!;
+    nodes.push({ ...node, input: [`x${link}`, ...rest], output: [`x${link + 1}`] });
   }
   nodes.push({ opType: 'Slice', input: [`x${links}`, 'from', 'to', 'axis'], output: ['y'] });
   const constants = [

@@ -64,6 +64,7 @@ export function logBounds(values: Iterable<number>): { min: number; max: number 
     if (value > most && Number.isFinite(value)) most = value;
   }
   if (most === 0) return { min: 0.1, max: 10 };
-  const air = Math.max(1.15, (most / least) ** 0.05);
+  // Wide enough for two ticks: the widest gaps between three of them are 7 to 10 to 15.
+  const air = Math.max(1.15, (most / least) ** 0.05, Math.sqrt((2.2 * least) / most));
   return { min: least / air, max: most * air };
 }

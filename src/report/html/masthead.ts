@@ -6,7 +6,7 @@ import { headline, leadingMetric, percent } from '../headline.js';
 import { metricName } from '../metric-name.js';
 import { setting } from '../setting.js';
 import { type Html, html, type Part } from './html.js';
-import type { PageContext } from './page-context.js';
+import { type PageContext, sectionId } from './page-context.js';
 
 /** What the page says first: the answer, what was run, and what went wrong. */
 export function masthead({ result, findings, id }: PageContext): Html {
@@ -17,7 +17,7 @@ export function masthead({ result, findings, id }: PageContext): Html {
 <h1>${headline(findings)}</h1>
 ${stats(findings)}
 <p class="setting">${what}<br>${rest[0]}</p>
-${notices(result, id('warnings'), warnings.length)}
+${notices(result, sectionId('warnings', id), warnings.length)}
 </header>`;
 }
 

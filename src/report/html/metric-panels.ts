@@ -1,7 +1,7 @@
 import type { Uniformity } from '../../analysis/findings.js';
 import type { WorkMetric } from '../../core/work.js';
 import { capitalized } from '../format.js';
-import { metricName } from '../metric-name.js';
+import { comparedName, metricName } from '../metric-name.js';
 import { type Html, html, type Part } from './html.js';
 import type { PageContext } from './page-context.js';
 
@@ -24,11 +24,14 @@ export function metricPanels({ metrics, findings }: PageContext, build: (panel: 
 }
 
 /** Radio buttons for the metric; nothing where there is no choice. */
-export function metricSwitch({ metrics, id }: PageContext): Part {
+export function metricSwitch(
+  { metrics, id }: { metrics: readonly string[]; id: PageContext['id'] },
+  legend = 'Work measured as',
+): Part {
   if (metrics.length < 2) return null;
   const name = id('metric');
-  return html`<fieldset class="switch" data-metric-switch><legend>Work measured as</legend>${metrics.map(
+  return html`<fieldset class="switch" data-metric-switch><legend>${legend}</legend>${metrics.map(
     (metric, index) =>
-      html`<label><input type="radio" name="${name}" value="${metric}"${index === 0 && html` checked`}> <span>${capitalized(metricName(metric))}</span></label>`,
+      html`<label><input type="radio" name="${name}" value="${metric}"${index === 0 && html` checked`}> <span>${capitalized(comparedName(metric))}</span></label>`,
   )}</fieldset>`;
 }

@@ -26,3 +26,8 @@ export interface Section {
   lead?: Part;
   body: Html;
 }
+
+/** A section's id, apart from those of its charts. */
+export function sectionId(name: string, id: PageContext['id']): string {
+  return id(`section-${name}`);
+}

@@ -4,6 +4,7 @@ import type { Result } from '../../core/result.js';
 import type { WorkMetric } from '../../core/work.js';
 import { leadingMetric } from '../headline.js';
 import { renderDocument } from './document.js';
+import { contents, pageBody, sectionMarkup } from './frame.js';
 import { type Html, html } from './html.js';
 import { masthead } from './masthead.js';
 import { metricSwitch } from './metric-panels.js';
@@ -47,12 +48,9 @@ export function renderPage(runs: readonly { result: Result; findings: Findings }
   const suites = [...new Set(runs.map(({ result: { run, hardware } }) => `${run.suite} on ${hardware.id}`))];
   return renderDocument({
     title: `tokenwork: ${suites.join(', ')}`,
-    body: html`<header class="bar"><span class="brand">tokenwork</span><button type="button" data-theme-switch>Theme</button></header>
-<main>${pages}${footer}</main>`,
+    body: pageBody(pages),
   });
 }
-
-const footer = html`<footer>Made by tokenwork, which measures whether tokens track the work a model really does. This page is one file: it loads nothing and sends nothing. Charts are drawn with Apache ECharts.</footer>`;
 
 function articleOf(result: Result, findings: Findings, index: number): Html {
   const leading = leadingMetric(findings);
@@ -73,18 +71,4 @@ ${first.map((section) => sectionMarkup(section, context))}
 ${chosen.length > 0 && html`<div class="by-metric">${metricSwitch(context)}${chosen.map((section) => sectionMarkup(section, context))}</div>`}
 ${rest.map((section) => sectionMarkup(section, context))}
 </article>`;
-}
-
-function contents(sections: readonly Section[], { id }: PageContext): Html {
-  return html`<nav class="contents" aria-label="Contents"><ul>${sections.map(
-    ({ name, short }) => html`<li><a href="#${id(name)}">${short}</a></li>`,
-  )}</ul></nav>`;
-}
-
-function sectionMarkup({ name, title, lead, body }: Section, { id }: PageContext): Html {
-  return html`<section id="${id(name)}" aria-labelledby="${id(name)}-title">
-<h2 id="${id(name)}-title">${title}</h2>
-${lead && html`<p class="lead">${lead}</p>`}
-${body}
-</section>`;
 }

@@ -1,5 +1,6 @@
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { Bytes } from '../../core/units.js';
+import { adviseHugePages } from '../../engines/onnx/native/huge-pages.js';
 
 /** Buffers stay well below what any JavaScript engine allows one to be. */
 const segmentBytes = 2 ** 30;
@@ -17,6 +18,7 @@ export class BlockMemory {
     try {
       for (let left = blocks; left > 0; left -= this.#blocksPerSegment)
         this.#segments.push(new Uint8Array(Math.min(left, this.#blocksPerSegment) * blockBytes));
+      for (const segment of this.#segments) adviseHugePages(segment, segment.byteLength);
     } catch (cause) {
       throw new TokenworkError(
         'prefix-cache-too-large',

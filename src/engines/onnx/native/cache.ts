@@ -1,6 +1,7 @@
 import type { Bytes } from '../../../core/units.js';
 import type { LayerCache } from '../../../models/decoder-graph.js';
 import { copyChunksIn, copyOut, type KvPlane } from '../kv-transfer.js';
+import { adviseHugePages } from './huge-pages.js';
 import { Memory } from './memory.js';
 import { elementBytes, elementType, type NativeSession } from './session.js';
 
@@ -46,6 +47,12 @@ function layOut(layers: readonly LayerCache[], batch: number, capacity: number) 
     }),
   );
   return { tensors, bytes };
+}
+
+function cacheMemory(bytes: Bytes): Memory {
+  const memory = new Memory(bytes);
+  adviseHugePages(memory.address, memory.byteLength);
+  return memory;
 }
 
 /** The tensors in `memory`, whose heads lie `stride` positions apart. */
@@ -102,7 +109,7 @@ export class InPlaceCache implements KvCache {
   constructor(session: NativeSession, layers: readonly LayerCache[], batch: number, capacity: number) {
     const { tensors, bytes } = layOut(layers, batch, capacity);
     this.#session = session;
-    this.#memory = new Memory(bytes);
+    this.#memory = cacheMemory(bytes);
     this.#values = new BigUint64Array(tensors.length);
     makeValues(session, tensors, this.#memory, { batch, tokens: capacity }, this.#values);
     this.#planes = planesOf(tensors, this.#memory, batch, capacity);
@@ -150,7 +157,7 @@ export class AlternatingCache implements KvCache {
     this.#session = session;
     this.#tensors = tensors;
     this.#batch = batch;
-    const side = () => ({ memory: new Memory(bytes), values: new BigUint64Array(tensors.length) });
+    const side = () => ({ memory: cacheMemory(bytes), values: new BigUint64Array(tensors.length) });
     this.#past = side();
     this.#present = side();
     this.#makeValues(this.#past, 0);

@@ -197,8 +197,8 @@ export class NativeSequence implements Sequence {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#releaseRouted();
     this.#session.exclusively(() => {
+      this.#releaseRouted();
       this.#cache.close();
       this.#logits.close();
     });

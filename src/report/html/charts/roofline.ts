@@ -22,7 +22,9 @@ export const roofline: ChartKind<RooflineSpec> = {
     const base = baseOption(view, 'item');
     const points = groups.flatMap((group) => group.points);
     const ridges = roofs.map((roof) => roof.flopsPerSecond / roof.bytesPerSecond);
-    const x = logBounds([...points.map(({ intensity }) => intensity), ...ridges]);
+    // A slope can be seen only with some of it on both sides of the ridge.
+    const slopes = ridges.flatMap((ridge) => [ridge / 4, ridge * 4]);
+    const x = logBounds([...points.map(({ intensity }) => intensity), ...slopes]);
     const y = logBounds([
       ...points.map(({ flopsPerSecond }) => flopsPerSecond),
       ...roofs.map(({ flopsPerSecond }) => flopsPerSecond),

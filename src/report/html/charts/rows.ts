@@ -29,6 +29,8 @@ export interface RowsSpec {
   origin?: { value: number; text: string };
   /** What `mark` is. */
   markName?: string;
+  /** Whether a line leads from `mark` to the value. */
+  joined?: boolean;
 }
 
 const rowHeight = 28;
@@ -99,8 +101,7 @@ export const rows: ChartKind<RowsSpec> = {
             mark ?? value,
           ]),
           encode: { x: [0, 2, 3, 4], y: 1 },
-          renderItem: (_: unknown, api: Api) =>
-            drawRow(rows[api.value(1)]!, api.value(1), start, spec.style, api),
+          renderItem: (_: unknown, api: Api) => drawRow(rows[api.value(1)]!, api.value(1), start, spec, api),
           clip: false,
           z: 3,
           ...still,
@@ -167,7 +168,7 @@ interface Api {
 }
 
 /** Bar or dot, whiskers, and the mark it is held against as a hollow diamond. */
-function drawRow(row: Row, index: number, start: number, style: RowsSpec['style'], api: Api) {
+function drawRow(row: Row, index: number, start: number, { style, joined }: RowsSpec, api: Api) {
   const at = (value: number) => api.coord([value, index]);
   const [x, y] = at(row.value);
   const own = color[row.tone ?? 'accent'];
@@ -189,6 +190,8 @@ function drawRow(row: Row, index: number, start: number, style: RowsSpec['style'
   }
   if (row.mark !== undefined && row.mark !== null) {
     const [mark] = at(row.mark);
+    const shape = { x1: mark, y1: y, x2: x, y2: y };
+    if (joined) children.push({ type: 'line', shape, style: { stroke: own, lineWidth: 3, opacity: 0.6 } });
     const points = [
       [mark, y - 7],
       [mark + 6, y],

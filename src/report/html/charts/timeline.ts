@@ -100,19 +100,31 @@ function timeAxis({ from, to }: TimelineSpec, gridIndex: number, labelled: boole
 function valueAxis({ name, unit, lines }: TimelineSpec['panels'][number], gridIndex: number) {
   const largest = Math.max(...lines.flatMap(({ values }) => values.map((value) => value ?? 0)), 0);
   const { name: shown, per } = axisUnit(unit, largest);
-  const legend =
-    lines.length > 1 ? `:  ${lines.map((line) => line.name).join(' · ')}` : `, ${lines[0]?.name ?? ''}`;
+  // The name carries the legend. Braces and bars would end its parts, and a name may hold any sign.
+  const legend = lines.map(
+    (line, index) => `  {l${index}|${sign(index)} ${line.name.replace(/[{}|]/g, ' ')}}`,
+  );
   const axis = linearAxis(
-    { name: `${name}, ${shown}${legend}`, format: (value) => `${Number((value / per).toPrecision(4))}` },
+    {
+      name: `${name.replace(/[{}|]/g, ' ')}, ${shown}${legend.join('')}`,
+      format: (value) => `${Number((value / per).toPrecision(4))}`,
+    },
     true,
   );
+  const rich = lines.map((_, index) => [`l${index}`, { color: nth(categorical, index), fontSize: 12 }]);
   return {
     ...axis,
+    nameTextStyle: { ...axis.nameTextStyle, rich: Object.fromEntries(rich) },
     gridIndex,
     splitNumber: 2,
     min: unit === '°C' || unit === 'Hz' ? undefined : 0,
     scale: true,
   };
+}
+
+/** A line as text, broken where its dash is. */
+function sign(index: number): string {
+  return nth(dashes, index) === 'solid' ? '━━' : '╍╍';
 }
 
 function lineSeries(

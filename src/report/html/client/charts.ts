@@ -42,10 +42,16 @@ function hydrate(plot: HTMLElement): void {
   plot.style.height = `${size().height}px`;
   plot.replaceChildren();
   const chart = echarts.init(plot, null, { renderer: 'svg', ...size() });
+  // Paper has another width than the screen, and the drawing is to shrink with it.
+  const makeScalable = () => {
+    const svg = plot.querySelector('svg');
+    svg?.setAttribute('viewBox', `0 0 ${size().width} ${size().height}`);
+  };
   const draw = () => {
     chart.setOption(optionOf(spec, { ...size(), choice: choicesIn(figure), static: false }), {
       notMerge: true,
     });
+    makeScalable();
     figure.dataset.drawn = 'true';
   };
   draw();
@@ -59,6 +65,7 @@ function hydrate(plot: HTMLElement): void {
     width = now;
     plot.style.height = `${size().height}px`;
     chart.resize(size());
+    makeScalable();
     if (changesLayout) draw();
   }).observe(plot);
 }

@@ -1,19 +1,29 @@
 import { summarizeCells } from '../../../analysis/cell-summary.js';
-import { cellColumns, columnMeanings } from '../../cell-table.js';
+import { cellColumns, columnMeanings, shownRows } from '../../cell-table.js';
+import { formatCount } from '../../format.js';
 import { html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
 import { htmlTable } from '../table.js';
 
+/** More cells than this are shown by their cheapest and dearest only. */
+const limits = { mostRows: 200, rowsPerEnd: 50 };
+
 /** The medians of each cell, as the terminal shows them. */
 export function cellsSection({ result }: PageContext): Section | null {
-  const summaries = summarizeCells(result);
-  if (summaries.length === 0) return null;
+  const all = summarizeCells(result);
+  const run = all.filter(({ succeeded, failed }) => succeeded + failed > 0);
+  if (run.length === 0) return null;
+  const { rows, note } = shownRows(run, limits);
+  const notes = [
+    ...note,
+    ...(run.length < all.length ? [`${formatCount(all.length - run.length, 'more cell')} had no turn.`] : []),
+    `${Object.values(columnMeanings).join('; ')}.`,
+  ];
   return {
     name: 'cells',
     short: 'Cells',
     title: 'Every cell of the workload',
     lead: 'A cell is a point of the workload’s design; its repetitions differ by noise alone. Medians over them.',
-    body: html`${htmlTable(cellColumns(summaries), 'Medians of every cell')}
-<p class="note">${Object.values(columnMeanings).join('; ')}.</p>`,
+    body: html`${htmlTable(cellColumns(rows), 'Medians of every cell')}<p class="note">${notes.join(' ')}</p>`,
   };
 }

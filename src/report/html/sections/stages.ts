@@ -12,7 +12,6 @@ import {
   interval,
   ledgerSentences,
   stageMetric,
-  stageName,
 } from '../../stage-words.js';
 import { renderChart } from '../chart.js';
 import type { WaterfallBar } from '../charts/waterfall.js';
@@ -140,7 +139,7 @@ function barOf({ label, kind, from, to, stage }: WaterfallStep): WaterfallBar {
     return { label: total, from, to, kind: 'total', details: [['tokens', formatNumber(to)]] };
   const hidden = stage === null || stage.visibility === 'none';
   return {
-    label: stage === null ? label : stageName(stage),
+    label,
     from,
     to,
     kind: to < from ? 'less' : hidden ? 'hidden' : 'more',
@@ -148,6 +147,7 @@ function barOf({ label, kind, from, to, stage }: WaterfallStep): WaterfallBar {
       stage === null
         ? [['effective tokens', formatNumber(to - from)]]
         : [
+            ['part of the answer', stage.component],
             ['billed tokens', formatNumber(stage.billed)],
             ['effective tokens', formatNumber(stage.effective)],
             ['positions evaluated', formatNumber(stage.processed)],

@@ -1,4 +1,4 @@
-import type { Result } from '../../../core/result.js';
+import type { Timeline } from '../../../core/result.js';
 import { capitalized, formatCount, formatDuration, formatNumber } from '../../format.js';
 import { cellName } from '../../metric-name.js';
 import { renderChart } from '../chart.js';
@@ -31,7 +31,7 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
   const from = times.reduce((least, time) => Math.min(least, time), Number.POSITIVE_INFINITY);
   const to = times.reduce((most, time) => Math.max(most, time), Number.NEGATIVE_INFINITY);
   const notes = [
-    'A request is dark up to its first token, light from there to its last; a failed one is hollow.',
+    'A request is solid up to its first token and pale from there to its last; a failed one is hollow.',
     merged && 'Requests too close to be told apart are drawn as one block that says how many they are.',
     shown.length < workers.length && `The first ${shown.length} of ${workers.length} workers.`,
     panels.length === 0 && 'No sensor was sampled during this run.',
@@ -83,10 +83,8 @@ function blockTable(blocks: TimelineSpec['blocks'], workers: readonly number[]) 
   ];
 }
 
-type Channel = NonNullable<Result['timeline']>[number];
-
 /** Channels of one quantity and unit share a panel, as they share its axis. */
-function panelsOf(timeline: readonly Channel[]): TimelineSpec['panels'] {
+function panelsOf(timeline: readonly Timeline[]): TimelineSpec['panels'] {
   const panels = new Map<string, TimelineSpec['panels'][number]>();
   for (const { quantity, unit, device, timesNs, values } of timeline) {
     const key = JSON.stringify([quantity, unit]);
@@ -108,7 +106,7 @@ function panelName(quantity: string, unit: string): string {
   return unit === 'W' ? 'Power' : capitalized(quantity);
 }
 
-function channels(timeline: readonly Channel[]): Html | null {
+function channels(timeline: readonly Timeline[]): Html | null {
   if (timeline.length === 0) return null;
   const rows = timeline.map((channel) => {
     const read = channel.values.filter((value) => value !== null);

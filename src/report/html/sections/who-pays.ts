@@ -32,16 +32,12 @@ function lorenzChart({ id }: PageContext, { metric, name, uniformity, drawn }: M
     drawn,
     width: 500,
     label: `Lorenz curve of ${name} against the bill`,
-    caption: html`Lorenz curve: the share of ${name} behind each share of the bill. Where it sags furthest, it shows the misbilled share.`,
+    caption: html`Lorenz curve: the share of ${name} behind each share of the bill. At its widest, the gap to the dashed line is the misbilled share as measured${value !== null && html`; less what noise adds, it is ${percent(value)}`}.`,
     spec: {
       kind: 'lorenz',
       metric: name,
       points: curve.map(({ bill, work }) => [round(bill), round(work)]),
-      gap: {
-        bill: widest.bill,
-        work: widest.work,
-        text: value === null ? '' : `${percent(value)} misbilled`,
-      },
+      gap: { bill: widest.bill, work: widest.work, text: gapText(widest.bill - widest.work, value) },
     },
     table: [
       numberColumn(
@@ -109,6 +105,12 @@ function crossSubsidies(
       ),
     ],
   });
+}
+
+/** The curve shows the share as measured; the one that is reported is less the bias that noise gives it. */
+function gapText(measured: number, corrected: number | null): string {
+  if (corrected === null || percent(measured) === percent(corrected)) return `${percent(measured)} misbilled`;
+  return `${percent(measured)} as measured`;
 }
 
 function round(share: number): number {

@@ -1,0 +1,137 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildModel } from '../../models/build/build-model.js';
+import type { Style } from '../../models/build/style.js';
+import { describeDecoder } from '../../models/decoder-graph.js';
+import { decodeModel } from '../../models/onnx/proto.js';
+import { loadRecipe } from '../../models/recipe.js';
+import type { Decoder, Device } from '../engine.js';
+import { checkOnDevice, cpuReference } from './device-parity.js';
+import { type DecoderModel, openDecoder, requestTermination } from './open-decoder.js';
+import { probeDevice } from './probe.js';
+
+// Where no Vulkan device opens these are skipped: eval "$(scripts/software-vulkan.sh)" sets one up.
+const { error } = await probeDevice('webgpu');
+const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-webgpu-'));
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+// A software GPU compiles a shader in up to a second, on a busy machine in several.
+const patienceMs = 300_000;
+
+async function tiny(style: Style): Promise<DecoderModel & { dtype: string; style: string }> {
+  const folder = await buildModel(await loadRecipe('tiny'), {
+    dtype: 'fp32',
+    style,
+    cacheDirectory: scratch,
+  });
+  const onnxPath = join(folder, 'onnx/model.onnx');
+  const decoder = describeDecoder(decodeModel(readFileSync(onnxPath)));
+  return { onnxPath, decoder, contextLength: 128, dtype: 'fp32', style };
+}
+
+const open = (model: DecoderModel, device: Device) =>
+  openDecoder(model, { threads: 1, backend: 'native', device });
+
+/** Steps of every kind, with the cache cut back between them; the logits of each. */
+async function exercise(decoder: Decoder, batch: number): Promise<Float32Array[]> {
+  const sequence = decoder.open({ batch, capacity: 24 });
+  const seen: Float32Array[] = [];
+  const step = async (perRow: number, salt: number, keep: 'last' | 'all') => {
+    const ids = BigInt64Array.from({ length: batch * perRow }, (_, i) =>
+      BigInt(((i + salt + 1) * 131) % decoder.vocabulary),
+    );
+    const logits = await sequence.step(ids, keep);
+    expect(logits).toMatchObject({ batch, positions: keep === 'all' ? perRow : 1 });
+    seen.push(Float32Array.from(logits.data));
+  };
+  await step(9, 0, 'all');
+  await step(1, 1, 'last');
+  sequence.truncate(5);
+  await step(1, 2, 'last');
+  sequence.truncate(0);
+  await step(7, 3, 'last'); // Of a graph known by now, only the last position is read back.
+  await step(1, 4, 'all');
+  expect([sequence.length, sequence.kvBytes]).toEqual([8, 8 * batch * decoder.kvBytesPerPosition]);
+  sequence.close();
+  return seen;
+}
+
+describe.skipIf(error !== null)('a decoder on WebGPU', () => {
+  const models = new Map<Style, Awaited<ReturnType<typeof tiny>>>();
+  beforeAll(async () => {
+    for (const style of ['contrib', 'primitive'] as const) models.set(style, await tiny(style));
+  });
+
+  // Below 32 tokens contrib agrees on every driver; its cache grows in place, the other's does not.
+  it.each([
+    ['contrib', 1],
+    ['primitive', 1],
+    ['primitive', 3],
+  ] as const)(
+    'gives the CPU’s logits, %s graph, batch %i, through steps and cuts of its cache',
+    async (style, batch) => {
+      const model = models.get(style)!;
+      const [cpu, gpu] = [await open(model, 'cpu'), await open(model, 'webgpu')];
+      const [expected, found] = [await exercise(cpu, batch), await exercise(gpu, batch)];
+      for (const [i, logits] of expected.entries())
+        for (const [j, value] of logits.entries()) expect(found[i]![j]).toBeCloseTo(value, 3);
+      expect([gpu.record.device, gpu.threadIds]).toEqual(['webgpu', null]);
+      cpu.close();
+      gpu.close();
+    },
+    patienceMs,
+  );
+
+  it(
+    'keeps its cache to itself',
+    async () => {
+      const decoder = await open(models.get('primitive')!, 'webgpu');
+      const sequence = decoder.open({ batch: 1, capacity: 8 });
+      await sequence.step(BigInt64Array.of(1n, 2n));
+      const target = new Uint8Array(decoder.kvBytesPerPosition);
+      const refused = expect.objectContaining({ code: 'unsupported-on-device' });
+      expect(() => sequence.exportCache(0, 0, 1, target)).toThrow(refused);
+      expect(() => sequence.importCache([[target]])).toThrow(refused);
+      sequence.close();
+      decoder.close();
+    },
+    patienceMs,
+  );
+
+  it(
+    'stops within a step when told to, and works on',
+    async () => {
+      const decoder = await open(models.get('primitive')!, 'webgpu');
+      const sequence = decoder.open({ batch: 1, capacity: 8 });
+      requestTermination(decoder.terminationHandle!);
+      await expect(sequence.step(BigInt64Array.of(1n, 2n))).rejects.toMatchObject({ code: 'terminated' });
+      expect(sequence.length).toBe(0);
+      const { data } = await sequence.step(BigInt64Array.of(1n, 2n));
+      expect(data.every(Number.isFinite)).toBe(true);
+      sequence.close();
+      decoder.close();
+    },
+    patienceMs,
+  );
+
+  it(
+    'runs every matrix product of the primitive graph on the GPU, with the CPU’s logits at any length',
+    async () => {
+      const model = models.get('primitive')!;
+      const { parity, placement } = await checkOnDevice(model, 'webgpu', await cpuReference(model));
+      expect(parity).toMatchObject({ passed: true, style: 'primitive' });
+      // 4 layers of 7 products with weights and 2 without, and the head.
+      expect(placement.device).toBeGreaterThanOrEqual(4 * 9 + 1);
+      expect(Object.keys(placement.cpuOps)).toEqual(
+        expect.not.arrayContaining(['MatMul', 'Gemm', 'Softmax']),
+      );
+    },
+    patienceMs,
+  );
+
+  it('is refused to the Node binding', async () => {
+    const opening = openDecoder(models.get('primitive')!, { threads: 1, backend: 'node', device: 'webgpu' });
+    await expect(opening).rejects.toMatchObject({ code: 'device-needs-native' });
+  });
+});

@@ -1,0 +1,229 @@
+import type { ComparedCell, ComparisonVerdict } from '../../analysis/compare-cells.js';
+import { interval, times } from '../comparison-tables.js';
+import { dash, formatNumber } from '../format.js';
+import { comparedName } from '../metric-name.js';
+import { renderChart } from './chart.js';
+import type { Row } from './charts/rows.js';
+import type { ComparisonContext } from './comparison-page.js';
+import { type Html, html } from './html.js';
+import type { Section } from './page-context.js';
+import { numberColumn, textColumn } from './table.js';
+import { axisUnit, formatWithUnit } from './units.js';
+
+/** Rows that a page can hold; of more cells, those that changed most are shown. */
+const mostRows = 40;
+
+const tones: Record<ComparisonVerdict, Row['tone']> = {
+  slower: 'warm',
+  faster: 'good',
+  same: 'accent',
+  '~': 'muted',
+};
+const toneOf = (verdict: ComparisonVerdict | null) => (verdict === null ? 'muted' : tones[verdict]);
+const said = (ratio: number, verdict: ComparisonVerdict | null) => `${times(ratio)} ${verdict ?? ''}`.trim();
+const ratioAxis = { name: 'candidate ÷ baseline', unit: '', scale: 'log' as const };
+const noChange = { value: 1, text: 'no change' };
+
+/** All metrics over all cells: geometric means with their intervals. */
+export function means({ comparison, id }: ComparisonContext): Section {
+  const entries = Object.entries(comparison.geomean).filter(([, { ratio }]) => ratio > 0);
+  return {
+    name: 'means',
+    short: 'All cells',
+    title: 'Over all cells',
+    lead: 'Geometric mean of the cells’ ratios with its 95% interval; left of the line the candidate took less.',
+    body: renderChart({
+      id: id('means-chart'),
+      label: 'Candidate over baseline in every metric, all cells together',
+      spec: {
+        kind: 'rows',
+        style: 'dot',
+        axis: ratioAxis,
+        origin: noChange,
+        rows: entries.map(([metric, { ratio, low, high, verdict }]) => ({
+          label: comparedName(metric),
+          value: ratio,
+          low,
+          high,
+          tone: toneOf(verdict),
+          text: said(ratio, verdict),
+        })),
+      },
+      table: [
+        textColumn(
+          'metric',
+          entries.map(([metric]) => comparedName(metric)),
+        ),
+        numberColumn(
+          'ratio',
+          entries.map(([, { ratio }]) => times(ratio)),
+        ),
+        numberColumn(
+          '95% interval',
+          entries.map(([, { low, high }]) => interval(low, high)),
+        ),
+        numberColumn(
+          'p',
+          entries.map(([, { pValue }]) => formatNumber(pValue)),
+        ),
+        textColumn(
+          'verdict',
+          entries.map(([, { verdict }]) => verdict ?? dash),
+        ),
+      ],
+    }),
+  };
+}
+
+/** The forest plot: each cell's ratio with its interval. */
+export function ratios(context: ComparisonContext): Section | null {
+  if (context.metrics.length === 0) return null;
+  return {
+    name: 'ratios',
+    short: 'Cell by cell',
+    title: 'Cell by cell: the ratio',
+    lead: 'Ratio of medians with its 95% interval. A cell is called slower or faster where that is significant and beyond 1%, the same where it was shown to be within 1%, and ~ where neither could be shown.',
+    body: perMetric(context, (metric, drawn) => {
+      const rows = changedMost(context.comparison.cells.filter((row) => row.metric === metric));
+      return renderChart({
+        id: context.id(`ratios-${metric}`),
+        drawn,
+        label: `Candidate over baseline in ${comparedName(metric)}, cell by cell`,
+        caption: captionOf(metric, rows, 'Ratio of'),
+        spec: {
+          kind: 'rows',
+          style: 'dot',
+          axis: ratioAxis,
+          origin: noChange,
+          rows: rows.shown.map(({ cell, ratio, low, high, verdict }) => ({
+            label: cell,
+            value: ratio!,
+            low: positive(low),
+            high: positive(high),
+            tone: toneOf(verdict),
+            text: said(ratio!, verdict),
+          })),
+        },
+        table: ratioTable(rows.all),
+      });
+    }),
+  };
+}
+
+function ratioTable(rows: readonly ComparedCell[]) {
+  return [
+    textColumn(
+      'cell',
+      rows.map(({ cell }) => cell),
+    ),
+    numberColumn(
+      'ratio',
+      rows.map(({ ratio }) => (ratio === null ? dash : times(ratio))),
+    ),
+    numberColumn(
+      '95% interval',
+      rows.map(({ low, high }) => interval(low, high)),
+    ),
+    numberColumn(
+      'p, adjusted',
+      rows.map(({ qValue }) => formatNumber(qValue)),
+    ),
+    textColumn(
+      'verdict',
+      rows.map(({ verdict }) => verdict ?? dash),
+    ),
+  ];
+}
+
+/** Medians of both sides, one below the other for each cell. */
+export function bothSides(context: ComparisonContext): Section | null {
+  if (context.metrics.length === 0) return null;
+  return {
+    name: 'sides',
+    short: 'Side by side',
+    title: 'Side by side: the medians',
+    lead: html`◇ is the baseline, ● the candidate.`,
+    body: perMetric(context, (metric, drawn) => {
+      const rows = changedMost(context.comparison.cells.filter((row) => row.metric === metric));
+      const unit = rows.all[0]?.unit ?? '';
+      const show = (value: number) => formatWithUnit(value, unit);
+      return renderChart({
+        id: context.id(`sides-${metric}`),
+        drawn,
+        label: `${comparedName(metric)} of baseline and candidate, cell by cell`,
+        caption: captionOf(metric, rows, 'Medians of'),
+        spec: {
+          kind: 'rows',
+          style: 'dot',
+          joined: true,
+          markName: 'baseline',
+          axis: { name: comparedName(metric), unit, scale: 'log' },
+          rows: rows.shown.map(({ cell, baseline, candidate, verdict }) => ({
+            label: cell,
+            value: candidate,
+            low: null,
+            high: null,
+            mark: baseline,
+            tone: toneOf(verdict),
+            text: fromTo(baseline, candidate, unit),
+          })),
+        },
+        table: [
+          textColumn(
+            'cell',
+            rows.all.map(({ cell }) => cell),
+          ),
+          numberColumn(
+            'baseline',
+            rows.all.map(({ baseline }) => show(baseline)),
+          ),
+          numberColumn(
+            'candidate',
+            rows.all.map(({ candidate }) => show(candidate)),
+          ),
+          numberColumn(
+            'repetitions',
+            rows.all.map(({ repetitions }) => repetitions.join(' and ')),
+          ),
+        ],
+      });
+    }),
+  };
+}
+
+function perMetric({ metrics }: ComparisonContext, build: (metric: string, drawn: boolean) => Html): Html {
+  return html`${metrics.map(
+    (metric, index) =>
+      html`<div data-metric="${metric}"${index > 0 && html` hidden`}>${build(metric, index === 0)}</div>`,
+  )}`;
+}
+
+interface ShownRows {
+  all: readonly ComparedCell[];
+  shown: readonly ComparedCell[];
+}
+
+/** In the workload's order; a ratio of 0 or none has no place on a logarithmic axis, only in the table. */
+function changedMost(all: readonly ComparedCell[]): ShownRows {
+  const drawable = all.filter(({ ratio }) => ratio !== null && ratio > 0);
+  if (drawable.length <= mostRows) return { all, shown: drawable };
+  const distance = ({ ratio }: ComparedCell) => Math.abs(Math.log(ratio!));
+  const kept = new Set(drawable.toSorted((a, b) => distance(b) - distance(a)).slice(0, mostRows));
+  return { all, shown: drawable.filter((row) => kept.has(row)) };
+}
+
+function captionOf(metric: string, { all, shown }: ShownRows, what: string): Html {
+  return html`${what} <strong>${comparedName(metric)}</strong>.${
+    shown.length < all.length && ` The ${shown.length} of ${all.length} cells that changed most.`
+  }`;
+}
+
+/** `4.23 → 2.84 ms`. */
+function fromTo(baseline: number, candidate: number, unit: string): string {
+  const { name, per } = axisUnit(unit, Math.max(baseline, candidate));
+  return `${formatNumber(baseline / per)} → ${formatNumber(candidate / per)} ${name}`;
+}
+
+function positive(value: number | null): number | null {
+  return value !== null && value > 0 ? value : null;
+}

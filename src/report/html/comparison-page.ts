@@ -1,0 +1,62 @@
+import type { Comparison } from '../../analysis/compare.js';
+import { comparisonHeadline, leadingComparison } from '../comparison-headline.js';
+import { perCellMetrics } from '../comparison-tables.js';
+import type { ComparedNames } from '../comparison-text.js';
+import { bothSides, means, ratios } from './comparison-charts.js';
+import { machines, method, settings, shape } from './comparison-sections.js';
+import { renderDocument } from './document.js';
+import { contents, pageBody, sectionMarkup } from './frame.js';
+import { type Html, html } from './html.js';
+import { metricSwitch } from './metric-panels.js';
+import type { PageContext, Section } from './page-context.js';
+
+/** What a section on a comparison is drawn from. */
+export interface ComparisonContext {
+  comparison: Comparison;
+  names: ComparedNames;
+  /** Those compared cell by cell, the one that the headline is about first. */
+  metrics: readonly string[];
+  id: PageContext['id'];
+}
+
+/** The page about one comparison or several with the same baseline. */
+export function renderComparisonPage(
+  compared: readonly { comparison: Comparison; names: ComparedNames }[],
+): string {
+  const candidates = compared.map(({ names }) => names.candidate).join(', ');
+  return renderDocument({
+    title: `tokenwork: ${candidates} against ${compared[0]?.names.baseline}`,
+    body: pageBody(compared.map(({ comparison, names }, index) => articleOf(comparison, names, index))),
+  });
+}
+
+function articleOf(comparison: Comparison, names: ComparedNames, index: number): Html {
+  const leading = leadingComparison(comparison);
+  const shown = perCellMetrics.filter((metric) => comparison.geomean[metric] !== undefined);
+  const context: ComparisonContext = {
+    comparison,
+    names,
+    metrics: shown.toSorted((a, b) => Number(b === leading) - Number(a === leading)),
+    id: (name) => `d${index + 1}-${name}`,
+  };
+  const drawn = (sections: readonly SectionOf[]) => sections.flatMap((section) => section(context) ?? []);
+  const [first, chosen, rest] = [
+    drawn([settings, means]),
+    drawn([ratios, bothSides]),
+    drawn([machines, shape, method]),
+  ];
+  return html`<article id="${context.id('comparison')}">
+<header class="masthead">
+<p class="kicker">What changed, and is it real? ${names.candidate} against ${names.baseline}</p>
+<h1>${comparisonHeadline(comparison)}</h1>
+${comparison.warnings.map(({ message, hint }) => html`<p class="notice">${message} ${hint}</p>`)}
+</header>
+${contents([...first, ...chosen, ...rest], context)}
+${first.map((section) => sectionMarkup(section, context))}
+${chosen.length > 0 && html`<div class="by-metric">${metricSwitch(context, 'Compared by')}${chosen.map((section) => sectionMarkup(section, context))}</div>`}
+${rest.map((section) => sectionMarkup(section, context))}
+</article>`;
+}
+
+/** `null` where a comparison has nothing to show there. */
+type SectionOf = (context: ComparisonContext) => Section | null;

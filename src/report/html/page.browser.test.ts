@@ -1,0 +1,181 @@
+import { AxeBuilder } from '@axe-core/playwright';
+import type { Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findingsOf } from '../../analysis/findings.js';
+import { testResult } from '../../analysis/result.test-support.js';
+import type { Result } from '../../core/result.js';
+import { chromiumPath, drawAll, launchChromium, openPage } from './chromium.test-support.js';
+import { hostileResult } from './hostile-result.test-support.js';
+import { largeResult } from './large-result.test-support.js';
+import { renderPage } from './page.js';
+import { richResult } from './rich-result.test-support.js';
+
+const pageOf = (result: Result) => renderPage([{ result, findings: findingsOf(result) }]);
+
+describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
+  let browser: Browser;
+  const rich = pageOf(richResult());
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser?.close());
+
+  it('draws every chart without a complaint, and asks for nothing', async () => {
+    const { page, complaints, requests } = await openPage(browser, rich);
+    for (const metric of await page.locator('[data-metric-switch] input').all()) {
+      await metric.check();
+      await drawAll(page);
+    }
+    const charts = await page.locator('figure.chart').count();
+    expect(await page.locator('figure.chart[data-drawn] svg').count()).toBe(charts);
+    expect(complaints).toEqual([]);
+    expect(requests).toEqual([]);
+  });
+
+  it('shows its charts and its numbers without script', async () => {
+    const { page, complaints } = await openPage(browser, rich, { javaScriptEnabled: false });
+    const plots = await page.locator('figure.chart:visible .plot > svg').all();
+    expect(plots.length).toBeGreaterThan(8);
+    for (const plot of plots) expect((await plot.boundingBox())!.height).toBeGreaterThan(80);
+    expect(await page.locator('[data-theme-switch]').isVisible()).toBe(false);
+    expect(complaints).toEqual([]);
+  });
+
+  it('says what is under the pointer', async () => {
+    const { page } = await openPage(browser, rich);
+    await drawAll(page);
+    const plot = page.locator('#r1-misbilled .plot');
+    await plot.scrollIntoViewIfNeeded();
+    const dot = (await plot.locator('path[fill="var(--accent)"]').first().boundingBox())!;
+    await page.mouse.move(dot.x + dot.width / 2, dot.y + dot.height / 2);
+    const tip = plot.locator('.tip');
+    await tip.getByText('95% interval').waitFor();
+    expect(await tip.textContent()).toContain('Energy');
+  });
+
+  it('says to the keyboard what it says to the pointer', async () => {
+    const { page } = await openPage(browser, rich);
+    await drawAll(page);
+    const figure = page.locator('#r1-requests-energy');
+    await figure.locator('.plot').focus();
+    await page.keyboard.press('ArrowRight');
+    await figure.locator('.tip').getByText('billed').waitFor();
+    expect(await figure.locator('.spoken').textContent()).toContain('tokens');
+    await page.keyboard.press('Escape');
+    await figure.locator('.tip').waitFor({ state: 'hidden' });
+  });
+
+  it('zooms the time line by buttons and wheel, and shows all again', async () => {
+    const { page } = await openPage(browser, rich);
+    await drawAll(page);
+    const figure = page.locator('#r1-timeline');
+    const labels = () => figure.locator('svg text').allTextContents();
+    const whole = await labels();
+    await figure.getByRole('button', { name: 'Zoom in' }).click();
+    await expect.poll(labels).not.toEqual(whole);
+    const closer = await labels();
+    await figure.getByRole('button', { name: 'Later' }).click();
+    await expect.poll(labels).not.toEqual(closer);
+    await figure.getByRole('button', { name: 'Show all' }).click();
+    await expect.poll(labels).toEqual(whole);
+    await figure.locator('.plot').hover({ position: { x: 400, y: 60 } });
+    await page.keyboard.down('Control');
+    await page.mouse.wheel(0, -300);
+    await page.keyboard.up('Control');
+    await expect.poll(labels).not.toEqual(whole);
+  });
+
+  it('colours requests by the factor that is chosen', async () => {
+    const { page } = await openPage(browser, rich);
+    await drawAll(page);
+    const figure = page.locator('#r1-requests-energy');
+    const legend = () => figure.locator('svg text').allTextContents();
+    const select = figure.getByLabel('Colour by');
+    for (const value of ['promptTokens', 'completionTokens']) {
+      await select.selectOption(value);
+      await expect.poll(legend).toContain(value === 'promptTokens' ? '512' : '128');
+      expect((await legend()).includes('512')).toBe(value === 'promptTokens');
+    }
+  });
+
+  it('goes round the themes', async () => {
+    const { page } = await openPage(browser, rich, { colorScheme: 'light' });
+    const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
+    const light = await background();
+    const button = page.getByRole('button', { name: /Theme/ });
+    await button.click();
+    expect(await background()).toBe(light);
+    await button.click();
+    expect(await background()).not.toBe(light);
+    await button.click();
+    expect(await background()).toBe(light);
+  });
+
+  it.each(['light', 'dark'] as const)(
+    'has no serious accessibility fault in the %s theme',
+    async (colorScheme) => {
+      const { page } = await openPage(browser, rich, { colorScheme });
+      await drawAll(page);
+      for (const details of await page.locator('details:visible').all())
+        await details.locator('summary').click();
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+      expect(grave.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+    },
+  );
+
+  it.each([400, 320])('scrolls in no direction but down at %d px', async (width) => {
+    const { page } = await openPage(browser, rich, { viewport: { width, height: 800 } });
+    await drawAll(page);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+  });
+
+  it('runs nothing of a hostile result, wherever its text comes to stand', async () => {
+    const { page, complaints, requests } = await openPage(browser, pageOf(hostileResult()));
+    await drawAll(page);
+    for (const plot of await page.locator('.plot:visible').all()) {
+      await plot.focus();
+      for (let step = 0; step < 4; step++) await page.keyboard.press('ArrowRight');
+      await plot.hover();
+    }
+    expect(await page.locator('.tip').count()).toBeGreaterThan(8);
+    expect(await page.evaluate('window.attacked')).toBeUndefined();
+    expect(await page.locator('body img, body script:not([type]), svg[onload]').count()).toBe(1);
+    // A policy that had to refuse something would say so: nothing got even so far.
+    expect(complaints).toEqual([]);
+    expect(requests).toEqual([]);
+  });
+
+  it('opens with nothing measured', async () => {
+    const { page, complaints } = await openPage(browser, pageOf(testResult()));
+    expect(await page.locator('h1').textContent()).toContain('no work was measured');
+    expect(complaints).toEqual([]);
+  });
+});
+
+describe('a result of 100,000 requests', () => {
+  let markup: string;
+  beforeAll(() => {
+    const result = largeResult(100_000);
+    markup = renderPage([{ result, findings: findingsOf(result, { resamples: 20 }) }]);
+  }, 300_000);
+
+  it('makes a page of less than 8 MB that says what it left out', () => {
+    expect(Buffer.byteLength(markup)).toBeLessThan(8e6);
+    expect(markup).toContain('2000 of 100000 requests, taken at even steps');
+    expect(markup).toContain('of 1000 of 100000 requests');
+    expect(markup).toContain('drawn as one block that says how many they are');
+    expect(markup).toMatch(/The 50 cheapest and dearest by CPU time per billed token of \d+ cells/);
+  });
+
+  it.skipIf(chromiumPath === undefined)('draws every chart', async () => {
+    const browser = await launchChromium();
+    try {
+      const { page, complaints } = await openPage(browser, markup);
+      await drawAll(page);
+      expect(complaints).toEqual([]);
+    } finally {
+      await browser.close();
+    }
+  });
+});

@@ -1,0 +1,80 @@
+import { describe, expect, it } from 'vitest';
+import type { CostModel } from '../core/cost.js';
+import { loadRecipe } from '../models/recipe.js';
+import type { PlannedCell } from '../workload/plan.js';
+import { builtWeightBytes, fittingModels, requestBytes } from './device-memory.js';
+
+const gpu = (gib: number) => ({
+  freeBytes: gib * 2 ** 30,
+  adapter: {
+    name: 'GPU',
+    kind: 'discrete' as const,
+    memoryBytes: null,
+    largestBufferBytes: null,
+    driver: null,
+  },
+});
+const suite = [
+  { spec: 'llama-3.2-1b', dtype: 'fp16' as const },
+  { spec: 'llama-3-8b', dtype: 'fp16' as const },
+  { spec: 'llama-3-8b', dtype: 'q4' as const },
+];
+
+describe('the memory of a GPU', () => {
+  it('holds two bytes a weight in fp16, 5 bits in q4 with the embedding table in fp32', async () => {
+    const recipe = await loadRecipe('llama-3-8b');
+    expect(builtWeightBytes(recipe, 'fp16')).toBe(2 * 8_030_261_248);
+    expect(builtWeightBytes(recipe, 'q4')).toBe((5 * 8_030_261_248) / 8 + 4 * 128_256 * 4096);
+  });
+
+  it('decides which models run together, before any is built', async () => {
+    expect((await fittingModels(suite, gpu(80))).models).toEqual(suite);
+    const { models, warnings } = await fittingModels(suite, gpu(16));
+    expect(models).toEqual([suite[0], suite[2]]);
+    expect(warnings).toMatchObject([
+      {
+        code: 'beyond-device-memory',
+        message: expect.stringMatching(/^llama-3-8b \(fp16\) is left out: .*15\.0 GiB/),
+      },
+    ]);
+  });
+
+  it('takes all where it is not known', async () => {
+    expect(await fittingModels(suite, { freeBytes: null, adapter: null })).toEqual({
+      models: suite,
+      warnings: [],
+    });
+  });
+
+  it('is taken by a request’s cache, twice where it does not grow in place, and by its logits', () => {
+    const cost = {
+      flops: { matmul: [], executed: [], causal: [], elementwise: [] },
+      bytes: { weights: [], kvRead: [], kvWritten: [], activations: [] },
+      mixture: null,
+      parameters: 0,
+      kvBytesPerToken: 0,
+    } as CostModel;
+    const layer = {
+      pastKey: '',
+      pastValue: '',
+      presentKey: '',
+      presentValue: '',
+      heads: 8,
+      headDim: 64,
+      dtype: 'fp16' as const,
+    };
+    const decoder = {
+      layers: [layer, layer],
+      vocabulary: 1000,
+      cacheInPlace: true,
+      logits: { name: 'logits', dtype: 'fp32' as const, lastPositionOnly: false },
+    };
+    const prompt = { kind: 'synthetic' as const, tokens: 100, seed: 1 };
+    const cell = { request: { prompt, completionTokens: 28, batch: 4 } } as Pick<PlannedCell, 'request'>;
+    const of = (part: object) =>
+      requestBytes(cell, { decoder: { ...decoder, ...part } as never, cost, style: 'contrib' });
+    const cache = 4 * 128 * 2 * 2 * 8 * 64 * 2;
+    expect(of({})).toEqual({ inAll: cache + 1.5 * 4 * 100 * 1000 * 4, largest: 4 * 100 * 1000 * 4 });
+    expect(of({ cacheInPlace: false }).inAll - of({}).inAll).toBe(cache);
+  });
+});
