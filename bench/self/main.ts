@@ -9,6 +9,7 @@ import { decodeSpeed } from './decode-speed.js';
 import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
+import { ledgerOverhead } from './ledger-overhead.js';
 import { memoryTraffic } from './memory-traffic.js';
 import { pageOpen } from './page-open.js';
 import { prefixCache } from './prefix-cache.js';
@@ -23,6 +24,7 @@ const figures: Figure[] = [
   ...decodeSpeed,
   memoryTraffic,
   requestOverhead,
+  ledgerOverhead,
   ...sampling,
   ...cpuAttribution,
   sharedWeights,

@@ -47,6 +47,10 @@ describe('arguments that cannot be used', () => {
     [['bench', '--concurrency', '1e9'], 'from 1 to'],
     [['bench', '--suite', 'quik'], 'quick'],
     [['bench', '--limit', '3'], '--trace'],
+    [['bench', '--pipeline', 'guarded-chta'], 'guarded-chat'],
+    [['trace'], 'missing required argument'],
+    [['trace', 'Hello', '--pipeline', 'nothing.json'], 'nothing.json'],
+    [['trace', 'Hello', '--completion-tokens', '0'], 'whole number'],
     [['bench', '--model', 'tinyy'], 'tiny'],
     [['flops', 'nothing.onnx'], 'nothing.onnx'],
     [['flops', 'tiny', '--shape', 'input'], 'input=1,3,224,224'],
@@ -312,5 +316,47 @@ describe('diff', () => {
     expect(status).toBe(0);
     expect(stdout).not.toContain('<img');
     expect(stdout).toContain('x \\| y &lt;img');
+  });
+});
+
+describe('a traced prompt', () => {
+  it('is billed a few tokens and worth many, stage by stage', () => {
+    const pipeline = saved('mine.json', {
+      description: 'x',
+      models: { guard: { model: 'tiny-encoder', dtype: 'fp32' } },
+      stages: [
+        { type: 'tokenization' },
+        { type: 'safety', on: 'prompt', classifier: 'guard', verifier: 'chat', verify: 'always' },
+        { type: 'prefill' },
+        { type: 'decode' },
+      ],
+    });
+    const { status, stdout, stderr } = tokenwork(
+      ...['trace', 'Hello', '--pipeline', pipeline, '--model', 'tiny', '--dtype', 'fp32'],
+      ...['--repetitions', '2', '--json'],
+    );
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    const { billed, effective, stages } = JSON.parse(stdout);
+    expect(stages.map(({ name }: { name: string }) => name)).toEqual([
+      'tokenization',
+      'safety',
+      'safety: verification',
+      'prefill',
+      'decode',
+    ]);
+    for (const stage of stages) {
+      expect(stage).toMatchObject({
+        processed: expect.any(Number),
+        billed: expect.any(Number),
+        effective: expect.any(Number),
+        visibility: expect.stringMatching(/^(high|medium|low|none)$/),
+      });
+    }
+    const sum = (field: string) =>
+      stages.reduce((total: number, stage: Record<string, number>) => total + stage[field]!, 0);
+    expect(sum('billed')).toBe(billed);
+    expect(sum('effective')).toBeCloseTo(effective, 6);
+    expect(sum('processed')).toBeGreaterThan(48 + billed);
   });
 });

@@ -132,6 +132,47 @@ describe('a benchmark', () => {
     });
   });
 
+  it('runs pipelines with the models they ask for, their books in balance', async () => {
+    const suite = writeSuite('pipelines', {
+      models,
+      roles: Object.fromEntries(
+        ['classifier', 'embedder'].map((role) => [role, { model: 'tiny-encoder', dtype: 'fp32' }]),
+      ),
+      design: [
+        { promptTokens: [9], completionTokens: [3], pipelines: ['guarded-rag-reasoning'] },
+        {
+          promptTokens: [9],
+          completionTokens: [3],
+          pipelines: ['agent'],
+          policies: { 'prefill.cache': ['warm', 'cold'], 'prefill.cacheTokens': [512] },
+        },
+      ],
+      questions: [{ text: 'Is it?', factor: 'prefill.cache', baseline: 'warm', metric: 'flops' }],
+      repetitions: 2,
+    });
+    const { result } = await bench({ suite, out });
+    expectWhole(result);
+    expect(result.warnings.filter(({ code }) => code === 'ledger-mismatch')).toEqual([]);
+    expect(result.models.map(({ id, roles }) => [id, roles])).toEqual([
+      ['tiny', ['chat']],
+      ['tiny-encoder-classifier', ['classifier']],
+      ['tiny-encoder', ['embedder']],
+    ]);
+    expect(result.run.questions).toMatchObject([{ factor: 'prefill.cache', statistics: ['mean'] }]);
+    const ok = result.requests.filter(isOk);
+    const [warm, cold] = ['warm', 'cold'].map((state) => ok.filter(({ cell }) => cell.includes(`=${state}`)));
+    for (const { tokens } of cold!) expect(tokens).toMatchObject({ prompt: 256 + 4 * 12 + 9, cached: 0 });
+    // 19 whole blocks of 16 of the 313 tokens.
+    for (const { tokens } of warm!) expect(tokens).toMatchObject({ prompt: 313, cached: 304 });
+    expect(warm![0]!.work.flops!).toBeLessThan(cold![0]!.work.flops! / 5);
+    const [guarded] = ok.filter(({ cell }) => cell.includes('guarded'));
+    expect(new Set(guarded!.stages.map(({ type }) => type))).toEqual(
+      new Set(['tokenization', 'safety', 'retrieval', 'prefill', 'reasoning', 'decode', 'detokenization']),
+    );
+    expect(guarded!.tokens).toMatchObject({ prompt: 9, completion: 3 });
+    expect(guarded!.tokens.hidden).toBeGreaterThan(50);
+  });
+
   it('fails requests at their deadline, by name, and says so', async () => {
     const suite = writeSuite('late', {
       models,

@@ -8,8 +8,10 @@ import type { Decoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { type ModelFolder, openFolder } from '../models/folder.js';
 import { loadTokenizer, type Tokenizer } from '../models/tokenizer.js';
+import { plainChat, stagePolicySchema } from './pipeline.js';
 import type { RequestInput } from './request.js';
-import { runRequest } from './run-request.js';
+import { Resources } from './resources.js';
+import { prepareRequest, runRequest } from './run-request.js';
 
 const stories = fileURLToPath(new URL('../../../shared/models/stories260K', import.meta.url));
 
@@ -29,19 +31,24 @@ describe.skipIf(!existsSync(stories))('a trained model', () => {
   });
 
   async function run(input: Partial<RequestInput>) {
+    const request: RequestInput = {
+      prompt: { kind: 'text', text: 'Once upon a time' },
+      completionTokens: 60,
+      batch: 1,
+      stop: 'forced',
+      sampling: { kind: 'greedy' },
+      deadlineNs: null,
+      ...input,
+    };
+    const chat = { ...model, decoder, tokenizer };
+    const resources = new Resources();
+    await prepareRequest(request, chat, resources);
     const outcome = await runRequest(
-      {
-        prompt: { kind: 'text', text: 'Once upon a time' },
-        completionTokens: 60,
-        batch: 1,
-        stop: 'forced',
-        sampling: { kind: 'greedy' },
-        deadlineNs: null,
-        ...input,
-      },
-      { ...model, decoder, tokenizer },
+      request,
+      chat,
       { clock: monotonicClock(), cpuTime: null },
       { stopRequested: () => false, onStep() {} },
+      resources,
     );
     if (outcome.status !== 'ok') throw new Error(outcome.message);
     return outcome;
@@ -59,6 +66,32 @@ describe.skipIf(!existsSync(stories))('a trained model', () => {
     const [alone, batch] = [await run({}), await run({ batch: 3 })];
     expect(batch.completions).toEqual([0, 1, 2].map(() => alone.completions[0]));
     expect(batch.tokens.completion).toBe(3 * alone.tokens.completion);
+  });
+
+  it('tells the same story with a warm prefix cache, an evicted one, and none', async () => {
+    const story = async (cache: string) => {
+      const stages = [
+        { type: 'tokenization' },
+        { type: 'prefill', cache, systemTokens: 40, cacheTokens: 128 },
+      ];
+      const pipeline = {
+        ...plainChat,
+        stages: [...stages, { type: 'decode' }].map((stage) => stagePolicySchema.parse(stage)),
+      };
+      return run({ pipeline });
+    };
+    const [none, warm, evicted] = [await story('none'), await story('warm'), await story('evicted')];
+    expect(warm.tokens).toMatchObject({ prompt: none.tokens.prompt, cached: 32 });
+    expect(evicted.tokens.cached).toBe(0);
+    expect(warm.completions).toEqual(none.completions);
+    expect(evicted.completions).toEqual(none.completions);
+    expect(warm.work.flops!).toBeLessThan(none.work.flops!);
+  });
+
+  it('tells the same story by speculation', async () => {
+    const stages = [{ type: 'tokenization' }, { type: 'prefill' }, { type: 'decode', speculation: 'lookup' }];
+    const pipeline = { ...plainChat, stages: stages.map((stage) => stagePolicySchema.parse(stage)) };
+    expect((await run({ pipeline })).completions).toEqual((await run({})).completions);
   });
 
   it('costs what its closed form says', async () => {

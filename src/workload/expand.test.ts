@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { expandSuite } from './expand.js';
+import { expandTrace } from './expand-trace.js';
 import { modelIds, wantedModels } from './models.js';
+import { loadPipeline } from './pipeline.js';
 import { parseSuite } from './suite.js';
 
 const prompts = new Map([
@@ -97,6 +99,113 @@ describe('expanding a suite', () => {
     const model = (spec: string) => ({ spec, id: spec, contextLength: 512 });
     const ids = expandSuite(suite, ['tiny', 'other', 'mine'].map(model)).cells.map(({ id }) => id);
     expect(ids).toEqual(['other/p8/c4', 'mine/p8/c4']);
+  });
+});
+
+const pipelines = new Map(
+  await Promise.all(
+    ['plain-chat', 'reasoning-chat', 'guarded-chat'].map(
+      async (name) => [name, await loadPipeline(name)] as const,
+    ),
+  ),
+);
+
+describe('pipelines in a suite', () => {
+  const plan = (block: object, options = {}) => {
+    const base = { description: 'x', models: [{ model: 'tiny' }], repetitions: 1 };
+    const design = [
+      { promptTokens: [128], completionTokens: [128] },
+      { promptTokens: [8], completionTokens: [4], ...block },
+    ];
+    const suite = parseSuite(JSON.stringify({ ...base, design }), 'mine.json', prompts, pipelines);
+    return expandSuite(suite, [tiny], options).cells;
+  };
+
+  it('make cells of their own, their policies being factors', () => {
+    const cells = plan({
+      pipelines: ['plain-chat', 'reasoning-chat'],
+      policies: { 'reasoning.tokens': [0, 16] },
+    });
+    expect(cells.map(({ id }) => id)).toEqual([
+      'tiny/p128/c128',
+      'tiny/p8/c4',
+      'tiny/p8/c4/reasoning-chat/reasoning.tokens=0',
+      'tiny/p8/c4/reasoning-chat/reasoning.tokens=16',
+    ]);
+    expect(cells[0]!.factors).toMatchObject({ pipeline: 'plain-chat' });
+    expect(cells[1]!.request.pipeline).toBeUndefined();
+    expect(cells[3]!.factors).toMatchObject({ pipeline: 'reasoning-chat', 'reasoning.tokens': 16 });
+    expect(cells[3]!.request.pipeline).toMatchObject({
+      name: 'reasoning-chat',
+      drawn: { reasoning: { tokens: 16 } },
+    });
+  });
+
+  it('have as many flagged requests as their rate says, each request a cell', () => {
+    const cells = plan({ pipelines: ['guarded-chat'], draws: 8 }).slice(1);
+    expect(cells).toHaveLength(8);
+    expect(cells.filter(({ factors }) => factors['input safety.flagged'] === true)).toHaveLength(2);
+    expect(cells.every(({ count }) => count === 1)).toBe(true);
+  });
+
+  it('have one cell, run as often, where chance has nothing to decide', () => {
+    const [, cell, ...others] = plan({
+      pipelines: ['guarded-chat'],
+      policies: { 'input safety.flagRate': [0] },
+      draws: 8,
+    });
+    expect(others).toEqual([]);
+    expect(cell).toMatchObject({ count: 8 });
+  });
+
+  it('draw alike for all levels of a policy', () => {
+    const cells = plan({
+      pipelines: ['reasoning-chat'],
+      policies: {
+        'reasoning.length': ['log-normal'],
+        'reasoning.tokens': [16],
+        'reasoning.maxTokens': [100],
+        'reasoning.billed': [true, false],
+      },
+      draws: 4,
+    }).slice(1);
+    const drawn = (billed: boolean) =>
+      cells
+        .filter(({ factors }) => factors['reasoning.billed'] === billed)
+        .map(({ factors }) => factors['reasoning.drawn']);
+    expect(drawn(true)).toEqual(drawn(false));
+    expect(drawn(true)).toHaveLength(4);
+    expect(new Set(drawn(true)).size).toBeGreaterThan(1);
+  });
+
+  it('name the run’s models by role', () => {
+    const [, cell] = plan(
+      { pipelines: ['guarded-chat'], policies: { 'input safety.flagRate': [0] } },
+      { modelIdOf: ({ spec, kind }: { spec: string; kind: string }) => `${spec} for ${kind}` },
+    );
+    expect(cell!.request.pipeline!.models).toEqual({ classifier: 'minilm-l6 for classification' });
+  });
+
+  it('give way to one the user names, but for the reference request', () => {
+    const pipeline = pipelines.get('reasoning-chat')!;
+    const cells = plan({}, { pipeline });
+    expect(cells.map(({ id }) => id)).toEqual(['tiny/p128/c128', 'tiny/p8/c4/reasoning-chat']);
+    const trace = { name: 'mine', requests: [{ promptTokens: 8, completionTokens: 2, arrivalNs: 0 }] };
+    expect(expandTrace(trace, [tiny], { pipeline }).cells[0]!.id).toBe('tiny/p8/c2/reasoning-chat');
+  });
+
+  it('leave out cells whose hidden tokens exceed the context', () => {
+    const cells = plan({ pipelines: ['reasoning-chat'], policies: { 'reasoning.tokens': [16, 600] } });
+    expect(cells.map(({ id }) => id)).toEqual([
+      'tiny/p128/c128',
+      'tiny/p8/c4/reasoning-chat/reasoning.tokens=16',
+    ]);
+  });
+
+  it('run neighbours of the same and of different prompts, which one alone has not', () => {
+    const cells = plan({ batch: [1, 4], neighbours: ['same', 'different'] }).slice(1);
+    expect(cells.map(({ id }) => id)).toEqual(['tiny/p8/c4', 'tiny/p8/c4/b4', 'tiny/p8/c4/b4/different']);
+    expect(cells[2]!.factors.neighbours).toBe('different');
   });
 });
 

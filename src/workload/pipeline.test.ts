@@ -1,3 +1,7 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { nameOf } from '../stages/pipeline.js';
 import { listPipelines, loadPipeline, parsePipeline, withPolicy } from './pipeline.js';
@@ -52,6 +56,9 @@ describe('a pipeline', () => {
     const { description, stages } = await loadPipeline(name);
     expect(description.length).toBeGreaterThan(80);
     expect(stages.length).toBeGreaterThanOrEqual(4);
+    // By path, its models are looked for as well.
+    const path = fileURLToPath(new URL(`../../bench/pipelines/${name}.json`, import.meta.url));
+    expect((await loadPipeline(path)).stages).toEqual(stages);
   });
 
   it('that there is none of is told with the nearest', async () => {
@@ -64,6 +71,18 @@ describe('a pipeline', () => {
 });
 
 describe('a pipeline is refused, with its line', () => {
+  it('where one of its models is not to be had', async () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tokenwork-pipeline-'));
+    const path = join(directory, 'mine.json');
+    const guard = '{ "type": "safety", "on": "prompt", "classifier": "guard" }';
+    writeFileSync(path, lines([tokenization, guard, prefill, decode], '{ "guard": "minilm-l7" }'));
+    await expect(loadPipeline(path)).rejects.toMatchObject({
+      code: 'bad-pipeline',
+      message: expect.stringMatching(/mine\.json:3: models\.guard: .*"minilm-l7".*"minilm-l6"/),
+    });
+    rmSync(directory, { recursive: true });
+  });
+
   it.each<[string, string[], string | undefined, RegExp]>([
     [
       'an unknown stage',

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
 import { type Dtype, dtypes } from '../models/dtype.js';
+import { locateModel } from '../models/resolve.js';
 import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../stages/pipeline.js';
 import { type JsonDocument, readDocument } from './document.js';
 import { orderStages } from './stage-order.js';
@@ -74,22 +75,46 @@ export async function loadPipeline(nameOrPath: string): Promise<Pipeline> {
       { cause },
     );
   }
-  return parsePipeline(text, path);
+  const pipeline = parsePipeline(text, path);
+  // Those that are shipped are known to have theirs.
+  if (isPath) await refuseMissingModels(pipeline, documentOf(text, path));
+  return pipeline;
+}
+
+/** Throws the document's error for a model that there is none of. */
+async function refuseMissingModels({ models }: Pipeline, document: JsonDocument): Promise<void> {
+  for (const [role, { spec }] of models) {
+    try {
+      await locateModel(spec);
+    } catch (cause) {
+      if (!(cause instanceof TokenworkError)) throw cause;
+      const path = ['models', role];
+      throw document.error(
+        path,
+        `${cause.message.replace(/\.$/, '')} (${cause.hint.replace(/\.$/, '')})`,
+        cause,
+      );
+    }
+  }
 }
 
 /** A pipeline from its JSON; `path` is named in errors, and its base name is the pipeline's name. */
 export function parsePipeline(text: string, path: string): Pipeline {
-  const document = readDocument(text, {
-    path,
-    code: 'bad-pipeline',
-    hint: 'The pipelines in bench/pipelines/ show how they are written; src/stages/pipeline.ts says what each policy means.',
-  });
+  const document = documentOf(text, path);
   const { description, models, stages: raw } = document.parse(pipelineSchema);
   const policies = raw.map((stage, index) => parseStage(stage, ['stages', index], document));
   const roles = roleModelsOf(models);
   const stages = orderStages(policies, document);
   checkStages(policies, stages, [...roles.keys()], document);
   return { name: basename(path).replace(/\.json$/i, ''), description, models: roles, stages };
+}
+
+function documentOf(text: string, path: string): JsonDocument {
+  return readDocument(text, {
+    path,
+    code: 'bad-pipeline',
+    hint: 'The pipelines in bench/pipelines/ show how they are written; src/stages/pipeline.ts says what each policy means.',
+  });
 }
 
 /** Models by role, as they are written, in one form. */

@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { listPipelines, loadPipeline } from './pipeline.js';
 import { loadPrompts, parsePrompt } from './prompts.js';
 import { listSuites, loadSuite, parseSuite } from './suite.js';
 
@@ -158,5 +159,80 @@ describe('prompts', () => {
 
   it('may not take the name of a synthetic one', () => {
     expect(() => parsePrompt('p128', '---\nkind: chat\nlanguage: en\n---\ntext')).toThrow(/synthetic/);
+  });
+});
+
+describe('pipelines of a suite', () => {
+  const shipped = async () => {
+    const names = await listPipelines();
+    return new Map(await Promise.all(names.map(async (name) => [name, await loadPipeline(name)] as const)));
+  };
+  const design = { promptTokens: [8], completionTokens: [4], pipelines: ['reasoning-chat'] };
+  const parse = async (change: object) =>
+    parseSuite(JSON.stringify({ ...minimal, ...change }, null, 2), 'mine.json', new Map(), await shipped());
+
+  it('are looked up, with other models in their roles where the suite says so', async () => {
+    const suite = await parse({
+      design: [{ ...design, pipelines: ['rag-chat'] }],
+      roles: { embedder: { model: 'tiny-encoder', dtype: 'fp32' } },
+    });
+    expect([...suite.pipelines.keys()]).toEqual(['rag-chat']);
+    expect(suite.pipelines.get('rag-chat')!.models.get('embedder')).toEqual({
+      spec: 'tiny-encoder',
+      dtype: 'fp32',
+    });
+  });
+
+  it.each([
+    [
+      'an unknown one',
+      { pipelines: ['reasoning-chta'] },
+      {},
+      /:\d+: design\[0\]\.pipelines\[0\]: no pipeline is called "reasoning-chta", perhaps "reasoning-chat" is meant/,
+    ],
+    [
+      'a policy of no stage',
+      { policies: { 'safety.flagRate': [0] } },
+      {},
+      /:\d+: design\[0\]\.policies.*no pipeline of the block has the stage/,
+    ],
+    ['an unknown policy', { policies: { 'reasoning.token': [0] } }, {}, /perhaps "tokens" is meant/],
+    [
+      'a bad value of a policy',
+      { policies: { 'reasoning.tokens': [0, -1] } },
+      {},
+      /\["reasoning\.tokens"\]\[1\]/,
+    ],
+    [
+      'a batch that a stage cannot run',
+      { pipelines: ['agent'], batch: [1, 4] },
+      {},
+      /"prefill" runs one sequence at a time, and no batch of 4/,
+    ],
+    [
+      'a role of no pipeline',
+      {},
+      { roles: { embedder: 'tiny-encoder' } },
+      /roles\.embedder: no pipeline of the suite has the role "embedder"/,
+    ],
+    [
+      'what is no question',
+      {},
+      { questions: [{ text: 'So what.', factor: 'batch', baseline: 1, metric: 'flops' }] },
+      /questions\[0\]\.text: expected a question/,
+    ],
+  ])('are refused with %s', async (_, block, change, message) => {
+    await expect(parse({ design: [{ ...design, ...block }], ...change })).rejects.toThrow(message);
+  });
+
+  it('are found by path from the suite', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tokenwork-suite-'));
+    const stages = ['tokenization', 'prefill', 'decode'].map((type) => ({ type }));
+    await writeFile(join(folder, 'own.json'), JSON.stringify({ description: 'x', stages }));
+    const path = join(folder, 'suite.json');
+    await writeFile(path, JSON.stringify({ ...minimal, design: [{ ...design, pipelines: ['own.json'] }] }));
+    const suite = await loadSuite(path);
+    expect(suite.pipelines.get('own.json')!.stages).toHaveLength(3);
+    await rm(folder, { recursive: true });
   });
 });
