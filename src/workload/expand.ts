@@ -2,14 +2,9 @@ import { TokenworkError } from '../core/errors.js';
 import type { Cell, Warning } from '../core/result.js';
 import { plainChat } from '../stages/pipeline.js';
 import { deriveSeed } from '../stats/random.js';
+import { hasPipelines, variantsOf, varyingPolicies } from './block-variants.js';
 import type { Pipeline } from './pipeline.js';
-import {
-  contextPositions,
-  drawnPipelines,
-  type PipelineVariant,
-  pipelineVariants,
-  plainVariant,
-} from './pipeline-variants.js';
+import { contextPositions, drawnPipelines, type PipelineVariant } from './pipeline-variants.js';
 import type {
   ModelIdOf,
   PlannedCell,
@@ -34,12 +29,13 @@ export function expandSuite(
   models: readonly PlannedModel[],
   { seed = suite.seed, pipeline, modelIdOf = unnamed }: ExpandOptions = {},
 ): WorkloadPlan {
+  const policies = varyingPolicies(suite, pipeline);
   const cells = new Map<string, PlannedCell>();
   const warnings: Warning[] = [];
   for (const model of models) {
     const beyond = new Set<string>();
     for (const block of suite.design.filter((block) => appliesTo(block, model, suite))) {
-      for (const cell of cellsOf(block, model, suite, { seed, pipeline, modelIdOf })) {
+      for (const cell of cellsOf(block, model, suite, { seed, pipeline, modelIdOf, policies })) {
         if (exceedsContext(cell.request, model)) beyond.add(cell.id);
         else cells.set(cell.id, cell);
       }
@@ -85,86 +81,90 @@ function appliesTo(block: Block, model: PlannedModel, suite: Suite): boolean {
   return !isOwn || block.models === undefined || block.models.includes(model.spec);
 }
 
+type CellOptions = ExpandOptions & { seed: number; modelIdOf: ModelIdOf; policies: readonly string[] };
+
 function* cellsOf(
   block: Block,
   model: PlannedModel,
   suite: Suite,
-  options: ExpandOptions & { seed: number; modelIdOf: ModelIdOf },
+  options: CellOptions,
 ): Generator<PlannedCell> {
-  const { seed, modelIdOf } = options;
-  const sampling = seededSampling(suite.sampling, seed);
   const variants = variantsOf(block, suite, options.pipeline);
-  const policies = policyKeys(suite);
-  for (const { name, factors, prompt, difficulty } of promptsOf(block, suite, seed)) {
+  for (const prompt of promptsOf(block, suite, options.seed)) {
     for (const completionTokens of block.completionTokens) {
-      for (const { batch, neighbours } of batchesOf(block)) {
+      for (const rows of batchesOf(block)) {
         for (const variant of variants) {
-          // The same for all levels of a policy, so that they are compared on the same requests.
-          const drawSeed = deriveSeed(seed, ...Buffer.from(name), completionTokens);
-          const draws = {
-            draws: block.draws,
-            merged: false,
-            seed,
-            drawSeed,
-            difficulty,
-            policies,
-            modelIdOf,
-          };
-          for (const drawn of drawnPipelines(variant, draws)) {
-            const request: RequestSpec = { prompt, completionTokens, batch, stop: suite.stop, sampling };
-            if (neighbours === 'different') request.neighbours = neighbours;
-            if (drawn.request) request.pipeline = drawn.request;
-            yield {
-              id: [model.id, name, `c${completionTokens}`, ...suffixes(request), ...drawn.idParts].join('/'),
-              model: model.id,
-              factors: {
-                ...factors,
-                completionTokens,
-                batch,
-                ...(neighbours && { neighbours }),
-                ...rules(request),
-                ...(hasPipelines(suite, options.pipeline) && drawn.factors),
-              },
-              request,
-              count: drawn.count,
-              arrivalsNs: null,
-            };
-          }
+          const point = { block, prompt, completionTokens, rows, variant };
+          yield* cellsAt(point, model, suite, options);
         }
       }
     }
   }
 }
 
+/** A point of a block's design, of which chance may make several cells. */
+interface DesignPoint {
+  block: Block;
+  prompt: NamedPrompt;
+  completionTokens: number;
+  rows: Rows;
+  variant: PipelineVariant;
+}
+
+function cellsAt(
+  { block, prompt, completionTokens, rows, variant }: DesignPoint,
+  model: PlannedModel,
+  suite: Suite,
+  { seed, modelIdOf, pipeline, policies }: CellOptions,
+): PlannedCell[] {
+  const drawn = drawnPipelines(variant, {
+    draws: block.draws,
+    merged: false,
+    seed,
+    // The same for all levels of a policy, so that they are compared on the same requests.
+    drawSeed: deriveSeed(seed, ...Buffer.from(prompt.name), completionTokens),
+    difficulty: prompt.difficulty,
+    policies,
+    modelIdOf,
+  });
+  return drawn.map(({ idParts, factors, request: through, count }) => {
+    const request: RequestSpec = {
+      prompt: prompt.prompt,
+      completionTokens,
+      batch: rows.batch,
+      stop: suite.stop,
+      sampling: seededSampling(suite.sampling, seed),
+    };
+    if (rows.neighbours === 'different') request.neighbours = rows.neighbours;
+    if (through) request.pipeline = through;
+    return {
+      id: [model.id, prompt.name, `c${completionTokens}`, ...suffixes(request), ...idParts].join('/'),
+      model: model.id,
+      factors: {
+        ...prompt.factors,
+        completionTokens,
+        ...rows,
+        ...rules(request),
+        ...(hasPipelines(suite, pipeline) && factors),
+      },
+      request,
+      count,
+      arrivalsNs: null,
+    };
+  });
+}
+
+interface Rows {
+  batch: number;
+  neighbours?: 'same' | 'different';
+}
+
 /** Sizes of batches, with each kind of neighbours; alone, a row has none. */
-function batchesOf({ batch, neighbours }: Block): { batch: number; neighbours?: 'same' | 'different' }[] {
+function batchesOf({ batch, neighbours }: Block): Rows[] {
   if (neighbours === undefined) return batch.map((rows) => ({ batch: rows }));
   return batch.flatMap((rows) =>
     (rows === 1 ? (['same'] as const) : neighbours).map((kind) => ({ batch: rows, neighbours: kind })),
   );
-}
-
-function variantsOf(block: Block, suite: Suite, instead: Pipeline | undefined): PipelineVariant[] {
-  if (instead && !isReference(block)) return pipelineVariants([instead], {});
-  const named = (block.pipelines ?? []).map((name) => suite.pipelines.get(name)!);
-  return named.length === 0 ? [plainVariant] : pipelineVariants(named, block.policies);
-}
-
-/** Whether the block is the request that plain tokens are measured by. */
-function isReference({ promptTokens, completionTokens, batch, pipelines }: Block): boolean {
-  return (
-    [promptTokens, completionTokens].every((lengths) => lengths?.length === 1 && lengths[0] === 128) &&
-    batch.every((rows) => rows === 1) &&
-    pipelines === undefined
-  );
-}
-
-function hasPipelines({ design }: Suite, instead: Pipeline | undefined): boolean {
-  return instead !== undefined || design.some(({ pipelines }) => pipelines !== undefined);
-}
-
-function policyKeys({ design }: Suite): string[] {
-  return [...new Set(design.flatMap(({ policies }) => Object.keys(policies)))];
 }
 
 type NamedPrompt = { name: string; factors: Cell['factors']; prompt: PromptSpec; difficulty: number };

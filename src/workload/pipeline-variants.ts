@@ -81,7 +81,7 @@ export interface DrawOptions {
   drawSeed: number;
   /** Of the prompt. */
   difficulty: number;
-  /** Keys of policies whose values are factors of the design, whether or not this variant sets them. */
+  /** Keys of policies that are factors of the design, whether or not this variant sets them. */
   policies: readonly string[];
   modelIdOf: ModelIdOf;
 }
@@ -101,7 +101,7 @@ export function drawnPipelines(
   const different = countOutcomes(drawn);
   const apart = !merged && different.length > 1;
   const outcomes = apart ? drawn.map((one): Outcome => ({ drawn: one, count: 1 })) : different;
-  const set = Object.entries(levels).map(([key, value]) => `${key}=${value}`);
+  const set = policies.filter((key) => key in levels).map((key) => `${key}=${levels[key]}`);
   return outcomes.map((outcome, index) => {
     const { label, drawnFactors } = describeOutcome(outcome, stages);
     return {
@@ -119,7 +119,8 @@ export function drawnPipelines(
   });
 }
 
-function policyFactors(stages: readonly StagePolicy[], policies: readonly string[]): Cell['factors'] {
+/** Values of policies, of those stages that are there; `none` for a policy that is null. */
+export function policyFactors(stages: readonly StagePolicy[], policies: readonly string[]): Cell['factors'] {
   const factors: Cell['factors'] = {};
   for (const key of policies) {
     const dot = key.lastIndexOf('.');

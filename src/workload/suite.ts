@@ -6,13 +6,11 @@ import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { factorValue, questionSchema } from '../core/question.js';
-import type { JsonPath } from '../core/schema-issue.js';
 import { dtypes } from '../models/dtype.js';
-import { nameOf } from '../stages/pipeline.js';
-import { type JsonDocument, readDocument } from './document.js';
+import { readDocument } from './document.js';
 import { listPipelines, loadPipeline, type Pipeline, roleModelSchema, roleModelsOf } from './pipeline.js';
-import { pipelineVariants, unbatchedStages } from './pipeline-variants.js';
 import { loadPrompts, type Prompt } from './prompts.js';
+import { checkBlock, namedIn, nearest } from './suite-rules.js';
 
 const counts = z.array(z.int().positive()).min(1);
 const names = z.array(z.string().min(1)).min(1);
@@ -157,12 +155,6 @@ function pipelinesNamed(text: string): string[] {
   }
 }
 
-/** What a suite may name. */
-interface Available {
-  prompts: ReadonlyMap<string, Prompt>;
-  pipelines: ReadonlyMap<string, Pipeline>;
-}
-
 /** A suite from its JSON; `path` is named in errors, and its base name is the suite's name. */
 export function parseSuite(
   text: string,
@@ -197,65 +189,4 @@ export function parseSuite(
     prompts: named.prompts,
     pipelines: new Map(replacedPipelines),
   };
-}
-
-/** The prompts and pipelines that the design names. Throws the document's error for one there is not. */
-function namedIn(design: readonly Block[], available: Available, document: JsonDocument): Available {
-  const prompts = new Map<string, Prompt>();
-  const pipelines = new Map<string, Pipeline>();
-  const find = <Item>(from: ReadonlyMap<string, Item>, name: string, what: string, path: JsonPath): Item => {
-    const item = from.get(name);
-    if (item !== undefined) return item;
-    throw document.error(path, `no ${what} is called "${name}"${nearest(name, [...from.keys()])}`);
-  };
-  for (const [index, block] of design.entries()) {
-    for (const [position, name] of (block.prompts ?? []).entries()) {
-      const path = ['design', index, 'prompts', position];
-      prompts.set(name, find(available.prompts, name, 'prompt', path));
-    }
-    for (const [position, name] of (block.pipelines ?? []).entries()) {
-      const path = ['design', index, 'pipelines', position];
-      pipelines.set(name, find(available.pipelines, name, 'pipeline', path));
-    }
-  }
-  return { prompts, pipelines };
-}
-
-/** Refuses policies that no pipeline of the block has, and batches of stages that run none. */
-function checkBlock(
-  block: Block,
-  index: number,
-  available: ReadonlyMap<string, Pipeline>,
-  document: JsonDocument,
-): void {
-  const pipelines = (block.pipelines ?? []).map((name) => available.get(name)!);
-  for (const [key, values] of Object.entries(block.policies)) {
-    for (const [position, value] of values.entries()) {
-      const path = ['design', index, 'policies', key, position];
-      try {
-        if (pipelineVariants(pipelines, { [key]: [value] }).some(({ levels }) => key in levels)) continue;
-      } catch (cause) {
-        throw document.error(path, messageOf(cause), cause);
-      }
-      const stages = pipelines.flatMap((pipeline) => pipeline.stages.map((stage) => nameOf(stage)));
-      throw document.error(
-        ['design', index, 'policies', key],
-        `no pipeline of the block has the stage that "${key}" names as STAGE.POLICY (there are ${stages.join(', ') || 'none: the block names no pipelines'})`,
-      );
-    }
-  }
-  const batched = block.batch.findIndex((batch) => batch > 1);
-  if (batched < 0) return;
-  const [unbatched] = pipelineVariants(pipelines, block.policies).flatMap(({ stages }) =>
-    unbatchedStages(stages),
-  );
-  if (unbatched === undefined) return;
-  throw document.error(
-    ['design', index, 'batch', batched],
-    `the stage "${unbatched}" runs one sequence at a time, and no batch of ${block.batch[batched]}`,
-  );
-}
-
-function nearest(name: string, known: readonly string[]): string {
-  return known.length === 0 ? '' : `, perhaps "${closest(name, [...known])}" is meant`;
 }

@@ -1,0 +1,33 @@
+import type { Pipeline } from './pipeline.js';
+import { type PipelineVariant, pipelineVariants, plainVariant, policyFactors } from './pipeline-variants.js';
+import type { Block, Suite } from './suite.js';
+
+/** The pipelines of a block with what its policies make of them; plain chat where it names none. */
+export function variantsOf(block: Block, suite: Suite, instead: Pipeline | undefined): PipelineVariant[] {
+  if (instead && !isReference(block)) return pipelineVariants([instead], {});
+  const named = (block.pipelines ?? []).map((name) => suite.pipelines.get(name)!);
+  return named.length === 0 ? [plainVariant] : pipelineVariants(named, block.policies);
+}
+
+/** Whether the block is the request that plain tokens are measured by. */
+function isReference({ promptTokens, completionTokens, batch, pipelines }: Block): boolean {
+  return (
+    [promptTokens, completionTokens].every((lengths) => lengths?.length === 1 && lengths[0] === 128) &&
+    batch.every((rows) => rows === 1) &&
+    pipelines === undefined
+  );
+}
+
+/** Whether requests of the suite go through other pipelines than plain chat. */
+export function hasPipelines({ design }: Suite, instead: Pipeline | undefined): boolean {
+  return instead !== undefined || design.some(({ pipelines }) => pipelines !== undefined);
+}
+
+/** Keys of the policies that have several values over the suite: its factors, and parts of cells' ids. */
+export function varyingPolicies(suite: Suite, instead: Pipeline | undefined): string[] {
+  const { design } = suite;
+  const variants = design.flatMap((block) => variantsOf(block, suite, instead));
+  const keys = [...new Set(design.flatMap(({ policies }) => Object.keys(policies)))];
+  const all = variants.map(({ stages }) => policyFactors(stages, keys));
+  return keys.filter((key) => new Set(all.flatMap((factors) => factors[key] ?? [])).size > 1);
+}
