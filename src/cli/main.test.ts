@@ -16,7 +16,7 @@ function tokenwork(...args: string[]) {
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     cwd: scratch,
     encoding: 'utf8',
-    env: { ...process.env, TOKENWORK_CACHE: join(scratch, 'cache') },
+    env: { ...process.env, FORCE_COLOR: '0', TOKENWORK_CACHE: join(scratch, 'cache') },
   });
   return { status, stdout, stderr };
 }
@@ -259,6 +259,15 @@ describe('report --card', () => {
     const { status, stderr } = tokenwork('report', saved('m.json', measured(1)), '--card', '--model', 'x');
     expect([status, stderr]).toEqual([2, expect.stringContaining('It has: m.')]);
   });
+});
+
+it('colours no pipe, in CI neither, unless it is told to', () => {
+  const path = saved('plain.json', measured(1));
+  const printed = (env: NodeJS.ProcessEnv) =>
+    spawnSync(process.execPath, [main, 'report', path], { encoding: 'utf8', env: { ...process.env, ...env } })
+      .stdout;
+  expect(printed({ CI: 'true', FORCE_COLOR: undefined })).not.toContain('\u001b');
+  expect(printed({ FORCE_COLOR: '1' })).toContain('\u001b[1m');
 });
 
 it('lets no result steer the terminal, in what is printed and what is refused', () => {

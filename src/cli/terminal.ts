@@ -1,15 +1,21 @@
-import picocolors from 'picocolors';
 import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
 
 const widthWithoutTerminal = 120;
 
-/** Width and colour of a stream, with COLUMNS, NO_COLOR and FORCE_COLOR heeded. */
+/**
+ * Width and colour of a stream, with COLUMNS, NO_COLOR and FORCE_COLOR heeded. A file or a pipe gets no
+ * colour unless it is forced, in CI neither: what is kept there is read by programs too.
+ */
 export function terminalOf(stream: NodeJS.WriteStream): { width: number; color: boolean } {
   const columns = Number(process.env.COLUMNS);
   return {
     width: columns > 0 ? columns : (stream.columns ?? widthWithoutTerminal),
-    color: picocolors.isColorSupported,
+    color: stream.isTTY ? stream.hasColors() : isForced(process.env.FORCE_COLOR),
   };
+}
+
+function isForced(value: string | undefined): boolean {
+  return value !== undefined && value !== '0' && value !== 'false';
 }
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
