@@ -75,6 +75,8 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
   // A worker that dies idle has been replaced by the time this is told; the next request loads anew.
   pool.on('error', () => {});
   let running: Watch | null = null;
+  /** Ends of workers that were killed: the pool forgets them at once, and does not wait for them. */
+  const killed: Promise<unknown>[] = [];
 
   const load = async (): Promise<LoadedWorker> => {
     const task: LoadTask = { ...shared, control };
@@ -101,7 +103,10 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
       graceMs,
       // Whichever of them runs; what the others are told is forgotten when they begin.
       terminate: () => terminable.forEach(requestTermination),
-      kill: () => worker.abort(),
+      kill: () => {
+        killed.push(...pool.threads.map((thread) => once(thread, 'exit')));
+        worker.abort();
+      },
     });
     const watch = running;
     try {
@@ -125,7 +130,7 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
       const unloaded = pool.run(undefined, { name: 'unload' }).catch(() => {});
       await Promise.race([unloaded, delay(graceMs, undefined, { ref: false })]);
     }
-    await endedOrStuck(pool.destroy(), graceMs);
+    await endedOrStuck(Promise.all([pool.destroy(), ...killed]), graceMs);
   };
 
   return { index, load, run, stop: () => running?.stop(), close };
