@@ -2,6 +2,7 @@ import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
 import { gateModel, type ModelOnDevice } from './device-gate.js';
 import { fittingCells } from './device-memory.js';
+import type { PlannedCell } from '../workload/plan.js';
 import type { JournalModel } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 import { modelsOfCell, type PreparedRun } from './prepare.js';
@@ -53,11 +54,13 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
   const planned = prepared.cells.filter((cell) =>
     modelsOfCell(cell).every((name) => models.some(({ id }) => id === name)),
   );
-  const fitting = fittingCells(planned, models, prepared.chosen, prepared.settings.concurrency);
+  const runnable = withoutPrefixCache(planned);
+  warnings.push(...runnable.warnings);
+  const fitting = fittingCells(runnable.cells, models, prepared.chosen, prepared.settings.concurrency);
   if (fitting.cells.length === 0)
     throw new TokenworkError(
-      'device-out-of-memory',
-      `No request of ${prepared.suite} fits into the GPU: ${fitting.warnings[0]?.message ?? ''}`,
+      'nothing-to-run',
+      `No request of ${prepared.suite} can run on the GPU: ${[...runnable.warnings, ...fitting.warnings][0]?.message ?? ''}`,
       'Use a smaller model, shorter prompts or smaller batches, or run with --device cpu.',
     );
   const used = models.filter(({ id }) => fitting.cells.some((cell) => modelsOfCell(cell).includes(id)));
@@ -76,6 +79,24 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
     cells: fitting.cells,
     onDevice,
     warnings: [...prepared.warnings, ...warnings, ...fitting.warnings],
+  };
+}
+
+/** The cells without a prefix cache: its blocks lie in this process's memory, which a GPU's cache does not leave. */
+function withoutPrefixCache(cells: readonly PlannedCell[]): { cells: PlannedCell[]; warnings: Warning[] } {
+  const caches = ({ request }: PlannedCell) =>
+    request.pipeline?.stages.some((stage) => stage.type === 'prefill' && stage.cache !== 'none') ?? false;
+  const left = cells.filter(caches);
+  if (left.length === 0) return { cells: [...cells], warnings: [] };
+  return {
+    cells: cells.filter((cell) => !caches(cell)),
+    warnings: [
+      {
+        code: 'unsupported-on-device',
+        message: `${left.length === 1 ? '1 cell with a prefix cache is' : `${left.length} cells with a prefix cache are`} left out, as the KV cache of a GPU stays on it: ${left.map(({ id }) => id).join(', ')}.`,
+        hint: 'Measure them with --device cpu.',
+      },
+    ],
   };
 }
 
