@@ -49,6 +49,7 @@ describe('arguments that cannot be used', () => {
     [['bench', '--limit', '3'], '--trace'],
     [['bench', '--pipeline', 'guarded-chta'], 'guarded-chat'],
     [['trace'], 'missing required argument'],
+    [['trace', ''], 'at least one token'],
     [['trace', 'Hello', '--pipeline', 'nothing.json'], 'nothing.json'],
     [['trace', 'Hello', '--completion-tokens', '0'], 'whole number'],
     [['bench', '--model', 'tinyy'], 'tiny'],

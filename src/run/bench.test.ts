@@ -144,7 +144,7 @@ describe('a benchmark', () => {
           promptTokens: [9],
           completionTokens: [3],
           pipelines: ['agent'],
-          policies: { 'prefill.cache': ['warm', 'cold'], 'prefill.cacheTokens': [512] },
+          policies: { 'prefill.cache': ['warm', 'cold'] },
         },
       ],
       questions: [{ text: 'Is it?', factor: 'prefill.cache', baseline: 'warm', metric: 'flops' }],

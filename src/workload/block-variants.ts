@@ -1,3 +1,4 @@
+import type { FactorValue } from '../core/question.js';
 import type { Pipeline } from './pipeline.js';
 import { type PipelineVariant, pipelineVariants, plainVariant, policyFactors } from './pipeline-variants.js';
 import type { Block, Suite } from './suite.js';
@@ -23,11 +24,20 @@ export function hasPipelines({ design }: Suite, instead: Pipeline | undefined): 
   return instead !== undefined || design.some(({ pipelines }) => pipelines !== undefined);
 }
 
-/** Keys of the policies that have several values over the suite: its factors, and parts of cells' ids. */
+/**
+ * Keys of the policies that a pipeline has several values of over the suite: its factors, and parts of
+ * cells' ids. In what else two pipelines differ, their names say.
+ */
 export function varyingPolicies(suite: Suite, instead: Pipeline | undefined): string[] {
   const { design } = suite;
-  const variants = design.flatMap((block) => variantsOf(block, suite, instead));
   const keys = [...new Set(design.flatMap(({ policies }) => Object.keys(policies)))];
-  const all = variants.map(({ stages }) => policyFactors(stages, keys));
-  return keys.filter((key) => new Set(all.flatMap((factors) => factors[key] ?? [])).size > 1);
+  const values = new Map<string, Set<FactorValue>>();
+  for (const { pipeline, stages } of design.flatMap((block) => variantsOf(block, suite, instead))) {
+    for (const [key, value] of Object.entries(policyFactors(stages, keys))) {
+      const own = JSON.stringify([pipeline.name, key]);
+      values.set(own, (values.get(own) ?? new Set()).add(value));
+    }
+  }
+  const varying = new Set([...values].filter(([, seen]) => seen.size > 1).map(([own]) => JSON.parse(own)[1]));
+  return keys.filter((key) => varying.has(key));
 }

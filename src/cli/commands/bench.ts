@@ -52,7 +52,10 @@ export function benchCommand(): Command {
     .description(
       'Run a workload and record what each request cost.\nWrites a result file and prints a table of medians per cell.',
     )
-    .option('--suite <name>', 'quick, ci, gpu, or the path of a suite file (default: quick)')
+    .option(
+      '--suite <name>',
+      'quick, ci, gpu, a question (see below), or the path of a suite file (default: quick)',
+    )
     .option(
       '--trace <file>',
       'measure a recorded trace instead: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSONL (input_length, output_length)',
@@ -65,7 +68,7 @@ export function benchCommand(): Command {
     )
     .option(
       '--pipeline <pipeline>',
-      'what every request goes through, in place of what the suite says: plain-chat, guarded-chat, guarded-rag-reasoning, speculative-chat, agent, or the path of a pipeline file',
+      'what every request goes through, in place of what the suite says: guarded-chat, guarded-rag-reasoning, rag-chat, reasoning-chat, speculative-chat, agent, plain-chat, or the path of a pipeline file',
     )
     .option(
       '--device <device>',
@@ -113,7 +116,11 @@ Examples:
   tokenwork bench                                            the quick suite, about a minute
   tokenwork bench --model ./my-model --dtype fp32            real weights in transformers.js layout
   tokenwork bench --model tiny --trace azure.csv --limit 300 a recorded trace
-  tokenwork bench --suite ci --concurrency 2 --out result.json`,
+  tokenwork bench --suite ci --concurrency 2 --out result.json
+  tokenwork bench --pipeline guarded-rag-reasoning           the quick suite with hidden work
+
+Questions, each a suite of about a minute: cache-hit, context-length, reasoning, safety-flags, speculation,
+mixture, batch-neighbours, language, output-length`,
     )
     .action(bench);
 }

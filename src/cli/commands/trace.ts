@@ -60,6 +60,13 @@ Examples:
 
 async function trace(text: string, flags: TraceFlags): Promise<void> {
   const { model, dtype, completionTokens, repetitions, out, json = false, quiet = false } = flags;
+  if (text === '') {
+    throw new TokenworkError(
+      'empty-prompt',
+      'The prompt is empty.',
+      'A decoder needs at least one token to start from: tokenwork trace "Hello".',
+    );
+  }
   const pipeline = await loadPipeline(flags.pipeline);
   const line = progressLine(process.stderr, quiet || json);
   const interrupt = onInterrupt(() => line.note('Stopping. Press Ctrl-C again to leave at once.'));
