@@ -1,8 +1,8 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
+import type { PlannedCell } from '../workload/plan.js';
 import { gateModel, type ModelOnDevice } from './device-gate.js';
 import { fittingCells } from './device-memory.js';
-import type { PlannedCell } from '../workload/plan.js';
 import type { JournalModel } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 import { modelsOfCell, type PreparedRun } from './prepare.js';
