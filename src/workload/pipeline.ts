@@ -1,14 +1,14 @@
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, join } from 'node:path';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
-import { messageOf, TokenworkError } from '../core/errors.js';
+import { TokenworkError } from '../core/errors.js';
 import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
 import { type Dtype, dtypes } from '../models/dtype.js';
 import { locateModel } from '../models/resolve.js';
 import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../stages/pipeline.js';
 import { type JsonDocument, readDocument } from './document.js';
+import { isPath, listShipped, readNamedFile } from './shipped-file.js';
 import { orderStages } from './stage-order.js';
 import { checkStages } from './stage-rules.js';
 
@@ -38,13 +38,13 @@ export interface Pipeline {
   stages: readonly StagePolicy[];
 }
 
-const pipelineDirectory = fileURLToPath(new URL('../../bench/pipelines/', import.meta.url));
+const shelf = {
+  kind: 'pipeline',
+  directory: fileURLToPath(new URL('../../bench/pipelines/', import.meta.url)),
+};
 
 /** Names of the shipped pipelines. */
-export async function listPipelines(): Promise<string[]> {
-  const files = await readdir(pipelineDirectory);
-  return files.filter((file) => file.endsWith('.json')).map((file) => basename(file, '.json'));
-}
+export const listPipelines = (): Promise<string[]> => listShipped(shelf);
 
 /**
  * A shipped pipeline by name, or one from a file where the argument looks like a path (`.json` or a
@@ -52,32 +52,10 @@ export async function listPipelines(): Promise<string[]> {
  * naming file, line and JSON path.
  */
 export async function loadPipeline(nameOrPath: string): Promise<Pipeline> {
-  const isPath = /[\\/]|\.json$/i.test(nameOrPath);
-  if (!isPath) {
-    const known = await listPipelines();
-    if (!known.includes(nameOrPath)) {
-      throw new TokenworkError(
-        'unknown-pipeline',
-        `No pipeline is called "${nameOrPath}".`,
-        `Did you mean "${closest(nameOrPath, known)}"? There are: ${known.join(', ')}; or pass the path of a .json file.`,
-      );
-    }
-  }
-  const path = isPath ? nameOrPath : join(pipelineDirectory, `${nameOrPath}.json`);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new TokenworkError(
-      'unreadable-pipeline',
-      `The pipeline ${path} cannot be read: ${messageOf(cause)}.`,
-      `Check the path, or name a shipped pipeline: ${(await listPipelines()).join(', ')}.`,
-      { cause },
-    );
-  }
+  const { path, text } = await readNamedFile(nameOrPath, shelf);
   const pipeline = parsePipeline(text, path);
   // Those that are shipped are known to have theirs.
-  if (isPath) await refuseMissingModels(pipeline, documentOf(text, path));
+  if (isPath(nameOrPath)) await refuseMissingModels(pipeline, documentOf(text, path));
   return pipeline;
 }
 

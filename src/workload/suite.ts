@@ -1,15 +1,13 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
-import { messageOf, TokenworkError } from '../core/errors.js';
 import { factorValue, questionSchema } from '../core/question.js';
 import { dtypes } from '../models/dtype.js';
 import { readDocument } from './document.js';
 import { listPipelines, loadPipeline, type Pipeline, roleModelSchema, roleModelsOf } from './pipeline.js';
 import { loadPrompts, type Prompt } from './prompts.js';
+import { listShipped, readNamedFile } from './shipped-file.js';
 import { checkBlock, namedIn, nearest } from './suite-rules.js';
 
 const counts = z.array(z.int().positive()).min(1);
@@ -93,13 +91,13 @@ export interface Suite extends Omit<z.infer<typeof suiteSchema>, 'roles'> {
   pipelines: ReadonlyMap<string, Pipeline>;
 }
 
-const suiteDirectory = fileURLToPath(new URL('../../bench/suites/', import.meta.url));
+const shelf = {
+  kind: 'suite',
+  directory: fileURLToPath(new URL('../../bench/suites/', import.meta.url)),
+};
 
 /** Names of the shipped suites. */
-export async function listSuites(): Promise<string[]> {
-  const files = await readdir(suiteDirectory);
-  return files.filter((file) => file.endsWith('.json')).map((file) => basename(file, '.json'));
-}
+export const listSuites = (): Promise<string[]> => listShipped(shelf);
 
 /**
  * A shipped suite by name, or one from a file where the argument looks like a path (`.json` or a slash).
@@ -107,29 +105,7 @@ export async function listSuites(): Promise<string[]> {
  * and JSON path.
  */
 export async function loadSuite(nameOrPath: string): Promise<Suite> {
-  const isPath = /[\\/]|\.json$/i.test(nameOrPath);
-  if (!isPath) {
-    const known = await listSuites();
-    if (!known.includes(nameOrPath)) {
-      throw new TokenworkError(
-        'unknown-suite',
-        `No suite is called "${nameOrPath}".`,
-        `Did you mean "${closest(nameOrPath, known)}"? There are: ${known.join(', ')}; or pass the path of a .json file.`,
-      );
-    }
-  }
-  const path = isPath ? nameOrPath : join(suiteDirectory, `${nameOrPath}.json`);
-  let text: string;
-  try {
-    text = await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new TokenworkError(
-      'unreadable-suite',
-      `The suite ${path} cannot be read: ${messageOf(cause)}.`,
-      `Check the path, or name a shipped suite: ${(await listSuites()).join(', ')}.`,
-      { cause },
-    );
-  }
+  const { path, text } = await readNamedFile(nameOrPath, shelf);
   return parseSuite(text, path, await loadPrompts(), await loadPipelines(text, path));
 }
 
