@@ -1,5 +1,5 @@
 import { isOk, type OkRequest, type Result } from '../core/result.js';
-import type { WorkMetric } from '../core/work.js';
+import { additiveMetrics, type WorkMetric } from '../core/work.js';
 
 /** Whether a result's books balance. */
 export interface LedgerCheck {
@@ -18,17 +18,6 @@ interface LedgerViolation {
   /** The first of them, with its figures. */
   example: string;
 }
-
-/** Metrics in which the stages of a request add up to it; peak memory is a maximum, and does not. */
-const additive: readonly WorkMetric[] = [
-  'cpuTime',
-  'gpuTime',
-  'energy',
-  'kvBytes',
-  'kvByteSeconds',
-  'flops',
-  'bytesMoved',
-];
 
 /** A clock's readings are exact to this; sums of binary fractions to a millionth. */
 const clockResolutionNs = 1000;
@@ -58,7 +47,7 @@ export function checkLedger(result: Result): LedgerCheck {
   checkRun(result, violate);
   return {
     requests,
-    metrics: additive.filter((metric) => metrics.has(metric)),
+    metrics: additiveMetrics.filter((metric) => metrics.has(metric)),
     violations: [...violations.values()],
   };
 }
@@ -85,8 +74,7 @@ function checkTokens({ id, tokens }: OkRequest, violate: Violate): void {
 
 function checkStages(request: OkRequest, violate: Violate, metrics: Set<WorkMetric>): void {
   const { id, stages, tokens, work } = request;
-  const [processed, billed, cached] = [0, 0, 0].map(() => 0) as [number, number, number];
-  const sums = { processed, billed, cached };
+  const sums = { processed: 0, billed: 0, cached: 0 };
   for (const stage of stages) {
     sums.processed += stage.tokens;
     sums.billed += stage.billed;
@@ -99,7 +87,7 @@ function checkStages(request: OkRequest, violate: Violate, metrics: Set<WorkMetr
   equal('processed tokens of stages add up to the request', sums.processed, tokens.processed);
   equal('billed tokens of stages add up to the request', sums.billed, tokens.prompt + tokens.completion);
   equal('cached tokens of stages add up to the request', sums.cached, tokens.cached);
-  for (const metric of additive) {
+  for (const metric of additiveMetrics) {
     const whole = work[metric];
     if (whole === null) continue;
     let sum = 0;

@@ -41,3 +41,14 @@ export const workSchema = z.strictObject({
 });
 export type Work = z.infer<typeof workSchema>;
 export type WorkMetric = keyof Work;
+
+/** Metrics in which the stages of a request add up to it; peak memory is a maximum, and does not. */
+export const additiveMetrics: readonly WorkMetric[] = [
+  'cpuTime',
+  'gpuTime',
+  'energy',
+  'kvBytes',
+  'kvByteSeconds',
+  'flops',
+  'bytesMoved',
+];

@@ -1,5 +1,5 @@
 import type { OkRequest } from '../core/result.js';
-import type { Work, WorkMetric } from '../core/work.js';
+import { additiveMetrics, type Work } from '../core/work.js';
 
 /** Where a request's stages do not add up to it. */
 export interface LedgerMismatch {
@@ -13,17 +13,6 @@ type Accounts = Pick<OkRequest, 'tokens' | 'stages'> & {
   work: Partial<Work>;
   times: { started: number; ended?: number | undefined };
 };
-
-/** Metrics of which a request spends some in each stage. */
-const additive: readonly WorkMetric[] = [
-  'cpuTime',
-  'gpuTime',
-  'energy',
-  'flops',
-  'bytesMoved',
-  'kvBytes',
-  'kvByteSeconds',
-];
 
 /** Sums of floating-point numbers differ by the order they are summed in; integrals by a little more. */
 const relativeRounding = 1e-7;
@@ -60,7 +49,7 @@ export function ledgerMismatches(
     atMost('cached of prompt tokens', tokens.prompt, tokens.cached),
     atMost('reasoning of completion tokens', tokens.completion, tokens.reasoning),
     ...stages.map((stage) => atMost(`cached of ${stage.name}'s billed`, stage.billed, stage.cached ?? 0)),
-    ...additive.map((metric) => {
+    ...additiveMetrics.map((metric) => {
       const whole = work[metric];
       if (whole === null || whole === undefined) return null;
       const parts = stages.map((stage) => stage.work[metric]);

@@ -1,5 +1,6 @@
 import type { CostModel } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
+import type { EngineRecord } from '../../core/result.js';
 import type { Decoder, Logits, Sequence } from '../../engines/engine.js';
 
 export const kvBytesPerPosition = 8;
@@ -38,21 +39,23 @@ export interface FakeOptions {
   during?: (step: number) => void;
 }
 
+export const fakeRecord: EngineRecord = {
+  name: 'fake',
+  backend: 'node',
+  backendReason: 'a fake for tests',
+  device: 'cpu',
+  threads: 1,
+  sharedSession: false,
+  version: '0',
+};
+
 /** A decoder whose logits have one clear maximum, decided by `next`; a negative one gives NaN. */
 export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
   const { vocabulary = 50, contextLength = 1000, during } = options;
   const next = options.next ?? ((lastId, row) => (lastId + 1 + row) % vocabulary);
   const steps: number[][] = [];
   const decoder: FakeDecoder = {
-    record: {
-      name: 'fake',
-      backend: 'node',
-      backendReason: 'a fake for tests',
-      device: 'cpu',
-      threads: 1,
-      sharedSession: false,
-      version: '0',
-    },
+    record: fakeRecord,
     vocabulary,
     contextLength,
     kvBytesPerPosition,

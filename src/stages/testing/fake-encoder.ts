@@ -1,6 +1,6 @@
 import type { Encoder } from '../../engines/engine.js';
 import type { LoadedEncoder } from '../resources.js';
-import { costPerPosition } from './fake-decoder.js';
+import { costPerPosition, fakeRecord } from './fake-decoder.js';
 
 export interface FakeEncoder extends LoadedEncoder {
   /** Token ids of each row that was read. */
@@ -15,15 +15,7 @@ export function fakeEncoder(id: string, { contextLength = 20, size = 4 } = {}): 
     return new Float32Array(texts.length * size).fill(1 / Math.sqrt(size));
   };
   const encoder: Encoder = {
-    record: {
-      name: 'fake',
-      backend: 'node',
-      backendReason: 'a fake for tests',
-      device: 'cpu',
-      threads: 1,
-      sharedSession: false,
-      version: '0',
-    },
+    record: fakeRecord,
     vocabulary: 200,
     contextLength,
     threadIds: [],

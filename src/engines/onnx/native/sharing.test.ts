@@ -1,7 +1,7 @@
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeDecoder } from '../../../models/decoder-graph.js';
@@ -9,6 +9,8 @@ import { decodeModel } from '../../../models/onnx/proto.js';
 import { type DecoderModel, openDecoder, requestTermination } from '../open-decoder.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
+// Worker threads of Node 20 run only compiled code: what the tests' set-up has built.
+const compiled = pathToFileURL(join(root, 'dist/engines/onnx/open-decoder.js')).href;
 const onnxPath = join(root, '../shared/models/stories260K/onnx/model.onnx');
 
 /**
@@ -17,7 +19,7 @@ const onnxPath = join(root, '../shared/models/stories260K/onnx/model.onnx');
  */
 const workerSource = `
 import { parentPort, workerData } from 'node:worker_threads';
-import { openDecoder } from './dist/engines/onnx/open-decoder.js';
+import { openDecoder } from ${JSON.stringify(compiled)};
 const { model, options, rounds, forever, abandon } = workerData;
 const decoder = await openDecoder(model, options);
 const continuation = async () => {
@@ -46,21 +48,17 @@ decoder.close();
 `;
 
 describe.skipIf(!existsSync(onnxPath))('sessions across threads', () => {
-  let compiled: string;
+  let scratch: string;
   let model: DecoderModel;
   beforeAll(() => {
-    mkdirSync(join(root, '.tmp'), { recursive: true });
-    compiled = mkdtempSync(join(root, '.tmp/sharing-test-'));
-    // Worker threads of Node 20 run only compiled code; type errors are the type check's to report.
-    const compiler = join(root, 'node_modules/typescript/bin/tsc');
-    spawnSync(process.execPath, [compiler, '-p', root, '--outDir', join(compiled, 'dist')]);
-    writeFileSync(join(compiled, 'worker.mjs'), workerSource);
+    scratch = mkdtempSync(join(tmpdir(), 'tokenwork-sharing-'));
+    writeFileSync(join(scratch, 'worker.mjs'), workerSource);
     model = { onnxPath, decoder: describeDecoder(decodeModel(readFileSync(onnxPath))), contextLength: 512 };
-  }, 120_000);
-  afterAll(() => rmSync(compiled, { recursive: true, force: true }));
+  });
+  afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
   function start(data: Record<string, unknown>): Worker {
-    return new Worker(join(compiled, 'worker.mjs'), { workerData: { model, rounds: 0, ...data } });
+    return new Worker(join(scratch, 'worker.mjs'), { workerData: { model, rounds: 0, ...data } });
   }
 
   /** Everything a worker posts until it ends; rejects with its error. */
