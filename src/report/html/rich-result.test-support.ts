@@ -17,7 +17,8 @@ export function richResult(): Result {
   const base = testResult();
   const cells = prompts.flatMap((promptTokens) =>
     completions.map((completionTokens) => ({
-      id: `m/p${promptTokens}/c${completionTokens}`,
+      // As long as what the longest pipeline draws: narrow pages must bear it.
+      id: `m/p${promptTokens}/c${completionTokens}/guarded-chat/input safety flagged/draw 4`,
       model: 'm',
       factors: { promptTokens, completionTokens, batch: 1, safety: promptTokens > 128 },
     })),
