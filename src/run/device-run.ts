@@ -1,7 +1,8 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
+import type { Device } from '../engines/engine.js';
 import type { PlannedCell } from '../workload/plan.js';
-import { gateModel, type ModelOnDevice } from './device-gate.js';
+import { gateEncoder, gateModel, type ModelOnDevice } from './device-gate.js';
 import { fittingCells } from './device-memory.js';
 import type { JournalModel } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
@@ -29,21 +30,17 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
   const onDevice = new Map<string, ModelOnDevice>();
   const warnings: Warning[] = [...prepared.chosen.warnings];
   for (const model of prepared.models) {
-    if (model.kind !== 'decoder') {
-      models.push(model);
-      continue;
-    }
     const { spec } = prepared.settings.models.find(({ id }) => id === model.id)!;
     try {
-      const gated = await gateModel({ spec, folder: model.folder }, { device }, options);
-      models.push({ ...model, folder: gated.folder });
+      const gated = await gate(model, spec, device, options);
+      models.push(gated.model);
       onDevice.set(model.id, gated.onDevice);
       warnings.push(...gated.warnings);
     } catch (thrown) {
-      const chats = prepared.models.filter(({ roles }) => roles.includes(chatRole));
-      const last = !models.some((one) => chats.includes(one)) && model === chats.at(-1);
+      const chats = prepared.models.filter(isChat);
+      const last = model === chats.at(-1) && !models.some(isChat);
       if (!(thrown instanceof TokenworkError) || !ownFailures.has(thrown.code)) throw thrown;
-      if (options.models?.length || last) throw thrown;
+      if (last || (options.models?.length && isChat(model))) throw thrown;
       warnings.push({
         code: 'model-left-out',
         message: `${model.id} is left out: ${thrown.message}`,
@@ -71,8 +68,8 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
       models: prepared.settings.models
         .filter(({ id }) => used.some((model) => model.id === id))
         .map((model) => {
-          const { kind, folder } = used.find(({ id }) => id === model.id)!;
-          return kind === 'decoder' ? { ...model, style: folder.style } : model;
+          const run = used.find(({ id }) => id === model.id)!;
+          return run.kind === 'decoder' ? { ...model, style: run.folder.style } : model;
         }),
     },
     models: used,
@@ -80,6 +77,22 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
     onDevice,
     warnings: [...prepared.warnings, ...warnings, ...fitting.warnings],
   };
+}
+
+const isChat = ({ roles }: Pick<RunModel, 'roles'>): boolean => roles.includes(chatRole);
+
+async function gate(
+  model: RunModel,
+  spec: string,
+  device: Exclude<Device, 'cpu'>,
+  options: BenchOptions,
+): Promise<{ model: RunModel; onDevice: ModelOnDevice; warnings: Warning[] }> {
+  if (model.kind === 'decoder') {
+    const { folder, ...rest } = await gateModel({ spec, folder: model.folder }, { device }, options);
+    return { model: { ...model, folder }, ...rest };
+  }
+  const { folder, ...rest } = await gateEncoder(model.folder, { device }, options);
+  return { model: { ...model, folder }, ...rest };
 }
 
 /** The cells without a prefix cache: its blocks lie in this process's memory, which a GPU's cache does not leave. */
@@ -106,8 +119,6 @@ export function withDevice(
   { chosen, onDevice }: Pick<PreparedRun, 'chosen' | 'onDevice'>,
 ): JournalModel {
   const { device, reason: deviceReason, adapter } = chosen;
-  // Encoders run on the CPU, whatever the run's device.
-  if (record.engine.device !== device) return record;
   return {
     ...record,
     engine: { ...record.engine, deviceReason, ...(device !== 'cpu' && { adapter }) },
