@@ -1,0 +1,85 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, describe, expect, it } from 'vitest';
+import { isOk } from '../core/result.js';
+import { probeDevice } from '../engines/onnx/probe.js';
+import { runBench } from './bench.js';
+import { journalPathOf, readJournal } from './journal.js';
+
+// Where no Vulkan device opens this is skipped: eval "$(scripts/software-vulkan.sh)" sets one up.
+const { error } = await probeDevice('webgpu');
+const directory = mkdtempSync(join(tmpdir(), 'tokenwork-webgpu-run-'));
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+const driver = fileURLToPath(new URL('testing/drive-bench.mjs', import.meta.url));
+const patienceMs = 600_000;
+
+const quickly = { cacheDirectory: join(directory, 'cache'), ceilings: false };
+const suite = join(directory, 'suite.json');
+writeFileSync(
+  suite,
+  JSON.stringify({
+    description: 'a test',
+    models: [{ model: 'tiny', dtype: 'fp32' }],
+    roles: { classifier: { model: 'tiny-encoder', dtype: 'fp32' } },
+    design: [
+      { promptTokens: [8], completionTokens: [4] },
+      { promptTokens: [8], completionTokens: [4], pipelines: ['guarded-chat'], draws: 1 },
+    ],
+    repetitions: 8,
+    seed: 1,
+  }),
+);
+const inAll = 2 * 8;
+
+describe.skipIf(error !== null)('a run on a GPU that is killed', () => {
+  it(
+    'goes on as it was: device, graphs and placement, with what had finished',
+    async () => {
+      const out = join(directory, 'result.json');
+      const child = spawn(process.execPath, [
+        driver,
+        JSON.stringify({ ...quickly, suite, out, device: 'webgpu' }),
+      ]);
+      const ended = once(child, 'exit');
+      let errors = '';
+      child.stderr.on('data', (chunk) => {
+        errors += chunk;
+      });
+      child.stdout.on('data', (chunk: Buffer) => {
+        // In the middle of a request, with some behind it.
+        if (/measuring [4-9]\//.test(chunk.toString())) child.kill('SIGKILL');
+      });
+      expect(await ended, errors).toEqual([null, 'SIGKILL']);
+      const { header, entries } = readJournal(journalPathOf(out));
+      const before = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row] : []));
+      expect(before.length).toBeGreaterThan(0);
+      expect(before.length).toBeLessThan(inAll);
+
+      const { result } = await runBench({
+        ...quickly,
+        command: 'test',
+        tool: { version: '0', commit: null },
+        resume: out,
+      });
+      expect(result.run).toMatchObject({ complete: true, plannedRequests: inAll });
+      expect(result.requests).toHaveLength(inAll);
+      expect(result.requests.filter((request) => !isOk(request))).toEqual([]);
+      for (const { id, times } of before) expect(result.requests[id]!.times).toEqual(times);
+      for (const [index, model] of result.models.entries()) {
+        expect(model.engine.device).toBe('webgpu');
+        expect(model).toMatchObject({
+          style: header.models[index]!.style,
+          placement: header.models[index]!.placement,
+          deviceParity: header.models[index]!.deviceParity,
+        });
+        expect(model.deviceParity!.at(-1)).toMatchObject({ passed: true });
+      }
+      expect(result.warnings).toContainEqual(expect.objectContaining({ code: 'resumed' }));
+    },
+    patienceMs,
+  );
+});
