@@ -16,6 +16,7 @@ const ownFailures = new Set([
   'device-limit',
   'model-unsupported',
   'engine-failed',
+  'disk-full',
 ]);
 
 /**

@@ -1,5 +1,5 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { DeviceParity, Placement } from '../../core/result.js';
 import type { Decoder, Device, Encoder } from '../engine.js';
@@ -13,6 +13,7 @@ import { readPlacement } from './placement.js';
 /** Kernels change with the length: prompts of 32 tokens and more take other ones. */
 const promptLengths = [12, 48];
 const decodeSteps = 4;
+const mostThreads = 8;
 
 /**
  * How far a step's logits may be from the CPU's: root mean square of the difference ÷ that of the CPU's.
@@ -39,7 +40,9 @@ export interface DeviceCheck {
 
 /** The CPU's logits, to hold GPUs against. Throws what opening and running the model throw. */
 export async function cpuReference(model: DecoderModel | EncoderModel): Promise<Steps> {
-  const subject = open(model, { threads: 1, backendReason: 'reference' });
+  // Nothing is measured yet, and a model of billions of weights takes one thread minutes.
+  const threads = Math.min(mostThreads, availableParallelism());
+  const subject = open(model, { threads, backendReason: 'reference' });
   try {
     return await subject.steps();
   } finally {
