@@ -3,7 +3,7 @@ import { TokenworkError } from '../core/errors.js';
 import type { DeviceParity, Placement, Warning } from '../core/result.js';
 import type { Device } from '../engines/engine.js';
 import { checkOnDevice, cpuReference, type DeviceCheck } from '../engines/onnx/device-parity.js';
-import { placementWarnings } from '../engines/onnx/placement.js';
+import { matrixOpsOnCpu, placementWarnings } from '../engines/onnx/placement.js';
 import { type Style, stylesOf } from '../models/build/style.js';
 import { type Dtype, dtypes } from '../models/dtype.js';
 import type { EncoderFolder } from '../models/encoder-folder.js';
@@ -110,8 +110,9 @@ async function gate<Folder extends AnyFolder>(
 }
 
 const agrees = ({ parity }: Attempt): boolean => parity.passed !== false;
-const isWhole = ({ folder, placement }: Attempt): boolean =>
-  placementWarnings(folder.id, placement).length === 0;
+/** Whether nothing is on the CPU that another style would bring onto the GPU; all have the same experts. */
+const isWhole = ({ placement }: Attempt): boolean =>
+  matrixOpsOnCpu(placement).every(([op]) => op === 'MoE' || op === 'QMoE');
 
 async function* firstThen<Item>(first: Item, others: Iterable<Item> | AsyncIterable<Item>) {
   yield first;

@@ -1,6 +1,7 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
 import type { Device } from '../engines/engine.js';
+import { matrixOpsOnCpu } from '../engines/onnx/placement.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { gateEncoder, gateModel, type ModelOnDevice } from './device-gate.js';
 import { fittingCells } from './device-memory.js';
@@ -21,8 +22,9 @@ const ownFailures = new Set([
 
 /**
  * Makes a prepared run ready for its GPU: every model held against the CPU, and rebuilt where that helps;
- * cells that do not fit left out. A model of a suite that fails is left out with a warning, one that the user
- * named, or the last, is an error. On the CPU the run is as it was.
+ * cells that do not fit left out. A model of a suite that fails, or whose matrix products the GPU leaves to
+ * the CPU, is left out with a warning; one that the user named, or the last, fails the run in the first case
+ * and is measured in the second. On the CPU the run is as it was.
  */
 export async function fitToDevice(prepared: PreparedRun, options: BenchOptions): Promise<PreparedRun> {
   const { device } = prepared.chosen;
@@ -32,21 +34,27 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
   const warnings: Warning[] = [...prepared.chosen.warnings];
   for (const model of prepared.models) {
     const { spec } = prepared.settings.models.find(({ id }) => id === model.id)!;
+    const last = model === prepared.models.filter(isChat).at(-1) && !models.some(isChat);
+    const needed = last || (isChat(model) && (options.models ?? []).length > 0);
+    const leaveOut = (message: string, hint: string) =>
+      warnings.push({ code: 'model-left-out', message: `${model.id} is left out: ${message}`, hint });
     try {
       const gated = await gate(model, spec, device, options);
+      const onCpu = matrixOpsOnCpu(gated.onDevice.placement);
+      if (onCpu.length > 0 && isChat(model) && !needed) {
+        const ops = onCpu.map(([op, count]) => `${count} ${op}`).join(', ');
+        leaveOut(
+          `${device} leaves ${ops} of it to the CPU, and a run of it would measure that.`,
+          `Name it to measure it all the same: --model ${spec}${device === 'webgpu' ? '; CUDA has kernels that WebGPU has not' : ''}.`,
+        );
+        continue;
+      }
       models.push(gated.model);
       onDevice.set(model.id, gated.onDevice);
       warnings.push(...gated.warnings);
     } catch (thrown) {
-      const chats = prepared.models.filter(isChat);
-      const last = model === chats.at(-1) && !models.some(isChat);
-      if (!(thrown instanceof TokenworkError) || !ownFailures.has(thrown.code)) throw thrown;
-      if (last || (options.models?.length && isChat(model))) throw thrown;
-      warnings.push({
-        code: 'model-left-out',
-        message: `${model.id} is left out: ${thrown.message}`,
-        hint: thrown.hint,
-      });
+      if (!(thrown instanceof TokenworkError) || !ownFailures.has(thrown.code) || needed) throw thrown;
+      leaveOut(thrown.message, thrown.hint);
     }
   }
   const planned = prepared.cells.filter((cell) =>
@@ -89,7 +97,9 @@ async function gate(
   options: BenchOptions,
 ): Promise<{ model: RunModel; onDevice: ModelOnDevice; warnings: Warning[] }> {
   if (model.kind === 'decoder') {
-    const { folder, ...rest } = await gateModel({ spec, folder: model.folder }, { device }, options);
+    // By the name it has in the run: there it may be one of several dtypes.
+    const named = { ...model.folder, id: model.id };
+    const { folder, ...rest } = await gateModel({ spec, folder: named }, { device }, options);
     return { model: { ...model, folder }, ...rest };
   }
   const { folder, ...rest } = await gateEncoder(model.folder, { device }, options);
