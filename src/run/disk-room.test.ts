@@ -30,9 +30,11 @@ describe('the disk of the model cache', () => {
 
   it('is told of when gigabytes are to be built', async () => {
     const told: string[] = [];
-    const onProgress = ({ message }: BenchProgress) => told.push(message);
+    const onProgress = ({ note }: BenchProgress) => told.push(note ?? '');
     await refuseFullDisk(suite, { cacheDirectory: scratch, onProgress }, async () => 1e12);
-    expect(told).toEqual([expect.stringContaining(`29.1 GiB in ${scratch}`)]);
+    expect(told).toEqual([
+      `To be built first, and kept in ${scratch}: llama-3-8b (fp16), qwen2.5-7b (fp16), 29.1 GiB in all.`,
+    ]);
   });
 
   it('is read where it really is, and needs nothing for what is built already', async () => {

@@ -8,7 +8,6 @@ import { defaultBuildDtype, locateModel } from '../models/resolve.js';
 import type { WantedModel } from '../workload/models.js';
 import { builtWeightBytes } from './device-memory.js';
 import type { BenchOptions } from './options.js';
-import { tell } from './progress.js';
 
 /** Below this nobody waits, and nothing is said. */
 const worthSayingBytes: Bytes = 2 ** 30;
@@ -42,7 +41,10 @@ export async function refuseFullDisk(
       'Free some space, set TOKENWORK_CACHE to a folder on another disk, or name fewer models with --model.',
     );
   if (bytes >= worthSayingBytes)
-    tell(options.onProgress, 'models', `${names}: to be built once, ${gib(bytes)} in ${directory}`);
+    options.onProgress?.({
+      ...{ phase: 'models', message: 'building models', fraction: null, done: 0, total: 0, etaNs: null },
+      note: `To be built first, and kept in ${directory}: ${names}, ${gib(bytes)} in all.`,
+    });
 }
 
 /** Of the disk that the directory is on, or will be. */
