@@ -82,10 +82,10 @@ async function gate<Folder extends AnyFolder>(
       'loading',
       `holding ${candidate.id} (${candidate.dtype}, ${style}) against the CPU`,
     );
-    const reference = hasRoom(candidate) ? await cpuReference(candidate) : null;
+    const reference = hasRoom(candidate) ? await cpuReference(candidate, options.signal) : null;
     const attempt = {
       folder: candidate,
-      ...(await checkOnDevice({ ...candidate, style }, device, reference)),
+      ...(await checkOnDevice({ ...candidate, style }, device, reference, options.signal)),
     };
     attempts.push(attempt);
     if (agrees(attempt) && isWhole(attempt)) break;

@@ -9,6 +9,7 @@ import type { JournalModel } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 import { modelsOfCell, type PreparedRun } from './prepare.js';
 import { chatRole, type RunModel } from './run-models.js';
+import { refuseStopped } from './stretch.js';
 
 /** Failures of one model that leave the others of a suite to be measured. */
 const ownFailures = new Set([
@@ -33,6 +34,7 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
   const onDevice = new Map<string, ModelOnDevice>();
   const warnings: Warning[] = [...prepared.chosen.warnings];
   for (const model of prepared.models) {
+    refuseStopped(options);
     const { spec } = prepared.settings.models.find(({ id }) => id === model.id)!;
     const last = model === prepared.models.filter(isChat).at(-1) && !models.some(isChat);
     const needed = last || (isChat(model) && (options.models ?? []).length > 0);

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { isOk } from '../core/result.js';
 import { probeDevice } from '../engines/onnx/probe.js';
 import { runBench } from './bench.js';
 import { journalPathOf, readJournal } from './journal.js';
+import type { BenchProgress } from './options.js';
 
 // Where no Vulkan device opens this is skipped: eval "$(scripts/software-vulkan.sh)" sets one up.
 const { error } = await probeDevice('webgpu');
@@ -65,6 +66,32 @@ describe.skipIf(error !== null)('a run on a GPU', () => {
         message: expect.stringMatching(/^tiny-moe is left out: webgpu leaves 4 MoE of it to the CPU/),
         hint: expect.stringContaining('--model tiny-moe'),
       });
+    },
+    patienceMs,
+  );
+
+  it(
+    'stops while its models are held against the CPU, with nothing left behind',
+    async () => {
+      const stop = new AbortController();
+      const out = join(directory, 'stopped.json');
+      const onProgress = ({ message }: BenchProgress) => {
+        if (message.startsWith('holding')) stop.abort();
+      };
+      const stopped = {
+        ...quickly,
+        command: 'test',
+        tool,
+        suite,
+        device: 'webgpu',
+        out,
+        onProgress,
+      } as const;
+      await expect(runBench({ ...stopped, signal: stop.signal })).rejects.toMatchObject({
+        code: 'interrupted',
+        exitCode: 3,
+      });
+      expect(readdirSync(directory).filter((name) => name.startsWith('stopped'))).toEqual([]);
     },
     patienceMs,
   );

@@ -1,6 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { DeviceParity, Placement } from '../../core/result.js';
 import type { Decoder, Device, Encoder } from '../engine.js';
 import { NativeDecoder } from './native/decoder.js';
@@ -38,13 +39,16 @@ export interface DeviceCheck {
   placement: Placement;
 }
 
-/** The CPU's logits, to hold GPUs against. Throws what opening and running the model throw. */
-export async function cpuReference(model: DecoderModel | EncoderModel): Promise<Steps> {
+/**
+ * The CPU's logits, to hold GPUs against. Throws what opening and running the model throw, and the signal's
+ * reason.
+ */
+export async function cpuReference(model: DecoderModel | EncoderModel, signal?: AbortSignal): Promise<Steps> {
   // Nothing is measured yet, and a model of billions of weights takes one thread minutes.
   const threads = Math.min(mostThreads, availableParallelism());
   const subject = open(model, { threads, backendReason: 'reference' });
   try {
-    return await subject.steps();
+    return await subject.steps(signal);
   } finally {
     subject.close();
   }
@@ -52,12 +56,14 @@ export async function cpuReference(model: DecoderModel | EncoderModel): Promise<
 
 /**
  * Runs the model on the device, compares its logits with the reference and sees where its nodes ran.
- * `reference` is null where there is none to be had. Throws what opening and running the model throw.
+ * `reference` is null where there is none to be had. Throws what opening and running the model throw, and the
+ * signal's reason.
  */
 export async function checkOnDevice(
   model: (DecoderModel | EncoderModel) & { dtype: string; style: string },
   device: Exclude<Device, 'cpu'>,
   reference: Steps | null,
+  signal?: AbortSignal,
 ): Promise<DeviceCheck> {
   const folder = mkdtempSync(join(tmpdir(), 'tokenwork-profile-'));
   try {
@@ -69,7 +75,7 @@ export async function checkOnDevice(
     });
     let steps: Steps;
     try {
-      steps = await subject.steps();
+      steps = await subject.steps(signal);
       subject.endProfile();
     } finally {
       subject.close();
@@ -85,7 +91,7 @@ export async function checkOnDevice(
 }
 
 interface Subject {
-  steps(): Promise<Steps>;
+  steps(signal: AbortSignal | undefined): Promise<Steps>;
   endProfile(): void;
   close(): void;
 }
@@ -93,9 +99,9 @@ interface Subject {
 function open(model: DecoderModel | EncoderModel, options: NativeOptions): Subject {
   const subjectOf = <Engine extends NativeDecoder | NativeEncoder>(
     engine: Engine,
-    run: (engine: Engine) => Promise<Steps>,
+    run: (engine: Engine, signal: AbortSignal | undefined) => Promise<Steps>,
   ): Subject => ({
-    steps: () => run(engine),
+    steps: (signal) => run(engine, signal),
     endProfile: () => void engine.endProfile(),
     close: () => engine.close(),
   });
@@ -104,12 +110,14 @@ function open(model: DecoderModel | EncoderModel, options: NativeOptions): Subje
     : subjectOf(new NativeEncoder(model, options), runPasses);
 }
 
-async function runPasses(encoder: Encoder): Promise<Steps> {
+async function runPasses(encoder: Encoder, signal: AbortSignal | undefined): Promise<Steps> {
   const steps: Steps = [];
   for (const lengths of textLengths) {
     const rows = lengths.map((length) =>
       Array.from({ length: Math.min(length, encoder.contextLength) }, (_, i) => spread(i, encoder)),
     );
+    await setImmediate();
+    signal?.throwIfAborted();
     const logits = await (encoder.head === 'embedding' ? encoder.embed(rows) : encoder.classify(rows));
     steps.push({ what: `texts of ${lengths.join(', ')}`, logits });
   }
@@ -120,12 +128,15 @@ async function runPasses(encoder: Encoder): Promise<Steps> {
 const spread = (index: number, { vocabulary }: { vocabulary: number }): number =>
   ((index + 1) * 7919) % vocabulary;
 
-async function runSteps(decoder: Decoder): Promise<Steps> {
+async function runSteps(decoder: Decoder, signal: AbortSignal | undefined): Promise<Steps> {
   const steps: Steps = [];
   const room = decoder.contextLength - decodeSteps;
   for (const length of new Set(promptLengths.map((tokens) => Math.min(tokens, room)))) {
     const sequence = decoder.open({ batch: 1, capacity: length + decodeSteps });
     const step = async (what: string, count: number, keep: 'last' | 'all') => {
+      // Of a large model each takes seconds: Ctrl-C and progress get their turn in between.
+      await setImmediate();
+      signal?.throwIfAborted();
       const ids = BigInt64Array.from({ length: count }, (_, i) =>
         BigInt(spread(sequence.length + i, decoder)),
       );
