@@ -9,6 +9,7 @@ import { decodeSpeed } from './decode-speed.js';
 import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
+import { gpuFigures } from './gpu.js';
 import { ledgerOverhead } from './ledger-overhead.js';
 import { memoryTraffic } from './memory-traffic.js';
 import { pageOpen } from './page-open.js';
@@ -36,6 +37,7 @@ const figures: Figure[] = [
   ...findingsSpeed,
   ...pageOpen,
   wholeCommand,
+  ...(await gpuFigures()),
 ];
 
 const { values: options } = parseArgs({

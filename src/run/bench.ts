@@ -19,7 +19,13 @@ import type { BenchOptions } from './options.js';
 import { type PreparedRun, prepareResumed, prepareRun } from './prepare.js';
 import { tell } from './progress.js';
 import { refuseOtherThanFile, writeResult } from './result-file.js';
-import { refuseOtherEngines, refuseOtherModels, refuseOtherOptions, resumeWarnings } from './resume.js';
+import {
+  refuseOtherEngines,
+  refuseOtherGpu,
+  refuseOtherModels,
+  refuseOtherOptions,
+  resumeWarnings,
+} from './resume.js';
 import { interruptedEarly, refuseStopped, runStretch } from './stretch.js';
 
 export interface BenchOutcome {
@@ -122,6 +128,7 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
     return finish(Journal.reopen(journalPath, contents.validBytes), path);
   const prepared = await prepareResumed(header, options);
   refuseOtherModels(header, prepared.models);
+  refuseOtherGpu(header, prepared.chosen);
   const inventory = await takeInventory();
   const { rows, crashes, clockNs } = stateOf(contents);
   const journal = Journal.reopen(journalPath, contents.validBytes);

@@ -3,12 +3,12 @@ import { TokenworkError } from '../core/errors.js';
 import type { DeviceParity, Placement, Warning } from '../core/result.js';
 import type { Device } from '../engines/engine.js';
 import { checkOnDevice, cpuReference, type DeviceCheck } from '../engines/onnx/device-parity.js';
-import { placementWarnings } from '../engines/onnx/placement.js';
+import { matrixOpsOnCpu, placementWarnings } from '../engines/onnx/placement.js';
 import { type Style, stylesOf } from '../models/build/style.js';
 import { type Dtype, dtypes } from '../models/dtype.js';
+import type { EncoderFolder } from '../models/encoder-folder.js';
 import type { ModelFolder } from '../models/folder.js';
 import { locateModel, resolveModel } from '../models/resolve.js';
-import type { ChosenDevice } from './device.js';
 import { storedWeightBytes } from './device-memory.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
@@ -22,18 +22,27 @@ export interface ModelOnDevice {
   deviceParity: DeviceParity[];
 }
 
-export interface GatedModel {
-  folder: ModelFolder;
+export interface GatedModel<Folder> {
+  folder: Folder;
   onDevice: ModelOnDevice;
   warnings: Warning[];
 }
 
-interface Attempt extends DeviceCheck {
-  folder: ModelFolder;
+type GateOptions = Pick<BenchOptions, 'cacheDirectory' | 'signal' | 'onProgress' | 'allowParityMismatch'>;
+
+interface Attempt<Folder extends AnyFolder = AnyFolder> extends DeviceCheck {
+  folder: Folder;
 }
 
-/** Sessions in fp32 on the CPU hold weights about as large as their files, and copies of some. */
-const hostShare = 1.3;
+type AnyFolder = ModelFolder | EncoderFolder;
+/** An encoder's graph is written in one way only. */
+const styleOf = (folder: AnyFolder): string => ('style' in folder ? folder.style : 'encoder');
+
+/**
+ * Memory of a session on the CPU, of the bytes of its weights, copies of some included. It computes in fp32:
+ * weights in fp16 are widened, and there twice (2.5 times their bytes for SmolLM2-135M, 1.3 in fp32).
+ */
+const hostShare = (dtype: string): number => (dtype === 'fp16' ? 2.6 : 1.4);
 
 /**
  * Holds a model on the GPU against the CPU before anything is measured. A built model whose graph fails, or
@@ -44,14 +53,40 @@ const hostShare = 1.3;
  */
 export async function gateModel(
   { spec, folder }: { spec: string; folder: ModelFolder },
-  { device }: Pick<ChosenDevice, 'device'> & { device: Gpu },
-  options: Pick<BenchOptions, 'cacheDirectory' | 'signal' | 'onProgress' | 'allowParityMismatch'>,
-): Promise<GatedModel> {
-  const attempts: Attempt[] = [];
-  for await (const candidate of candidates(spec, folder, options)) {
-    tell(options.onProgress, 'loading', `holding ${candidate.id} (${candidate.style}) against the CPU`);
-    const reference = hasRoom(candidate) ? await cpuReference(candidate) : null;
-    const attempt = { folder: candidate, ...(await checkOnDevice(candidate, device, reference)) };
+  { device }: { device: Gpu },
+  options: GateOptions,
+): Promise<GatedModel<ModelFolder>> {
+  return gate(folder, otherStyles(spec, folder, options), device, options);
+}
+
+/** As `gateModel`, of an encoder, whose graph has no other style. */
+export async function gateEncoder(
+  folder: EncoderFolder,
+  { device }: { device: Gpu },
+  options: GateOptions,
+): Promise<GatedModel<EncoderFolder>> {
+  return gate(folder, [], device, options);
+}
+
+async function gate<Folder extends AnyFolder>(
+  folder: Folder,
+  others: Iterable<Folder> | AsyncIterable<Folder>,
+  device: Gpu,
+  options: GateOptions,
+): Promise<GatedModel<Folder>> {
+  const attempts: Attempt<Folder>[] = [];
+  for await (const candidate of firstThen(folder, others)) {
+    const style = styleOf(candidate);
+    tell(
+      options.onProgress,
+      'loading',
+      `holding ${candidate.id} (${candidate.dtype}, ${style}) against the CPU`,
+    );
+    const reference = hasRoom(candidate) ? await cpuReference(candidate, options.signal) : null;
+    const attempt = {
+      folder: candidate,
+      ...(await checkOnDevice({ ...candidate, style }, device, reference, options.signal)),
+    };
     attempts.push(attempt);
     if (agrees(attempt) && isWhole(attempt)) break;
   }
@@ -75,16 +110,21 @@ export async function gateModel(
 }
 
 const agrees = ({ parity }: Attempt): boolean => parity.passed !== false;
-const isWhole = ({ folder, placement }: Attempt): boolean =>
-  placementWarnings(folder.id, placement).length === 0;
+/** Whether nothing is on the CPU that another style would bring onto the GPU; all have the same experts. */
+const isWhole = ({ placement }: Attempt): boolean =>
+  matrixOpsOnCpu(placement).every(([op]) => op === 'MoE' || op === 'QMoE');
 
-/** The model as it is, then in its other styles where it can be built anew. */
-async function* candidates(
+async function* firstThen<Item>(first: Item, others: Iterable<Item> | AsyncIterable<Item>) {
+  yield first;
+  yield* others;
+}
+
+/** The model in its other styles, where it can be built anew. */
+async function* otherStyles(
   spec: string,
   folder: ModelFolder,
-  { cacheDirectory, signal, onProgress }: Pick<BenchOptions, 'cacheDirectory' | 'signal' | 'onProgress'>,
+  { cacheDirectory, signal, onProgress }: GateOptions,
 ): AsyncGenerator<ModelFolder> {
-  yield folder;
   const located = folder.source === 'synthesised' ? await locateModel(spec) : null;
   if (located?.kind !== 'recipe') return;
   // Of those that are left, attention in matrix products runs on every device.
@@ -101,22 +141,23 @@ async function* candidates(
   }
 }
 
-/** A reference that drives the machine out of memory takes the run with it. */
-const hasRoom = (folder: ModelFolder): boolean => storedWeightBytes(folder) * hostShare < freemem();
+/** A reference that drives the machine, or its container, out of memory takes the run with it. */
+const hasRoom = (folder: AnyFolder): boolean =>
+  storedWeightBytes(folder) * hostShare(folder.dtype) < (process.availableMemory?.() ?? freemem());
 
-function replaced(asked: ModelFolder, taken: ModelFolder, { parity, placement }: Attempt): Warning {
+function replaced(asked: AnyFolder, taken: AnyFolder, { parity, placement }: Attempt): Warning {
   const why =
     parity.passed === false
-      ? `the ${asked.style} graph's logits differ from the CPU's (${describe(parity)})`
-      : `the GPU leaves parts of the ${asked.style} graph to the CPU (${Object.keys(placement.cpuOps).join(', ')})`;
+      ? `the ${styleOf(asked)} graph's logits differ from the CPU's (${describe(parity)})`
+      : `the GPU leaves parts of the ${styleOf(asked)} graph to the CPU (${Object.keys(placement.cpuOps).join(', ')})`;
   return {
     code: 'style-replaced',
-    message: `${asked.id} runs as a ${taken.style} graph: on this GPU ${why}.`,
+    message: `${asked.id} runs as a ${styleOf(taken)} graph: on this GPU ${why}.`,
     hint: 'Compare it with results of the same style only: another graph moves other bytes.',
   };
 }
 
-function unchecked({ id }: ModelFolder): Warning {
+function unchecked({ id }: AnyFolder): Warning {
   return {
     code: 'parity-unchecked',
     message: `${id} was not held against the CPU: this machine has too little memory free to run it there.`,
@@ -124,7 +165,7 @@ function unchecked({ id }: ModelFolder): Warning {
   };
 }
 
-function mismatch({ id }: ModelFolder, parity: DeviceParity): Warning {
+function mismatch({ id }: AnyFolder, parity: DeviceParity): Warning {
   return {
     code: 'parity-mismatch',
     message: `${id} runs although its logits on this GPU differ from the CPU's (${describe(parity)}).`,
@@ -132,7 +173,7 @@ function mismatch({ id }: ModelFolder, parity: DeviceParity): Warning {
   };
 }
 
-function disagreement(folder: ModelFolder, device: Gpu, attempts: readonly Attempt[]): TokenworkError {
+function disagreement(folder: AnyFolder, device: Gpu, attempts: readonly Attempt[]): TokenworkError {
   const list = attempts.map(({ parity }) => `${parity.style} graph: ${describe(parity)}`).join('; ');
   return new TokenworkError(
     'device-parity',

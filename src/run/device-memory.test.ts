@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { CostModel } from '../core/cost.js';
 import { loadRecipe } from '../models/recipe.js';
+import { wantedModels } from '../workload/models.js';
 import type { PlannedCell } from '../workload/plan.js';
+import { loadSuite } from '../workload/suite.js';
 import { builtWeightBytes, fittingModels, requestBytes } from './device-memory.js';
 
 const gpu = (gib: number) => ({
@@ -37,6 +39,25 @@ describe('the memory of a GPU', () => {
         message: expect.stringMatching(/^llama-3-8b \(fp16\) is left out: .*15\.0 GiB/),
       },
     ]);
+  });
+
+  // Weights in GiB: 1B fp16 2.3, q4 1.7; 8B fp16 15.0, q4 6.6; qwen2.5-7b 14.2; olmoe 12.9; of what is free
+  // 0.9 × 0.85 is for weights.
+  it.each([
+    [2, []],
+    [8, ['llama-3.2-1b fp16', 'llama-3.2-1b q4']],
+    [16, ['llama-3.2-1b fp16', 'llama-3.2-1b q4', 'llama-3-8b q4']],
+    [24, ['llama-3.2-1b fp16', 'llama-3.2-1b q4', 'llama-3-8b q4']],
+    [
+      80,
+      [
+        ...['llama-3.2-1b fp16', 'llama-3.2-1b q4', 'llama-3-8b fp16', 'llama-3-8b q4'],
+        ...['qwen2.5-7b fp16', 'olmoe-1b-7b fp16'],
+      ],
+    ],
+  ])('of %i GiB takes of the gpu suite what it holds', async (gib, expected) => {
+    const { models } = await fittingModels(wantedModels(await loadSuite('gpu')), gpu(gib));
+    expect(models.map(({ spec, dtype }) => `${spec} ${dtype}`)).toEqual(expected);
   });
 
   it('takes all where it is not known', async () => {

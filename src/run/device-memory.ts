@@ -78,9 +78,10 @@ export function fittingCells(
   { freeBytes, adapter }: Pick<ChosenDevice, 'freeBytes' | 'adapter'>,
   concurrency: number,
 ): { cells: PlannedCell[]; warnings: Warning[] } {
-  const decoders = models.filter((model) => model.kind === 'decoder');
-  const folders = new Map(decoders.map(({ id, folder }) => [id, folder]));
-  const weights = decoders.reduce((sum, { folder }) => sum + storedWeightBytes(folder), 0);
+  const folders = new Map(
+    models.flatMap((model) => (model.kind === 'decoder' ? [[model.id, model.folder]] : [])),
+  );
+  const weights = models.reduce((sum, { folder }) => sum + storedWeightBytes(folder), 0);
   const roomBytes = freeBytes === null ? Number.POSITIVE_INFINITY : freeBytes * usableShare - weights;
   const largestBytes = segments * (adapter?.largestBufferBytes ?? Number.POSITIVE_INFINITY);
   const kept: PlannedCell[] = [];

@@ -1,12 +1,15 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
+import type { Device } from '../engines/engine.js';
+import { matrixOpsOnCpu } from '../engines/onnx/placement.js';
 import type { PlannedCell } from '../workload/plan.js';
-import { gateModel, type ModelOnDevice } from './device-gate.js';
+import { gateEncoder, gateModel, type ModelOnDevice } from './device-gate.js';
 import { fittingCells } from './device-memory.js';
 import type { JournalModel } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 import { modelsOfCell, type PreparedRun } from './prepare.js';
 import { chatRole, type RunModel } from './run-models.js';
+import { refuseStopped } from './stretch.js';
 
 /** Failures of one model that leave the others of a suite to be measured. */
 const ownFailures = new Set([
@@ -15,12 +18,14 @@ const ownFailures = new Set([
   'device-limit',
   'model-unsupported',
   'engine-failed',
+  'disk-full',
 ]);
 
 /**
  * Makes a prepared run ready for its GPU: every model held against the CPU, and rebuilt where that helps;
- * cells that do not fit left out. A model of a suite that fails is left out with a warning, one that the user
- * named, or the last, is an error. On the CPU the run is as it was.
+ * cells that do not fit left out. A model of a suite that fails, or whose matrix products the GPU leaves to
+ * the CPU, is left out with a warning; one that the user named, or the last, fails the run in the first case
+ * and is measured in the second. On the CPU the run is as it was.
  */
 export async function fitToDevice(prepared: PreparedRun, options: BenchOptions): Promise<PreparedRun> {
   const { device } = prepared.chosen;
@@ -29,26 +34,29 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
   const onDevice = new Map<string, ModelOnDevice>();
   const warnings: Warning[] = [...prepared.chosen.warnings];
   for (const model of prepared.models) {
-    if (model.kind !== 'decoder') {
-      models.push(model);
-      continue;
-    }
+    refuseStopped(options);
     const { spec } = prepared.settings.models.find(({ id }) => id === model.id)!;
+    const last = model === prepared.models.filter(isChat).at(-1) && !models.some(isChat);
+    const needed = last || (isChat(model) && (options.models ?? []).length > 0);
+    const leaveOut = (message: string, hint: string) =>
+      warnings.push({ code: 'model-left-out', message: `${model.id} is left out: ${message}`, hint });
     try {
-      const gated = await gateModel({ spec, folder: model.folder }, { device }, options);
-      models.push({ ...model, folder: gated.folder });
+      const gated = await gate(model, spec, device, options);
+      const onCpu = matrixOpsOnCpu(gated.onDevice.placement);
+      if (onCpu.length > 0 && isChat(model) && !needed) {
+        const ops = onCpu.map(([op, count]) => `${count} ${op}`).join(', ');
+        leaveOut(
+          `${device} leaves ${ops} of it to the CPU, and a run of it would measure that.`,
+          `Name it to measure it all the same: --model ${spec}${device === 'webgpu' ? '; CUDA has kernels that WebGPU has not' : ''}.`,
+        );
+        continue;
+      }
+      models.push(gated.model);
       onDevice.set(model.id, gated.onDevice);
       warnings.push(...gated.warnings);
     } catch (thrown) {
-      const chats = prepared.models.filter(({ roles }) => roles.includes(chatRole));
-      const last = !models.some((one) => chats.includes(one)) && model === chats.at(-1);
-      if (!(thrown instanceof TokenworkError) || !ownFailures.has(thrown.code)) throw thrown;
-      if (options.models?.length || last) throw thrown;
-      warnings.push({
-        code: 'model-left-out',
-        message: `${model.id} is left out: ${thrown.message}`,
-        hint: thrown.hint,
-      });
+      if (!(thrown instanceof TokenworkError) || !ownFailures.has(thrown.code) || needed) throw thrown;
+      leaveOut(thrown.message, thrown.hint);
     }
   }
   const planned = prepared.cells.filter((cell) =>
@@ -71,8 +79,8 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
       models: prepared.settings.models
         .filter(({ id }) => used.some((model) => model.id === id))
         .map((model) => {
-          const { kind, folder } = used.find(({ id }) => id === model.id)!;
-          return kind === 'decoder' ? { ...model, style: folder.style } : model;
+          const run = used.find(({ id }) => id === model.id)!;
+          return run.kind === 'decoder' ? { ...model, style: run.folder.style } : model;
         }),
     },
     models: used,
@@ -80,6 +88,24 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
     onDevice,
     warnings: [...prepared.warnings, ...warnings, ...fitting.warnings],
   };
+}
+
+const isChat = ({ roles }: Pick<RunModel, 'roles'>): boolean => roles.includes(chatRole);
+
+async function gate(
+  model: RunModel,
+  spec: string,
+  device: Exclude<Device, 'cpu'>,
+  options: BenchOptions,
+): Promise<{ model: RunModel; onDevice: ModelOnDevice; warnings: Warning[] }> {
+  if (model.kind === 'decoder') {
+    // By the name it has in the run: there it may be one of several dtypes.
+    const named = { ...model.folder, id: model.id };
+    const { folder, ...rest } = await gateModel({ spec, folder: named }, { device }, options);
+    return { model: { ...model, folder }, ...rest };
+  }
+  const { folder, ...rest } = await gateEncoder(model.folder, { device }, options);
+  return { model: { ...model, folder }, ...rest };
 }
 
 /** The cells without a prefix cache: its blocks lie in this process's memory, which a GPU's cache does not leave. */
@@ -106,8 +132,6 @@ export function withDevice(
   { chosen, onDevice }: Pick<PreparedRun, 'chosen' | 'onDevice'>,
 ): JournalModel {
   const { device, reason: deviceReason, adapter } = chosen;
-  // Encoders run on the CPU, whatever the run's device.
-  if (record.engine.device !== device) return record;
   return {
     ...record,
     engine: { ...record.engine, deviceReason, ...(device !== 'cpu' && { adapter }) },

@@ -26,6 +26,8 @@ export interface BenchProgress {
   total: number;
   /** Time left to measure; `null` before there is anything to go by. */
   etaNs: Nanoseconds | null;
+  /** What is worth a line of its own that stays. */
+  note?: string;
 }
 
 /** What to measure. What is left out is decided by the suite, or by the run that is resumed. */

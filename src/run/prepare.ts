@@ -13,6 +13,7 @@ import { readTrace } from '../workload/trace.js';
 import { type ChosenDevice, chooseDevice } from './device.js';
 import type { ModelOnDevice } from './device-gate.js';
 import { fittingModels } from './device-memory.js';
+import { refuseFullDisk } from './disk-room.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
@@ -56,6 +57,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
     const { message, hint } = unfitting[0]!;
     throw new TokenworkError('device-out-of-memory', message, hint);
   }
+  await refuseFullDisk(wanted, options);
   const models = await resolveModels(withHelpers(wanted, workload.pipelines), options);
   const byIdentity = new Map(models.map((model) => [identityOf(model), model.id]));
   const plan = workload.expand(

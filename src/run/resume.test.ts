@@ -1,6 +1,12 @@
 import { describe, expect, it } from 'vitest';
 import type { BenchOptions } from './options.js';
-import { refuseOtherEngines, refuseOtherModels, refuseOtherOptions, resumeWarnings } from './resume.js';
+import {
+  refuseOtherEngines,
+  refuseOtherGpu,
+  refuseOtherModels,
+  refuseOtherOptions,
+  resumeWarnings,
+} from './resume.js';
 import { header } from './testing/journal-sample.js';
 
 const tool = { version: '0.1.0', commit: null };
@@ -40,6 +46,26 @@ describe('resuming', () => {
     expect(() => refuseOtherEngines(header, [{ id: 'm', engine }])).not.toThrow();
     expect(() => refuseOtherEngines(header, [{ id: 'm', engine: { ...engine, backend: 'node' } }])).toThrow(
       /engine backend of m was native and is node/,
+    );
+  });
+
+  it('refuses another GPU', () => {
+    const adapter = (name: string) => ({
+      name,
+      kind: 'discrete' as const,
+      memoryBytes: null,
+      largestBufferBytes: null,
+      driver: null,
+    });
+    const [model] = header.models;
+    const began = {
+      ...header,
+      models: [{ ...model!, engine: { ...model!.engine, adapter: adapter('NVIDIA L4') } }],
+    };
+    expect(() => refuseOtherGpu(header, { adapter: null })).not.toThrow();
+    expect(() => refuseOtherGpu(began, { adapter: adapter('NVIDIA L4') })).not.toThrow();
+    expect(() => refuseOtherGpu(began, { adapter: adapter('NVIDIA H100') })).toThrow(
+      /GPU was NVIDIA L4 and is NVIDIA H100/,
     );
   });
 

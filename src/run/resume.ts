@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
 import type { ModelFolder } from '../models/folder.js';
+import type { ChosenDevice } from './device.js';
 import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 import { namedChoice } from './sensor-choice.js';
@@ -96,6 +97,16 @@ export function refuseOtherEngines(
       );
     }),
   );
+}
+
+/**
+ * Refuses another GPU than measured the first part: nothing of it was held against the CPU. Throws
+ * TokenworkError `resume-differs`.
+ */
+export function refuseOtherGpu(header: JournalHeader, { adapter }: Pick<ChosenDevice, 'adapter'>): void {
+  const before = header.models.flatMap(({ engine }) => engine.adapter ?? []).at(0)?.name;
+  const now = adapter?.name;
+  refuse(before === undefined || before === now ? [] : [{ what: 'GPU', before, now: now ?? 'not known' }]);
 }
 
 /** What may differ, but must be said. */

@@ -50,14 +50,15 @@ export async function resolveModels(
 ): Promise<(RunModel & Wanted)[]> {
   const named: ((id: string) => RunModel & Wanted)[] = [];
   const folders: { id: string; dtype: string }[] = [];
-  for (const model of wanted) {
+  for (const [index, model] of wanted.entries()) {
     const { spec, dtype, style, kind } = model;
+    const place = wanted.length > 1 ? ` (model ${index + 1} of ${wanted.length})` : '';
     const options = {
       dtype,
       cacheDirectory,
       signal,
       onProgress: ({ fraction, message }: { fraction: number; message: string }) =>
-        tell(onProgress, 'models', message, fraction),
+        tell(onProgress, 'models', `${message}${place}`, fraction),
     };
     if (kind === 'decoder') {
       const folder = await resolveModel(spec, { ...options, style });

@@ -1,6 +1,6 @@
 import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
-import type { Decoder, Device, Encoder } from '../engines/engine.js';
+import type { Decoder, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { openEncoder } from '../engines/onnx/open-encoder.js';
 import { chooseBackend, type Parity } from '../engines/onnx/parity.js';
@@ -31,8 +31,8 @@ interface OpenModel {
 /**
  * Chooses each model's back end, comparing both, and opens one session for all workers where they can
  * share it: on a GPU, and with the native back end with one thread per request. Then the weights are in
- * memory once, and all computing happens on the workers' own threads. Encoders run on the back end of the
- * decoders, and always on the CPU: they are small, and no GPU's answers of theirs have been checked.
+ * memory once, and all computing happens on the workers' own threads. Encoders run on the back end and the
+ * device of the decoders.
  */
 export async function openSessions(
   models: readonly RunModel[],
@@ -49,11 +49,10 @@ export async function openSessions(
   const sharing = async <Engine extends Decoder | Encoder>(
     model: RunModel,
     parity: Parity | null,
-    on: Device,
     open: () => Promise<Engine>,
   ): Promise<bigint | null> => {
     const startedNs = process.hrtime.bigint();
-    const shares = choice.backend === 'native' && (threads === 1 || on !== 'cpu');
+    const shares = choice.backend === 'native' && (threads === 1 || device !== 'cpu');
     const shared = shares ? await open() : null;
     const sharedLoadNs = shared ? Number(process.hrtime.bigint() - startedNs) : 0;
     opened.push({ model, reason: choice.reason, parity, shared, sharedLoadNs });
@@ -70,7 +69,7 @@ export async function openSessions(
           ...chosen.warnings.map((warning) => ({ ...warning, message: `${id}: ${warning.message}` })),
         );
         const { backend } = choice;
-        const sharedHandle = await sharing(model, chosen.parity, device, () =>
+        const sharedHandle = await sharing(model, chosen.parity, () =>
           openDecoder(folder, { backend, device, threads }),
         );
         const { decoder, costOfAllLogits, eosTokenIds } = folder;
@@ -85,12 +84,12 @@ export async function openSessions(
       } else {
         const { folder, kind } = model;
         const { backend } = choice;
-        const sharedHandle = await sharing(model, null, 'cpu', () =>
-          openEncoder(folder, { backend, threads }),
+        const sharedHandle = await sharing(model, null, () =>
+          openEncoder(folder, { backend, device, threads }),
         );
         const { encoder, vocabulary } = folder;
         workerModels.push({
-          ...common(model, { backend, device: 'cpu', threads, sharedHandle }),
+          ...common(model, { backend, device, threads, sharedHandle }),
           kind,
           encoder,
           vocabulary,

@@ -163,7 +163,10 @@ async function bench(flags: BenchFlags): Promise<void> {
     command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
     tool: { version: toolVersion, commit: toolCommit() },
     signal: interrupt.signal,
-    onProgress: (progress) => line.show(describe(progress)),
+    onProgress: (progress) => {
+      if (progress.note !== undefined) line.note(progress.note);
+      line.show(describe(progress));
+    },
   };
   try {
     const { result, path } = await runBench(options);

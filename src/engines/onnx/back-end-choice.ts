@@ -15,7 +15,7 @@ export async function openOnBackEnd<Opened>(
   { backend: asked, device = 'cpu', sharedHandle }: EngineOptions & { sharedHandle?: bigint },
   open: { native: (reason: string) => Opened; node: (reason: string) => Promise<Opened> },
 ): Promise<Opened> {
-  if (device !== 'cpu' && asked !== 'node') return open.native('the C API keeps the KV cache on the GPU');
+  if (device !== 'cpu' && asked !== 'node') return open.native('the C API keeps tensors on the GPU');
   if (device !== 'cpu')
     throw new TokenworkError(
       'device-needs-native',

@@ -1,15 +1,20 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import type { DeviceParity, Placement } from '../../core/result.js';
-import type { Decoder, Device } from '../engine.js';
+import type { Decoder, Device, Encoder } from '../engine.js';
 import { NativeDecoder } from './native/decoder.js';
+import { NativeEncoder } from './native/encoder.js';
+import type { NativeOptions } from './native/open-session.js';
+import type { EncoderModel } from './onnx-encoder.js';
 import type { DecoderModel } from './open-decoder.js';
 import { readPlacement } from './placement.js';
 
 /** Kernels change with the length: prompts of 32 tokens and more take other ones. */
 const promptLengths = [12, 48];
 const decodeSteps = 4;
+const mostThreads = 8;
 
 /**
  * How far a step's logits may be from the CPU's: root mean square of the difference ÷ that of the CPU's.
@@ -19,7 +24,13 @@ const decodeSteps = 4;
 const tolerances: Record<string, number> = { fp32: 0.005, fp16: 0.05, int8: 0.05, q4: 0.05 };
 const looseTolerance = 0.05;
 
-/** Logits of each step: a prefill of every prompt length, all positions; single steps after it; the last alone. */
+/** Texts of one pass, by their lengths: alone as stages read them, and padded. */
+const textLengths = [[12], [48], [9, 1, 23]];
+
+/**
+ * Of a decoder the logits of each step: a prefill of every prompt length, all positions; single steps after
+ * it; the last position alone. Of an encoder what each pass gives.
+ */
 type Steps = { what: string; logits: Float32Array }[];
 
 /** What a GPU makes of a model, beside what the CPU does. */
@@ -28,28 +39,35 @@ export interface DeviceCheck {
   placement: Placement;
 }
 
-/** The CPU's logits, to hold GPUs against. Throws what opening and running the model throw. */
-export async function cpuReference(model: DecoderModel): Promise<Steps> {
-  const decoder = new NativeDecoder(model, { threads: 1, backendReason: 'reference' });
+/**
+ * The CPU's logits, to hold GPUs against. Throws what opening and running the model throw, and the signal's
+ * reason.
+ */
+export async function cpuReference(model: DecoderModel | EncoderModel, signal?: AbortSignal): Promise<Steps> {
+  // Nothing is measured yet, and a model of billions of weights takes one thread minutes.
+  const threads = Math.min(mostThreads, availableParallelism());
+  const subject = open(model, { threads, backendReason: 'reference' });
   try {
-    return await runSteps(decoder);
+    return await subject.steps(signal);
   } finally {
-    decoder.close();
+    subject.close();
   }
 }
 
 /**
  * Runs the model on the device, compares its logits with the reference and sees where its nodes ran.
- * `reference` is null where there is none to be had. Throws what opening and running the model throw.
+ * `reference` is null where there is none to be had. Throws what opening and running the model throw, and the
+ * signal's reason.
  */
 export async function checkOnDevice(
-  model: DecoderModel & { dtype: string; style: string },
+  model: (DecoderModel | EncoderModel) & { dtype: string; style: string },
   device: Exclude<Device, 'cpu'>,
   reference: Steps | null,
+  signal?: AbortSignal,
 ): Promise<DeviceCheck> {
   const folder = mkdtempSync(join(tmpdir(), 'tokenwork-profile-'));
   try {
-    const decoder = new NativeDecoder(model, {
+    const subject = open(model, {
       threads: 1,
       device,
       profilePrefix: join(folder, 'run'),
@@ -57,10 +75,10 @@ export async function checkOnDevice(
     });
     let steps: Steps;
     try {
-      steps = await runSteps(decoder);
-      decoder.endProfile();
+      steps = await subject.steps(signal);
+      subject.endProfile();
     } finally {
-      decoder.close();
+      subject.close();
     }
     const [profile] = readdirSync(folder);
     return {
@@ -72,15 +90,55 @@ export async function checkOnDevice(
   }
 }
 
-async function runSteps(decoder: Decoder): Promise<Steps> {
+interface Subject {
+  steps(signal: AbortSignal | undefined): Promise<Steps>;
+  endProfile(): void;
+  close(): void;
+}
+
+function open(model: DecoderModel | EncoderModel, options: NativeOptions): Subject {
+  const subjectOf = <Engine extends NativeDecoder | NativeEncoder>(
+    engine: Engine,
+    run: (engine: Engine, signal: AbortSignal | undefined) => Promise<Steps>,
+  ): Subject => ({
+    steps: (signal) => run(engine, signal),
+    endProfile: () => void engine.endProfile(),
+    close: () => engine.close(),
+  });
+  return 'decoder' in model
+    ? subjectOf(new NativeDecoder(model, options), runSteps)
+    : subjectOf(new NativeEncoder(model, options), runPasses);
+}
+
+async function runPasses(encoder: Encoder, signal: AbortSignal | undefined): Promise<Steps> {
+  const steps: Steps = [];
+  for (const lengths of textLengths) {
+    const rows = lengths.map((length) =>
+      Array.from({ length: Math.min(length, encoder.contextLength) }, (_, i) => spread(i, encoder)),
+    );
+    await setImmediate();
+    signal?.throwIfAborted();
+    const logits = await (encoder.head === 'embedding' ? encoder.embed(rows) : encoder.classify(rows));
+    steps.push({ what: `texts of ${lengths.join(', ')}`, logits });
+  }
+  return steps;
+}
+
+/** Ids spread over the vocabulary; which ones does not matter. */
+const spread = (index: number, { vocabulary }: { vocabulary: number }): number =>
+  ((index + 1) * 7919) % vocabulary;
+
+async function runSteps(decoder: Decoder, signal: AbortSignal | undefined): Promise<Steps> {
   const steps: Steps = [];
   const room = decoder.contextLength - decodeSteps;
   for (const length of new Set(promptLengths.map((tokens) => Math.min(tokens, room)))) {
     const sequence = decoder.open({ batch: 1, capacity: length + decodeSteps });
     const step = async (what: string, count: number, keep: 'last' | 'all') => {
-      // Ids spread over the vocabulary; which ones does not matter.
+      // Of a large model each takes seconds: Ctrl-C and progress get their turn in between.
+      await setImmediate();
+      signal?.throwIfAborted();
       const ids = BigInt64Array.from({ length: count }, (_, i) =>
-        BigInt(((sequence.length + i + 1) * 7919) % decoder.vocabulary),
+        BigInt(spread(sequence.length + i, decoder)),
       );
       const { data } = await sequence.step(ids, keep);
       steps.push({ what: `${what} of ${length}`, logits: Float32Array.from(data) });

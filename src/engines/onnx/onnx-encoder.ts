@@ -43,9 +43,9 @@ export abstract class OnnxEncoder implements Encoder {
 
   async embed(rows: readonly (readonly number[])[]): Promise<Float32Array> {
     const texts = this.#read(rows, 'embedding');
-    const output = await this.forward(this.#feeds(texts), texts);
-    const pooled =
-      this.#graph.output.kind === 'positions' ? meanOfPositions(output, texts, this.size) : output;
+    const feeds = this.#feeds(texts);
+    const pools = this.#graph.output.kind !== 'positions';
+    const pooled = await (pools ? this.forward(feeds, texts) : this.forwardMean(feeds, texts));
     return normaliseRows(pooled, this.size);
   }
 
@@ -63,6 +63,11 @@ export abstract class OnnxEncoder implements Encoder {
   /** One pass; the output widened to fp32, in memory of the caller's own. */
   protected abstract forward(feeds: EncoderFeed[], texts: TextBatch): Promise<Float32Array>;
   protected abstract release(): void;
+
+  /** As `forward`, each text's positions reduced to their mean. */
+  protected async forwardMean(feeds: EncoderFeed[], texts: TextBatch): Promise<Float32Array> {
+    return meanOfPositions(await this.forward(feeds, texts), texts, this.size);
+  }
 
   #read(rows: readonly (readonly number[])[], wanted: Encoder['head']): TextBatch {
     if (this.#closed) throw closedError('encoder');

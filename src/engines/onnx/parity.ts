@@ -82,7 +82,7 @@ export async function chooseBackend(
   if (options.device !== undefined && options.device !== 'cpu')
     return {
       backend: 'native',
-      reason: 'the C API keeps the KV cache on the GPU',
+      reason: 'the C API keeps tensors on the GPU',
       parity: null,
       warnings: [],
     };

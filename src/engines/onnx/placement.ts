@@ -54,9 +54,15 @@ export function placementOf(profile: unknown): Placement {
   return { device, cpu: nodes.size - device, cpuOps: Object.fromEntries([...onCpu].sort()) };
 }
 
+/** The matrix ops that ran on the CPU, and how many of each. */
+export function matrixOpsOnCpu({ cpuOps }: Placement): [op: string, count: number][] {
+  return Object.entries(cpuOps).filter(([op]) => matrixOps.has(op));
+}
+
 /** A warning where matrix ops ran on the CPU; none where only shapes and masks did. */
-export function placementWarnings(model: string, { cpuOps, device }: Placement): Warning[] {
-  const fallen = Object.entries(cpuOps).filter(([op]) => matrixOps.has(op));
+export function placementWarnings(model: string, placement: Placement): Warning[] {
+  const { device } = placement;
+  const fallen = matrixOpsOnCpu(placement);
   if (fallen.length === 0) return [];
   const list = fallen.map(([op, count]) => `${count} ${op}`).join(', ');
   return [

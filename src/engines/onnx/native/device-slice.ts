@@ -1,7 +1,7 @@
 import type { CacheDtype } from '../../../models/decoder-graph.js';
-import { encodeModel, type ValueInfoProto } from '../../../models/onnx/proto.js';
 import type { Device } from '../../engine.js';
 import { type Address, check } from './api.js';
+import { deviceGraph, tensorNamed } from './device-graph.js';
 import { Memory, NativeNames } from './memory.js';
 import { elementType, NativeSession } from './session.js';
 
@@ -76,24 +76,12 @@ export class DeviceSlices {
 }
 
 function sliceModel(type: number, rank: number): Uint8Array {
-  const value = (name: string, elemType: number, dims: string[]): ValueInfoProto => ({
-    name,
-    type: { tensorType: { elemType, shape: { dim: dims.map((dimParam) => ({ dimParam })) } } },
-  });
   const dims = (of: string) => Array.from({ length: rank }, (_, i) => `${of}${i}`);
-  const bound = (name: string) => ({
-    name,
-    type: { tensorType: { elemType: elementType.int64, shape: { dim: [{ dimValue: 1 }] } } },
-  });
-  return encodeModel({
-    irVersion: 9,
-    opsetImport: [{ domain: '', version: 17 }],
-    graph: {
-      name: 'slice',
-      node: [{ opType: 'Slice', input: ['x', 'starts', 'ends', 'axes'], output: ['y'] }],
-      input: [value('x', type, dims('x')), bound('starts'), bound('ends'), bound('axes')],
-      output: [value('y', type, dims('y'))],
-      initializer: [],
-    },
-  });
+  const bound = (name: string) => tensorNamed(name, elementType.int64, ['one']);
+  return deviceGraph(
+    'slice',
+    [{ opType: 'Slice', input: ['x', 'starts', 'ends', 'axes'], output: ['y'] }],
+    [tensorNamed('x', type, dims('x')), bound('starts'), bound('ends'), bound('axes')],
+    [tensorNamed('y', type, dims('y'))],
+  );
 }

@@ -2,13 +2,14 @@ import type { EngineRecord } from '../../../core/result.js';
 import type { EncoderGraph } from '../../../models/encoder-graph.js';
 import { type EncoderFeed, type EncoderModel, OnnxEncoder } from '../onnx-encoder.js';
 import type { TextBatch } from '../text-batch.js';
-import { check } from './api.js';
+import { type Address, check } from './api.js';
+import { DeviceMean } from './device-mean.js';
 import { readFloats } from './float-output.js';
 import { IndexTensor } from './index-tensor.js';
 import { NativeNames } from './memory.js';
 import { type NativeOptions, nativeRecord, openSession } from './open-session.js';
 import { giveBackRunOptions, takeRunOptions } from './run-options.js';
-import type { NativeSession } from './session.js';
+import { elementType, type NativeSession } from './session.js';
 
 export class NativeEncoder extends OnnxEncoder {
   readonly record: EngineRecord;
@@ -19,6 +20,8 @@ export class NativeEncoder extends OnnxEncoder {
   readonly #output: EncoderGraph['output'];
   readonly #inputNames: NativeNames;
   readonly #outputNames: NativeNames;
+  /** Made when it is first needed. */
+  #mean: DeviceMean | null = null;
 
   /** Loads the model, or takes part in a session. Throws as `openSession`. */
   constructor(model: EncoderModel, options: NativeOptions) {
@@ -35,49 +38,73 @@ export class NativeEncoder extends OnnxEncoder {
     this.record = nativeRecord(this.#session, options);
   }
 
-  protected async forward(feeds: EncoderFeed[], { batch, positions }: TextBatch): Promise<Float32Array> {
-    const tensors = feeds.map(({ input, values }) => {
-      const tensor = new IndexTensor(this.#session, input, batch, positions);
-      tensor.copy(values);
-      return tensor;
+  protected async forward(feeds: EncoderFeed[], texts: TextBatch): Promise<Float32Array> {
+    return this.#session.exclusively(() =>
+      this.#run(feeds, texts, 0n, (value) => readFloats(this.#session, value, this.#output.dtype)),
+    );
+  }
+
+  protected override async forwardMean(feeds: EncoderFeed[], texts: TextBatch): Promise<Float32Array> {
+    const { device, deviceMemory: memory } = this.#session;
+    if (device === 'cpu' || memory === null) return super.forwardMean(feeds, texts);
+    const { dtype } = this.#output;
+    return this.#session.exclusively(() => {
+      this.#mean ??= new DeviceMean(dtype, device);
+      const mean = this.#mean;
+      const hidden = memory.allocate([texts.batch, texts.positions, this.size], elementType[dtype]);
+      return this.#run(feeds, texts, hidden, (value) => mean.of(value, texts));
     });
-    try {
-      const inputs = BigUint64Array.from(tensors, (tensor) => tensor.shaped(batch * positions, positions));
-      return this.#run(inputs);
-    } finally {
-      for (const tensor of tensors) tensor.close();
-    }
+  }
+
+  /** Writes the profile that was asked for by `profilePrefix`, and returns its path. */
+  endProfile(): string {
+    return this.#session.endProfile();
   }
 
   protected release(): void {
+    this.#mean?.close();
     giveBackRunOptions(this.terminationHandle);
     this.#session.close();
   }
 
-  #run(inputs: BigUint64Array): Float32Array {
+  /** Hands what a pass gives to `read`: in `target`, which it releases, or in memory of this process for 0. */
+  #run(
+    feeds: EncoderFeed[],
+    { batch, positions }: TextBatch,
+    target: Address,
+    read: (value: Address) => Float32Array,
+  ): Float32Array {
     const { api, address, subnormals } = this.#session;
-    const outputs = new BigUint64Array(1);
-    // A termination that came too late for the pass before must not stop this one.
-    api.runOptionsUnsetTerminate(this.terminationHandle);
-    subnormals?.begin();
-    const status = api.run(
-      address,
-      this.terminationHandle,
-      this.#inputNames.addresses,
-      inputs,
-      inputs.length,
-      this.#outputNames.addresses,
-      1,
-      outputs,
-    );
-    subnormals?.end();
-    // A termination asked for is served once; the encoder goes on with the next text.
-    if (status !== null) api.runOptionsUnsetTerminate(this.terminationHandle);
-    check(api, status, 'encoding a text');
+    const outputs = BigUint64Array.of(target);
+    const tensors: IndexTensor[] = [];
     try {
-      return readFloats(this.#session, outputs[0]!, this.#output.dtype);
+      for (const { input, values } of feeds) {
+        const tensor = new IndexTensor(this.#session, input, batch, positions);
+        tensors.push(tensor);
+        tensor.copy(values);
+      }
+      const inputs = BigUint64Array.from(tensors, (tensor) => tensor.shaped(batch * positions, positions));
+      // A termination that came too late for the pass before must not stop this one.
+      api.runOptionsUnsetTerminate(this.terminationHandle);
+      subnormals?.begin();
+      const status = api.run(
+        address,
+        this.terminationHandle,
+        this.#inputNames.addresses,
+        inputs,
+        inputs.length,
+        this.#outputNames.addresses,
+        1,
+        outputs,
+      );
+      subnormals?.end();
+      // A termination asked for is served once; the encoder goes on with the next text.
+      if (status !== null) api.runOptionsUnsetTerminate(this.terminationHandle);
+      check(api, status, 'encoding a text');
+      return read(outputs[0]!);
     } finally {
-      api.releaseValue(outputs[0]!);
+      if (outputs[0] !== 0n) api.releaseValue(outputs[0]!);
+      for (const tensor of tensors) tensor.close();
     }
   }
 }

@@ -1,0 +1,200 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { bytesOf, flopsOf, totalBytes } from '#tokenwork/core/cost.js';
+import { messageOf } from '#tokenwork/core/errors.js';
+import type { Decoder, Device } from '#tokenwork/engines/engine.js';
+import { measureDeviceCeilings } from '#tokenwork/engines/onnx/device-ceilings.js';
+import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
+import type { Dtype } from '#tokenwork/models/dtype.js';
+import type { ModelFolder } from '#tokenwork/models/folder.js';
+import { resolveModel } from '#tokenwork/models/resolve.js';
+import { type ChosenDevice, chooseDevice } from '#tokenwork/run/device.js';
+import { gateModel } from '#tokenwork/run/device-gate.js';
+import { fittingModels } from '#tokenwork/run/device-memory.js';
+import { energyAgreement } from '#tokenwork/sampling/energy-agreement.js';
+import { startSampler } from '#tokenwork/sampling/sampler.js';
+import { SeriesStore } from '#tokenwork/sampling/series.js';
+import { openNvml } from '#tokenwork/sensors/nvml-library.js';
+import { summarise } from './alternate.js';
+import { decodeRate, promptIds, secondsOf, sequenceAfter } from './decoding.js';
+import type { Figure, Measured } from './figure.js';
+
+type Gpu = Exclude<Device, 'cpu'>;
+
+/** What is measured: fp16 is what GPUs are for, and a billion weights keep one busy. */
+interface Subject {
+  spec: string;
+  dtype: Dtype;
+  contextTokens: number;
+  newTokens: number;
+  promptTokens: number;
+}
+const large: Subject = {
+  spec: 'llama-3.2-1b',
+  dtype: 'fp16',
+  contextTokens: 512,
+  newTokens: 64,
+  promptTokens: 2048,
+};
+const rounds = 5;
+const energySeconds = 60;
+
+/** What the owner of a GPU wants to know; left out, with the reason, where there is none. */
+export async function gpuFigures(
+  chosen: ChosenDevice | undefined = undefined,
+  subject = large,
+): Promise<Figure[]> {
+  const gpu = chosen ?? (await chooseDevice('auto', 'native'));
+  const { spec, dtype, contextTokens, promptTokens } = subject;
+  const what = `${spec} ${dtype}`;
+  const unavailable = await whyNot(gpu, subject);
+  const withGpu = async (use: (decoder: Decoder, model: ModelFolder) => Promise<Measured>) => {
+    const device = gpu.device as Gpu;
+    const folder = await resolveModel(spec, { dtype });
+    const { folder: model } = await gateModel({ spec, folder }, { device }, {});
+    const decoder = await openDecoder(model, { threads: 1, backend: 'native', device });
+    try {
+      return await use(decoder, model);
+    } finally {
+      decoder.close();
+    }
+  };
+  return [
+    {
+      id: 'gpu-decode-mbu',
+      what: `decode traffic ÷ streaming bandwidth of the GPU (MBU), ${what}, ${contextTokens} tokens of context`,
+      target: 0.5,
+      comparison: '>=',
+      unavailable,
+      measure: (say) =>
+        withGpu(async (decoder, model) => {
+          const rates = await decodeRates(decoder, subject);
+          const { memoryBandwidth } = await ceilingsOf(gpu, dtype);
+          if (memoryBandwidth === null) throw new Error('the GPU’s bandwidth could not be measured');
+          const pastTokens = contextTokens + subject.newTokens / 2;
+          const bytes = totalBytes(bytesOf(model.cost, { batch: 1, newTokens: 1, pastTokens }));
+          say(
+            `${(bytes / 1e9).toPrecision(3)} GB a token against ${(memoryBandwidth.value / 1e9).toPrecision(3)} GB/s (${memoryBandwidth.method})`,
+          );
+          return summarise(rates.map((rate) => (rate * bytes) / memoryBandwidth.value));
+        }),
+    },
+    {
+      id: 'gpu-prefill-mfu',
+      what: `prefill FLOP/s ÷ rate of matrix products on the GPU (MFU), ${what}, ${promptTokens} tokens`,
+      target: 0.4,
+      comparison: '>=',
+      unavailable,
+      measure: (say) =>
+        withGpu(async (decoder, model) => {
+          const { executed } = flopsOf(model.cost, { batch: 1, newTokens: promptTokens, pastTokens: 0 });
+          const seconds = await prefillSeconds(decoder, promptTokens);
+          const gemm = (await ceilingsOf(gpu, dtype)).gemm[dtype];
+          if (!gemm) throw new Error(`the GPU’s rate in ${dtype} could not be measured`);
+          say(
+            `${(executed / 1e12).toPrecision(3)} TFLOP a prompt against ${(gemm.value / 1e12).toPrecision(3)} TFLOP/s (${gemm.method})`,
+          );
+          return summarise(seconds.map((taken) => executed / taken / gemm.value));
+        }),
+    },
+    {
+      id: 'gpu-energy',
+      what: `NVML: energy counter ÷ power integrated over ${energySeconds} s of changing load`,
+      target: [0.9, 1.1],
+      comparison: 'within',
+      unavailable: unavailable ?? whyNoEnergy(),
+      measure: (say) =>
+        withGpu(async (decoder) => {
+          const { ratio, low, high, counterJoules, powerJoules } = await minuteOfEnergy(decoder, subject);
+          say(`${counterJoules.toFixed(0)} J counted, ${powerJoules.toFixed(0)} J integrated`);
+          return { value: ratio, spread: [low, high] };
+        }),
+    },
+  ];
+}
+
+async function whyNot(gpu: ChosenDevice, { spec, dtype }: Subject): Promise<string | null> {
+  if (gpu.device === 'cpu') return gpu.reason;
+  const { warnings } = await fittingModels([{ spec, dtype }], gpu);
+  return warnings[0]?.message ?? null;
+}
+
+function whyNoEnergy(): string | null {
+  try {
+    const nvml = openNvml();
+    try {
+      nvml.gpus[0]?.energyMillijoules();
+      nvml.gpus[0]?.powerMilliwatts();
+      return nvml.gpus.length === 0 ? 'NVML sees no GPU' : null;
+    } finally {
+      nvml.close();
+    }
+  } catch (thrown) {
+    return messageOf(thrown);
+  }
+}
+
+function ceilingsOf({ device, freeBytes, adapter }: ChosenDevice, dtype: Dtype) {
+  const largestBufferBytes = adapter?.largestBufferBytes ?? null;
+  return measureDeviceCeilings({ device: device as Gpu, dtypes: [dtype], freeBytes, largestBufferBytes });
+}
+
+/** Tokens/s of several rounds, after one that compiles the shaders. */
+async function decodeRates(decoder: Decoder, { contextTokens, newTokens }: Subject): Promise<number[]> {
+  const sequence = await sequenceAfter(decoder, contextTokens, newTokens);
+  try {
+    const rates: number[] = [];
+    for (let round = 0; round <= rounds; round++)
+      rates.push(await decodeRate(sequence, contextTokens, newTokens));
+    return rates.slice(1);
+  } finally {
+    sequence.close();
+  }
+}
+
+async function prefillSeconds(decoder: Decoder, promptTokens: number): Promise<number[]> {
+  const sequence = decoder.open({ batch: 1, capacity: promptTokens });
+  const ids = promptIds(promptTokens, decoder.vocabulary);
+  try {
+    const seconds: number[] = [];
+    for (let round = 0; round <= rounds; round++) {
+      sequence.truncate(0);
+      seconds.push(await secondsOf(() => sequence.step(ids)));
+    }
+    return seconds.slice(1);
+  } finally {
+    sequence.close();
+  }
+}
+
+/** A minute in which the GPU decodes for four seconds and rests for two, in turns. */
+async function minuteOfEnergy(decoder: Decoder, { contextTokens, newTokens }: Subject) {
+  const originNs = process.hrtime.bigint();
+  const now = () => Number(process.hrtime.bigint() - originNs);
+  const sampler = await startSampler({ sensors: [{ sensor: 'nvml' }], originNs });
+  const sequence = await sequenceAfter(decoder, contextTokens, newTokens);
+  const store = new SeriesStore();
+  try {
+    await wait(500);
+    const startNs = now();
+    const untilNs = startNs + energySeconds * 1e9;
+    while (now() < untilNs) {
+      const restNs = now() + 4e9;
+      while (now() < Math.min(restNs, untilNs)) await decodeRate(sequence, contextTokens, newTokens);
+      store.add(sampler.drain());
+      await wait(Math.max(0, Math.min(2e9, untilNs - now())) / 1e6);
+    }
+    const endNs = now();
+    await wait(500);
+    const { sensors } = await sampler.stop();
+    store.add(sampler.drain());
+    const channels = sensors
+      .flatMap((sensor) => sensor.channels)
+      .map((channel) => ({ channel, series: store.of(channel.id) }));
+    const agreement = energyAgreement(channels, 'gpu-0', startNs, endNs);
+    if (agreement === null) throw new Error('the GPU has not both an energy counter and a power gauge');
+    return agreement;
+  } finally {
+    sequence.close();
+    await sampler.stop();
+  }
+}
