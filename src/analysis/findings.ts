@@ -2,6 +2,7 @@
  * analysis/: a result to findings. Pure functions on what was measured, without a model, a GPU or native
  * code; one metric, one file, its definition in its docstring.
  */
+import { checkLedger, type LedgerCheck } from '../core/ledger-check.js';
 import type { Result } from '../core/result.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
 import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
@@ -12,7 +13,6 @@ import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
 import { type Experiment, experimentsOf } from './experiments.js';
 import { type Factor, factorsOf } from './factors.js';
 import { leadingOf } from './leading-metric.js';
-import { checkLedger, type LedgerCheck } from './ledger.js';
 import { type Observations, observe, workColumn } from './observations.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
 import { type StageColumns, stageColumns } from './stage-columns.js';

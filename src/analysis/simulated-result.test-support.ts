@@ -58,7 +58,7 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
         const factor = Math.exp(pace + noise * deviation());
         if (random.uniform() < failures) continue;
         const ran = stages.filter(({ chance = 1 }) => chance === 1 || random.uniform() < chance);
-        const rows = ran.map((stage) => stageRow(stage, factor));
+        const rows = ran.map((stage, index) => stageRow(stage, factor, index));
         const cpuTime =
           stages.length === 0
             ? 1e6 * tokens * rate * factor
@@ -102,14 +102,16 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
 function stageRow(
   { name, cost, billed = 0, tokens = billed, cached }: SimulatedStage,
   factor: number,
+  index: number,
 ): Stage {
+  const { started } = okRequest().times;
   return {
     name,
     visible: billed > 0,
     tokens,
     billed,
     ...(cached !== undefined && { cached }),
-    times: { started: 0, ended: 1 },
+    times: { started: started + index, ended: started + index + 1 },
     work: { cpuTime: 1e6 * cost * factor },
   };
 }

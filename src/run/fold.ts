@@ -70,6 +70,7 @@ export function foldJournal(contents: JournalContents): Result {
   const journalled = [...state.rows.values()].sort((a, b) => a.id - b.id);
   const sampled = foldSampling(header, entries, journalled);
   const { rows, sampler } = sampled;
+  const conservation = { ...conservationOf(rows, entries), ...sampled.conservation };
   const models = header.models.map((model) => ({
     ...model,
     warmup: warmupOf(model.id, entries),
@@ -101,11 +102,15 @@ export function foldJournal(contents: JournalContents): Result {
     metrics: sampled.metrics,
     cells: header.cells.map(({ id, model, factors }) => ({ id, model, factors })),
     requests: foldRows(rows),
-    conservation: { ...conservationOf(rows, entries), ...sampled.conservation },
+    conservation,
     ...(sampled.idleBaseline && { idleBaseline: sampled.idleBaseline }),
     ...(sampled.attributionErrors && { attributionErrors: sampled.attributionErrors }),
     ...(sampled.timeline && { timeline: sampled.timeline }),
-    warnings: [...warningsOf(header, entries, rows), ...sampled.warnings],
+    warnings: [
+      ...warningsOf(header, entries, rows),
+      ...ledgerWarnings(rows, conservation),
+      ...sampled.warnings,
+    ],
   };
 }
 
@@ -204,7 +209,6 @@ function warningsOf(
     ...header.warnings,
     ...resumes.flatMap((entry) => (entry.kind === 'resumed' ? entry.warnings : [])),
     ...(resumes.length > 0 ? [resumedWarning(resumes.length)] : []),
-    ...ledgerWarnings(rows),
     ...failureWarnings(rows),
     ...unsettledWarnings(entries),
   ];

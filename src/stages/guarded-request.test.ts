@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ledgerMismatches } from './ledger-check.js';
+import { checkLedger } from '../core/ledger-check.js';
 import { plainChat, type RequestPipeline, stagePolicySchema } from './pipeline.js';
 import type { RequestInput } from './request.js';
 import { Resources } from './resources.js';
@@ -57,12 +57,15 @@ function world() {
   const finish = async (...parameters: Parameters<typeof run>): Promise<FinishedRequest> => {
     const outcome = await run(...parameters);
     if (outcome.status !== 'ok') throw new Error(`${outcome.code}: ${outcome.message}`);
-    expect(ledgerMismatches(outcome)).toEqual([]);
+    expect(rulesBroken(outcome)).toEqual([]);
     expect(chat.decoder.openSequences + verifier.decoder.openSequences).toBe(0);
     return outcome;
   };
   return { classifier, embedder, chat, verifier, run, finish };
 }
+
+const rulesBroken = (outcome: FinishedRequest) =>
+  checkLedger({ conservation: {}, requests: [{ id: 0, ...outcome }] }).violations;
 
 const [tokenization, prefill, decode] = ['tokenization', 'prefill', 'decode'].map((type) => ({ type }));
 const guard = { type: 'safety', name: 'guard', on: 'prompt', classifier: 'guard', verifier: 'verifier' };
