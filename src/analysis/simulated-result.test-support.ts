@@ -1,5 +1,5 @@
 /** Results drawn from a known truth, for simulation tests. Imported by tests only. */
-import type { Result, Stage } from '../core/result.js';
+import type { Result, Stage, StageType } from '../core/result.js';
 import { normalSource, scaledStudentSource } from '../stats/normal.js';
 import { createRandom } from '../stats/random.js';
 import { okRequest, testResult } from './result.test-support.js';
@@ -19,6 +19,7 @@ export interface SimulatedCell {
 
 export interface SimulatedStage {
   name: string;
+  type?: StageType;
   /** True CPU time in plain tokens, of 1 ms each. */
   cost: number;
   /** Positions evaluated; as many as are billed where absent. */
@@ -100,13 +101,14 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
 }
 
 function stageRow(
-  { name, cost, billed = 0, tokens = billed, cached }: SimulatedStage,
+  { name, type, cost, billed = 0, tokens = billed, cached }: SimulatedStage,
   factor: number,
   index: number,
 ): Stage {
   const { started } = okRequest().times;
   return {
     name,
+    ...(type !== undefined && { type }),
     visible: billed > 0,
     tokens,
     billed,
