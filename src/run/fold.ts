@@ -87,7 +87,7 @@ export function foldJournal(contents: JournalContents): Result {
       durationNs: state.lastNs,
       command: header.command,
       complete: rows.length === plannedRequests,
-      warmupRequests: models.reduce((sum, { warmup }) => sum + warmup.requests, 0),
+      warmupRequests: entries.reduce((sum, entry) => sum + (entry.kind === 'warmup' ? entry.requests : 0), 0),
       concurrency: settings.concurrency,
       repetitions: settings.repetitions,
       plannedRequests,
@@ -157,14 +157,16 @@ function coldStartOf(model: string, entries: readonly JournalEntry[]): Pick<Mode
   return {};
 }
 
+/** The warm-up requests of a model's own cells, and those of others in which it took part. */
 function warmupOf(model: string, entries: readonly JournalEntry[]): ModelRecord['warmup'] {
-  const warmups = entries.filter((entry) => entry.kind === 'warmup' && entry.model === model);
   let requests = 0;
   let durationNs = 0;
-  for (const entry of warmups) {
+  for (const entry of entries) {
     if (entry.kind !== 'warmup') continue;
-    requests += entry.requests;
-    durationNs += entry.durationNs;
+    for (const own of [...(entry.model === model ? [entry] : []), entry.alongside?.[model]]) {
+      requests += own?.requests ?? 0;
+      durationNs += own?.durationNs ?? 0;
+    }
   }
   return { requests, durationNs };
 }
