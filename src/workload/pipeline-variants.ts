@@ -49,6 +49,12 @@ function isPlain({ pipeline, levels }: PipelineVariant): boolean {
 /** The first stage that runs one sequence at a time and so no batch, and why; `undefined` where all run batches. */
 export function unbatched(stages: readonly StagePolicy[]): { name: string; reason: string } | undefined {
   for (const stage of stages) {
+    if (stage.type === 'retrieval' && stage.top > 0 && !stage.billed) {
+      // GroupQueryAttention: "batch_size must be 1 when sequence_length > 1 and past context is given".
+      const reason =
+        'what it retrieves goes through the model in a pass of its own, as it is not billed, and kernels take no batch after that';
+      return { name: nameOf(stage), reason };
+    }
     if (stage.type === 'prefill' && stage.cache !== 'none') {
       const reason = 'the rows of a batch would find beginnings of different lengths in the prefix cache';
       return { name: nameOf(stage), reason };
