@@ -49,6 +49,7 @@ export interface CostCard {
   changes: CostChanges | null;
   uniformity: Findings['uniformity'];
   hiddenWork: Partial<Record<WorkMetric, Omit<HiddenWork, 'byCell'>>>;
+  components: Findings['components'];
   stages: Findings['stages'];
   /** How each figure was measured. */
   metrics: Record<string, Metric>;
@@ -64,7 +65,7 @@ export function costCard(result: Result, findings: Findings): CostCard {
     timePerPlainToken(observations),
     ...plainFigures.map((metric) => plainCost(findings, result, metric)),
   ];
-  const { workload, uniformity, stages } = findings;
+  const { workload, uniformity, components, stages } = findings;
   return {
     cardVersion: 1,
     model: { id, dtype, parameters, source, sha256, style, engine },
@@ -76,6 +77,7 @@ export function costCard(result: Result, findings: Findings): CostCard {
     changes: costChanges(observations, findings),
     uniformity,
     hiddenWork: hiddenWork(findings),
+    components,
     stages,
     metrics: result.metrics,
     reproduce: {

@@ -80,16 +80,19 @@ function pairUp(
         .filter(([name]) => name !== factor)
         .sort(([a], [b]) => (a < b ? -1 : 1)),
     );
-  const partners = new Map(candidates.map((own) => [key(own), own]));
-  const pairs = baseline.flatMap((own) => {
-    const partner = partners.get(key(own));
-    return partner === undefined ? [] : [[own, partner] as const];
-  });
-  if (pairs.length === 0) return { baseline: [...baseline], candidate: [...candidates], matched: false };
+  const groups = [baseline, candidates].map((side) => {
+    const byKey = new Map<string, MeasuredCell[]>();
+    for (const own of side) byKey.set(key(own), [...(byKey.get(key(own)) ?? []), own]);
+    return byKey;
+  }) as [Map<string, MeasuredCell[]>, Map<string, MeasuredCell[]>];
+  const [before, after] = groups;
+  const shared = [...before.keys()].filter((own) => after.has(own));
+  if (shared.length === 0) return { baseline: [...baseline], candidate: [...candidates], matched: false };
   return {
-    baseline: pairs.map(([own]) => own),
-    candidate: pairs.map(([, partner]) => partner),
-    matched: true,
+    baseline: shared.flatMap((own) => before.get(own)!),
+    candidate: shared.flatMap((own) => after.get(own)!),
+    // Cells that differ by luck alone (drafts that are accepted or not) have no one partner.
+    matched: shared.every((own) => before.get(own)!.length === 1 && after.get(own)!.length === 1),
   };
 }
 

@@ -61,6 +61,14 @@ describe('the mean of a level against its baseline', () => {
     expect(unmatched).toMatchObject({ matched: false, value: expect.closeTo(9.3, 10) });
   });
 
+  it('takes all cells that differ by luck alone, at each combination of the other factors', () => {
+    const [hit, miss] = cacheCells as [SimulatedCell, SimulatedCell];
+    const lucky = (cost: number) => ({ ...miss, stages: [{ name: 'prefill', cost, billed: 110 }] });
+    const other = { ...miss, factors: { ...miss.factors, promptKind: 'other' } };
+    const [small] = answersOf(cacheQuestion, [hit, lucky(20), lucky(30), lucky(70), other], exact);
+    expect(small).toMatchObject({ cells: [1, 3], matched: false, value: expect.closeTo(4, 10) });
+  });
+
   it('has an interval that covers the truth in 93% to 97% of 400 noisy runs, a drifting machine or not', () => {
     for (const drift of [0, 0.1]) {
       const answers = draws(400, (seed) =>

@@ -2,6 +2,7 @@
  * analysis/: a result to findings. Pure functions on what was measured, without a model, a GPU or native
  * code; one metric, one file, its definition in its docstring.
  */
+import { checkLedger, type LedgerCheck } from '../core/ledger-check.js';
 import type { Result } from '../core/result.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
 import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
@@ -12,10 +13,10 @@ import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
 import { type Experiment, experimentsOf } from './experiments.js';
 import { type Factor, factorsOf } from './factors.js';
 import { leadingOf } from './leading-metric.js';
-import { checkLedger, type LedgerCheck } from './ledger.js';
 import { type Observations, observe, workColumn } from './observations.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
 import { type StageColumns, stageColumns } from './stage-columns.js';
+import { type Component, componentsOf } from './stage-components.js';
 import { type StageEffect, type StageWeight, stageEffects } from './stage-effects.js';
 import { type StageFindings, stageFindings } from './stage-findings.js';
 import type { Design, Statistic } from './statistic.js';
@@ -74,7 +75,9 @@ export interface Findings {
   plainToken: Partial<Record<WorkMetric, PlainToken>>;
   /** By metric and cell; `null` for more cells than a reader or a page can take. */
   effectiveTokens: Partial<Record<WorkMetric, EffectiveTokens[]>> | null;
-  /** The stage table, in the order in which stages run. */
+  /** The stage table: a row per component of answering a request. */
+  components: StageEffect[];
+  /** What the components consist of, in the order in which stages run. */
   stages: StageEffect[];
   /** By metric: the work that no bill shows, and what each stage does to the misbilled share. */
   hiddenWork: Partial<Record<WorkMetric, StageFindings['hiddenWork']>>;
@@ -131,6 +134,7 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     notMeasured: {},
     plainToken: {},
     effectiveTokens: observations.cells.length > cellsListed ? null : {},
+    components: [],
     stages: [],
     hiddenWork: {},
     waterfalls: [],
@@ -138,11 +142,14 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     ledger: checkLedger(result),
   };
   const columns = stageColumns(observations.rows);
+  const components = componentsOf(columns.stages);
   const context: Context = {
     result,
     observations,
     columns,
+    components,
     weights: {},
+    componentWeights: {},
     leading: leadingOf(metrics.filter((metric) => isStaged(observations, metric))),
     factors: factorsOf(observations),
     reference: referenceCells(observations),
@@ -152,7 +159,12 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     const reason = addMetric(findings, metric, context);
     if (reason !== null) findings.notMeasured[metric] = reason;
   }
-  findings.stages = stageEffects(observations, columns, context.weights);
+  findings.stages = stageEffects(observations, columns.stages, context.weights);
+  findings.components = stageEffects(
+    observations,
+    components.map(({ column }) => column),
+    context.componentWeights,
+  );
   const [metric] = findings.stages.flatMap((stage) => stage.metric ?? []);
   if (metric !== undefined) {
     const visibility = new Map(findings.stages.map((stage) => [stage.name, stage.visibility]));
@@ -174,8 +186,10 @@ interface Context {
   factors: readonly Factor[];
   reference: ReadonlySet<number>;
   columns: StageColumns;
+  components: readonly Component[];
   /** Filled metric by metric. */
   weights: Partial<Record<WorkMetric, StageWeight[]>>;
+  componentWeights: Partial<Record<WorkMetric, StageWeight[]>>;
   /** What the result is about. */
   leading: WorkMetric | null;
   options: UniformityOptions;
@@ -205,10 +219,11 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
     findings.effectiveTokens[metric] = effectiveTokensOf(observations, totals, noise, plainToken);
   }
   const leading = metric === context.leading;
-  const { columns } = context;
+  const { columns, components } = context;
   const staged = stageFindings(metric, {
     observations,
     columns,
+    components,
     work,
     plainToken,
     noiseOf,
@@ -218,6 +233,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
   });
   if (staged !== null) {
     context.weights[metric] = staged.weights;
+    context.componentWeights[metric] = staged.componentWeights;
     findings.hiddenWork[metric] = staged.hiddenWork;
   }
   const sample = sampleBuffer(totals).fill(totals.work);

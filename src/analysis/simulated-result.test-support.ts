@@ -1,5 +1,5 @@
 /** Results drawn from a known truth, for simulation tests. Imported by tests only. */
-import type { Result, Stage } from '../core/result.js';
+import type { Result, Stage, StageType } from '../core/result.js';
 import { normalSource, scaledStudentSource } from '../stats/normal.js';
 import { createRandom } from '../stats/random.js';
 import { okRequest, testResult } from './result.test-support.js';
@@ -19,6 +19,7 @@ export interface SimulatedCell {
 
 export interface SimulatedStage {
   name: string;
+  type?: StageType;
   /** True CPU time in plain tokens, of 1 ms each. */
   cost: number;
   /** Positions evaluated; as many as are billed where absent. */
@@ -58,7 +59,7 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
         const factor = Math.exp(pace + noise * deviation());
         if (random.uniform() < failures) continue;
         const ran = stages.filter(({ chance = 1 }) => chance === 1 || random.uniform() < chance);
-        const rows = ran.map((stage) => stageRow(stage, factor));
+        const rows = ran.map((stage, index) => stageRow(stage, factor, index));
         const cpuTime =
           stages.length === 0
             ? 1e6 * tokens * rate * factor
@@ -100,16 +101,19 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
 }
 
 function stageRow(
-  { name, cost, billed = 0, tokens = billed, cached }: SimulatedStage,
+  { name, type, cost, billed = 0, tokens = billed, cached }: SimulatedStage,
   factor: number,
+  index: number,
 ): Stage {
+  const { started } = okRequest().times;
   return {
     name,
+    ...(type !== undefined && { type }),
     visible: billed > 0,
     tokens,
     billed,
     ...(cached !== undefined && { cached }),
-    times: { started: 0, ended: 1 },
+    times: { started: started + index, ended: started + index + 1 },
     work: { cpuTime: 1e6 * cost * factor },
   };
 }

@@ -1,19 +1,72 @@
 import type { Stage, StageType } from '../core/result.js';
+import type { StageColumn, StageWork } from './stage-columns.js';
 
-/** What the public debate calls the parts of answering a request. */
+/** What the public debate calls the parts of answering a request, in the order of its table. */
 const components: Record<StageType, string> = {
   tokenization: 'Input tokenization',
+  prefill: 'Base forward pass (prefill)',
   safety: 'Safety/alignment passes',
   retrieval: 'Context retrieval',
-  cache: 'Cache management',
-  prefill: 'Base forward pass (prefill)',
   reasoning: 'Internal reasoning',
   decode: 'Output generation (decode)',
   speculation: 'Draft and verify',
+  cache: 'Cache management',
   detokenization: 'Output detokenization',
 };
+const inOrder = Object.entries(components);
 
 /** The component a stage belongs to: by its type, or its name where that is one; else the name itself. */
 export function componentOf({ type, name }: Pick<Stage, 'type' | 'name'>): string {
   return components[type ?? (name as StageType)] ?? name;
+}
+
+/** Stages of one component, taken together. */
+export interface Component {
+  column: StageColumn;
+  /** Which stages it consists of. */
+  stages: readonly number[];
+}
+
+/** The components that the stages belong to, in the order of the table; those of no known type last. */
+export function componentsOf(stages: readonly StageColumn[]): Component[] {
+  const named = [...new Set(stages.map(({ component }) => component))];
+  const rank = (name: string) => {
+    const index = inOrder.findIndex(([, component]) => component === name);
+    return index < 0 ? inOrder.length : index;
+  };
+  return named
+    .sort((a, b) => rank(a) - rank(b))
+    .map((component) => {
+      const own = [...stages.keys()].filter((s) => stages[s]!.component === component);
+      const name = inOrder[rank(component)]?.[0] ?? component;
+      const columns = own.map((s) => stages[s]!);
+      return { stages: own, column: own.length === 1 ? { ...columns[0]!, name } : merged(name, columns) };
+    });
+}
+
+function merged(name: string, columns: readonly StageColumn[]): StageColumn {
+  const { component, ran } = columns[0]!;
+  return {
+    name,
+    component,
+    ran: ran.map((_, i) => (columns.some((column) => column.ran[i] === 1) ? 1 : 0)),
+    positions: sumOf(columns.map(({ positions }) => positions)),
+    fresh: sumOf(columns.map(({ fresh }) => fresh)),
+    cached: sumOf(columns.map(({ cached }) => cached)),
+  };
+}
+
+/** A component's work in one metric; `NaN` for a request in which a stage of it was not measured. */
+export function componentWork({ stages }: Component, works: readonly StageWork[]): StageWork {
+  const own = stages.map((s) => works[s]!);
+  return {
+    work: sumOf(own.map(({ work }) => work)),
+    uncounted: sumOf(own.map(({ uncounted }) => uncounted)),
+  };
+}
+
+function sumOf(columns: readonly Float64Array[]): Float64Array {
+  const sum = new Float64Array(columns[0]!.length);
+  for (const column of columns) for (let i = 0; i < sum.length; i++) sum[i]! += column[i]!;
+  return sum;
 }

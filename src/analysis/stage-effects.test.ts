@@ -37,8 +37,98 @@ function stagesOf(stages: Parameters<typeof cellsOf>[0], simulation = exact) {
   return Object.fromEntries(found.map((stage) => [stage.name, stage]));
 }
 
-describe('the stage table', () => {
-  it('has the stages in the order in which they run, with their components and shares of work', () => {
+describe('the table of components', () => {
+  const { components, stages } = findingsOf(
+    simulateResult(
+      cellsOf((prompt, completion) => [
+        { name: 'tokenization', cost: 0.5 + 0.01 * prompt },
+        { name: 'input safety', type: 'safety', cost: 20 + 0.1 * prompt, tokens: prompt },
+        { name: 'cache lookup', type: 'cache', cost: 1 + 0.001 * prompt },
+        { name: 'prefill', cost: prompt, billed: prompt },
+        { name: 'decode', cost: completion, billed: completion },
+        { name: 'cache store', type: 'cache', cost: 2 + 0.002 * prompt },
+        { name: 'output safety', type: 'safety', cost: 10 + 0.2 * completion, tokens: completion },
+        { name: 'polishing', cost: 5, tokens: 5 },
+      ]),
+      exact,
+    ),
+    quick,
+  );
+  const named = (name: string) => components.find((row) => row.name === name)!;
+
+  it('has one row per component, in the order of the debate, what has no name in it last', () => {
+    expect(components.map(({ name, component }) => [name, component])).toEqual([
+      ['tokenization', 'Input tokenization'],
+      ['prefill', 'Base forward pass (prefill)'],
+      ['safety', 'Safety/alignment passes'],
+      ['decode', 'Output generation (decode)'],
+      ['cache', 'Cache management'],
+      ['polishing', 'polishing'],
+    ]);
+    expect(stages).toHaveLength(8);
+  });
+
+  it('adds up the stages of a component, request by request', () => {
+    const safety = named('safety');
+    expect(safety.fixedEffectiveTokens).toBeCloseTo(30, 6);
+    const costs = prompts.flatMap((prompt) =>
+      completions.map((completion) => 30 + 0.1 * prompt + 0.2 * completion),
+    );
+    expect(safety.rangeEffectiveTokens![0]).toBeGreaterThanOrEqual(Math.min(...costs));
+    expect(safety.rangeEffectiveTokens![1]).toBeLessThanOrEqual(Math.max(...costs));
+    // More than the two stages' own ranges could have between them.
+    expect(safety.rangeEffectiveTokens![1]).toBeGreaterThan(20 + 51.2);
+    const shareOf = (name: string) => stages.find((stage) => stage.name === name)!.shareOfWork!;
+    expect(safety.shareOfWork).toBeCloseTo(shareOf('input safety') + shareOf('output safety'), 12);
+    expect(sum(components.map(({ shareOfWork }) => shareOfWork!))).toBeCloseTo(1, 10);
+    expect(safety).toMatchObject({ visibility: 'none', visibleShare: 0, ran: 1 });
+  });
+
+  it('has a fixed cost of the mean request: of a stage that runs now and then, as much as it runs', () => {
+    const { components: rows } = findingsOf(
+      simulateResult(
+        cellsOf((prompt) => [
+          { name: 'input safety', type: 'safety', cost: 20 + 0.1 * prompt, tokens: prompt },
+          { name: 'review', type: 'safety', cost: 40 + prompt, tokens: prompt, chance: 0.3 },
+        ]),
+        { ...exact, repetitions: 60 },
+      ),
+      quick,
+    );
+    const safety = rows.find(({ name }) => name === 'safety');
+    expect(Math.abs(safety!.fixedEffectiveTokens! - (20 + 0.3 * 40))).toBeLessThan(2);
+  });
+
+  it('claims no fixed cost where that of a stage is not known', () => {
+    const { components: unclear } = findingsOf(
+      simulateResult(
+        cellsOf(() => [
+          { name: 'input safety', type: 'safety', cost: 20, tokens: 16 },
+          { name: 'decode', cost: 128, billed: 128 },
+          { name: 'entry', type: 'decode', cost: 10, billed: 5 },
+        ]),
+        exact,
+      ),
+      quick,
+    );
+    const decode = unclear.find(({ name }) => name === 'decode')!;
+    expect(decode).toMatchObject({
+      fixedEffectiveTokens: null,
+      reason: expect.stringContaining('do not vary'),
+    });
+  });
+
+  it('has the intercept of the whole component, on the bill where it evaluates nothing', () => {
+    expect(named('cache').fixedEffectiveTokens).toBeCloseTo(3, 6);
+  });
+
+  it('weighs a component of one stage as that stage', () => {
+    expect(named('prefill').byMetric).toEqual(stages.find(({ name }) => name === 'prefill')!.byMetric);
+  });
+});
+
+describe('the stages', () => {
+  it('stand in the order in which they run, with their components and shares of work', () => {
     const { stages } = findingsOf(
       simulateResult(
         cellsOf((prompt, completion) => [

@@ -4,7 +4,8 @@ import { fixedCost } from './fixed-cost.js';
 import { leadingOf } from './leading-metric.js';
 import type { Observations } from './observations.js';
 import type { PlainToken } from './plain-token.js';
-import type { StageColumn, StageColumns, StageWork } from './stage-columns.js';
+import type { StageColumn, StageWork } from './stage-columns.js';
+import { type Component, componentWork } from './stage-components.js';
 import { type Visibility, visibilityOf, visibleShare } from './stage-visibility.js';
 
 /** What a stage of the pipeline adds to requests, in one metric. */
@@ -38,10 +39,10 @@ export interface StageEffect extends StageWeight {
 /** Beyond this many requests, every so many of them are ranked and fitted. */
 const mostRanked = 20_000;
 
-/** The rows of the stage table, in the order in which stages run. */
+/** Stages, or components in their place, each with what it weighs. */
 export function stageEffects(
   observations: Observations,
-  { stages }: StageColumns,
+  stages: readonly StageColumn[],
   weights: Partial<Record<WorkMetric, StageWeight[]>>,
 ): StageEffect[] {
   const weighed = Object.keys(weights) as WorkMetric[];
@@ -75,7 +76,7 @@ const nothing: StageWeight = {
  */
 export function stageWeights(
   observations: Observations,
-  { stages }: StageColumns,
+  stages: readonly StageColumn[],
   works: readonly StageWork[],
   plainToken: PlainToken,
 ): StageWeight[] {
@@ -100,17 +101,67 @@ export function stageWeights(
   });
 }
 
-type Weighed = Pick<
-  StageWeight,
-  'fixedEffectiveTokens' | 'fixedInterval' | 'rangeEffectiveTokens' | 'reason'
->;
+/**
+ * One metric's weight of every component; one that is a single stage weighs what that does. Stages of a
+ * component differ in what a position costs, so that its fixed cost is no intercept on all their positions:
+ * it is the sum of theirs, each times how often it runs.
+ */
+export function componentWeights(
+  observations: Observations,
+  components: readonly Component[],
+  {
+    stages,
+    works,
+    weights,
+  }: { stages: readonly StageColumn[]; works: readonly StageWork[]; weights: readonly StageWeight[] },
+  plainToken: PlainToken,
+): StageWeight[] {
+  return components.map((component) => {
+    const { column } = component;
+    if (component.stages.length === 1) return weights[component.stages[0]!]!;
+    const [own] = stageWeights(observations, [column], [componentWork(component, works)], plainToken);
+    const shares = component.stages.flatMap((s) => weights[s]!.shareOfWork ?? []);
+    const requests = requestsWithStage(observations, column);
+    const parts = component.stages.map((s) => ({
+      weight: weights[s]!,
+      ran: meanOf(requests, (i) => stages[s]!.ran[i]!),
+    }));
+    const { reason: _, ...weight } = own!;
+    return {
+      ...weight,
+      shareOfWork: shares.length === 0 ? null : shares.reduce((sum, share) => sum + share),
+      ...sumOfFixed(parts),
+    };
+  });
+}
+
+/** Errors are added as those of independent fits. */
+function sumOfFixed(parts: readonly { weight: StageWeight; ran: number }[]): Fixed {
+  const unknown = parts.find(({ weight }) => weight.fixedEffectiveTokens === null);
+  if (unknown !== undefined) {
+    const { reason = 'one of its stages has none' } = unknown.weight;
+    return { fixedEffectiveTokens: null, fixedInterval: null, reason };
+  }
+  const value = parts.reduce((sum, { weight, ran }) => sum + ran * weight.fixedEffectiveTokens!, 0);
+  const reach = (side: 0 | 1) =>
+    Math.hypot(
+      ...parts.map(({ weight, ran }) => ran * (weight.fixedInterval![side] - weight.fixedEffectiveTokens!)),
+    );
+  const known = parts.every(({ weight }) => weight.fixedInterval !== null);
+  return {
+    fixedEffectiveTokens: value,
+    fixedInterval: known ? [Math.max(0, value - reach(0)), value + reach(1)] : null,
+  };
+}
+
+type Fixed = Pick<StageWeight, 'fixedEffectiveTokens' | 'fixedInterval' | 'reason'>;
 
 function inEffectiveTokens(
   observations: Observations,
   column: StageColumn,
   work: Float64Array,
   plainToken: PlainToken,
-): Weighed {
+): Fixed & Pick<StageWeight, 'rangeEffectiveTokens'> {
   const { cell, modelOfCell, models } = observations;
   const plainOf = models.map((model) => plainToken.byModel[model]?.value ?? Number.NaN);
   const effectiveOf = (i: number) => work[i]! / plainOf[modelOfCell[cell[i]!]!]!;

@@ -4,7 +4,8 @@ import { type HiddenWork, hiddenWorkOf } from './hidden-work.js';
 import type { Observations } from './observations.js';
 import type { PlainToken } from './plain-token.js';
 import { type StageColumns, type StageWork, stageWork } from './stage-columns.js';
-import { type StageWeight, stageWeights } from './stage-effects.js';
+import type { Component } from './stage-components.js';
+import { componentWeights, type StageWeight, stageWeights } from './stage-effects.js';
 import { type Misbilling, stageMisbilling } from './stage-misbilling.js';
 import type { UniformityOptions } from './uniformity.js';
 import type { Noise } from './within-cell-noise.js';
@@ -12,6 +13,8 @@ import type { Noise } from './within-cell-noise.js';
 /** What a run's stages say about one metric. */
 export interface StageFindings {
   weights: StageWeight[];
+  /** Of the components that the stages belong to. */
+  componentWeights: StageWeight[];
   hiddenWork: HiddenWork & {
     /** The share of all stages' work that moves a field of `usage`: their visible shares, by their work. */
     visibilityScore: number | null;
@@ -30,6 +33,7 @@ export function stageFindings(
   {
     observations,
     columns,
+    components,
     work,
     plainToken,
     noiseOf,
@@ -39,6 +43,7 @@ export function stageFindings(
   }: {
     observations: Observations;
     columns: StageColumns;
+    components: readonly Component[];
     /** The requests' work. */
     work: Float64Array;
     plainToken: PlainToken;
@@ -52,7 +57,7 @@ export function stageFindings(
 ): StageFindings | null {
   const works = stageWork(columns, metric);
   if (!works.some(isMeasured)) return null;
-  const weights = stageWeights(observations, columns, works, plainToken);
+  const weights = stageWeights(observations, columns.stages, works, plainToken);
   const visible = weights.reduce(
     (sum, { visibleShare, shareOfWork }) => sum + (visibleShare ?? 0) * (shareOfWork ?? 0),
     0,
@@ -61,6 +66,12 @@ export function stageFindings(
   const few = leading || work.length <= mostTakenApart;
   return {
     weights,
+    componentWeights: componentWeights(
+      observations,
+      components,
+      { stages: columns.stages, works, weights },
+      plainToken,
+    ),
     hiddenWork: {
       ...hiddenWorkOf(observations, works, { design: options.design, exact }),
       visibilityScore: weights.some(({ shareOfWork }) => shareOfWork !== null) ? visible : null,

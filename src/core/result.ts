@@ -139,6 +139,10 @@ export const modelRecordSchema = z.looseObject({
   deviceParity: z.array(deviceParitySchema).optional(),
   /** Of a run on a GPU. */
   coldStart: coldStartSchema.optional(),
+  /**
+   * Requests that were run first and discarded: of a model of cells its own, of any other those in which it
+   * ran, with the time of the stages that it ran in.
+   */
   warmup: z.strictObject({ requests: count, durationNs: timeNs }),
   /** What the run used it for: `chat` (the model of cells), or roles in pipelines such as `classifier`. */
   roles: z.array(z.string()).optional(),

@@ -67,6 +67,7 @@ export function describeModel({
   engine,
   loadNs,
   warmup,
+  roles,
   coldStart,
 }: ModelRecord): string {
   const weights = {
@@ -75,12 +76,14 @@ export function describeModel({
     hub: 'weights from the Hub',
   };
   const sharing = engine.sharedSession ? ', session shared' : '';
+  // What a pipeline alone asks for runs in requests that are another model's.
+  const warmedUp = `${roles?.includes('chat') === false ? 'ran in ' : ''}${formatCount(warmup.requests, 'warm-up request')} left out`;
   const fallback = engine.backend === 'node' ? ` (${engine.backendReason})` : '';
   return (
     `Model ${id}: ${formatParameters(parameters)} parameters, ${dtype}, ${style} graph, ${weights[source]}; ` +
     `${engine.name} ${engine.version} ${engine.backend}${fallback} on ${engine.device}` +
     `${engine.adapter ? ` (${engine.adapter.name})` : `, ${formatCount(engine.threads, 'thread')}`}${sharing}; ` +
-    `loaded in ${formatDuration(loadNs)}, ${formatCount(warmup.requests, 'warm-up request')} left out` +
+    `loaded in ${formatDuration(loadNs)}, ${warmedUp}` +
     (coldStart ? `, cold start ${formatDuration(loadNs + coldStart.shadersNs)} with its shaders` : '')
   );
 }

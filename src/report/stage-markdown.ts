@@ -2,14 +2,15 @@ import type { Findings } from '../analysis/findings.js';
 import { answerSentence } from './experiment-words.js';
 import { hiddenWorkColumns } from './hidden-work-columns.js';
 import { markdownTable, markdownText } from './markdown.js';
-import { stageTableColumns } from './stage-text.js';
+import { componentTableColumns, stageTableColumns } from './stage-text.js';
 import { hiddenWorkSentences, ledgerSentences, stageMetric } from './stage-words.js';
 
 /** What a run's stages say, as sections of Markdown; none for a result without stages. */
 export function stageMarkdown(findings: Findings): string[] {
   const metric = stageMetric(findings);
-  const table = metric === null ? null : stageTableColumns(findings, metric);
-  if (table === null) return [];
+  const table = metric === null ? null : componentTableColumns(findings, metric);
+  if (metric === null || table === null) return [];
+  const stages = stageTableColumns(findings, metric);
   const hidden = hiddenWorkColumns(findings);
   const { balanced, violated } = ledgerSentences(findings);
   return [
@@ -17,6 +18,7 @@ export function stageMarkdown(findings: Findings): string[] {
     ...hiddenWorkSentences(findings).map(markdownText),
     hidden === null ? '' : markdownTable(hidden),
     markdownTable(table),
+    stages === null ? '' : markdownTable(stages),
     ...findings.experiments.flatMap((experiment) => [
       `**${markdownText(experiment.text)}**`,
       experiment.reason === undefined

@@ -71,7 +71,7 @@ describe('stages in a terminal', () => {
       for (const request of result.requests as OkRequest[]) request.tokens.cached = 1000;
     }, 400);
     expect(broken).toContain(
-      'The ledger does not balance: that cached tokens are part of the prompt fails in 30 cases (request 0: 1000 cached of 16).',
+      'The ledger does not balance: that cached tokens are part of the prompt fails in 30 cases (request 0: 1000 against 16).',
     );
   });
 

@@ -2,7 +2,6 @@ import { createColors } from 'picocolors';
 import type { Answer, Experiment } from '../analysis/experiments.js';
 import type { Findings } from '../analysis/findings.js';
 import type { StageEffect } from '../analysis/stage-effects.js';
-import type { Misbilling } from '../analysis/stage-misbilling.js';
 import type { WorkMetric } from '../core/work.js';
 import { answerFigure, answerSentence, comparison, verdictWords } from './experiment-words.js';
 import { dash, formatTokens } from './format.js';
@@ -19,7 +18,7 @@ import { type Column, fittingColumns, renderTable } from './terminal-table.js';
 import { renderWaterfall } from './waterfall-text.js';
 import { wrap } from './wrap.js';
 
-/** From this many characters on stages go by their component's name. */
+/** From this many characters on components go by their full names. */
 const roomyWidth = 110;
 
 /** More answers of one kind than this are a table. */
@@ -49,35 +48,68 @@ export function renderStages(
 
 function stageTable(findings: Findings, width: number, style: (text: string) => string): string {
   const metric = stageMetric(findings);
-  const columns = metric === null ? null : stageTableColumns(findings, metric, width >= roomyWidth);
+  const columns = metric === null ? null : componentTableColumns(findings, metric, width >= roomyWidth);
   if (metric === null || columns === null) return '';
   const table = renderTable(fittingColumns(columns, width), width, style);
-  return `${style(wrap(`What each stage costs, by ${metricName(metric)}:`, width))}\n${table}`;
+  return `${style(wrap(`What each part of answering costs, by ${metricName(metric)}:`, width))}\n${table}`;
 }
 
-/** The stage table, a row per stage that was weighed; `null` where none was. `roomy`: with components' names. */
-export function stageTableColumns(findings: Findings, metric: WorkMetric, roomy = true): Column[] | null {
-  const stages = findings.stages.flatMap((stage) => {
-    const weight = stage.byMetric[metric];
-    return weight === undefined || weight.shareOfWork === null ? [] : [{ ...stage, ...weight }];
+/**
+ * The stage table, a row per component that was weighed; `null` where none was. `roomy`: with the names
+ * that the public debate has for them.
+ */
+export function componentTableColumns(findings: Findings, metric: WorkMetric, roomy = true): Column[] | null {
+  const byStage = findings.hiddenWork[metric]?.misbilling?.byStage ?? [];
+  const contribution = ({ component }: StageEffect) => {
+    const own = new Set(
+      findings.stages.filter((stage) => stage.component === component).map(({ name }) => name),
+    );
+    return byStage
+      .filter(({ stage }) => own.has(stage))
+      .reduce<number | null>(
+        (sum, one) => (one.contribution === null ? sum : (sum ?? 0) + one.contribution),
+        null,
+      );
+  };
+  const nameOf = ({ name, component }: StageEffect) => (roomy ? component : name);
+  return tableColumns('component', findings.components, { findings, metric, nameOf, contribution });
+}
+
+/** What components of several stages consist of, a row per stage; `null` where each is but one. */
+export function stageTableColumns(findings: Findings, metric: WorkMetric): Column[] | null {
+  if (findings.stages.length === findings.components.length) return null;
+  const byStage = findings.hiddenWork[metric]?.misbilling?.byStage ?? [];
+  const contributions = new Map(byStage.map(({ stage, contribution }) => [stage, contribution]));
+  const contribution = ({ name }: StageEffect) => contributions.get(name) ?? null;
+  return tableColumns('stage', findings.stages, { findings, metric, nameOf: stageName, contribution });
+}
+
+interface Weighing {
+  findings: Findings;
+  metric: WorkMetric;
+  nameOf(row: StageEffect): string;
+  /** To the misbilled share. */
+  contribution(row: StageEffect): number | null;
+}
+
+function tableColumns(
+  what: string,
+  effects: readonly StageEffect[],
+  { findings, metric, nameOf, contribution }: Weighing,
+): Column[] | null {
+  const rows = effects.flatMap((effect) => {
+    const weight = effect.byMetric[metric];
+    return weight === undefined || weight.shareOfWork === null ? [] : [{ ...effect, ...weight }];
   });
-  if (stages.length === 0) return null;
-  return columnsOf(stages, findings.hiddenWork[metric]?.misbilling ?? undefined, roomy);
-}
-
-function columnsOf(
-  stages: readonly StageEffect[],
-  misbilling: Misbilling | undefined,
-  roomy: boolean,
-): Column[] {
+  if (rows.length === 0) return null;
   const column = (
     header: Column['header'],
     importance: number,
-    value: (stage: StageEffect) => string,
+    value: (row: StageEffect) => string,
     align: Column['align'] = 'right',
-  ): Column => ({ header, importance, align, values: stages.map(value) });
+  ): Column => ({ header, importance, align, values: rows.map(value) });
   const columns = [
-    column(['stage', ''], 100, (stage) => (roomy ? stageName(stage) : stage.name), 'left'),
+    column([what, ''], 100, nameOf, 'left'),
     column(['fixed cost', 'eff. tokens'], 90, ({ fixedEffectiveTokens }) =>
       formatTokens(fixedEffectiveTokens),
     ),
@@ -87,21 +119,20 @@ function columnsOf(
     column(['share', 'of work'], 80, ({ shareOfWork }) => share(shareOfWork)),
     column(['visible', 'in usage'], 97, visibilityText, 'left'),
   ];
-  if (stages.some(({ ran }) => ran < 1)) columns.push(column(['runs', 'in'], 40, ({ ran }) => share(ran)));
-  const onePrice = misbilling?.onePrice ?? null;
-  if (misbilling !== undefined && onePrice !== null) {
-    const contributions = new Map(misbilling.byStage.map(({ stage, contribution }) => [stage, contribution]));
-    const column = columns[0]!;
-    columns[0] = { ...column, values: [...column.values, '(one price for all tokens)'] };
-    const values = stages.map(({ name }) => signed(contributions.get(name) ?? null));
-    columns.push({
+  if (rows.some(({ ran }) => ran < 1)) columns.push(column(['runs', 'in'], 40, ({ ran }) => share(ran)));
+  const onePrice = findings.hiddenWork[metric]?.misbilling?.onePrice ?? null;
+  if (onePrice === null) return columns;
+  const [names, ...others] = columns;
+  return [
+    { ...names!, values: [...names!.values, '(one price for all tokens)'] },
+    ...others,
+    {
       header: ['adds to', 'misbilled'],
       align: 'right',
       importance: 50,
-      values: [...values, signed(onePrice)],
-    });
-  }
-  return columns;
+      values: [...rows.map((row) => signed(contribution(row))), signed(onePrice)],
+    },
+  ];
 }
 
 /** Only where there is hidden work to be seen. */

@@ -68,6 +68,20 @@ describe('a folded journal', () => {
     expect(run.warmupRequests).toBe(4);
   });
 
+  it('counts for a helper the warm-ups in which it ran, and none of them twice', () => {
+    const alongside = { guard: { requests: 1, durationNs: 30 } };
+    const warmup: JournalEntry = { kind: 'warmup', model: 'm', requests: 2, durationNs: 500, alongside };
+    const [model] = header.models;
+    const head = { ...header, models: [model!, { ...model!, id: 'guard', roles: ['classifier'] }] };
+    const entries = [warmup, ...finished(0, 0)];
+    const { run, models } = foldJournal({ path: '', header: head, entries, validBytes: 0 });
+    expect(models.map(({ warmup: own }) => own)).toEqual([
+      { requests: 2, durationNs: 500 },
+      { requests: 1, durationNs: 30 },
+    ]);
+    expect(run.warmupRequests).toBe(2);
+  });
+
   it('keeps the gaps between tokens as a histogram', () => {
     const gapsNs = [1_000_000, 2_000_000, 3_000_000, 3_000_000];
     const row = (id: number, gaps: number[]): JournalEntry => ({

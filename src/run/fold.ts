@@ -70,6 +70,7 @@ export function foldJournal(contents: JournalContents): Result {
   const journalled = [...state.rows.values()].sort((a, b) => a.id - b.id);
   const sampled = foldSampling(header, entries, journalled);
   const { rows, sampler } = sampled;
+  const conservation = { ...conservationOf(rows, entries), ...sampled.conservation };
   const models = header.models.map((model) => ({
     ...model,
     warmup: warmupOf(model.id, entries),
@@ -86,7 +87,7 @@ export function foldJournal(contents: JournalContents): Result {
       durationNs: state.lastNs,
       command: header.command,
       complete: rows.length === plannedRequests,
-      warmupRequests: models.reduce((sum, { warmup }) => sum + warmup.requests, 0),
+      warmupRequests: entries.reduce((sum, entry) => sum + (entry.kind === 'warmup' ? entry.requests : 0), 0),
       concurrency: settings.concurrency,
       repetitions: settings.repetitions,
       plannedRequests,
@@ -101,11 +102,15 @@ export function foldJournal(contents: JournalContents): Result {
     metrics: sampled.metrics,
     cells: header.cells.map(({ id, model, factors }) => ({ id, model, factors })),
     requests: foldRows(rows),
-    conservation: { ...conservationOf(rows, entries), ...sampled.conservation },
+    conservation,
     ...(sampled.idleBaseline && { idleBaseline: sampled.idleBaseline }),
     ...(sampled.attributionErrors && { attributionErrors: sampled.attributionErrors }),
     ...(sampled.timeline && { timeline: sampled.timeline }),
-    warnings: [...warningsOf(header, entries, rows), ...sampled.warnings],
+    warnings: [
+      ...warningsOf(header, entries, rows),
+      ...ledgerWarnings(rows, conservation),
+      ...sampled.warnings,
+    ],
   };
 }
 
@@ -152,14 +157,16 @@ function coldStartOf(model: string, entries: readonly JournalEntry[]): Pick<Mode
   return {};
 }
 
+/** The warm-up requests of a model's own cells, and those of others in which it took part. */
 function warmupOf(model: string, entries: readonly JournalEntry[]): ModelRecord['warmup'] {
-  const warmups = entries.filter((entry) => entry.kind === 'warmup' && entry.model === model);
   let requests = 0;
   let durationNs = 0;
-  for (const entry of warmups) {
+  for (const entry of entries) {
     if (entry.kind !== 'warmup') continue;
-    requests += entry.requests;
-    durationNs += entry.durationNs;
+    for (const own of [...(entry.model === model ? [entry] : []), entry.alongside?.[model]]) {
+      requests += own?.requests ?? 0;
+      durationNs += own?.durationNs ?? 0;
+    }
   }
   return { requests, durationNs };
 }
@@ -204,7 +211,6 @@ function warningsOf(
     ...header.warnings,
     ...resumes.flatMap((entry) => (entry.kind === 'resumed' ? entry.warnings : [])),
     ...(resumes.length > 0 ? [resumedWarning(resumes.length)] : []),
-    ...ledgerWarnings(rows),
     ...failureWarnings(rows),
     ...unsettledWarnings(entries),
   ];

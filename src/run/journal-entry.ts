@@ -126,6 +126,13 @@ export const entrySchema = z.discriminatedUnion('kind', [
     model: z.string(),
     requests: z.int().nonnegative(),
     durationNs: z.number().nonnegative(),
+    /** By other models that ran in them: in how many, and how long the stages took in which they did. */
+    alongside: z
+      .record(
+        z.string(),
+        z.strictObject({ requests: z.int().positive(), durationNs: z.number().nonnegative() }),
+      )
+      .optional(),
     /** On a GPU. */
     coldStart: coldStartSchema.optional(),
   }),

@@ -84,32 +84,6 @@ function endStretch(journal: Journal, ended: JournalEntry, hasFailed: boolean): 
   }
 }
 
-/** Runs requests that are discarded, on every worker. Returns how many there were. */
-export async function warmUp(
-  pool: WorkerPool,
-  cell: PlannedCell,
-  requestsPerWorker: number,
-  limits: Limits,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  const stop = () => pool.stop();
-  signal?.addEventListener('abort', stop);
-  let requests = 0;
-  try {
-    await Promise.all(
-      pool.lanes.map(async (lane) => {
-        for (let request = 0; request < requestsPerWorker && !signal?.aborted; request++) {
-          await lane.run(cell.model, cell.request, limits);
-          requests++;
-        }
-      }),
-    );
-  } finally {
-    signal?.removeEventListener('abort', stop);
-  }
-  return requests;
-}
-
 function rowOf(
   request: ScheduledRequest,
   worker: number,

@@ -10,7 +10,7 @@ import { expectedTime, patienceMs, ratesOf } from './expected-time.js';
 import type { Journal } from './journal.js';
 import type { JournalEntry, JournalModel } from './journal-entry.js';
 import type { Limits } from './lane.js';
-import { measure, warmUp } from './measure.js';
+import { measure } from './measure.js';
 import type { BenchOptions } from './options.js';
 import { openPool, type WorkerPool } from './pool.js';
 import type { PreparedRun } from './prepare.js';
@@ -19,6 +19,7 @@ import type { LoadedWorker } from './protocol.js';
 import { type SamplingSession, startSampling } from './sampling-session.js';
 import { openSessions, type Sessions } from './sessions.js';
 import { measureAlone } from './validate-attribution.js';
+import { warmUp } from './warm-up.js';
 
 /** Measuring in one process: a whole run, or the part of one that is left. */
 export interface Stretch {
@@ -124,16 +125,20 @@ async function measureWith(
     const startedNs = now();
     const cold =
       settings.device === 'cpu' ? null : await warmUpDevice({ pool, cells: own, limitsOf, now, signal });
-    let count = cold?.requests ?? 0;
-    for (const alike of cellsByPipeline(own)) {
-      const cell = medianCell(alike, (of) => expected.get(of)!.requestNs);
-      count += await warmUp(pool, cell, settings.warmup, limitsOf(cell), signal);
-    }
+    const { requests: count, alongside } = await warmUp({
+      pool,
+      cells: own,
+      requestsPerWorker: settings.warmup,
+      limitsOf,
+      expectedNs: (cell) => expected.get(cell)!.requestNs,
+      signal,
+    });
     journal.append({
       kind: 'warmup',
       model: id,
-      requests: count,
+      requests: count + (cold?.requests ?? 0),
       durationNs: now() - startedNs,
+      alongside,
       ...(cold && { coldStart: cold.coldStart }),
     });
   }
@@ -153,22 +158,6 @@ async function measureWith(
     await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, rule, signal });
   }
   await sampling.rest('idle-after', signal);
-}
-
-/** The cells of each pipeline, so that every model that takes part in any is warmed up. */
-function cellsByPipeline(cells: readonly PlannedCell[]): Iterable<PlannedCell[]> {
-  const groups = new Map<string | undefined, PlannedCell[]>();
-  for (const cell of cells) {
-    const name = cell.request.pipeline?.name;
-    groups.set(name, [...(groups.get(name) ?? []), cell]);
-  }
-  return groups.values();
-}
-
-/** The cell in the middle by what it takes: warm-up is neither too little nor too long. */
-function medianCell(cells: readonly PlannedCell[], expectedNs: (cell: PlannedCell) => number): PlannedCell {
-  const sorted = [...cells].sort((a, b) => expectedNs(a) - expectedNs(b));
-  return sorted[Math.floor((sorted.length - 1) / 2)]!;
 }
 
 function crashed({ id, cell, repetition }: ScheduledRequest): JournalEntry {

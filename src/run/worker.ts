@@ -16,7 +16,7 @@ import { openPeakMemory, type PeakMemory } from '../sensors/memory.js';
 import { loadTerms, shippedTerms } from '../stages/lexical-filter.js';
 import type { RequestControl } from '../stages/meter.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
-import type { LoadedModel } from '../stages/request.js';
+import type { LoadedModel, RequestInput } from '../stages/request.js';
 import { type LoadedEncoder, Resources } from '../stages/resources.js';
 import { prepareRequest, runRequest } from '../stages/run-request.js';
 import { syntheticTokenIds } from '../stages/synthetic-tokens.js';
@@ -94,7 +94,7 @@ export async function run(task: RunTask): Promise<RunReply> {
   const request = {
     ...task.request,
     prompt: promptOf(task.request, chat),
-    otherRows: otherRowsOf(task.request, chat),
+    ...otherRowsOf(task.request, chat),
     deadlineNs: task.deadlineNs,
   };
   const prepared = await prepareRequest(request, chat, resources);
@@ -150,15 +150,18 @@ function promptOf(
 
 /** Prompts of a row's neighbours: by seeds of their own, those of a smaller batch among those of a larger. */
 function otherRowsOf(
-  { prompt, batch, neighbours }: RequestSpec,
-  { decoder, eosTokenIds }: LoadedModel,
-): number[][] | undefined {
-  if (neighbours !== 'different' || prompt.kind !== 'synthetic') return undefined;
+  { prompt, batch, neighbours, pipeline = plainChat }: RequestSpec,
+  { decoder, eosTokenIds, tokenizer }: LoadedModel,
+): Pick<RequestInput, 'otherRows' | 'otherTexts'> {
+  if (neighbours !== 'different' || prompt.kind !== 'synthetic') return {};
   const { tokens, seed } = prompt;
   const { vocabulary } = decoder;
-  return Array.from({ length: batch - 1 }, (_, row) =>
+  const otherRows = Array.from({ length: batch - 1 }, (_, row) =>
     syntheticTokenIds({ tokens, seed: deriveSeed(seed, row + 1), vocabulary, avoid: eosTokenIds }),
   );
+  if (!readsText(pipeline)) return { otherRows };
+  const { decode } = tokenizerOf(tokenizer);
+  return { otherRows, otherTexts: otherRows.map((ids) => decode(ids)) };
 }
 
 function controlOver(control: Int32Array): RequestControl {

@@ -8,8 +8,12 @@ export interface ContextPart {
   /** The stage or the part it comes from. */
   name: string;
   ids: readonly number[];
+  /** What the rows of a batch after the first have at their ends in its place; absent where they are alike. */
+  otherRows?: readonly (readonly number[])[] | undefined;
   billed: boolean;
 }
+
+const none: ContextPart = { name: '', ids: [], billed: true };
 
 /** Streams of synthetic ids, told apart by number. */
 const streams = { system: 1, history: 2, pieces: 3, instructions: 4, filler: 5 };
@@ -28,7 +32,7 @@ export function contextParts(policy: PolicyOf<'prefill'>, state: ContextSource):
   return [
     { name: 'system prompt', ids: systemIds(policy, state), billed: true },
     { name: 'history', ids: historyIds(policy, state), billed: true },
-    { name: retrieved?.stage ?? '', ids: retrieved?.ids ?? [], billed: retrieved?.billed ?? true },
+    retrieved === null ? none : { name: retrieved.stage, ...retrieved },
     { name: 'prompt', ids: promptIds, billed: true },
   ].filter(({ ids }) => ids.length > 0);
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ledgerMismatches } from './ledger-check.js';
+import { checkLedger } from '../core/ledger-check.js';
 import { plainChat, type RequestPipeline, stagePolicySchema } from './pipeline.js';
 import type { RequestInput } from './request.js';
 import { Resources } from './resources.js';
@@ -57,12 +57,15 @@ function world() {
   const finish = async (...parameters: Parameters<typeof run>): Promise<FinishedRequest> => {
     const outcome = await run(...parameters);
     if (outcome.status !== 'ok') throw new Error(`${outcome.code}: ${outcome.message}`);
-    expect(ledgerMismatches(outcome)).toEqual([]);
+    expect(rulesBroken(outcome)).toEqual([]);
     expect(chat.decoder.openSequences + verifier.decoder.openSequences).toBe(0);
     return outcome;
   };
   return { classifier, embedder, chat, verifier, run, finish };
 }
+
+const rulesBroken = (outcome: FinishedRequest) =>
+  checkLedger({ conservation: {}, requests: [{ id: 0, ...outcome }] }).violations;
 
 const [tokenization, prefill, decode] = ['tokenization', 'prefill', 'decode'].map((type) => ({ type }));
 const guard = { type: 'safety', name: 'guard', on: 'prompt', classifier: 'guard', verifier: 'verifier' };
@@ -198,5 +201,76 @@ describe('a batch of different prompts', () => {
     });
     expect(chat.decoder.steps[0]).toEqual([1, 2, 3, 4, 5, 6]);
     expect(outcome.tokens.prompt).toBe(6);
+  });
+
+  it('checks each row by itself, and adds their passes up', async () => {
+    const { finish, classifier } = world();
+    const rows = {
+      prompt: { kind: 'ids' as const, ids: [1, 2], text: 'hi' },
+      otherRows: [
+        [3, 4],
+        [5, 6],
+      ],
+      otherTexts: ['a bomb', 'yes'],
+      batch: 3,
+    };
+    const outcome = await finish(guarded(), rows);
+    expect(classifier.rows.map(({ length }) => length)).toEqual([4, 8, 5]);
+    expect(stageOf(outcome, 'guard')).toMatchObject({
+      tokens: 17,
+      detail: { flagged: true, flaggedBy: 'word list' },
+    });
+    // The one that is flagged alone is verified: 48 of instructions, its 6, a verdict of 4.
+    expect(stageOf(outcome, 'guard: verification').tokens).toBe(58);
+    expect(outcome.tokens).toMatchObject({ prompt: 6, completion: 12, hidden: 17 + 58 });
+    const drawn = await finish(guarded(), { ...rows, drawn: { guard: { flagged: true } } });
+    expect(stageOf(drawn, 'guard: verification').tokens).toBe(3 * 52 + 2 + 6 + 3);
+  });
+
+  it('checks the completion of every row', async () => {
+    const { finish, classifier } = world();
+    const after = { ...guard, on: 'completion', verify: 'never' };
+    await finish([tokenization!, prefill!, decode!, after], { batch: 4 });
+    expect(classifier.rows.map(({ length }) => length)).toEqual([6, 6, 6, 6]);
+  });
+
+  it.each([true, false])('retrieves for each row by itself (billed: %s)', async (billed) => {
+    const retrieval = {
+      type: 'retrieval',
+      embedder: 'embedder',
+      vectors: 50,
+      top: 2,
+      pieceTokens: 4,
+      billed,
+    };
+    const stages = [tokenization!, retrieval, prefill!, decode!];
+    const texts = ['hello there', 'abc'];
+    const ids = [
+      [1, 2],
+      [3, 4],
+    ];
+    const alone: number[][] = [];
+    for (const [row, text] of texts.entries()) {
+      const { finish, chat } = world();
+      await finish(stages, { prompt: { kind: 'ids', ids: ids[row]!, text } });
+      alone.push(chat.decoder.steps.slice(0, billed ? 1 : 2).flat());
+    }
+    const { finish, chat } = world();
+    const outcome = await finish(stages, {
+      prompt: { kind: 'ids', ids: ids[0]!, text: texts[0]! },
+      otherRows: [ids[1]!],
+      otherTexts: [texts[1]!],
+      batch: 2,
+    });
+    const [pieces, prompts] = billed
+      ? [chat.decoder.steps[0]!, []]
+      : [chat.decoder.steps[0]!, chat.decoder.steps[1]!];
+    const half = (row: number, step: readonly number[]) =>
+      step.slice((row * step.length) / 2, ((row + 1) * step.length) / 2);
+    expect([0, 1].map((row) => [...half(row, pieces), ...half(row, prompts)])).toEqual(alone);
+    expect(outcome.tokens.prompt).toBe(billed ? 2 * 10 : 4);
+    expect(stageOf(outcome, 'retrieval').detail).toMatchObject({ retrieved: 4, retrievedTokens: 16 });
+    // Both rows' queries embedded, both searches made.
+    expect(stageOf(outcome, 'retrieval').work.flops).toBe(10 * (13 + 5) + 2 * 2 * 50 * 4);
   });
 });

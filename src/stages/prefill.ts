@@ -14,7 +14,9 @@ import type { TokenChooser } from './token-choice.js';
 export async function runPrefill(policy: PolicyOf<'prefill'>, state: RequestState): Promise<void> {
   const { input, chat, meter, ledger, usage } = state;
   const { batch } = input;
-  const parts = contextParts(policy, state);
+  const parts = contextParts(policy, state).map((part) =>
+    part.ids === state.promptIds ? { ...part, otherRows: input.otherRows } : part,
+  );
   state.contextIds = parts.flatMap(({ ids }) => [...ids]);
   const positions = positionsNeeded(state);
   refuseTooLong(state, positions, chat.decoder.contextLength);
@@ -24,14 +26,12 @@ export async function runPrefill(policy: PolicyOf<'prefill'>, state: RequestStat
   const cached = policy.cache === 'none' ? 0 : lookUpPrefix(policy, state, sequence, billedBefore(parts));
 
   const passes = passesOf(parts, cached);
-  for (const [index, { ids, billed, name }] of passes.entries()) {
+  for (const [index, { ids, otherRows, billed, name }] of passes.entries()) {
     const isLast = index === passes.length - 1;
+    const logits = await sequence.step(batchRows(ids, batch, otherRows));
     if (isLast) {
-      const rows = batchRows(ids, batch, input.otherRows);
-      state.nextTokens = chooseRows(await sequence.step(rows), state.choose);
+      state.nextTokens = chooseRows(logits, state.choose);
       state.nextChosenNs = state.now();
-    } else {
-      await sequence.step(sameRows(ids, batch));
     }
     const own = isLast ? nameOf(policy) : `${nameOf(policy)}: shared beginning`;
     ledger.close({
@@ -74,14 +74,18 @@ function billedIn(parts: readonly ContextPart[], from: number): number {
 function passesOf(parts: readonly ContextPart[], cached: number): ContextPart[] {
   const passes: ContextPart[] = [];
   let skip = cached;
-  for (const { ids, ...part } of parts) {
+  for (const { ids, otherRows, ...part } of parts) {
     const left = ids.slice(skip);
     skip = Math.max(0, skip - ids.length);
     if (left.length === 0) continue;
     const before = passes.at(-1);
-    if (before?.billed === part.billed)
-      passes[passes.length - 1] = { ...part, ids: [...before.ids, ...left] };
-    else passes.push({ ...part, ids: left });
+    if (before?.billed === part.billed) {
+      passes[passes.length - 1] = {
+        ...part,
+        ids: [...before.ids, ...left],
+        otherRows: before.otherRows?.map((own, row) => [...own, ...(otherRows?.[row] ?? left)]) ?? otherRows,
+      };
+    } else passes.push({ ...part, ids: left, otherRows });
   }
   return passes;
 }

@@ -18,6 +18,8 @@ export interface RequestInput {
   batch: number;
   /** Prompts of the rows after the first, each as long as it; those of all rows are the same where absent. */
   otherRows?: readonly (readonly number[])[] | undefined;
+  /** The texts they stand for, where a stage needs them. */
+  otherTexts?: readonly string[] | undefined;
   /** `forced`: end-of-text is generated past, so that exactly `completionTokens` come out. */
   stop: 'forced' | 'eos';
   sampling: Sampling;
@@ -41,6 +43,8 @@ export interface LoadedModel extends MeteredModel {
 /** Tokens that a stage put before the prompt. */
 interface ContextTokens {
   ids: readonly number[];
+  /** Of the rows after the first, as many each. */
+  otherRows: readonly (readonly number[])[];
   billed: boolean;
   stage: string;
 }

@@ -3,12 +3,12 @@ import { nameOf, type PolicyOf } from './pipeline.js';
 import type { RequestState } from './request.js';
 import type { LoadedEncoder } from './resources.js';
 import { windowsOf } from './safety.js';
-import { textOf, tokenizerOf } from './tokenization.js';
+import { rowTexts } from './tokenization.js';
 import { searchCost, type VectorIndex } from './vector-index.js';
 
 /**
  * Embeds the prompt, searches the stored pieces of history for its nearest neighbours, and keeps their
- * tokens for prefill to put before the prompt. The history is synthetic, and so are its pieces; the pass
+ * tokens for prefill to put before the prompt, for each row of a batch by itself. The history is synthetic, and so are its pieces; the pass
  * over the prompt and the search are those of any.
  */
 export async function runRetrieval(policy: PolicyOf<'retrieval'>, state: RequestState): Promise<void> {
@@ -20,23 +20,31 @@ export async function runRetrieval(policy: PolicyOf<'retrieval'>, state: Request
   }
   const embedder = resources.encoder(pipeline.models[policy.embedder]!);
   const { encoder, cost, tokenizer } = embedder;
-  // A query longer than the encoder reads is cut off, as embedding models do.
-  const query = windowsOf(tokenizer.encode(queryOf(state)), encoder.contextLength)[0]!;
-  const vector = await encoder.embed([query]);
-  meter.passed(cost, { batch: 1, newTokens: query.length, pastTokens: 0 });
   const history = historyOf(policy, embedder, state);
-  const found = history.search(vector, policy.top);
-  ledger.compute(searchCost(history.size, history.dimensions));
-  const ids = found.flatMap(({ id }) => idsOf(state, 'pieces', policy.pieceTokens, id));
-  state.retrieved = { ids, billed: policy.billed, stage: name };
+  const rows: number[][] = [];
+  let tokens = 0;
+  let retrieved = 0;
+  for (const text of rowTexts(state.input)) {
+    // A query longer than the encoder reads is cut off, as embedding models do.
+    const query = windowsOf(tokenizer.encode(text), encoder.contextLength)[0]!;
+    const vector = await encoder.embed([query]);
+    meter.passed(cost, { batch: 1, newTokens: query.length, pastTokens: 0 });
+    const found = history.search(vector, policy.top);
+    ledger.compute(searchCost(history.size, history.dimensions));
+    rows.push(found.flatMap(({ id }) => idsOf(state, 'pieces', policy.pieceTokens, id)));
+    tokens += query.length;
+    retrieved += found.length;
+  }
+  const [ids, ...otherRows] = rows as [number[], ...number[][]];
+  state.retrieved = { ids, otherRows, billed: policy.billed, stage: name };
   ledger.close({
     name,
     type: 'retrieval',
     visible: false,
-    tokens: query.length,
+    tokens,
     billed: 0,
     model: embedder.id,
-    detail: { searched: history.size, retrieved: found.length, retrievedTokens: ids.length },
+    detail: { searched: history.size, retrieved, retrievedTokens: rows.length * ids.length },
   });
 }
 
@@ -58,8 +66,4 @@ function historyOf(
   { resources, pipeline }: Pick<RequestState, 'pipeline' | 'resources'>,
 ): VectorIndex {
   return resources.history({ dimensions: encoder.size, vectors, seed: pipeline.seed });
-}
-
-function queryOf({ input }: RequestState): string {
-  return textOf(input.prompt) ?? tokenizerOf<string>(null);
 }

@@ -4,24 +4,27 @@ import { prefill } from './prefill.js';
 import type { LoadedModel, RequestState } from './request.js';
 import type { LoadedEncoder } from './resources.js';
 import { tokenChooser } from './token-choice.js';
-import { textOf, tokenizerOf } from './tokenization.js';
+import { rowTexts, tokenizerOf } from './tokenization.js';
 
 /**
  * Checks the prompt or the completion: a word list, then a classifier, then a language model that reads it
  * once more, where the policy says so. What the classifier answers decides nothing, as random weights know
  * nothing of harm: beside the word list, the workload flags requests at a rate, and the ledger says which
- * of them did. The verification is a stage of its own, there even if it did not take place.
+ * of them did. The verification is a stage of its own, there even if it did not take
+ * place. Every row of a batch is checked by itself, and what the workload flags it flags in all of them.
  */
 export async function runSafety(policy: PolicyOf<'safety'>, state: RequestState): Promise<void> {
   const { pipeline, resources, ledger } = state;
   const name = nameOf(policy);
   const draw = pipeline.drawn[name] ?? {};
-  const text = checkedText(policy, state);
-  const matched = resources.matchesWordList(text);
+  const texts = checkedTexts(policy, state);
+  const matched = texts.map((text) => resources.matchesWordList(text));
   const classifier =
     policy.classifier === null ? null : resources.encoder(pipeline.models[policy.classifier]!);
-  const classified = classifier ? await classify(text, classifier, state) : 0;
-  const flagged = matched || draw.flagged === true;
+  let classified = 0;
+  for (const text of texts) classified += classifier ? await classify(text, classifier, state) : 0;
+  const byWordList = matched.includes(true);
+  const flagged = byWordList || draw.flagged === true;
   ledger.close({
     name,
     type: 'safety',
@@ -29,13 +32,15 @@ export async function runSafety(policy: PolicyOf<'safety'>, state: RequestState)
     tokens: classified,
     billed: 0,
     model: classifier?.id ?? null,
-    detail: { flagged, ...(flagged && { flaggedBy: matched ? 'word list' : 'workload' }) },
+    detail: { flagged, ...(flagged && { flaggedBy: byWordList ? 'word list' : 'workload' }) },
   });
   if (policy.verifier === null || policy.verify === 'never') return;
   const verifier =
     policy.verifier === 'chat' ? state.chat : resources.decoder(pipeline.models[policy.verifier]!);
-  const verified = isVerified(policy, flagged, draw);
-  const tokens = verified ? await verify(text, policy, verifier, state) : 0;
+  const read = texts.filter((_, row) => isVerified(policy, matched[row]! || draw.flagged === true, draw));
+  const verified = read.length > 0;
+  let tokens = 0;
+  for (const text of read) tokens += await verify(text, policy, verifier, state);
   ledger.close({
     name: `${name}: verification`,
     type: 'safety',
@@ -55,10 +60,11 @@ function isVerified({ verify }: PolicyOf<'safety'>, flagged: boolean, { sampled 
   );
 }
 
-/** Throws TokenworkError `tokenizer-missing` where the prompt is mere ids. */
-function checkedText(policy: PolicyOf<'safety'>, { input, chat, completions }: RequestState): string {
-  if (policy.on === 'completion') return tokenizerOf(chat.tokenizer).decode(completions[0]!);
-  return textOf(input.prompt) ?? tokenizerOf<string>(null);
+/** One for each row of a batch. Throws TokenworkError `tokenizer-missing` where the prompt is mere ids. */
+function checkedTexts(policy: PolicyOf<'safety'>, { input, chat, completions }: RequestState): string[] {
+  if (policy.on === 'prompt') return rowTexts(input);
+  const { decode } = tokenizerOf(chat.tokenizer);
+  return completions.map((ids) => decode(ids));
 }
 
 /** Reads the text in windows of the classifier's context. Returns the positions it evaluated. */

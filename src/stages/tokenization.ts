@@ -1,6 +1,6 @@
 import { TokenworkError } from '../core/errors.js';
 import { nameOf, type PolicyOf } from './pipeline.js';
-import type { RequestState, TextTokenizer } from './request.js';
+import type { RequestInput, RequestState, TextTokenizer } from './request.js';
 
 /** Token ids, with the text they stand for where a stage needs it, or a text that is to be tokenized. */
 export type Prompt = { kind: 'ids'; ids: readonly number[]; text?: string } | { kind: 'text'; text: string };
@@ -48,6 +48,13 @@ export function tokenize(
     );
   }
   return ids;
+}
+
+/** The prompt of each row as text. Throws TokenworkError `tokenizer-missing` where one is mere ids. */
+export function rowTexts({ prompt, otherRows, otherTexts, batch }: RequestInput): string[] {
+  const first = textOf(prompt) ?? tokenizerOf<string>(null);
+  if (otherRows === undefined) return Array.from({ length: batch }, () => first);
+  return [first, ...(otherTexts ?? tokenizerOf<string[]>(null))];
 }
 
 /** The text of a prompt; null where it is mere ids. */

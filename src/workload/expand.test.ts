@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { expandSuite } from './expand.js';
 import { expandTrace } from './expand-trace.js';
 import { modelIds, wantedModels } from './models.js';
-import { loadPipeline } from './pipeline.js';
+import { loadPipeline, loadPipeline } from './pipeline.js';
 import { parseSuite } from './suite.js';
 
 const prompts = new Map([
@@ -250,5 +250,20 @@ describe('the models of a run', () => {
         { id: 'm-2', dtype: 'fp32' },
       ]),
     ).toEqual(['m', 'm-3', 'm-2']);
+  });
+});
+
+describe('a pipeline that the user brought', () => {
+  it('leaves out batches that a stage of it cannot run, and says why', async () => {
+    const suite = suiteOf({ design: [{ promptTokens: [8], completionTokens: [4], batch: [1, 4] }] });
+    const { cells, warnings } = expandSuite(suite, [tiny], {
+      pipeline: await loadPipeline('speculative-chat'),
+    });
+    expect(cells.map(({ request }) => request.batch)).toEqual([1]);
+    expect(warnings).toMatchObject([
+      { code: 'no-batch', message: expect.stringMatching(/"draft and verify" .* different numbers of drafts/) },
+    ]);
+    const guarded = expandSuite(suite, [tiny], { pipeline: await loadPipeline('guarded-chat') });
+    expect(guarded.cells.map(({ request }) => request.batch)).toEqual([1, 4]);
   });
 });

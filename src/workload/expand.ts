@@ -4,7 +4,7 @@ import { plainChat } from '../stages/pipeline.js';
 import { deriveSeed } from '../stats/random.js';
 import { hasPipelines, variantsOf, varyingPolicies } from './block-variants.js';
 import type { Pipeline } from './pipeline.js';
-import { contextPositions, drawnPipelines, type PipelineVariant } from './pipeline-variants.js';
+import { contextPositions, drawnPipelines, type PipelineVariant, unbatched } from './pipeline-variants.js';
 import type {
   ModelIdOf,
   PlannedCell,
@@ -34,13 +34,18 @@ export function expandSuite(
   const warnings: Warning[] = [];
   for (const model of models) {
     const beyond = new Set<string>();
+    const alone = new Map<string, ReturnType<typeof unbatched>>();
     for (const block of suite.design.filter((block) => appliesTo(block, model, suite))) {
       for (const cell of cellsOf(block, model, suite, { seed, pipeline, modelIdOf, policies })) {
-        if (exceedsContext(cell.request, model)) beyond.add(cell.id);
+        const { batch, pipeline: through = plainChat } = cell.request;
+        const stage = batch > 1 ? unbatched(through.stages) : undefined;
+        if (stage) alone.set(cell.id, stage);
+        else if (exceedsContext(cell.request, model)) beyond.add(cell.id);
         else cells.set(cell.id, cell);
       }
     }
     if (beyond.size > 0) warnings.push(beyondContext(model, [...beyond]));
+    for (const [cell, stage] of alone) warnings.push(noBatch(cell, stage!));
   }
   if (cells.size === 0) {
     throw new TokenworkError(
@@ -220,6 +225,15 @@ function exceedsContext(
   return (
     prompt.kind === 'synthetic' && contextPositions(pipeline, prompt.tokens, completionTokens) > contextLength
   );
+}
+
+/** Of a pipeline that the user brought: a suite that asks for one itself is refused. */
+function noBatch(cell: string, { name, reason }: NonNullable<ReturnType<typeof unbatched>>): Warning {
+  return {
+    code: 'no-batch',
+    message: `${cell} is left out, as its stage "${name}" runs one sequence at a time: ${reason}.`,
+    hint: 'Name a suite without batches, or a pipeline whose stages all run them.',
+  };
 }
 
 function beyondContext({ id, contextLength }: PlannedModel, cells: string[]): Warning {

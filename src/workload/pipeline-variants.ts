@@ -46,17 +46,25 @@ function isPlain({ pipeline, levels }: PipelineVariant): boolean {
   return pipeline.name === 'plain-chat' && Object.keys(levels).length === 0;
 }
 
-/** Of the stages, those that run one sequence at a time and so no batch. */
-export function unbatchedStages(stages: readonly StagePolicy[]): string[] {
-  return stages
-    .filter(
-      (stage) =>
-        stage.type === 'safety' ||
-        stage.type === 'retrieval' ||
-        (stage.type === 'prefill' && stage.cache !== 'none') ||
-        (stage.type === 'decode' && stage.speculation !== 'none'),
-    )
-    .map(nameOf);
+/** The first stage that runs one sequence at a time and so no batch, and why; `undefined` where all run batches. */
+export function unbatched(stages: readonly StagePolicy[]): { name: string; reason: string } | undefined {
+  for (const stage of stages) {
+    if (stage.type === 'retrieval' && stage.top > 0 && !stage.billed) {
+      // GroupQueryAttention: "batch_size must be 1 when sequence_length > 1 and past context is given".
+      const reason =
+        'what it retrieves goes through the model in a pass of its own, as it is not billed, and kernels take no batch after that';
+      return { name: nameOf(stage), reason };
+    }
+    if (stage.type === 'prefill' && stage.cache !== 'none') {
+      const reason = 'the rows of a batch would find beginnings of different lengths in the prefix cache';
+      return { name: nameOf(stage), reason };
+    }
+    if (stage.type === 'decode' && stage.speculation !== 'none') {
+      const reason = 'the rows of a batch would accept different numbers of drafts, and not stay in lockstep';
+      return { name: nameOf(stage), reason };
+    }
+  }
+  return undefined;
 }
 
 /** A variant with what chance decides: what the requests of one cell have in common. */

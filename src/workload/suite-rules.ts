@@ -4,7 +4,7 @@ import type { JsonPath } from '../core/schema-issue.js';
 import { nameOf } from '../stages/pipeline.js';
 import type { JsonDocument } from './document.js';
 import type { Pipeline } from './pipeline.js';
-import { pipelineVariants, unbatchedStages } from './pipeline-variants.js';
+import { pipelineVariants, unbatched } from './pipeline-variants.js';
 import type { Prompt } from './prompts.js';
 import type { Block } from './suite.js';
 
@@ -61,13 +61,13 @@ export function checkBlock(
   }
   const batched = block.batch.findIndex((batch) => batch > 1);
   if (batched < 0) return;
-  const [unbatched] = pipelineVariants(pipelines, block.policies).flatMap(({ stages }) =>
-    unbatchedStages(stages),
+  const [alone] = pipelineVariants(pipelines, block.policies).flatMap(
+    ({ stages }) => unbatched(stages) ?? [],
   );
-  if (unbatched === undefined) return;
+  if (alone === undefined) return;
   throw document.error(
     ['design', index, 'batch', batched],
-    `the stage "${unbatched}" runs one sequence at a time, and no batch of ${block.batch[batched]}`,
+    `the stage "${alone.name}" runs one sequence at a time, and no batch of ${block.batch[batched]}: ${alone.reason}`,
   );
 }
 

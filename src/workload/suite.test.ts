@@ -207,7 +207,13 @@ describe('pipelines of a suite', () => {
       'a batch that a stage cannot run',
       { pipelines: ['agent'], batch: [1, 4] },
       {},
-      /"prefill" runs one sequence at a time, and no batch of 4/,
+      /"prefill" runs one sequence at a time, and no batch of 4: the rows .* the prefix cache/,
+    ],
+    [
+      'a batch behind retrieved tokens that are not billed',
+      { pipelines: ['rag-chat'], batch: [4] },
+      {},
+      /"retrieval" runs one sequence at a time, and no batch of 4: what it retrieves/,
     ],
     [
       'a role of no pipeline',

@@ -20,6 +20,7 @@ const blockSchema = z
     promptTokens: counts.optional(),
     prompts: names.optional(),
     completionTokens: counts,
+    /** Rows that run in lockstep; not through a prefix cache, draft and verify, or retrieval that is not billed. */
     batch: counts.default([1]),
     /** Whether the rows of a batch have the same prompt, or each one of its own (synthetic prompts only). */
     neighbours: z

@@ -120,7 +120,10 @@ Examples:
   tokenwork bench --pipeline guarded-rag-reasoning           the quick suite with hidden work
 
 Questions, each a suite of about a minute: cache-hit, context-length, reasoning, safety-flags, speculation,
-mixture, batch-neighbours, language, output-length`,
+mixture, batch-neighbours, language, output-length
+
+Batches run through safety checks, billed retrieval and reasoning, each row by itself. A prefix cache, draft and
+verify, and retrieval that is not billed take one sequence at a time: such batches are refused or left out.`,
     )
     .action(bench);
 }

@@ -49,7 +49,7 @@ describe('stages in the page', () => {
     for (const part of ['waterfall', 'hidden-work', 'question-1-mean', 'question-1-hiddenShare']) {
       expect(page, part).toContain(`<figure class="chart" id="r1-${part}">`);
     }
-    expect(page).toContain('What each stage costs, by CPU time');
+    expect(page).toContain('What each part of answering costs, by CPU time');
     expect(page).toMatch(
       /At equal billed tokens, safety costs [\d.]+× \[[\d.]+–[\d.]+\] the CPU time of no safety/i,
     );

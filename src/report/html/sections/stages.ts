@@ -5,7 +5,7 @@ import type { WorkMetric } from '../../../core/work.js';
 import { capitalized, dash, formatNumber } from '../../format.js';
 import { hiddenWorkColumns } from '../../hidden-work-columns.js';
 import { cellName, metricName } from '../../metric-name.js';
-import { stageTableColumns } from '../../stage-text.js';
+import { componentTableColumns, stageTableColumns } from '../../stage-text.js';
 import {
   farthestWaterfall,
   hiddenWorkSentences,
@@ -62,19 +62,26 @@ function hiddenShares(findings: Findings, id: PageContext['id']): Html | null {
   });
 }
 
-/** The stage table by the leading metric, and folded up by each other one. */
+/** The table of components by the leading metric; its stages and each other metric folded up below. */
 function stageTables(findings: Findings): Html {
   const leading = stageMetric(findings);
-  const table = (metric: WorkMetric) => {
+  const components = (metric: WorkMetric) => {
+    const columns = componentTableColumns(findings, metric);
+    return columns && htmlTable(columns, `What each part of answering costs, by ${metricName(metric)}`);
+  };
+  const stages = (metric: WorkMetric) => {
     const columns = stageTableColumns(findings, metric);
     return columns && htmlTable(columns, `What each stage costs, by ${metricName(metric)}`);
   };
-  const first = leading && table(leading);
+  const first = leading && components(leading);
   if (!first) return html`<p class="absent">The work of single stages was not measured.</p>`;
   const others = (Object.keys(findings.hiddenWork) as WorkMetric[]).filter((metric) => metric !== leading);
-  return html`<h3>What each stage costs, by ${metricName(leading)}</h3>${first}${others.map((metric) => {
-    const own = table(metric);
-    return own && html`<details><summary>By ${metricName(metric)}</summary>${own}</details>`;
+  const byStage = stages(leading);
+  return html`<h3>What each part of answering costs, by ${metricName(leading)}</h3>${first}${
+    byStage && html`<details><summary>Stage by stage</summary>${byStage}</details>`
+  }${others.map((metric) => {
+    const own = components(metric);
+    return own && html`<details><summary>By ${metricName(metric)}</summary>${own}${stages(metric)}</details>`;
   })}`;
 }
 
