@@ -11,7 +11,7 @@ export interface LedgerCheck {
 }
 
 /** A rule that some requests break; figures by stage are then not to be trusted in that respect. */
-export interface LedgerViolation {
+interface LedgerViolation {
   rule: string;
   /** How many requests break it; 1 for the run as a whole. */
   requests: number;

@@ -62,13 +62,11 @@ export function storePrefix(state: RequestState): void {
   });
 }
 
-type Preparation = ContextSource & Pick<RequestState, 'resources'>;
-
 /**
  * Brings the prefix cache into the state that the request is to find it in. It is no part of the request:
  * on a server, other requests have done it.
  */
-export async function preparePrefix(policy: PolicyOf<'prefill'>, state: Preparation): Promise<void> {
+export async function preparePrefix(policy: PolicyOf<'prefill'>, state: ContextSource): Promise<void> {
   const cache = prefixCacheOf(policy, state);
   if (policy.cache !== 'warm') cache.clear();
   if (policy.cache === 'cold') return;
@@ -81,11 +79,11 @@ export async function preparePrefix(policy: PolicyOf<'prefill'>, state: Preparat
 }
 
 /** Other prompts have filled the cache; what they were does not matter, as nobody asks for them again. */
-function crowdOut(cache: PrefixCache, { cacheTokens }: PolicyOf<'prefill'>, state: Preparation): void {
+function crowdOut(cache: PrefixCache, { cacheTokens }: PolicyOf<'prefill'>, state: ContextSource): void {
   cache.store(idsOf(state, 'filler', cacheTokens), (_from, _to, target) => target.fill(0));
 }
 
-async function compute(cache: PrefixCache, ids: readonly number[], { chat }: Preparation): Promise<void> {
+async function compute(cache: PrefixCache, ids: readonly number[], { chat }: ContextSource): Promise<void> {
   const match = cache.match([...ids, 0]);
   const missing = ids.length - match.tokens >= cache.blockTokens;
   if (missing) {
@@ -101,6 +99,6 @@ async function compute(cache: PrefixCache, ids: readonly number[], { chat }: Pre
   match.release();
 }
 
-function prefixCacheOf({ blockTokens, cacheTokens }: PolicyOf<'prefill'>, state: Preparation): PrefixCache {
+function prefixCacheOf({ blockTokens, cacheTokens }: PolicyOf<'prefill'>, state: ContextSource): PrefixCache {
   return state.resources.prefixCache(state.chat, { blockTokens, cacheTokens });
 }

@@ -19,7 +19,10 @@ const none: ContextPart = { name: '', ids: [], billed: true };
 const streams = { system: 1, history: 2, pieces: 3, instructions: 4, filler: 5 };
 
 /** What the context of a request is made of. */
-export type ContextSource = Pick<RequestState, 'pipeline' | 'chat' | 'promptIds' | 'retrieved'> & {
+export type ContextSource = Pick<
+  RequestState,
+  'pipeline' | 'chat' | 'resources' | 'promptIds' | 'retrieved'
+> & {
   completionTokens: number;
 };
 
@@ -42,13 +45,30 @@ export function sharedIds(policy: PolicyOf<'prefill'>, state: ContextSource): nu
   return [...systemIds(policy, state), ...historyIds(policy, state)];
 }
 
-function systemIds({ systemTokens }: PolicyOf<'prefill'>, state: ContextSource): number[] {
+export function systemIds({ systemTokens }: PolicyOf<'prefill'>, state: ContextSource): number[] {
   return idsOf(state, 'system', systemTokens);
 }
 
-/** Turns before this one, each a prompt and a completion as long as this one's; a longer history begins alike. */
-function historyIds({ historyTurns }: PolicyOf<'prefill'>, state: ContextSource): number[] {
-  return idsOf(state, 'history', historyTurns * (state.promptIds.length + state.completionTokens));
+/** Turns before this one, each a prompt and the model's answer to it, as `prepareConversation` has made them. */
+function historyIds(policy: PolicyOf<'prefill'>, state: ContextSource): number[] {
+  const { promptIds, completionTokens, resources } = state;
+  const positions = policy.historyTurns * (promptIds.length + completionTokens);
+  const history = resources.conversation(conversationKey(policy, state));
+  if (history.length < positions) throw new Error('the conversation was not prepared');
+  return history.slice(0, positions);
+}
+
+/** The prompt of an earlier turn, as long as this one's. */
+export function turnIds(state: ContextSource, turn: number): number[] {
+  return idsOf(state, 'history', state.promptIds.length, turn);
+}
+
+/** Conversations are the same where their beginnings and the lengths of their turns are. */
+export function conversationKey(
+  { systemTokens }: PolicyOf<'prefill'>,
+  { chat, pipeline, promptIds, completionTokens }: ContextSource,
+): string {
+  return [chat.id, pipeline.seed, systemTokens, promptIds.length, completionTokens].join(' ');
 }
 
 /** `tokens` ids in the chat model's vocabulary; `of` tells the texts of one stream apart. */

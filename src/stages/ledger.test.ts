@@ -183,6 +183,36 @@ describe('the prefix cache', () => {
     expect(stageOf(await cached('warm'), 'cache store').detail).toMatchObject({ stored: 1, present: 10 });
   });
 
+  it('finds what the turns before have left, turn after turn of one conversation', async () => {
+    const [chat, resources] = [fakeModel(), new Resources()];
+    const turn = async (historyTurns: number, ids = [11, 12, 13, 14]) => {
+      const stages = [
+        { type: 'tokenization' },
+        {
+          type: 'prefill',
+          systemTokens: 8,
+          blockTokens: 4,
+          cacheTokens: 256,
+          cache: 'partial',
+          historyTurns,
+        },
+        { type: 'decode' },
+      ];
+      return run(pipelineOf(stages), { prompt: { kind: 'ids', ids } }, chat, resources);
+    };
+    for (const turns of [0, 1, 2, 3]) {
+      const { tokens } = await turn(turns);
+      expect(tokens).toMatchObject({ prompt: 8 + turns * 8 + 4, cached: 8 + turns * 8 });
+    }
+    // What is behind the system prompt is a prompt of 4 and the very answer that the model gives to it.
+    const history = resources.conversation([chat.id, 0, 8, 4, 4].join(' '));
+    expect(history).toHaveLength(3 * 8);
+    for (const begin of [0, 8, 16]) {
+      const asked = history.slice(begin, begin + 4);
+      expect((await turn(begin / 8, asked)).completions[0]).toEqual(history.slice(begin + 4, begin + 8));
+    }
+  });
+
   it('holds what it copies in as the request’s own', async () => {
     const { work } = await cached('warm');
     expect(work.kvBytes).toBe(kvBytesPerPosition * (41 + 3));

@@ -61,7 +61,10 @@ const prefill = z.strictObject({
   ...named,
   /** Tokens of a system prompt that all requests share; they are billed as prompt tokens. */
   systemTokens: count.default(0),
-  /** Turns of the conversation before this one, each as long as this one; billed as prompt tokens. */
+  /**
+   * Turns of the conversation before this one, billed as prompt tokens: prompts as long as this one's, each
+   * with what the model answered to it and all before.
+   */
   historyTurns: count.default(0),
   /**
    * The prefix cache as this request finds it. `none`: there is none. `cold`: it is empty. `partial`: it

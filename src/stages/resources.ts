@@ -25,6 +25,7 @@ export class Resources {
   readonly #terms: readonly Term[];
   #findTerms: ((text: string) => LexicalMatch[]) | null = null;
   readonly #histories = new Map<string, VectorIndex>();
+  readonly #conversations = new Map<string, number[]>();
   readonly #caches = new Map<LoadedModel, Map<string, PrefixCache>>();
 
   constructor(
@@ -83,6 +84,13 @@ export class Resources {
       this.#histories.set(key, index);
     }
     return index;
+  }
+
+  /** The ids of a conversation's turns so far, to be added to. */
+  conversation(key: string): number[] {
+    const turns = this.#conversations.get(key) ?? [];
+    this.#conversations.set(key, turns);
+    return turns;
   }
 
   /** The prefix cache of a model, of that size; there is one of each. */

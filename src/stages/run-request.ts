@@ -5,6 +5,7 @@
 import { messageOf, TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import { preparePrefix } from './cached-prefix.js';
+import { prepareConversation } from './conversation.js';
 import { runDecode } from './decode.js';
 import type { Instruments } from './instruments.js';
 import { Ledger, type RequestAccounts } from './ledger.js';
@@ -92,9 +93,12 @@ export async function prepareRequest(
   const listed = policyOf(pipeline, 'safety') !== undefined && resources.prepareWordList();
   const stored = retrieval !== undefined && prepareHistory(retrieval, { pipeline, resources });
   const policy = policyOf(pipeline, 'prefill');
-  if (policy === undefined || policy.cache === 'none') return listed || stored;
+  if (policy === undefined || (policy.cache === 'none' && policy.historyTurns === 0)) return listed || stored;
   const promptIds = tokenize(prompt, chat.tokenizer, chat.decoder.vocabulary);
-  await preparePrefix(policy, { pipeline, chat, resources, promptIds, completionTokens, retrieved: null });
+  const source = { pipeline, chat, resources, promptIds, completionTokens, retrieved: null };
+  const talked = await prepareConversation(policy, source);
+  if (policy.cache === 'none') return listed || stored || talked;
+  await preparePrefix(policy, source);
   return true;
 }
 

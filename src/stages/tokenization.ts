@@ -58,7 +58,7 @@ export function rowTexts({ prompt, otherRows, otherTexts, batch }: RequestInput)
 }
 
 /** The text of a prompt; null where it is mere ids. */
-export function textOf(prompt: Prompt): string | null {
+function textOf(prompt: Prompt): string | null {
   return prompt.text ?? null;
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { expandSuite } from './expand.js';
 import { expandTrace } from './expand-trace.js';
 import { modelIds, wantedModels } from './models.js';
-import { loadPipeline, loadPipeline } from './pipeline.js';
+import { loadPipeline } from './pipeline.js';
 import { parseSuite } from './suite.js';
 
 const prompts = new Map([
@@ -261,7 +261,10 @@ describe('a pipeline that the user brought', () => {
     });
     expect(cells.map(({ request }) => request.batch)).toEqual([1]);
     expect(warnings).toMatchObject([
-      { code: 'no-batch', message: expect.stringMatching(/"draft and verify" .* different numbers of drafts/) },
+      {
+        code: 'no-batch',
+        message: expect.stringMatching(/"draft and verify" .* different numbers of drafts/),
+      },
     ]);
     const guarded = expandSuite(suite, [tiny], { pipeline: await loadPipeline('guarded-chat') });
     expect(guarded.cells.map(({ request }) => request.batch)).toEqual([1, 4]);
