@@ -21,6 +21,7 @@ import { tell } from './progress.js';
 import { refuseOtherThanFile, writeResult } from './result-file.js';
 import { refuseOtherEngines, refuseOtherModels, refuseOtherOptions, resumeWarnings } from './resume.js';
 import { interruptedEarly, refuseStopped, runStretch } from './stretch.js';
+import { isPending, validationOf } from './validation-state.js';
 
 export interface BenchOutcome {
   result: Result;
@@ -73,6 +74,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
       ceilings,
       finished: new Set(),
       crashes: new Map(),
+      validation: validationOf([]),
       options,
       onReady: ({ loaded, records, sensors, warnings }) =>
         journal.append({
@@ -117,8 +119,9 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
   const contents = readJournal(journalPath);
   const { header } = contents;
   refuseOtherOptions(header, options);
+  const validation = validationOf(contents.entries);
   // All is measured, and only the result was not written: that takes no model.
-  if (foldJournal(contents).run.complete)
+  if (foldJournal(contents).run.complete && !isPending(header.settings, validation))
     return finish(Journal.reopen(journalPath, contents.validBytes), path);
   const prepared = await prepareResumed(header, options);
   refuseOtherModels(header, prepared.models);
@@ -134,6 +137,7 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
       ceilings,
       finished: new Set(rows.keys()),
       crashes,
+      validation,
       options,
       onReady: ({ records }) => {
         refuseOtherEngines(header, records);
@@ -151,7 +155,8 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
 
 /** Folds the journal as it lies on disk, which is what resuming would read. */
 function finish(journal: Journal, path: string): BenchOutcome {
-  const result = foldJournal(readJournal(journal.path));
+  const contents = readJournal(journal.path);
+  const result = foldJournal(contents);
   const { requests, run } = result;
   if (requests.length === 0) {
     journal.abandon();
@@ -163,14 +168,16 @@ function finish(journal: Journal, path: string): BenchOutcome {
     journal.close();
     throw thrown;
   }
-  if (run.complete) {
+  const isValidating = isPending(contents.header.settings, validationOf(contents.entries));
+  if (run.complete && !isValidating) {
     journal.remove();
     return { result, path };
   }
   journal.close();
+  const measured = `${requests.length} of ${run.plannedRequests} requests measured`;
   throw new TokenworkError(
     'interrupted',
-    `The run was stopped with ${requests.length} of ${run.plannedRequests} requests measured.`,
+    `The run was stopped with ${measured}${run.complete ? ', before all of them were held against the same requests alone' : ''}.`,
     `They are saved in ${path}. Go on with: tokenwork bench --resume ${path}`,
     { exitCode: exitCode.incomplete },
   );

@@ -1,4 +1,4 @@
-import type { Conservation, Result, Warning } from '../core/result.js';
+import type { Conservation, Result, Stage, Warning } from '../core/result.js';
 import type { SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
 import { baselineOf, idleBaseline } from '../sampling/baseline.js';
@@ -10,6 +10,7 @@ import { type SampledStretch, sampledStretches } from './sampled-stretch.js';
 import { partialEnergy, type SamplingSetting, sampledMetric } from './sampling-metrics.js';
 import { type StretchShares, shareStretch, type UsedByRequest } from './stretch-shares.js';
 import { timelineOf } from './timeline.js';
+import { unfinishedValidation, validationOf } from './validation-state.js';
 
 /** What a run's samples add to its result. */
 export interface FoldedSampling
@@ -40,6 +41,7 @@ export function foldSampling(
     return use ? fill(row, use, metrics) : row;
   });
   const errors = sampling.validate ? attributionErrors(stretches, shares, filled, concurrency) : null;
+  const validation = validationOf(entries);
   return {
     rows: filled,
     metrics,
@@ -54,7 +56,7 @@ export function foldSampling(
       ...stretches.flatMap(({ warnings }) => warnings),
       ...stretches.slice(0, 1).flatMap((stretch) => partialEnergy(stretch, shares[0]!.devices, setting)),
       ...shares.slice(0, 1).flatMap(({ devices }) => busyNeighbours(stretches, devices)),
-      ...(errors?.warnings ?? []),
+      ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : (errors?.warnings ?? [])),
     ],
   };
 }
@@ -106,11 +108,18 @@ function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metr
     ),
   };
   const stages = row.stages.map((stage, index) => {
-    const work = filled.flatMap((metric) => {
-      const value = used[metric].stages.get(index);
-      return value === undefined ? [] : [[metric, value]];
+    const known = filled.flatMap((metric) => {
+      const figure = used[metric].stages.get(index) ?? unstated(used[metric], stage);
+      return [{ metric, ...figure }];
     });
-    return { ...stage, work: { ...stage.work, ...Object.fromEntries(work) } };
+    const lacking = known.filter(({ value }) => value === null);
+    return {
+      ...stage,
+      work: { ...stage.work, ...Object.fromEntries(known.map(({ metric, value }) => [metric, value])) },
+      ...(lacking.length > 0 && {
+        absent: Object.fromEntries(lacking.map(({ metric, reason }) => [metric, reason ?? 'lost'])),
+      }),
+    };
   });
   return {
     ...row,
@@ -119,6 +128,14 @@ function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metr
     ...(used.runs > 1 && { runsInWindow: used.runs }),
     stages,
   };
+}
+
+/** Of a stage that took no time; or of one that cannot be told from the others, as they differ from run to run. */
+function unstated({ reason, value }: UsedByRequest['energy'], { times }: Stage) {
+  if (value === null) return { value, reason };
+  return times.ended > times.started
+    ? { value: null, reason: 'not-applicable' as const }
+    : { value: 0, reason: null };
 }
 
 /**
