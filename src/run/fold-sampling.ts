@@ -4,6 +4,7 @@ import type { Metric } from '../core/work.js';
 import { baselineOf, idleBaseline } from '../sampling/baseline.js';
 import { attributionErrors } from './attribution-errors.js';
 import type { UseMetric } from './device-use.js';
+import { gpuWarnings, lostFigures } from './gpu-warnings.js';
 import type { JournalEntry, JournalHeader, JournalRow } from './journal-entry.js';
 import { busyNeighbours } from './neighbours.js';
 import { type SampledStretch, sampledStretches } from './sampled-stretch.js';
@@ -55,6 +56,8 @@ export function foldSampling(
     warnings: [
       ...stretches.flatMap(({ warnings }) => warnings),
       ...stretches.slice(0, 1).flatMap((stretch) => partialEnergy(stretch, shares[0]!.devices, setting)),
+      ...stretches.slice(0, 1).flatMap((stretch) => gpuWarnings(stretch, setting)),
+      ...lostFigures(filled),
       ...shares.slice(0, 1).flatMap(({ devices }) => busyNeighbours(stretches, devices)),
       ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : (errors?.warnings ?? [])),
     ],

@@ -20,7 +20,9 @@ const sampledSensorSchema = z.strictObject({
       periodResolved: z.boolean(),
     }),
   ),
-  missing: z.array(z.strictObject({ device: z.string(), quantity: z.string(), ...absence })),
+  missing: z.array(
+    z.strictObject({ device: z.string(), quantity: z.string(), ...absence, mig: z.literal(true).optional() }),
+  ),
   periodNs: z.number().nullable(),
 });
 export type SampledSensor = z.infer<typeof sampledSensorSchema>;

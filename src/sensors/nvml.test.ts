@@ -94,11 +94,29 @@ describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs
     sensor.close();
   });
 
-  it('finds no utilisation on a GPU split by MIG, and says it is split', async () => {
+  it('takes nothing that a GPU split by MIG counts of all instances for one’s own, and says so', async () => {
+    gpu.reset(2, 0);
     gpu.load(0, 0, 1);
     const sensor = await openOrFail(nvmlSensor('load', current));
-    expect(sensor.missing).toMatchObject([{ quantity: 'utilisation', hint: expect.stringContaining('MIG') }]);
+    const hint = expect.stringMatching(/split by MIG.*nvidia-smi -i 0 -mig 0/);
+    expect(sensor.missing).toEqual(
+      ['energy', 'power', 'utilisation'].map((quantity) => ({
+        ...{ device: 'gpu-0', quantity, reason: 'unsupported', hint, mig: true },
+      })),
+    );
+    expect(Object.keys(record(sensor).latest)).toEqual(['gpu-1 energy', 'gpu-1 power', 'gpu-1 utilisation']);
     sensor.close();
+  });
+
+  it('opens with nothing to read where the only GPU is split, so that nvidia-smi is not asked instead', async () => {
+    gpu.load(0, 0, 1);
+    const sensor = await openOrFail(nvmlSensor('load', current));
+    expect(sensor.channels).toEqual([]);
+    expect(sensor.missing).toHaveLength(3);
+    sensor.close();
+    const state = await openOrFail(nvmlSensor('state', current));
+    expect(state.channels.map(({ quantity }) => quantity)).toContain('processMemory');
+    state.close();
   });
 
   it('ends a GPU that falls off the bus while the other goes on', async () => {

@@ -2,6 +2,7 @@ import { messageOf } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Absence } from './absence.js';
 import { gpuWatts, nvidiaUtilisationOverNs } from './gpu-power.js';
+import { missingByMig } from './mig.js';
 import { MonotonicCounter } from './monotonic-counter.js';
 import { type Nvml, NvmlError, type NvmlGpu, nvmlCode, openNvml } from './nvml-library.js';
 import {
@@ -40,8 +41,8 @@ const described: Record<NvmlPart, string> = {
  * NVIDIA GPUs through NVML, without nvidia-smi.
  *
  * The power gauge is averaged over 1 s on most GPUs from Ampere on, and on A100 and H100 sees a quarter
- * of the time (Yang et al. 2024, "Part-time Power Measurements"): the energy counter is what to use. A
- * GPU split by MIG counts the energy of all its instances together and shows no utilisation.
+ * of the time (Yang et al. 2024, "Part-time Power Measurements"): the energy counter is what to use. What a
+ * GPU split by MIG counts of all its instances together is left out, and named as missing.
  * In a container that has its own process ids, this process is not found among the GPU's processes, and
  * `processMemory` has gaps only.
  */
@@ -65,7 +66,9 @@ export function nvmlSensor(part: NvmlPart, libraryPath?: string, pid = process.p
         gpu,
         figures: figuresOf(gpu, part, pid).filter((figure) => has(figure, gpu, missing)),
       }));
-      if (gpus.every(({ figures }) => figures.length === 0)) {
+      // A split GPU alone is no reason to ask nvidia-smi for the same figures.
+      const split = missing.some(({ mig }) => mig);
+      if (!split && gpus.every(({ figures }) => figures.length === 0)) {
         nvml.close();
         return missing[0] ?? { reason: 'unsupported', hint: 'The NVIDIA driver is loaded and sees no GPU.' };
       }
@@ -173,6 +176,11 @@ function figuresOf(gpu: NvmlGpu, part: NvmlPart, pid: number): Figure[] {
 
 /** Reads the figure once; where the GPU does not have it, notes it as missing. */
 function has(figure: Figure, gpu: NvmlGpu, missing: MissingChannel[]): boolean {
+  const together = missingByMig(gpu, figure.channel.quantity);
+  if (together) {
+    missing.push(together);
+    return false;
+  }
   try {
     figure.read(0);
     return true;
