@@ -18,9 +18,14 @@ export interface DeviceUse {
   /** The sensor that it was read by. */
   sensor: string;
   curve: CumulativeCurve;
+  /** Whether what others did on it is left out. */
+  ofProcess: boolean;
   /** Whether it works for the requests: a GPU that no model runs on is no part of their cost. */
   counted: boolean;
 }
+
+/** The utilisation by this process alone; better than the GPU's where the driver shows it. */
+export const ownUtilisation = 'processUtilisation';
 
 export const isGpu = (device: string): boolean => device.startsWith('gpu-');
 
@@ -41,15 +46,23 @@ export function devicesOf(stretch: SampledStretch, usesGpu: boolean): DeviceUse[
     const { device, sensor } = channel;
     if (uses.some((use) => use.device === device)) continue;
     const curve = energyCurve(series, device);
-    if (curve) uses.push({ metric: 'energy', device, sensor, curve, counted: isCounted(device) });
+    if (curve) {
+      uses.push({ metric: 'energy', device, sensor, curve, ofProcess: false, counted: isCounted(device) });
+    }
   }
-  for (const channel of channels) {
-    const { device, sensor, quantity, averagedOverNs = 0 } = channel;
-    if (quantity !== 'utilisation' || !isGpu(device)) continue;
+  const own = channels.filter(
+    (channel) => channel.quantity === ownUtilisation && stretch.series(channel).values.some((v) => v > 0),
+  );
+  const apart = new Set(own.map(({ device }) => device));
+  const ofAll = channels.filter(({ quantity, device }) => quantity === 'utilisation' && !apart.has(device));
+  for (const channel of [...own, ...ofAll]) {
+    const { device, sensor, averagedOverNs = 0 } = channel;
+    if (!isGpu(device)) continue;
     const { timesNs, values } = stretch.series(channel);
     // A share of time, integrated over seconds, in ns.
     const curve = powerCurve({ timesNs, values: values.map((share) => share * 1e9) }, averagedOverNs);
-    uses.push({ metric: 'gpuTime', device, sensor, curve, counted: isCounted(device) });
+    const ofProcess = channel.quantity === ownUtilisation;
+    uses.push({ metric: 'gpuTime', device, sensor, curve, ofProcess, counted: isCounted(device) });
   }
   return uses;
 }

@@ -239,6 +239,35 @@ describe('a run on a GPU', () => {
   });
 });
 
+describe('the GPU time of a run with neighbours on its GPU', () => {
+  const requests = [ran(0, 1, 2, 1), ended(2)];
+  const shared = (own: number) =>
+    on(
+      ['nvml', [gaugeOf('gpu-0', 'utilisation', 'ratio', 0.9)]],
+      ['nvml-state', [gaugeOf('gpu-0', 'processUtilisation', 'ratio', own)]],
+    );
+
+  it('is that of its process alone where the driver tells it, and warns of the others', () => {
+    const result = fold([...sampling(shared(0.3), [0, 3], 1), ...requests], { device: 'cuda' });
+    expect(result.requests[0]!.work!.gpuTime! / second).toBeCloseTo(0.3, 2);
+    expect(result.metrics.gpuTime!.method).toContain('utilisation by this process');
+    expect(result.warnings).toContainEqual(
+      expect.objectContaining({
+        code: 'busy-neighbours',
+        message: expect.stringContaining('gpu-0 busy for 60%'),
+      }),
+    );
+    expectConserved(result);
+  });
+
+  it.each([Number.NaN, 0])('is that of all where the driver shows nothing of the process (%f)', (own) => {
+    const result = fold([...sampling(shared(own), [0, 3], 1), ...requests], { device: 'cuda' });
+    expect(result.requests[0]!.work!.gpuTime! / second).toBeCloseTo(0.9, 2);
+    expect(result.metrics.gpuTime!.method).toContain('utilisation by all processes');
+    expect(result.warnings.map(({ code }) => code)).not.toContain('busy-neighbours');
+  });
+});
+
 describe('a run without a counter of energy', () => {
   it.each([
     ['cpu', 'permission', 'sudo chmod'],

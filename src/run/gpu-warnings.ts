@@ -1,8 +1,11 @@
 import type { Warning } from '../core/result.js';
-import { isGpu } from './device-use.js';
+import { isGpu, ownUtilisation } from './device-use.js';
 import type { JournalRow } from './journal-entry.js';
 import type { SampledStretch } from './sampled-stretch.js';
 import type { SamplingSetting } from './sampling-metrics.js';
+
+/** From such a share of the time on that others kept a GPU busy, its energy is not of the requests. */
+const notableShare = 0.1;
 
 /** What is to be known of the GPUs before their figures are trusted. */
 export function gpuWarnings(
@@ -28,6 +31,22 @@ export function gpuWarnings(
       code: 'gpu-processes-hidden',
       message: `The driver does not show this process among those on ${gpus.join(', ')}, as in a container with process ids of its own: energy and GPU time hold those of neighbours.`,
       hint: 'Start the container with --pid=host, or make sure that nobody else uses these GPUs.',
+    });
+  }
+  const meanOf = (device: string, quantity: string) => {
+    const channel = channels.find((of) => of.device === device && of.quantity === quantity);
+    const known = (channel ? series(channel).values : []).filter(Number.isFinite);
+    return known.reduce((sum, share) => sum + share, 0) / known.length;
+  };
+  for (const { device } of channels.filter(({ quantity }) => quantity === ownUtilisation)) {
+    const ownShare = meanOf(device, ownUtilisation);
+    const others = meanOf(device, 'utilisation') - ownShare;
+    // A driver that shows nothing of this process tells nothing of the others either.
+    if (!(ownShare > 0 && others >= notableShare)) continue;
+    warnings.push({
+      code: 'busy-neighbours',
+      message: `Other processes kept ${device} busy for ${Math.round(others * 100)}% of the time; their energy is in the requests'.`,
+      hint: 'Stop them and measure again. GPU time is of this process alone where its method says so.',
     });
   }
   return warnings;

@@ -46,10 +46,10 @@ export function sampledMetric(
 
 function partsOf(metric: UseMetric, counted: readonly DeviceUse[]): string {
   const groups = new Map<string, string[]>();
-  for (const { device, sensor, curve } of counted) {
+  for (const { device, sensor, curve, ofProcess } of counted) {
     const how =
       metric === 'gpuTime'
-        ? 'utilisation, integrated'
+        ? `utilisation by ${ofProcess ? 'this process' : 'all processes'}, integrated`
         : curve.method === 'counter'
           ? 'counter'
           : 'power, integrated';

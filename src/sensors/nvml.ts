@@ -16,8 +16,8 @@ import {
 } from './sensor.js';
 
 /**
- * What is read how often. `load` is energy, power and utilisation. `state` is memory, clocks,
- * temperature and throttle reasons: they change slowly, and listing processes takes the driver's lock.
+ * What is read how often. `load` is energy, power and utilisation. `state` is memory, what this process
+ * uses, clocks, temperature and throttle reasons: they change slowly, and listing processes takes the driver's lock.
  */
 export type NvmlPart = 'load' | 'state';
 
@@ -34,7 +34,8 @@ const mostFailures = 10;
 const periods: Record<NvmlPart, Nanoseconds> = { load: oftenNs, state: milliseconds(250) };
 const described: Record<NvmlPart, string> = {
   load: 'energy, power and utilisation of NVIDIA GPUs (NVML)',
-  state: 'memory in all and of this process, clocks, temperature and throttling of NVIDIA GPUs (NVML)',
+  state:
+    'memory in all and of this process, its utilisation, clocks, temperature and throttling of NVIDIA GPUs (NVML)',
 };
 
 /**
@@ -167,11 +168,22 @@ function figuresOf(gpu: NvmlGpu, part: NvmlPart, pid: number): Figure[] {
       const own = gpu.processes().find((process) => process.pid === pid);
       return own?.usedBytes ?? Number.NaN;
     }),
+    gauge('processUtilisation', 'ratio', 1, () => ownUtilisation(gpu, pid), nvidiaUtilisationOverNs),
     gauge('smClock', 'Hz', 1e10, () => gpu.clockMegahertz('sm') * 1e6),
     gauge('memoryClock', 'Hz', 1e11, () => gpu.clockMegahertz('memory') * 1e6),
     gauge('temperature', '°C', 150, () => gpu.temperatureCelsius()),
     gauge('throttleReasons', 'bits', Number.MAX_SAFE_INTEGER, () => gpu.throttleReasons()),
   ];
+}
+
+/**
+ * The share of the last second in which the GPU worked for this process: samples of about a second, as those of
+ * the GPU's utilisation are, but without the neighbours'. NaN where the driver does not show the process, whose
+ * 0 would mean nothing.
+ */
+function ownUtilisation(gpu: NvmlGpu, pid: number): number {
+  const percent = gpu.utilisationBy(pid, Date.now() * 1000 - nvidiaUtilisationOverNs / 1000);
+  return gpu.processes().some((process) => process.pid === pid) ? percent / 100 : Number.NaN;
 }
 
 /** Reads the figure once; where the GPU does not have it, notes it as missing. */
