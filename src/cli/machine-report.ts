@@ -51,9 +51,11 @@ function gpuLines(
   inspection: SensorInspection | null,
 ): string[] {
   if (gpus.length > 0) {
-    return gpus.map(({ model, memoryBytes, driver }) => {
+    return gpus.map(({ model, memoryBytes, driver, splitByMig, migDevices }) => {
       const memory = typeof memoryBytes === 'number' ? `, ${formatBytes(memoryBytes)}` : '';
-      return `GPU: ${model}${memory}${typeof driver === 'string' ? `, driver ${driver}` : ''}`;
+      const split =
+        splitByMig === true ? `, split by MIG into ${formatCount(Number(migDevices), 'instance')}` : '';
+      return `GPU: ${model}${memory}${typeof driver === 'string' ? `, driver ${driver}` : ''}${split}`;
     });
   }
   const read = (inspection?.sensors ?? []).flatMap(({ name, channels }) =>
@@ -174,9 +176,9 @@ function sensors({ sensors: all }: SensorInspection, width: number): string {
   return [table, ...legend.map((line) => wrap(line, width))].join('\n');
 }
 
-function stateOf({ available, reason, channels, latest }: SensorReport): string {
+function stateOf({ available, reason, latest }: SensorReport): string {
   if (!available) return reason === 'not-applicable' ? 'not needed' : (reason ?? 'unavailable');
-  const silent = channels.length > 0 && latest.every(({ value }) => value === null);
+  const silent = latest.every(({ value }) => value === null);
   return silent ? 'gives nothing' : 'works';
 }
 

@@ -201,6 +201,8 @@ const stageSchema = z.strictObject({
   model: z.string().nullable().optional(),
   times: z.strictObject({ started: timeNs, ended: timeNs }),
   work: workSchema.partial(),
+  /** Why a `null` in `work` is null, by metric. */
+  absent: z.record(z.string(), absenceReason).optional(),
   /** What else happened in it: `flagged`, `hits`, `drafted`, `accepted`, `distinctExperts` … */
   detail: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
 });

@@ -2,6 +2,7 @@ import type { Warning } from '../core/result.js';
 import type { AttributionError } from '../core/sampling-record.js';
 import { attributionError } from '../sampling/attribution.js';
 import { counterCurve } from '../sampling/counter-curve.js';
+import { windowOfSpans } from '../sampling/repeated-window.js';
 import { isSharp } from '../sampling/window.js';
 import { median } from '../stats/quantile.js';
 import { type DeviceUse, shareUse } from './device-use.js';
@@ -42,7 +43,7 @@ export function attributionErrors(
       if (energy.value !== null) sharedEnergy.push([cellOf.get(id)!, energy.value]);
     }
     for (const run of stretch.alone) {
-      if (run.cpuNs !== null) aloneCpu.push([run.cell, run.cpuNs / run.runs]);
+      if (run.cpuNs !== null) aloneCpu.push([run.cell, run.cpuNs / run.spans.length]);
       const joules = energyAlone(run, shares[index]!.devices);
       if (joules !== null) aloneEnergy.push([run.cell, joules]);
     }
@@ -77,23 +78,23 @@ function sharedProcessTime(stretch: SampledStretch): { id: number; value: number
     stretch.requests,
     ({ startNs, endNs }) => endNs - startNs,
   );
-  return stretch.requests.flatMap(({ id, runs, cpuNs }) => {
+  return stretch.requests.flatMap(({ id, spans: { length: runs }, cpuNs }) => {
     const { amount } = byRequest.get(id)!;
     if (amount === null) return [];
     return [{ id, value: amount / runs, ownNs: cpuNs === null ? null : cpuNs / runs }];
   });
 }
 
-function energyAlone({ startNs, endNs, runs }: AloneRun, devices: readonly DeviceUse[]): number | null {
+function energyAlone({ spans }: AloneRun, devices: readonly DeviceUse[]): number | null {
   const counted = devices.filter(({ metric, counted: isCounted }) => metric === 'energy' && isCounted);
-  if (counted.length === 0 || endNs <= startNs) return null;
+  if (counted.length === 0) return null;
   let joules = 0;
   for (const { curve } of counted) {
-    const figure = curve.window(startNs, endNs);
+    const figure = windowOfSpans(curve, spans);
     if (figure.value === null || !isSharp(figure)) return null;
     joules += figure.value;
   }
-  return joules / runs;
+  return joules / spans.length;
 }
 
 function byCell(shared: readonly [string, number][], alone: readonly [string, number][]): Pair[] {

@@ -27,6 +27,7 @@ import {
   resumeWarnings,
 } from './resume.js';
 import { interruptedEarly, refuseStopped, runStretch } from './stretch.js';
+import { isPending, validationOf } from './validation-state.js';
 
 export interface BenchOutcome {
   result: Result;
@@ -79,6 +80,7 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
       ceilings,
       finished: new Set(),
       crashes: new Map(),
+      validation: validationOf([]),
       options,
       onReady: ({ loaded, records, sensors, warnings }) =>
         journal.append({
@@ -123,8 +125,9 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
   const contents = readJournal(journalPath);
   const { header } = contents;
   refuseOtherOptions(header, options);
+  const validation = validationOf(contents.entries);
   // All is measured, and only the result was not written: that takes no model.
-  if (foldJournal(contents).run.complete)
+  if (foldJournal(contents).run.complete && !isPending(header.settings, validation))
     return finish(Journal.reopen(journalPath, contents.validBytes), path);
   const prepared = await prepareResumed(header, options);
   refuseOtherModels(header, prepared.models);
@@ -141,6 +144,7 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
       ceilings,
       finished: new Set(rows.keys()),
       crashes,
+      validation,
       options,
       onReady: ({ records }) => {
         refuseOtherEngines(header, records);
@@ -158,7 +162,8 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
 
 /** Folds the journal as it lies on disk, which is what resuming would read. */
 function finish(journal: Journal, path: string): BenchOutcome {
-  const result = foldJournal(readJournal(journal.path));
+  const contents = readJournal(journal.path);
+  const result = foldJournal(contents);
   const { requests, run } = result;
   if (requests.length === 0) {
     journal.abandon();
@@ -170,14 +175,16 @@ function finish(journal: Journal, path: string): BenchOutcome {
     journal.close();
     throw thrown;
   }
-  if (run.complete) {
+  const isValidating = isPending(contents.header.settings, validationOf(contents.entries));
+  if (run.complete && !isValidating) {
     journal.remove();
     return { result, path };
   }
   journal.close();
+  const measured = `${requests.length} of ${run.plannedRequests} requests measured`;
   throw new TokenworkError(
     'interrupted',
-    `The run was stopped with ${requests.length} of ${run.plannedRequests} requests measured.`,
+    `The run was stopped with ${measured}${run.complete ? ', before all of them were held against the same requests alone' : ''}.`,
     `They are saved in ${path}. Go on with: tokenwork bench --resume ${path}`,
     { exitCode: exitCode.incomplete },
   );

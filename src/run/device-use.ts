@@ -3,10 +3,11 @@ import type { AbsenceReason } from '../core/work.js';
 import { type Attribution, attribute, type Claim, quantum } from '../sampling/attribution.js';
 import { energyCurve } from '../sampling/energy-curve.js';
 import { powerCurve } from '../sampling/power-curve.js';
-import { type CumulativeCurve, isSharp } from '../sampling/window.js';
+import { windowOfSpans } from '../sampling/repeated-window.js';
+import { type CumulativeCurve, isSharp, type WindowFigure } from '../sampling/window.js';
 import { givesEnergy } from './energy-window.js';
 import type { SampledChannel } from './journal-samples.js';
-import type { RequestRun, SampledStretch, Span } from './sampled-stretch.js';
+import type { BusySpan, RequestRun, SampledStretch, Span } from './sampled-stretch.js';
 
 export type UseMetric = 'energy' | 'gpuTime';
 
@@ -17,9 +18,14 @@ export interface DeviceUse {
   /** The sensor that it was read by. */
   sensor: string;
   curve: CumulativeCurve;
+  /** Whether what others did on it is left out. */
+  ofProcess: boolean;
   /** Whether it works for the requests: a GPU that no model runs on is no part of their cost. */
   counted: boolean;
 }
+
+/** The utilisation by this process alone; better than the GPU's where the driver shows it. */
+export const ownUtilisation = 'processUtilisation';
 
 export const isGpu = (device: string): boolean => device.startsWith('gpu-');
 
@@ -40,15 +46,23 @@ export function devicesOf(stretch: SampledStretch, usesGpu: boolean): DeviceUse[
     const { device, sensor } = channel;
     if (uses.some((use) => use.device === device)) continue;
     const curve = energyCurve(series, device);
-    if (curve) uses.push({ metric: 'energy', device, sensor, curve, counted: isCounted(device) });
+    if (curve) {
+      uses.push({ metric: 'energy', device, sensor, curve, ofProcess: false, counted: isCounted(device) });
+    }
   }
-  for (const channel of channels) {
-    const { device, sensor, quantity, averagedOverNs = 0 } = channel;
-    if (quantity !== 'utilisation' || !isGpu(device)) continue;
+  const own = channels.filter(
+    (channel) => channel.quantity === ownUtilisation && stretch.series(channel).values.some((v) => v > 0),
+  );
+  const apart = new Set(own.map(({ device }) => device));
+  const ofAll = channels.filter(({ quantity, device }) => quantity === 'utilisation' && !apart.has(device));
+  for (const channel of [...own, ...ofAll]) {
+    const { device, sensor, averagedOverNs = 0 } = channel;
+    if (!isGpu(device)) continue;
     const { timesNs, values } = stretch.series(channel);
     // A share of time, integrated over seconds, in ns.
     const curve = powerCurve({ timesNs, values: values.map((share) => share * 1e9) }, averagedOverNs);
-    uses.push({ metric: 'gpuTime', device, sensor, curve, counted: isCounted(device) });
+    const ofProcess = channel.quantity === ownUtilisation;
+    uses.push({ metric: 'gpuTime', device, sensor, curve, ofProcess, counted: isCounted(device) });
   }
   return uses;
 }
@@ -71,11 +85,15 @@ function countedGpus(
   return held.length === 0 ? all : new Set(held.map(({ device }) => device));
 }
 
-/** What a request used of a device over all its runs, or why that is not known; and of its stages. */
-interface RequestUse {
+/** How much a device was used for something, or why that is not known. */
+interface Amount {
   amount: number | null;
   reason: AbsenceReason | null;
-  stages: Map<number, number>;
+}
+
+/** What a request used of a device over all its runs, and its stages by their place in the row. */
+interface RequestUse extends Amount {
+  stages: Map<number, Amount>;
 }
 
 export interface SharedUse {
@@ -85,24 +103,22 @@ export interface SharedUse {
 
 /**
  * Shares out what a device used while requests ran. `weight` is how busy a part of a request kept the
- * device; it does not matter where requests run one at a time.
+ * device; it does not matter where requests run one at a time. What preparing requests used is in no
+ * request, and not idle either.
  */
 export function shareUse(
   use: Pick<DeviceUse, 'curve' | 'metric'>,
   measured: Span,
   requests: readonly RequestRun[],
-  weight: (part: RequestRun['parts'][number]) => Nanoseconds,
+  weight: (part: BusySpan) => Nanoseconds,
 ): SharedUse {
   const { curve, metric } = use;
   const parts = requests.flatMap((request) => request.parts.map((part) => ({ request, part })));
-  const claims = parts.map(
-    ({ part }, index): Claim => ({
-      request: index,
-      startNs: part.startNs,
-      endNs: part.endNs,
-      busyNs: weight(part),
-    }),
-  );
+  const busy = [...parts.map(({ part }) => part), ...requests.flatMap(({ preparations }) => preparations)];
+  const claims = busy.map((span, index): Claim => {
+    const { startNs, endNs } = span;
+    return { request: index, startNs, endNs, busyNs: weight(span) };
+  });
   const attribution = attribute({
     curve,
     ...measured,
@@ -110,27 +126,32 @@ export function shareUse(
     quantum: metric === 'energy' ? quantum.joules : quantum.nanoseconds,
   });
   const byRequest = new Map<number, RequestUse>();
-  for (const { id, startNs, endNs } of requests) {
-    byRequest.set(id, { ...stated(curve, startNs, endNs), stages: new Map() });
+  for (const { id, spans } of requests) {
+    byRequest.set(id, { ...stated(windowOfSpans(curve, spans)), stages: new Map() });
   }
   for (const [index, { request, part }] of parts.entries()) {
     const amount = attribution.byRequest.get(index)!;
     const known = byRequest.get(request.id)!;
     if (known.amount !== null) known.amount += amount;
-    if (part.stage !== null && stated(curve, part.startNs, part.endNs).amount !== null) {
-      known.stages.set(part.stage, amount);
-    }
+    if (part.stage === null) continue;
+    const stage = known.stages.get(part.stage) ?? statedStage(curve, request, part, known);
+    if (stage.amount !== null) stage.amount += amount;
+    known.stages.set(part.stage, stage);
   }
   return { attribution, byRequest };
 }
 
+/**
+ * Of a request that ran once, its stage stands or falls by its own window. Where it ran several times, its
+ * stages come round within the ticks of the counter again and again, and share its amount by their time.
+ */
+function statedStage(curve: CumulativeCurve, { spans }: RequestRun, part: Span, request: Amount): Amount {
+  if (request.amount === null) return { amount: null, reason: request.reason };
+  return spans.length > 1 ? { amount: 0, reason: null } : stated(curve.window(part.startNs, part.endNs));
+}
+
 /** 0 to add to where a window's figure is sharp enough to be stated; otherwise why it is not. */
-function stated(
-  curve: CumulativeCurve,
-  startNs: Nanoseconds,
-  endNs: Nanoseconds,
-): { amount: number | null; reason: AbsenceReason | null } {
-  const figure = curve.window(startNs, endNs);
+function stated(figure: WindowFigure): Amount {
   if (figure.value === null) return { amount: null, reason: figure.reason };
   return isSharp(figure) ? { amount: 0, reason: null } : { amount: null, reason: 'too-short' };
 }

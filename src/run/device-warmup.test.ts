@@ -19,7 +19,12 @@ async function warm(durations: number[], fails = Number.POSITIVE_INFINITY) {
     clockNs += durations[Math.min(seen.length, durations.length - 1)]! * 1e9;
     seen.push(`${'tokens' in prompt ? prompt.tokens : ''}/${batch}/${completionTokens}`);
     const status = seen.length > fails ? 'failed' : 'ok';
-    return { submittedNs: 0, reply: { status, code: '', message: '', times: null } as never };
+    return {
+      submittedNs: 0,
+      runs: [],
+      preparations: [],
+      reply: { status, code: '', message: '', times: null } as never,
+    };
   };
   const warmedUp = await warmUpDevice({
     pool: { lanes: [{ index: 0, run } as Lane], stop() {} },

@@ -112,7 +112,7 @@ function nvidiaGpu(
   seen: Adapter | null,
   device: Device,
   sight: DeviceSight,
-): { adapter: Adapter; freeBytes: Bytes } | null {
+): { adapter: Adapter; freeBytes: Bytes | null } | null {
   if (device !== 'cuda' && seen !== null && !/nvidia/i.test(seen.name)) return null;
   let nvml: Nvml;
   try {
@@ -127,11 +127,12 @@ function nvidiaGpu(
     const adapter: Adapter = {
       name: gpu.name,
       kind: 'discrete',
-      memoryBytes: totalBytes,
+      // Of a GPU split by MIG, an instance has a part that only it knows.
+      memoryBytes: gpu.mig ? null : totalBytes,
       largestBufferBytes: null,
       driver: nvml.driverVersion,
     };
-    return { adapter, freeBytes: totalBytes - usedBytes };
+    return { adapter, freeBytes: gpu.mig ? null : totalBytes - usedBytes };
   } catch {
     return null; // A GPU without memory figures: what the adapter says must do.
   } finally {

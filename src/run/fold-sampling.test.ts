@@ -5,6 +5,7 @@ import type { JournalEntry, JournalHeader } from './journal-entry.js';
 import { header } from './testing/journal-sample.js';
 import {
   absentSensor,
+  again,
   energyOf,
   type FakeChannel,
   gaugeOf,
@@ -71,13 +72,59 @@ describe('energy of requests, one at a time', () => {
   });
 
   it('is the share of one run where a request ran several times in a row', () => {
-    const once = ran(0, 1, 1.02, 0.02);
-    const window = { runs: 50, endedNs: 2 * second, cpuTimeNs: 0.9 * second };
-    const result = fold([...sampling(packageOnly, [0, 3], 1), { ...once, window } as JournalEntry, ended(2)]);
+    const result = fold([...sampling(packageOnly, [0, 3], 1), again({ times: 50, lasts: 0.02 }), ended(2)]);
     expect(energies(result)[0]).toBeCloseTo(2, 1);
     expect(result.requests[0]).toMatchObject({ runsInWindow: 50 });
-    expect(result.conservation.cpuTime).toMatchObject({ requests: 0.9 * second });
+    expect(result.conservation.cpuTime!.requests).toBeCloseTo(second, 0);
     expectConserved(result);
+  });
+
+  it('leaves out what was done between its runs, which is nobody’s and not idle', () => {
+    const entry = again({ times: 10, lasts: 0.05, prepares: 0.15 });
+    const result = fold([...sampling(packageOnly, [0, 4], 1), entry, ended(3)]);
+    expect(energies(result)[0]).toBeCloseTo(5, 1);
+    const { total, requests, idle, unattributed } = result.conservation['energy/package-0']!;
+    expect([total, requests, idle, unattributed].map(Math.round)).toEqual([200, 50, 0, 150]);
+    expectConserved(result);
+  });
+
+  it('is shared by its stages by their time where it ran several times in a row, and adds up to it', () => {
+    const entry = again({ times: 40, lasts: 0.025, stages: [0.2, 0.5, 0, 0.3] });
+    const result = fold([...sampling(packageOnly, [0, 3], 1), entry, ended(2)]);
+    const [row] = result.requests.filter(isOk);
+    const stages = row!.stages.map(({ work }) => work.energy!);
+    for (const [index, joules] of [0.5, 1.25, 0, 0.75].entries())
+      expect(stages[index]).toBeCloseTo(joules, 1);
+    expect(stages.reduce((sum, joules) => sum + joules, 0)).toBeCloseTo(row!.work.energy!, 9);
+    expect(result.metrics.energy!.method).toContain('by their own time');
+    expect(result.warnings.map(({ message }) => message).join()).not.toContain('work.');
+  });
+
+  it('is of no single stage, with the reason, where its runs went through different ones', () => {
+    const entry = again({ times: 40, lasts: 0.025, stages: [0.5, 0.5] });
+    if (entry.kind === 'request') entry.runs![3] = { ...entry.runs![3]!, endsNs: [1.1e9], cpuNs: [1] };
+    const result = fold([...sampling(packageOnly, [0, 3], 1), entry, ended(2)]);
+    const [row] = result.requests.filter(isOk);
+    expect(row!.work.energy).toBeGreaterThan(0);
+    for (const stage of row!.stages) {
+      expect(stage).toMatchObject({ work: { energy: null }, absent: { energy: 'not-applicable' } });
+    }
+  });
+
+  it('is of no stage that is too short to be told, with the reason', () => {
+    const entry = ran(0, 1, 2, 1);
+    if (entry.kind !== 'request' || !('stages' in entry.row)) throw new Error('it has stages');
+    const [stage] = entry.row.stages;
+    const cut = 1.03 * second;
+    entry.row.stages = [
+      { ...stage!, name: 'tokenization', times: { ...stage!.times, ended: cut } },
+      { ...stage!, times: { ...stage!.times, started: cut } },
+    ];
+    const result = fold([...sampling(packageOnly, [0, 3], 1), entry, ended(2)]);
+    const [short, long] = result.requests.filter(isOk)[0]!.stages;
+    expect(short).toMatchObject({ work: { energy: null }, absent: { energy: 'too-short' } });
+    expect(long!.work.energy).toBeCloseTo(97, 0);
+    expect(long).not.toHaveProperty('absent');
   });
 
   it('is lost where its sensor failed meanwhile, and of no other request', () => {
@@ -123,6 +170,20 @@ describe('energy of concurrent requests', () => {
     expect(energies(result)[0]).toBeCloseTo(150, 0);
     expect(energies(result)[1]).toBeCloseTo(50, 0);
     expect(result.metrics.energy).toMatchObject({ provenance: 'attributed' });
+    expectConserved(result);
+  });
+});
+
+describe('the preparation of a request beside another', () => {
+  it('takes its share of the energy by its CPU time, and gives it to nobody', () => {
+    const prepared: JournalEntry = {
+      ...(ran(1, 3, 4, 1) as Extract<JournalEntry, { kind: 'request' }>),
+      preparations: [{ startedNs: second, endedNs: 3 * second, cpuNs: 1.5 * second }],
+    };
+    const entries = [...sampling(packageOnly, [0, 5], 1), ran(0, 1, 3, 0.5), prepared, ended(4)];
+    const result = fold(entries, { concurrency: 2 });
+    expect(energies(result)[0]).toBeCloseTo(50, 0);
+    expect(result.conservation['energy/package-0']!.unattributed).toBeCloseTo(150, 0);
     expectConserved(result);
   });
 });
@@ -175,6 +236,35 @@ describe('a run on a GPU', () => {
     expect(result.requests[0]!.work!.gpuTime! / second).toBeCloseTo(0.5, 2);
     expect(result.metrics.gpuTime).toMatchObject({ provenance: 'measured', unit: 'ns' });
     expectConserved(result);
+  });
+});
+
+describe('the GPU time of a run with neighbours on its GPU', () => {
+  const requests = [ran(0, 1, 2, 1), ended(2)];
+  const shared = (own: number) =>
+    on(
+      ['nvml', [gaugeOf('gpu-0', 'utilisation', 'ratio', 0.9)]],
+      ['nvml-state', [gaugeOf('gpu-0', 'processUtilisation', 'ratio', own)]],
+    );
+
+  it('is that of its process alone where the driver tells it, and warns of the others', () => {
+    const result = fold([...sampling(shared(0.3), [0, 3], 1), ...requests], { device: 'cuda' });
+    expect(result.requests[0]!.work!.gpuTime! / second).toBeCloseTo(0.3, 2);
+    expect(result.metrics.gpuTime!.method).toContain('utilisation by this process');
+    expect(result.warnings).toContainEqual(
+      expect.objectContaining({
+        code: 'busy-neighbours',
+        message: expect.stringContaining('gpu-0 busy for 60%'),
+      }),
+    );
+    expectConserved(result);
+  });
+
+  it.each([Number.NaN, 0])('is that of all where the driver shows nothing of the process (%f)', (own) => {
+    const result = fold([...sampling(shared(own), [0, 3], 1), ...requests], { device: 'cuda' });
+    expect(result.requests[0]!.work!.gpuTime! / second).toBeCloseTo(0.9, 2);
+    expect(result.metrics.gpuTime!.method).toContain('utilisation by all processes');
+    expect(result.warnings.map(({ code }) => code)).not.toContain('busy-neighbours');
   });
 });
 

@@ -1,15 +1,17 @@
-import type { Conservation, Result, Warning } from '../core/result.js';
+import type { Conservation, Result, Stage, Warning } from '../core/result.js';
 import type { SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
 import { baselineOf, idleBaseline } from '../sampling/baseline.js';
 import { attributionErrors } from './attribution-errors.js';
 import type { UseMetric } from './device-use.js';
+import { gpuWarnings, lostFigures } from './gpu-warnings.js';
 import type { JournalEntry, JournalHeader, JournalRow } from './journal-entry.js';
 import { busyNeighbours } from './neighbours.js';
 import { type SampledStretch, sampledStretches } from './sampled-stretch.js';
 import { partialEnergy, type SamplingSetting, sampledMetric } from './sampling-metrics.js';
 import { type StretchShares, shareStretch, type UsedByRequest } from './stretch-shares.js';
 import { timelineOf } from './timeline.js';
+import { unfinishedValidation, validationOf } from './validation-state.js';
 
 /** What a run's samples add to its result. */
 export interface FoldedSampling
@@ -40,6 +42,7 @@ export function foldSampling(
     return use ? fill(row, use, metrics) : row;
   });
   const errors = sampling.validate ? attributionErrors(stretches, shares, filled, concurrency) : null;
+  const validation = validationOf(entries);
   return {
     rows: filled,
     metrics,
@@ -53,8 +56,10 @@ export function foldSampling(
     warnings: [
       ...stretches.flatMap(({ warnings }) => warnings),
       ...stretches.slice(0, 1).flatMap((stretch) => partialEnergy(stretch, shares[0]!.devices, setting)),
+      ...stretches.slice(0, 1).flatMap((stretch) => gpuWarnings(stretch, setting)),
+      ...lostFigures(filled),
       ...shares.slice(0, 1).flatMap(({ devices }) => busyNeighbours(stretches, devices)),
-      ...(errors?.warnings ?? []),
+      ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : (errors?.warnings ?? [])),
     ],
   };
 }
@@ -106,11 +111,18 @@ function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metr
     ),
   };
   const stages = row.stages.map((stage, index) => {
-    const work = filled.flatMap((metric) => {
-      const value = used[metric].stages.get(index);
-      return value === undefined ? [] : [[metric, value]];
+    const known = filled.flatMap((metric) => {
+      const figure = used[metric].stages.get(index) ?? unstated(used[metric], stage);
+      return [{ metric, ...figure }];
     });
-    return { ...stage, work: { ...stage.work, ...Object.fromEntries(work) } };
+    const lacking = known.filter(({ value }) => value === null);
+    return {
+      ...stage,
+      work: { ...stage.work, ...Object.fromEntries(known.map(({ metric, value }) => [metric, value])) },
+      ...(lacking.length > 0 && {
+        absent: Object.fromEntries(lacking.map(({ metric, reason }) => [metric, reason ?? 'lost'])),
+      }),
+    };
   });
   return {
     ...row,
@@ -119,6 +131,14 @@ function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metr
     ...(used.runs > 1 && { runsInWindow: used.runs }),
     stages,
   };
+}
+
+/** Of a stage that took no time; or of one that cannot be told from the others, as they differ from run to run. */
+function unstated({ reason, value }: UsedByRequest['energy'], { times }: Stage) {
+  if (value === null) return { value, reason };
+  return times.ended > times.started
+    ? { value: null, reason: 'not-applicable' as const }
+    : { value: 0, reason: null };
 }
 
 /**

@@ -13,6 +13,7 @@ import { foldSampling } from './fold-sampling.js';
 import type { JournalContents } from './journal.js';
 import type { JournalEntry, JournalHeader, JournalRow, OkJournalRow } from './journal-entry.js';
 import { ledgerWarnings } from './ledger-warnings.js';
+import { cpuTimeOf, endOf } from './measured-run.js';
 
 /** Requests that a journal says are done, and those that its processes died of. */
 export interface JournalState {
@@ -54,7 +55,7 @@ export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalS
       running.delete(row.id);
       if (!rows.has(row.id)) rows.set(row.id, row);
       lastNs = Math.max(lastNs, row.times?.submitted ?? 0, row.times?.lastToken ?? 0);
-      clockNs = Math.max(clockNs, entry.window?.endedNs ?? 0);
+      for (const run of entry.runs ?? []) clockNs = Math.max(clockNs, endOf(run));
     }
   }
   processDied();
@@ -194,7 +195,7 @@ function conservationOf(
   // A request that ran several times in a row used all of that.
   const windows = new Map(
     entries.flatMap((entry) =>
-      entry.kind === 'request' && entry.window ? [[entry.row.id, entry.window.cpuTimeNs]] : [],
+      entry.kind === 'request' && entry.runs ? [[entry.row.id, cpuTimeOf(entry.runs)]] : [],
     ),
   );
   const requests = rows.reduce((sum, { id, work }) => sum + (windows.get(id) ?? work?.cpuTime ?? 0), 0);

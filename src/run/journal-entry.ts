@@ -14,6 +14,7 @@ import { devices } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
 import { requestPipelineSchema } from '../stages/pipeline.js';
 import { samplingEntries } from './journal-samples.js';
+import { measuredRunSchema, preparationSchema } from './measured-run.js';
 
 /** What a run was asked to do; what resuming it must repeat. */
 const settingsSchema = z.strictObject({
@@ -145,14 +146,10 @@ export const entrySchema = z.discriminatedUnion('kind', [
     processCpuNs: z.number(),
     /** When its worker was free again. */
     endedNs: z.number().optional(),
-    /** Where it ran several times in a row: how often, until when, with how much CPU time in all. */
-    window: z
-      .strictObject({
-        runs: z.int().min(2),
-        endedNs: z.number(),
-        cpuTimeNs: z.number().nullable(),
-      })
-      .optional(),
+    /** Where it ran several times in a row; the row is of the first time. */
+    runs: z.array(measuredRunSchema).min(2).optional(),
+    /** What was done before it, or before each time. */
+    preparations: z.array(preparationSchema).optional(),
   }),
   ...samplingEntries,
   /** The machine, looked at once more after the requests. */

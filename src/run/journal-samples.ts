@@ -3,6 +3,7 @@ import { samplerCostSchema } from '../core/sampling-record.js';
 import { absenceReason } from '../core/work.js';
 import type { Sample } from '../sampling/ring.js';
 import { channelSchema } from '../sensors/session-file.js';
+import { measuredRunSchema } from './measured-run.js';
 
 const absence = { reason: absenceReason, hint: z.string() };
 
@@ -19,7 +20,9 @@ const sampledSensorSchema = z.strictObject({
       periodResolved: z.boolean(),
     }),
   ),
-  missing: z.array(z.strictObject({ device: z.string(), quantity: z.string(), ...absence })),
+  missing: z.array(
+    z.strictObject({ device: z.string(), quantity: z.string(), ...absence, mig: z.literal(true).optional() }),
+  ),
   periodNs: z.number().nullable(),
 });
 export type SampledSensor = z.infer<typeof sampledSensorSchema>;
@@ -60,11 +63,10 @@ export const samplingEntries = [
   z.strictObject({
     kind: z.literal('alone'),
     cell: z.string(),
-    startedNs: z.number(),
-    endedNs: z.number(),
-    runs: z.int().positive(),
-    cpuTimeNs: z.number().nullable(),
+    runs: z.array(measuredRunSchema).min(1),
   }),
+  /** Measuring requests alone began, was stopped in good order, or is complete. */
+  z.strictObject({ kind: z.literal('validation'), state: z.enum(['begun', 'stopped', 'done']) }),
   /** Sampling ended in good order. */
   z.strictObject({
     kind: z.literal('sampled'),

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
-import { monotonicClock } from '../core/clock.js';
+import { type Clock, monotonicClock } from '../core/clock.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import { requestTermination } from '../engines/onnx/open-decoder.js';
 import type { RequestSpec } from '../workload/plan.js';
+import type { MeasuredRun, Preparation } from './measured-run.js';
 import {
   controlFields,
   type LoadedWorker,
@@ -17,6 +18,9 @@ import {
 import { endedOrStuck } from './stuck-threads.js';
 import { type Watch, watchRequest } from './watchdog.js';
 
+/** How often it is looked whether counters have moved enough. */
+const lookEveryMs = 20;
+
 /** A worker and its replacements. Runs one request at a time. */
 export interface Lane {
   readonly index: number;
@@ -27,10 +31,18 @@ export interface Lane {
    * `worker-crashed` or `worker-hung`, and the next one gets a new worker. Throws as `load` where that
    * worker cannot open the models any more.
    */
-  run(modelId: string, request: RequestSpec, limits: Limits): Promise<LaneOutcome>;
+  run(modelId: string, request: RequestSpec, limits: Limits, rule?: WindowRule | null): Promise<LaneOutcome>;
   /** Asks the running request to stop. */
   stop(): void;
   close(): Promise<void>;
+}
+
+/** When a request has run often enough. */
+export interface WindowRule {
+  /** How long its runs should take together, what lies between them left out. */
+  windowNs: Nanoseconds;
+  /** Whether the counters moved often enough since then. */
+  hasMoved(sinceNs: Nanoseconds): boolean;
 }
 
 export interface Limits {
@@ -42,6 +54,10 @@ export interface Limits {
 
 export interface LaneOutcome {
   submittedNs: Nanoseconds;
+  /** Every time that it finished. */
+  runs: MeasuredRun[];
+  /** What the worker did before these, and before one that failed. */
+  preparations: Preparation[];
   reply: RunReply | { status: 'failed'; code: string; message: string; times: null };
 }
 
@@ -89,13 +105,15 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
     return reply.loaded;
   };
 
-  const run: Lane['run'] = async (modelId, request, { deadlineMs, patienceMs }) => {
+  const run: Lane['run'] = async (modelId, request, { deadlineMs, patienceMs }, rule = null) => {
     if (handles === null) await load();
     const models = [modelId, ...Object.values(request.pipeline?.models ?? {})];
     const terminable = models.flatMap((id) => handles?.get(id) ?? []);
     Atomics.store(control, controlFields.stopRequested, 0);
+    Atomics.store(control, controlFields.runsDone, 0);
     const worker = new AbortController();
     const submittedNs = clock.now();
+    const failed = (reply: LaneOutcome['reply']) => ({ submittedNs, runs: [], preparations: [], reply });
     running = watchRequest({
       control,
       deadlineMs,
@@ -109,18 +127,21 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
       },
     });
     const watch = running;
+    const moves = rule && watchCounters(control, rule, clock);
     try {
-      const deadlineNs = deadlineMs === null ? null : submittedNs + deadlineMs * 1e6;
-      const task: RunTask = { modelId, request, submittedNs, deadlineNs };
+      const repeatForNs = rule?.windowNs ?? null;
+      const task: RunTask = { modelId, request, submittedNs, deadlineMs, repeatForNs };
       const reply: RunReply = await pool.run(task, { signal: worker.signal });
-      if (watch.hung) return { submittedNs, reply: hungFailure(patienceMs) };
-      return { submittedNs: reply.readyNs ?? submittedNs, reply };
+      if (watch.hung) return failed(hungFailure(patienceMs));
+      const { runs, preparations } = reply;
+      return { submittedNs: preparations[0]?.endedNs ?? submittedNs, runs, preparations, reply };
     } catch (thrown) {
-      if (watch.hung) return { submittedNs, reply: hungFailure(patienceMs) };
-      return { submittedNs, reply: handles === null ? crashFailure(thrown) : thrownFailure(thrown) };
+      if (watch.hung) return failed(hungFailure(patienceMs));
+      return failed(handles === null ? crashFailure(thrown) : thrownFailure(thrown));
     } finally {
       running = null;
       watch.end();
+      if (moves) clearInterval(moves);
     }
   };
 
@@ -134,6 +155,17 @@ export function openLane({ index, workerFile, graceMs = 5000, ...shared }: LaneO
   };
 
   return { index, load, run, stop: () => running?.stop(), close };
+}
+
+/** Tells the worker when the counters have moved often enough since the request first ended, or later. */
+function watchCounters(control: Int32Array, { hasMoved }: WindowRule, clock: Clock): NodeJS.Timeout {
+  Atomics.store(control, controlFields.countersMoved, 0);
+  let sinceNs: Nanoseconds | null = null;
+  return setInterval(() => {
+    if (Atomics.load(control, controlFields.runsDone) === 0) return;
+    sinceNs ??= clock.now();
+    if (hasMoved(sinceNs)) Atomics.store(control, controlFields.countersMoved, 1);
+  }, lookEveryMs);
 }
 
 /** `task`, or the error of a worker that dies before it takes the task. */

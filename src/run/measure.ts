@@ -4,9 +4,8 @@ import type { PlannedCell } from '../workload/plan.js';
 import type { ScheduledRequest } from '../workload/schedule.js';
 import type { Journal } from './journal.js';
 import type { JournalEntry, JournalRow } from './journal-entry.js';
-import type { Lane, LaneOutcome, Limits } from './lane.js';
+import type { Lane, LaneOutcome, Limits, WindowRule } from './lane.js';
 import type { WorkerPool } from './pool.js';
-import { runRepeatedly, type WindowRule } from './repeated-run.js';
 
 export interface Measuring {
   requests: readonly ScheduledRequest[];
@@ -48,14 +47,16 @@ export async function measure(measuring: Measuring): Promise<void> {
       const { cell } = request;
       const { model, request: spec } = cell;
       const limits = measuring.limitsOf(cell);
-      const { first, window } = await runRepeatedly(lane, model, spec, limits, measuring.rule, () => stopped);
-      if (stopped && first.reply.status === 'failed') return;
+      const outcome = await lane.run(model, spec, limits, measuring.rule);
+      const { reply, runs, preparations } = outcome;
+      if (stopped && reply.status === 'failed') return;
       journal.append({
         kind: 'request',
-        row: rowOf(request, lane.index, first, measuresMemory),
+        row: rowOf(request, lane.index, outcome, measuresMemory),
         processCpuNs: processCpuNs(),
         endedNs: now(),
-        ...(window && { window }),
+        ...(runs.length > 1 && { runs }),
+        ...(preparations.length > 0 && { preparations }),
       });
       measuring.onFinished(request);
     }

@@ -8,6 +8,7 @@ import type { EncoderGraph } from '../models/encoder-graph.js';
 import type { Absence } from '../sensors/absence.js';
 import type { FinishedRequest, UnfinishedRequest } from '../stages/run-request.js';
 import type { RequestSpec } from '../workload/plan.js';
+import type { MeasuredRun, Preparation } from './measured-run.js';
 
 /** What passes between the coordinating thread and a worker; all of it survives structured cloning. */
 
@@ -53,7 +54,15 @@ export interface LoadTask {
 }
 
 /** Fields of a worker's control memory. */
-export const controlFields = { stopRequested: 0, stepsDone: 1, count: 2 } as const;
+export const controlFields = {
+  stopRequested: 0,
+  stepsDone: 1,
+  /** Times that the request at hand has run. */
+  runsDone: 2,
+  /** Whether the counters have moved often enough since it first ended. */
+  countersMoved: 3,
+  count: 4,
+} as const;
 
 /** The method by which a sensor reads, or why it does not. */
 export type SensorState = { method: string } | Absence;
@@ -85,16 +94,21 @@ export interface RunTask {
   modelId: string;
   request: RequestSpec;
   submittedNs: Nanoseconds;
-  deadlineNs: Nanoseconds | null;
+  /** From the beginning of each time that it runs. */
+  deadlineMs: number | null;
+  /** How long all times should take together, so that counters move enough; null for once. */
+  repeatForNs: Nanoseconds | null;
 }
 
 export type RunReply = (
   | (Omit<FinishedRequest, 'completions'> & { peakMemory: Bytes | null })
   | UnfinishedRequest
 ) & {
+  /** Every time that it finished, the first among them: all else is of that one. */
+  runs: MeasuredRun[];
   /**
-   * When the request counts as submitted, where the worker first had to make what it was to find there;
-   * null where it counts from being sent.
+   * Where the worker had to make what the request was to find there, before each time: it counts as submitted
+   * from the end of the first on, else from being sent.
    */
-  readyNs: Nanoseconds | null;
+  preparations: Preparation[];
 };

@@ -4,32 +4,40 @@ import type { Nanoseconds } from '../core/units.js';
 import { type Series, SeriesStore } from '../sampling/series.js';
 import type { JournalEntry } from './journal-entry.js';
 import { type SampledChannel, type SampledSensor, unpackSamples } from './journal-samples.js';
+import { cpuTimeOf, endOf, type MeasuredRun, type Preparation } from './measured-run.js';
 
 export interface Span {
   startNs: Nanoseconds;
   endNs: Nanoseconds;
 }
 
-/** A stage of a request, or all of a request of which no stages are known. */
-interface RunPart extends Span {
-  /** Its place in the row's stages. */
-  stage: number | null;
+/** A span in which something was computed. */
+export interface BusySpan extends Span {
   cpuNs: Nanoseconds | null;
   gpuNs: Nanoseconds | null;
 }
 
-/** The time in which a request ran, once or several times in a row. */
-export interface RequestRun extends Span {
-  id: number;
-  runs: number;
-  /** Over all its runs; null where it was not measured or it failed. */
-  cpuNs: Nanoseconds | null;
-  parts: RunPart[];
+/** A stage of a request, or all of a request of which no stages are known. */
+interface RunPart extends BusySpan {
+  /** Its place in the row's stages. */
+  stage: number | null;
 }
 
-export interface AloneRun extends Span {
+/** A request that ran once, or several times in a row. */
+export interface RequestRun {
+  id: number;
+  /** The times that it ran, in their order. */
+  spans: Span[];
+  /** Over all of them; null where it was not measured or it failed. */
+  cpuNs: Nanoseconds | null;
+  parts: RunPart[];
+  /** What was done before each of them, and is no part of it. */
+  preparations: BusySpan[];
+}
+
+export interface AloneRun {
   cell: string;
-  runs: number;
+  spans: Span[];
   cpuNs: Nanoseconds | null;
 }
 
@@ -119,10 +127,8 @@ class Draft {
       case 'alone':
         stretch.alone.push({
           cell: entry.cell,
-          startNs: entry.startedNs,
-          endNs: entry.endedNs,
-          runs: entry.runs,
-          cpuNs: entry.cpuTimeNs,
+          spans: entry.runs.map(spanOf),
+          cpuNs: cpuTimeOf(entry.runs),
         });
         return;
       case 'ended':
@@ -142,19 +148,23 @@ class Draft {
   }
 }
 
-function runOf({ row, endedNs, window }: Extract<JournalEntry, { kind: 'request' }>): RequestRun | null {
+function runOf(entry: Extract<JournalEntry, { kind: 'request' }>): RequestRun | null {
+  const { row, endedNs, runs } = entry;
+  const { id } = row;
   const startNs = row.times?.started;
   if (startNs === undefined) return null; // It never reached a worker.
+  const preparations = (entry.preparations ?? []).map(preparationSpan);
   if (!('stages' in row)) {
     const endNs = endedNs ?? row.times?.lastToken ?? startNs;
     if (endNs <= startNs) return null;
     const part = { stage: null, startNs, endNs, cpuNs: null, gpuNs: null };
-    return { id: row.id, startNs, endNs, runs: 1, cpuNs: null, parts: [part] };
+    return { id, spans: [part], cpuNs: null, parts: [part], preparations };
   }
-  const { id, stages, times, work } = row;
-  if (window) {
-    const { endedNs: endNs, runs, cpuTimeNs: cpuNs } = window;
-    return { id, startNs, endNs, runs, cpuNs, parts: [{ stage: null, startNs, endNs, cpuNs, gpuNs: null }] };
+  const { stages, times, work } = row;
+  if (runs) {
+    const alike = runs.every(({ endsNs }) => endsNs.length === stages.length);
+    const parts = runs.flatMap((run) => partsOf(run, alike));
+    return { id, spans: runs.map(spanOf), cpuNs: cpuTimeOf(runs), parts, preparations };
   }
   const endNs = Math.max(times.lastToken, ...stages.map((stage) => stage.times.ended));
   if (endNs <= startNs) return null;
@@ -168,10 +178,27 @@ function runOf({ row, endedNs, window }: Extract<JournalEntry, { kind: 'request'
   }));
   return {
     id,
-    startNs,
-    endNs,
-    runs: 1,
+    spans: [{ startNs, endNs }],
     cpuNs: work.cpuTime,
     parts: parts.length > 0 ? parts.filter((part) => part.endNs > part.startNs) : [whole],
+    preparations,
   };
+}
+
+const spanOf = (run: MeasuredRun): Span => ({ startNs: run.startedNs, endNs: endOf(run) });
+
+const preparationSpan = ({ startedNs, endedNs, cpuNs }: Preparation): BusySpan => ({
+  startNs: startedNs,
+  endNs: endedNs,
+  cpuNs,
+  gpuNs: null,
+});
+
+/** The stages of one time that a request ran. */
+function partsOf({ startedNs, endsNs, cpuNs }: MeasuredRun, hasStages: boolean): RunPart[] {
+  return endsNs.flatMap((endNs, index) => {
+    const startNs = endsNs[index - 1] ?? startedNs;
+    if (endNs <= startNs) return [];
+    return [{ stage: hasStages ? index : null, startNs, endNs, cpuNs: cpuNs[index] ?? null, gpuNs: null }];
+  });
 }

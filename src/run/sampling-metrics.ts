@@ -37,6 +37,7 @@ export function sampledMetric(
     partsOf(metric, counted),
     ...(lacking.length === 0 ? [] : [`not in it: ${lacking.join(', ')}`]),
     sharing(metric, setting.concurrency),
+    ...(stretch.requests.some(({ spans }) => spans.length > 1) ? [repeated] : []),
     ...(metric === 'energy' ? ['resting power included'] : []),
   ].join('; ');
   const provenance = setting.concurrency === 1 ? 'measured' : 'attributed';
@@ -45,10 +46,10 @@ export function sampledMetric(
 
 function partsOf(metric: UseMetric, counted: readonly DeviceUse[]): string {
   const groups = new Map<string, string[]>();
-  for (const { device, sensor, curve } of counted) {
+  for (const { device, sensor, curve, ofProcess } of counted) {
     const how =
       metric === 'gpuTime'
-        ? 'utilisation, integrated'
+        ? `utilisation by ${ofProcess ? 'this process' : 'all processes'}, integrated`
         : curve.method === 'counter'
           ? 'counter'
           : 'power, integrated';
@@ -57,6 +58,9 @@ function partsOf(metric: UseMetric, counted: readonly DeviceUse[]): string {
   }
   return [...groups].map(([how, of]) => `${of.join(' + ')} (${how})`).join(' + ');
 }
+
+const repeated =
+  'requests that ran several times: their runs, without what lies between them, divided by their number, and shared by their stages by their own time where a counter ticks more slowly than they change';
 
 function sharing(metric: UseMetric, concurrency: number): string {
   if (concurrency === 1) return 'over a window that holds only the request';

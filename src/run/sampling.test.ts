@@ -1,17 +1,18 @@
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import koffi from 'koffi';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isOk, type Result } from '../core/result.js';
 import { resolveModel } from '../models/resolve.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
 import { formatSession } from '../sensors/session-file.js';
 import { runBench } from './bench.js';
-import { journalPathOf, readJournal } from './journal.js';
+import { Journal, journalPathOf, readJournal } from './journal.js';
+import { measuredRun, ownTimeOf, type Preparation } from './measured-run.js';
 import type { BenchOptions } from './options.js';
 import { FakeRapl } from './testing/fake-rapl.js';
 
@@ -19,13 +20,27 @@ const directory = mkdtempSync(join(tmpdir(), 'tokenwork-sampling-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 const cacheDirectory = join(directory, 'cache');
 const suite = join(directory, 'suite.json');
+const cached = join(directory, 'cached.json');
+
+const suiteOf = (block: object) =>
+  JSON.stringify({
+    ...{ description: 'a test', seed: 1, models: [{ model: 'tiny', dtype: 'fp32' }] },
+    ...{ design: [{ promptTokens: [4], ...block }], repetitions: 2 },
+  });
 
 beforeAll(async () => {
+  // Long enough for what a worker does between two runs not to count, however busy the machine.
+  writeFileSync(suite, suiteOf({ completionTokens: [64, 128] }));
+  // A request that finds most of its long context in the cache, which is emptied and filled before each time.
   writeFileSync(
-    suite,
+    cached,
     JSON.stringify({
-      ...{ description: 'a test', seed: 1, models: [{ model: 'tiny', dtype: 'fp32' }] },
-      ...{ design: [{ promptTokens: [4], completionTokens: [4, 32] }], repetitions: 2 },
+      description: 'a test',
+      stages: [
+        { type: 'tokenization' },
+        { type: 'prefill', historyTurns: 15, cache: 'partial', blockTokens: 16, cacheTokens: 2048 },
+        { type: 'decode' },
+      ],
     }),
   );
   await resolveModel('tiny', { dtype: 'fp32', cacheDirectory });
@@ -74,6 +89,12 @@ function expectConserved(result: Result): void {
   expect(inAccounts).toBeCloseTo(inRows, 6);
 }
 
+const asRun = ({ startedNs, endedNs, cpuNs }: Preparation) => ({
+  startedNs,
+  endsNs: [endedNs],
+  cpuNs: [cpuNs],
+});
+
 const codes = (result: Result) => result.warnings.map(({ code }) => code);
 
 describe('a run on a machine whose processor counts energy', () => {
@@ -107,9 +128,44 @@ describe('a run on a machine whose processor counts energy', () => {
     expect(result.environment.sampler).toMatchObject({ dropped: 0 });
   });
 
+  it('leaves out of a repeated request what is prepared before each time, and shares it among its stages', async () => {
+    const { root, watts } = fakeRapl();
+    const keep = vi.spyOn(Journal.prototype, 'remove').mockImplementation(function (this: Journal) {
+      this.close();
+    });
+    onTestFinished(() => keep.mockRestore());
+    const short = join(folder, 'short.json');
+    writeFileSync(short, suiteOf({ promptTokens: [64], completionTokens: [400], pipelines: [cached] }));
+    const result = await bench({ suite: short, sensors: [{ sensor: 'rapl', root }], energy: true });
+    expectConserved(result);
+    const { entries } = readJournal(journalPathOf(out));
+    const journalled = entries.flatMap((entry) =>
+      entry.kind === 'request' && entry.preparations?.length ? [entry] : [],
+    );
+    expect(journalled.length).toBeGreaterThan(0);
+    for (const { row, runs: repeated, preparations = [] } of journalled) {
+      if (!('stages' in row)) throw new Error('it failed');
+      const runs = repeated ?? [measuredRun(row)];
+      const [ownNs, preparingNs] = [ownTimeOf(runs), ownTimeOf(preparations.map(asRun))];
+      expect(preparations.length).toBe(runs.length);
+      const used = result.requests.filter(isOk).find(({ id }) => id === row.id)!;
+      // The DRAM draws a quarter of what the package does.
+      const joules = (1.25 * watts * ownNs) / 1e9;
+      const inRow = used.work.energy! * (used.runsInWindow ?? 1);
+      expect(Math.abs(inRow / joules - 1)).toBeLessThan(0.1);
+      expect(inRow).toBeLessThan((1.25 * watts * (ownNs + preparingNs / 2)) / 1e9);
+      if (runs.length === 1) continue; // On a machine this busy, stages stand by windows of their own.
+      const inStages = used.stages.reduce((sum, { work }) => sum + work.energy!, 0);
+      expect(Math.abs(inStages / used.work.energy! - 1)).toBeLessThan(1e-7);
+    }
+    expect(codes(result)).not.toContain('ledger-mismatch');
+  });
+
   it('states no energy of a request that its counters are too slow for, and keeps what was used', async () => {
     const { root } = fakeRapl();
-    const result = await bench({ sensors: [{ sensor: 'rapl', root }] });
+    const short = join(folder, 'short.json');
+    writeFileSync(short, suiteOf({ completionTokens: [2, 4] }));
+    const result = await bench({ suite: short, sensors: [{ sensor: 'rapl', root }] });
     for (const row of result.requests.filter(isOk)) {
       expect(row.work.energy).toBeNull();
       expect(row.absent).toMatchObject({ energy: 'too-short' });
@@ -308,6 +364,41 @@ describe('--validate-attribution', () => {
       compared: 2,
     });
     expect(result.conservation.cpuTime!.requests).toBeLessThanOrEqual(result.conservation.cpuTime!.total);
+  });
+
+  it('is finished by resuming where the run was killed or stopped meanwhile, and loses nothing', async () => {
+    const sensors: SensorSpec[] = [{ sensor: 'process' }];
+    const stop = new AbortController();
+    let alone = 0;
+    const append = Journal.prototype.append;
+    const watched = vi.spyOn(Journal.prototype, 'append').mockImplementation(function (this: Journal, entry) {
+      append.call(this, entry);
+      if (entry.kind === 'alone' && ++alone === 2) {
+        copyFileSync(this.path, join(folder, 'killed'));
+        stop.abort();
+      }
+    });
+    const first = bench({ sensors, validateAttribution: true, signal: stop.signal });
+    await expect(first).rejects.toMatchObject({
+      ...{ code: 'interrupted', exitCode: 3, message: expect.stringContaining('requests alone') },
+    });
+    watched.mockRestore();
+    const part: Result = JSON.parse(readFileSync(out, 'utf8'));
+    expect(part.run.complete).toBe(true);
+    expect(codes(part)).toContain('attribution-unvalidated');
+
+    const whole = await bench({ suite: undefined, sensors, resume: out });
+    expect(whole.requests).toEqual(part.requests);
+    expect(whole.attributionErrors!.length).toBeGreaterThan(0);
+    expect(codes(whole)).not.toContain('attribution-unvalidated');
+    expect(existsSync(journalPathOf(out))).toBe(false);
+
+    // As a kill at that moment leaves it: no word of having stopped.
+    copyFileSync(join(folder, 'killed'), journalPathOf(out));
+    const revived = await bench({ suite: undefined, sensors, resume: out });
+    expect(revived.requests).toEqual(part.requests);
+    expect(revived.attributionErrors!.length).toBeGreaterThan(0);
+    expect(codes(revived)).toContain('resumed');
   });
 
   it('holds shared energy against the same requests alone', async () => {

@@ -1,6 +1,6 @@
 import type { AbsenceReason } from '../core/work.js';
 import { type DeviceUse, devicesOf, isGpu, type SharedUse, shareUse, type UseMetric } from './device-use.js';
-import type { RequestRun, SampledStretch } from './sampled-stretch.js';
+import type { BusySpan, SampledStretch } from './sampled-stretch.js';
 import type { SamplingSetting } from './sampling-metrics.js';
 
 /** What the requests of one stretch used of every device. */
@@ -12,11 +12,15 @@ export interface StretchShares {
 
 export type UsedByRequest = Record<UseMetric, Used> & { runs: number };
 
-interface Used {
-  /** Of one run of the request, over all devices that count. */
+interface Figure {
   value: number | null;
   reason: AbsenceReason | null;
-  stages: Map<number, number>;
+}
+
+/** Of one run of the request, over all devices that count. */
+interface Used extends Figure {
+  /** By their place in the row. */
+  stages: Map<number, Figure>;
 }
 
 /** Shares out every device's use among the requests of a stretch. */
@@ -28,7 +32,7 @@ export function shareStretch(
   const devices = devicesOf(stretch, usesGpu);
   if (measured === null) return { devices, shared: [], used: new Map() };
   const shared = devices.map((use) => {
-    const weight = (part: RequestRun['parts'][number]) => {
+    const weight = (part: BusySpan) => {
       const lasted = part.endNs - part.startNs;
       if (!use.counted) return 0;
       if (concurrency === 1) return lasted;
@@ -37,10 +41,11 @@ export function shareStretch(
     return { use, shares: shareUse(use, measured, requests, weight) };
   });
   const used = new Map(
-    requests.map(({ id, runs }): [number, UsedByRequest] => [
-      id,
-      { energy: usedBy(id, 'energy', runs, shared), gpuTime: usedBy(id, 'gpuTime', runs, shared), runs },
-    ]),
+    requests.map(({ id, spans }): [number, UsedByRequest] => {
+      const runs = spans.length;
+      const [energy, gpuTime] = [usedBy(id, 'energy', runs, shared), usedBy(id, 'gpuTime', runs, shared)];
+      return [id, { energy, gpuTime, runs }];
+    }),
   );
   return { devices, shared, used };
 }
@@ -49,17 +54,23 @@ function usedBy(id: number, metric: UseMetric, runs: number, shared: StretchShar
   const uses = shared
     .filter(({ use }) => use.metric === metric && use.counted)
     .map(({ shares }) => shares.byRequest.get(id)!);
+  const stages = [...(uses[0]?.stages.keys() ?? [])].map((stage): [number, Figure] => [
+    stage,
+    together(
+      uses.map((use) => use.stages.get(stage)!),
+      runs,
+    ),
+  ]);
+  return { ...together(uses, runs), stages: new Map(stages) };
+}
+
+/** Of one run, over all devices; where one of them does not know it, nobody does. */
+function together(
+  uses: readonly { amount: number | null; reason: AbsenceReason | null }[],
+  runs: number,
+): Figure {
   const reasons = uses.flatMap(({ reason }) => reason ?? []);
   const reason = reasons.find((found) => found !== 'too-short') ?? reasons[0] ?? null;
-  if (uses.length === 0 || reason !== null) return { value: null, reason, stages: new Map() };
-  const stages = new Map<number, number>();
-  for (const stage of uses[0]!.stages.keys()) {
-    if (uses.every((use) => use.stages.has(stage))) {
-      stages.set(
-        stage,
-        uses.reduce((sum, use) => sum + use.stages.get(stage)!, 0),
-      );
-    }
-  }
-  return { value: uses.reduce((sum, { amount }) => sum + amount!, 0) / runs, reason: null, stages };
+  if (uses.length === 0 || reason !== null) return { value: null, reason };
+  return { value: uses.reduce((sum, { amount }) => sum + amount!, 0) / runs, reason: null };
 }

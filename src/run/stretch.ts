@@ -19,6 +19,7 @@ import type { LoadedWorker } from './protocol.js';
 import { type SamplingSession, startSampling } from './sampling-session.js';
 import { openSessions, type Sessions } from './sessions.js';
 import { measureAlone } from './validate-attribution.js';
+import { isPending, type ValidationState } from './validation-state.js';
 import { warmUp } from './warm-up.js';
 
 /** Measuring in one process: a whole run, or the part of one that is left. */
@@ -31,6 +32,7 @@ export interface Stretch {
   finished: ReadonlySet<number>;
   /** How often a process died while it ran a request. */
   crashes: ReadonlyMap<number, number>;
+  validation: ValidationState;
   options: BenchOptions;
   /** Called when the workers are ready, and nothing has been measured. */
   onReady(ready: Ready): void;
@@ -59,7 +61,7 @@ export async function runStretch(stretch: Stretch): Promise<void> {
   for (const request of unfinished) {
     if (!requests.includes(request)) journal.append(crashed(request));
   }
-  if (requests.length === 0) return;
+  if (requests.length === 0 && !isPending(settings, stretch.validation)) return;
 
   tell(onProgress, 'loading', `opening ${models.map(({ id }) => id).join(', ')}`);
   const { now } = monotonicClock(stretch.originNs);
@@ -100,7 +102,7 @@ export async function runStretch(stretch: Stretch): Promise<void> {
 async function measureWith(
   pool: WorkerPool,
   requests: readonly ScheduledRequest[],
-  { prepared, journal, originNs, ceilings, options }: Stretch,
+  { prepared, journal, originNs, ceilings, validation, options }: Stretch,
   sampling: SamplingSession,
 ): Promise<void> {
   const { settings, models, cells } = prepared;
@@ -153,9 +155,10 @@ async function measureWith(
   const cpuClock = openCpuClock();
   sampling.measuring();
   await measure({ requests, pool, journal, limitsOf, rule, cpuClock, now, signal, onFinished });
-  if (settings.sampling.validate) {
+  if (isPending(settings, validation) && !signal?.aborted) {
     tell(onProgress, 'validating', 'running the same requests alone');
-    await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, rule, signal });
+    const { runs: done } = validation;
+    await measureAlone({ cells, lane: pool.lanes[0]!, journal, limitsOf, rule, done, signal });
   }
   await sampling.rest('idle-after', signal);
 }

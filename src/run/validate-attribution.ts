@@ -1,7 +1,6 @@
 import type { PlannedCell } from '../workload/plan.js';
 import type { Journal } from './journal.js';
-import type { Lane, Limits } from './lane.js';
-import { runRepeatedly, type WindowRule } from './repeated-run.js';
+import type { Lane, Limits, WindowRule } from './lane.js';
 
 /** So many cells, evenly spaced, stand for all; each runs so often. */
 const mostCells = 20;
@@ -13,6 +12,8 @@ interface AloneOptions {
   journal: Journal;
   limitsOf(cell: PlannedCell): Limits;
   rule: WindowRule | null;
+  /** How often each cell has run alone already, before the run was killed. */
+  done: ReadonlyMap<string, number>;
   signal: AbortSignal | undefined;
 }
 
@@ -21,34 +22,21 @@ interface AloneOptions {
  * only one request, which sharing among several is held against. A request that fails is left out.
  */
 export async function measureAlone(options: AloneOptions): Promise<void> {
-  const { lane, journal, limitsOf, rule, signal } = options;
+  const { lane, journal, limitsOf, rule, done, signal } = options;
+  journal.append({ kind: 'validation', state: 'begun' });
   const stopped = () => signal?.aborted ?? false;
   const stop = () => lane.stop();
   signal?.addEventListener('abort', stop);
   try {
     for (let round = 0; round < runsPerCell; round++) {
       for (const cell of evenly(options.cells, mostCells)) {
-        if (stopped()) return;
-        const { first, window } = await runRepeatedly(
-          lane,
-          cell.model,
-          cell.request,
-          limitsOf(cell),
-          rule,
-          stopped,
-        );
-        if (first.reply.status === 'failed') continue;
-        const { times, work } = first.reply;
-        journal.append({
-          kind: 'alone',
-          cell: cell.id,
-          startedNs: times.started,
-          endedNs: window?.endedNs ?? times.lastToken,
-          runs: window?.runs ?? 1,
-          cpuTimeNs: window === null ? work.cpuTime : window.cpuTimeNs,
-        });
+        if (stopped()) return journal.append({ kind: 'validation', state: 'stopped' });
+        if ((done.get(cell.id) ?? 0) > round) continue;
+        const { runs } = await lane.run(cell.model, cell.request, limitsOf(cell), rule);
+        if (runs.length > 0) journal.append({ kind: 'alone', cell: cell.id, runs });
       }
     }
+    journal.append({ kind: 'validation', state: stopped() ? 'stopped' : 'done' });
   } finally {
     signal?.removeEventListener('abort', stop);
   }

@@ -11,6 +11,7 @@ export interface Watch {
 
 export interface WatchOptions {
   control: Int32Array;
+  /** Of each time that the request runs. */
   deadlineMs: number | null;
   /** How long a request may go without finishing a step. */
   patienceMs: number;
@@ -35,7 +36,15 @@ export function watchRequest(options: WatchOptions): Watch {
     }, graceMs);
   };
 
-  const deadline = deadlineMs === null ? undefined : setTimeout(terminateOrKill, deadlineMs);
+  let runsDone = 0;
+  // A run that began meanwhile has its own: it is left until the next look, and the worker looks at every step.
+  const onDeadline = () => {
+    const done = Atomics.load(control, controlFields.runsDone);
+    if (done === runsDone) return terminateOrKill();
+    runsDone = done;
+    deadline?.refresh();
+  };
+  const deadline = deadlineMs === null ? undefined : setTimeout(onDeadline, deadlineMs);
   let stepsDone = Atomics.load(control, controlFields.stepsDone);
   let stillFor = 0;
   const looksPerPatience = 4;

@@ -4,7 +4,7 @@
  */
 import { type Clock, monotonicClock } from '../core/clock.js';
 import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
-import type { Bytes } from '../core/units.js';
+import type { Bytes, Nanoseconds } from '../core/units.js';
 import type { Decoder, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { openEncoder } from '../engines/onnx/open-encoder.js';
@@ -13,6 +13,7 @@ import type { Absence } from '../sensors/absence.js';
 import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../sensors/cpu-time.js';
 import { openDevicePeakMemory } from '../sensors/device-peak-memory.js';
 import { openPeakMemory, type PeakMemory } from '../sensors/memory.js';
+import { cpuBetween, readInstruments } from '../stages/instruments.js';
 import { loadTerms, shippedTerms } from '../stages/lexical-filter.js';
 import type { RequestControl } from '../stages/meter.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
@@ -23,6 +24,7 @@ import { syntheticTokenIds } from '../stages/synthetic-tokens.js';
 import { type Prompt, tokenizerOf } from '../stages/tokenization.js';
 import { deriveSeed } from '../stats/random.js';
 import type { RequestSpec } from '../workload/plan.js';
+import { type MeasuredRun, measuredRun, ownTimeOf, type Preparation } from './measured-run.js';
 import {
   controlFields,
   type LoadedWorker,
@@ -36,9 +38,14 @@ import {
   type WorkerEncoder,
 } from './protocol.js';
 
+interface WorkerControl extends RequestControl {
+  countersMoved(): boolean;
+  onRun(): void;
+}
+
 interface WorkerState {
   clock: Clock;
-  control: RequestControl;
+  control: WorkerControl;
   engines: readonly (Decoder | Encoder)[];
   resources: Resources;
   cpuTime: RequestCpuTime | Absence;
@@ -86,27 +93,56 @@ export async function load(task: LoadTask): Promise<LoadReply> {
   }
 }
 
-/** Runs one request. A request that fails is an answer, not an exception. */
+/**
+ * Runs one request, and again until the counters have moved enough: they tick too seldom for a single short
+ * one. It is repeated here, as on the way to the other thread and back the machine would idle for a part of
+ * every tick. A request that fails is an answer, not an exception; failing later ends the repeating.
+ */
 export async function run(task: RunTask): Promise<RunReply> {
   if (!state) throw new Error('worker has not loaded its models');
   const { clock, control, resources, cpuTime, peakMemory } = state;
   const chat = resources.decoder(task.modelId);
+  const instruments = { clock, cpuTime: 'read' in cpuTime ? cpuTime.read : null };
   const request = {
     ...task.request,
     prompt: promptOf(task.request, chat),
     ...otherRowsOf(task.request, chat),
-    deadlineNs: task.deadlineNs,
   };
-  const prepared = await prepareRequest(request, chat, resources);
-  const readyNs = prepared ? clock.now() : null;
+  const runs: MeasuredRun[] = [];
+  const preparations: Preparation[] = [];
+  const runOnce = async (fromNs: Nanoseconds, memory: PeakMemory | null) => {
+    const deadlineNs = task.deadlineMs === null ? null : fromNs + task.deadlineMs * 1e6;
+    const input = { ...request, deadlineNs };
+    const from = readInstruments(instruments);
+    if (await prepareRequest(input, chat, resources)) {
+      const to = readInstruments(instruments);
+      preparations.push({ startedNs: from.atNs, endedNs: to.atNs, cpuNs: cpuBetween(from, to) });
+    }
+    memory?.begin();
+    const outcome = await runRequest(input, chat, instruments, control, resources);
+    if (outcome.status === 'ok') runs.push(measuredRun(outcome));
+    control.onRun();
+    return outcome;
+  };
   const memory = 'begin' in peakMemory ? peakMemory : null;
-  memory?.begin();
-  const instruments = { clock, cpuTime: 'read' in cpuTime ? cpuTime.read : null };
-  const outcome = await runRequest(request, chat, instruments, control, resources);
+  const outcome = await runOnce(task.submittedNs, memory);
   const peakBytes: Bytes | null = memory?.end() ?? null;
-  if (outcome.status === 'failed') return { ...outcome, readyNs };
+  if (outcome.status === 'failed') return { ...outcome, runs, preparations };
+  while (!control.stopRequested() && !isEnough(task, runs, control)) {
+    const { status } = await runOnce(clock.now(), null);
+    if (status === 'failed') break;
+  }
   const { completions: _, ...finished } = outcome;
-  return { ...finished, peakMemory: peakBytes, readyNs };
+  return { ...finished, peakMemory: peakBytes, runs, preparations };
+}
+
+/** A counter that stands still must not keep a run from going on: so many times as long as it should take. */
+const patience = 4;
+
+function isEnough({ repeatForNs }: RunTask, runs: readonly MeasuredRun[], control: WorkerControl): boolean {
+  if (repeatForNs === null) return true;
+  const ownNs = ownTimeOf(runs);
+  return ownNs >= repeatForNs && (control.countersMoved() || ownNs >= patience * repeatForNs);
 }
 
 /** Closes the models, so that a worker's own sessions are gone before its thread is. */
@@ -164,8 +200,10 @@ function otherRowsOf(
   return { otherRows, otherTexts: otherRows.map((ids) => decode(ids)) };
 }
 
-function controlOver(control: Int32Array): RequestControl {
+function controlOver(control: Int32Array): WorkerControl {
   return {
+    countersMoved: () => Atomics.load(control, controlFields.countersMoved) !== 0,
+    onRun: () => void Atomics.add(control, controlFields.runsDone, 1),
     stopRequested: () => Atomics.load(control, controlFields.stopRequested) !== 0,
     onStep: () => void Atomics.add(control, controlFields.stepsDone, 1),
   };

@@ -27,6 +27,7 @@ export function counterCurve(series: Series, periodNs: Nanoseconds | null): Cumu
     curve.find(({ startNs, endNs }) => timeNs >= startNs && timeNs <= endNs) ?? null;
   return {
     method: 'counter',
+    averagedOverNs: 0,
     known: curve.map(({ startNs, endNs }) => ({ startNs, endNs })),
     at(timeNs) {
       const piece = pieceAt(timeNs);

@@ -29,6 +29,7 @@ export function powerCurve(series: Series, averagedOverNs: Nanoseconds): Cumulat
     curve.find(({ timesNs }) => timeNs >= timesNs[0]! && timeNs <= timesNs.at(-1)!) ?? null;
   return {
     method: 'power-integral',
+    averagedOverNs,
     known: curve.map(({ timesNs }) => ({ startNs: timesNs[0]!, endNs: timesNs.at(-1)! })),
     at(timeNs) {
       const piece = pieceAt(timeNs);

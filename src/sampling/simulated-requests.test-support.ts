@@ -18,6 +18,7 @@ export function exactCurve(
     : [{ startNs: points[0]![0] * second, endNs: points.at(-1)![0] * second }];
   return {
     method: 'counter',
+    averagedOverNs: 0,
     known,
     at(timeNs) {
       if (!known.some(({ startNs, endNs }) => timeNs >= startNs && timeNs <= endNs)) return null;

@@ -19,6 +19,8 @@ type CurveMethod = 'counter' | 'power-integral';
 /** What has been used up to each moment, drawn from samples. */
 export interface CumulativeCurve {
   readonly method: CurveMethod;
+  /** Over how long the hardware averages what it shows; 0 for a counter. */
+  readonly averagedOverNs: Nanoseconds;
   /** Where it is known: between the samples, without the gaps. */
   readonly known: readonly { startNs: Nanoseconds; endNs: Nanoseconds }[];
   /** The amount up to a moment, from any origin; null where it is not known. Never falls. */
@@ -38,8 +40,8 @@ export function repetitionsFor(requestNs: Nanoseconds, counterPeriodNs: Nanoseco
   return Math.max(1, Math.ceil(sharpWindowNs(counterPeriodNs) / requestNs));
 }
 
-/** How far off a single request's figure by a gauge may be at worst, as a share of it. */
-const looseAtMost = 0.1;
+/** How far off a single request's figure may be at worst for what a gauge or a gap hides, as a share of it. */
+export const looseAtMost = 0.1;
 
 /**
  * Whether a figure is worth stating for one request: its counter moved ten times in the window; or, of a

@@ -34,6 +34,7 @@ export function gpuInventory(
         powerLimitW,
         readsPower,
         migDevices: mig?.length ?? 0,
+        splitByMig: mig !== null,
       }),
     ),
     ...others.map(({ model, vendor, vram, driverVersion }) => ({

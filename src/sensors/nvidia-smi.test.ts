@@ -118,6 +118,30 @@ describe('nvidiaSmiSensor', () => {
     sensor.close();
   });
 
+  it('takes nothing that a GPU split by MIG shows of all instances for one’s own', async () => {
+    const split = { ...h100, 'mig.mode.current': 'Enabled', 'utilization.gpu': '[N/A]' };
+    const whole = { ...h100, 'mig.mode.current': 'Disabled' };
+    const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi('mig', { gpus: [split, whole] })));
+    expect(sensor.missing).toMatchObject([
+      { device: 'gpu-0', quantity: 'power', mig: true, hint: expect.stringContaining('-i 0 -mig 0') },
+      { device: 'gpu-0', quantity: 'utilisation', mig: true },
+    ]);
+    const latest = {};
+    await expect
+      .poll(() => Object.assign(latest, record(sensor).latest), { timeout: 20_000 })
+      .toMatchObject({ 'gpu-0 memoryUsed': 2 ** 30, 'gpu-1 power': 312.5, 'gpu-1 utilisation': 0.97 });
+    expect(latest).not.toHaveProperty('gpu-0 power');
+    sensor.close();
+  });
+
+  it('asks a version from before MIG without it', async () => {
+    const sensor = await openOrFail(
+      nvidiaSmiSensor(fakeSmi('before-mig', { gpus: [h100], unknown: ['mig.mode.current'] })),
+    );
+    expect(sensor.missing).toEqual([]);
+    sensor.close();
+  });
+
   it('leaves a gap where a message or garbage stands between the rows, and reads on', async () => {
     const noise = 'Unable to determine the device handle for GPU0000:BA:80.0: Unknown Error\n';
     const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi('noise', { gpus: [h100], meanwhile: noise })));

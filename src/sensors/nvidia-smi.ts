@@ -5,6 +5,7 @@ import { messageOf } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Absence } from './absence.js';
 import { gpuWatts, nvidiaUtilisationOverNs } from './gpu-power.js';
+import { missingByMig } from './mig.js';
 import {
   lineSplitter,
   NvidiaSmiError,
@@ -78,9 +79,19 @@ const fields: Field[] = [
   },
 ];
 
+/** Not known to versions from before there was MIG. */
+const migField = 'mig.mode.current';
+
+/** What this nvidia-smi is asked for. */
+interface Query {
+  fields: Field[];
+  asksMig: boolean;
+}
+
 interface Row {
   index: number;
   name: string;
+  mig: boolean;
   values: SmiValue[];
 }
 
@@ -101,8 +112,13 @@ export function nvidiaSmiSensor(command: readonly string[] = ['nvidia-smi']): Se
         const { asked, rows } = await firstAnswer(command);
         if (rows.length === 0) return { reason: 'unsupported', hint: 'nvidia-smi lists no GPU.' };
         const missing: MissingChannel[] = [];
-        const wanted = rows.map(({ index, name, values }) =>
-          asked.filter((field, position) => {
+        const wanted = rows.map(({ index, name, mig, values }) =>
+          asked.fields.filter((field, position) => {
+            const together = missingByMig({ index, name, mig }, field.channel.quantity);
+            if (together) {
+              missing.push(together);
+              return false;
+            }
             const absence = absenceOf(values[position]!, field);
             if (absence === null) return true;
             const hint = `${name}: ${absence.hint}`;
@@ -129,15 +145,19 @@ export async function readSmiInventory(command: readonly string[] = ['nvidia-smi
 }
 
 /** Finds the fields this nvidia-smi knows, newer and older names alike, and what it first says of each. */
-async function firstAnswer(command: readonly string[]): Promise<{ asked: Field[]; rows: Row[] }> {
+async function firstAnswer(command: readonly string[]): Promise<{ asked: Query; rows: Row[] }> {
   const rejected = new Set<string>();
   for (;;) {
-    const asked = fields.filter(
-      ({ query, insteadOf }) => !rejected.has(query) && (insteadOf === undefined || rejected.has(insteadOf)),
-    );
+    const asked: Query = {
+      fields: fields.filter(
+        ({ query, insteadOf }) =>
+          !rejected.has(query) && (insteadOf === undefined || rejected.has(insteadOf)),
+      ),
+      asksMig: !rejected.has(migField),
+    };
     const { code, output } = await ask(command, [queryOf(asked), '--format=csv']);
     const unknown = rejectedField(output);
-    if (unknown !== null && asked.some(({ query }) => query === unknown)) {
+    if (unknown !== null && namesOf(asked).includes(unknown)) {
       rejected.add(unknown);
       continue;
     }
@@ -148,23 +168,33 @@ async function firstAnswer(command: readonly string[]): Promise<{ asked: Field[]
   }
 }
 
-const queryOf = (asked: Field[]) =>
-  `--query-gpu=${['index', 'name', ...asked.map((f) => f.query)].join(',')}`;
+const namesOf = ({ fields: asked, asksMig }: Query): string[] => [
+  'index',
+  'name',
+  ...(asksMig ? [migField] : []),
+  ...asked.map(({ query }) => query),
+];
 
-function rowOf(columns: SmiColumn[], asked: Field[], line: string): Row {
-  if (columns.length !== asked.length + 2) {
-    throw new NvidiaSmiError(`${columns.length} columns in place of ${asked.length + 2}`);
+const queryOf = (asked: Query) => `--query-gpu=${namesOf(asked).join(',')}`;
+
+function rowOf(columns: SmiColumn[], asked: Query, line: string): Row {
+  const expected = namesOf(asked).length;
+  if (columns.length !== expected) {
+    throw new NvidiaSmiError(`${columns.length} columns in place of ${expected}`);
   }
-  const [index, name, ...values] = parseSmiRow(columns, line).values();
+  const [index, name, ...rest] = parseSmiRow(columns, line).values();
+  const values = asked.asksMig ? rest.slice(1) : rest;
+  const mode = asked.asksMig ? rest[0] : undefined;
   if (index?.kind !== 'number' || !Number.isInteger(index.value)) {
     throw new NvidiaSmiError(`no GPU index in: ${line.trim()}`);
   }
-  return { index: index.value, name: name?.kind === 'text' ? name.text : 'GPU', values };
+  const mig = mode?.kind === 'text' && mode.text === 'Enabled';
+  return { index: index.value, name: name?.kind === 'text' ? name.text : 'GPU', mig, values };
 }
 
 function follow(
   command: readonly string[],
-  asked: Field[],
+  asked: Query,
   gpus: Row[],
   wanted: Field[][],
   missing: MissingChannel[],
@@ -204,7 +234,7 @@ function follow(
     const gpu = gpus.findIndex(({ index }) => index === row.index);
     if (gpu < 0) return;
     let channel = firstChannel.get(row.index)!;
-    for (const [position, field] of asked.entries()) {
+    for (const [position, field] of asked.fields.entries()) {
       if (!wanted[gpu]!.includes(field)) continue;
       arrived.push({ channel: channel++, value: numberIn(row.values[position]!, field), atNs });
     }

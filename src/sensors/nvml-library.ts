@@ -5,6 +5,7 @@ import { messageOf } from '../core/errors.js';
 export const nvmlCode = {
   notSupported: 3,
   noPermission: 4,
+  notFound: 6,
   insufficientSize: 7,
   driverNotLoaded: 9,
   libraryNotFound: 12,
@@ -46,6 +47,11 @@ export interface NvmlGpu {
   temperatureCelsius(): number;
   throttleReasons(): number;
   processes(): GpuProcess[];
+  /**
+   * Per cent of the time since then (wall clock, µs) in which the SMs worked for a process; 0 where the driver
+   * has no sample of it, which is also so for one that it does not show.
+   */
+  utilisationBy(pid: number, sinceUs: number): number;
 }
 
 export interface Nvml {
@@ -64,6 +70,8 @@ const libraryNames: Partial<Record<NodeJS.Platform, string>> = {
 type Call = (...values: unknown[]) => number;
 const clockKind = { sm: 1, memory: 2 };
 const processBytes = 24; // nvmlProcessInfo_t of the _v2 and _v3 calls, in 64-bit layout
+const sampleBytes = 32; // nvmlProcessUtilizationSample_t, in 64-bit layout
+const samplePlaces = { pid: 0, smUtil: 16 };
 const unknownBytes = 0xffff_ffff_ffff_ffffn;
 
 /** The name the library goes by on this platform, and whether it loads; the driver need not be loaded for it. */
@@ -88,7 +96,8 @@ export function openNvml(libraryPath = libraryNames[process.platform]): Nvml {
   if (libraryPath === undefined) throw new Error(`NVML does not exist on ${process.platform}`);
   const library = koffi.load(libraryPath);
   const describe = library.func('str nvmlErrorString(int)') as (code: number) => string;
-  const bind = (name: string, parameters: string): Call => {
+  /** `answers`: a code by which this function says something, and fails in nothing. */
+  const bind = (name: string, parameters: string, answers = 0): Call => {
     let call: Call;
     try {
       call = library.func(`int ${name}(${parameters})`) as Call;
@@ -101,7 +110,7 @@ export function openNvml(libraryPath = libraryNames[process.platform]): Nvml {
     return (...values) => {
       const code = call(...values);
       // Too small a buffer is an answer, not a failure: it tells the size.
-      if (code !== 0 && code !== nvmlCode.insufficientSize) {
+      if (code !== 0 && code !== nvmlCode.insufficientSize && code !== answers) {
         throw new NvmlError(name, code, describe(code) ?? 'unknown error');
       }
       return code;
@@ -125,6 +134,11 @@ export function openNvml(libraryPath = libraryNames[process.platform]): Nvml {
     throttle: bind('nvmlDeviceGetCurrentClocksThrottleReasons', `${device}, void *reasons`),
     compute: bind('nvmlDeviceGetComputeRunningProcesses_v3', `${device}, void *count, void *infos`),
     graphics: bind('nvmlDeviceGetGraphicsRunningProcesses_v3', `${device}, void *count, void *infos`),
+    byProcess: bind(
+      'nvmlDeviceGetProcessUtilization',
+      `${device}, void *samples, void *count, uint64_t since`,
+      nvmlCode.notFound,
+    ),
   };
   bind('nvmlInit_v2', '')();
 
@@ -194,6 +208,26 @@ export function openNvml(libraryPath = libraryNames[process.platform]): Nvml {
           if ((byPid.get(found.pid)?.usedBytes ?? -1) < (found.usedBytes ?? 0)) byPid.set(found.pid, found);
         }
         return [...byPid.values()];
+      },
+      utilisationBy(pid, sinceUs) {
+        let room = 128; // The driver keeps about a hundred.
+        for (;;) {
+          const samples = Buffer.alloc(room * sampleBytes);
+          word[0] = room;
+          const code = calls.byProcess(handle, samples, word, BigInt(sinceUs));
+          if (code === nvmlCode.notFound) return 0;
+          const count = word[0]!;
+          if (code === nvmlCode.insufficientSize && count > room && count < 1e5) {
+            room = count + 8;
+            continue;
+          }
+          for (let at = 0; at < Math.min(count, room) * sampleBytes; at += sampleBytes) {
+            if (samples.readUInt32LE(at + samplePlaces.pid) === pid) {
+              return samples.readUInt32LE(at + samplePlaces.smUtil);
+            }
+          }
+          return 0;
+        }
       },
     };
   };

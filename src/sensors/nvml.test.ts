@@ -37,7 +37,7 @@ describe('where there is no NVML', () => {
 
 describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs a C compiler)', () => {
   type Fake = Record<
-    'reset' | 'lost' | 'power' | 'energy' | 'load' | 'memory' | 'processes' | 'open',
+    'reset' | 'lost' | 'power' | 'energy' | 'load' | 'memory' | 'processes' | 'users' | 'open',
     (...values: number[]) => number
   >;
   let gpu: Fake;
@@ -94,11 +94,29 @@ describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs
     sensor.close();
   });
 
-  it('finds no utilisation on a GPU split by MIG, and says it is split', async () => {
+  it('takes nothing that a GPU split by MIG counts of all instances for one’s own, and says so', async () => {
+    gpu.reset(2, 0);
     gpu.load(0, 0, 1);
     const sensor = await openOrFail(nvmlSensor('load', current));
-    expect(sensor.missing).toMatchObject([{ quantity: 'utilisation', hint: expect.stringContaining('MIG') }]);
+    const hint = expect.stringMatching(/split by MIG.*nvidia-smi -i 0 -mig 0/);
+    expect(sensor.missing).toEqual(
+      ['energy', 'power', 'utilisation'].map((quantity) => ({
+        ...{ device: 'gpu-0', quantity, reason: 'unsupported', hint, mig: true },
+      })),
+    );
+    expect(Object.keys(record(sensor).latest)).toEqual(['gpu-1 energy', 'gpu-1 power', 'gpu-1 utilisation']);
     sensor.close();
+  });
+
+  it('opens with nothing to read where the only GPU is split, so that nvidia-smi is not asked instead', async () => {
+    gpu.load(0, 0, 1);
+    const sensor = await openOrFail(nvmlSensor('load', current));
+    expect(sensor.channels).toEqual([]);
+    expect(sensor.missing).toHaveLength(3);
+    sensor.close();
+    const state = await openOrFail(nvmlSensor('state', current));
+    expect(state.channels.map(({ quantity }) => quantity)).toContain('processMemory');
+    state.close();
   });
 
   it('ends a GPU that falls off the bus while the other goes on', async () => {
@@ -158,11 +176,33 @@ describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs
     expect(record(sensor).latest).toEqual({
       'gpu-0 memoryUsed': 2 ** 34,
       'gpu-0 processMemory': 2 ** 30,
+      'gpu-0 processUtilisation': 0,
       'gpu-0 smClock': 1.98e9,
       'gpu-0 memoryClock': 2.619e9,
       'gpu-0 temperature': 41,
       'gpu-0 throttleReasons': 4,
     });
+    sensor.close();
+  });
+
+  it.each([
+    ['busy beside another', 2, 30, 0.3],
+    ['idle beside another, of which alone there is a sample', 1, 30, 0],
+    ['idle as all others', 0, 30, 0],
+    ['of which the driver answers garbage', 2, 4_000_000, Number.NaN],
+  ])('tells this process’s utilisation from its neighbours’: %s', async (_, count, percent, share) => {
+    gpu.processes(0, 1, us, 2 ** 30);
+    gpu.users(0, count, us, percent, others, 60);
+    const sensor = await openOrFail(nvmlSensor('state', current, us));
+    expect(record(sensor).latest['gpu-0 processUtilisation']).toBe(share);
+    sensor.close();
+  });
+
+  it('has no figure for the utilisation of a process that a container hides', async () => {
+    gpu.processes(0, 1, others, 2 ** 30);
+    gpu.users(0, 1, others, 30, others, 60);
+    const sensor = await openOrFail(nvmlSensor('state', current, us));
+    expect(record(sensor).latest['gpu-0 processUtilisation']).toBeNaN();
     sensor.close();
   });
 
@@ -215,7 +255,7 @@ describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs
     expect(record(load).latest['gpu-0 power']).toBe(100);
     load.close();
     const state = await openOrFail(nvmlSensor('state', old));
-    expect(state.missing).toMatchObject([{ quantity: 'processMemory' }]);
+    expect(state.missing).toMatchObject([{ quantity: 'processMemory' }, { quantity: 'processUtilisation' }]);
     state.close();
   });
 
@@ -229,6 +269,9 @@ describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs
       load: library.func('void fake_load(int, unsigned int, int)'),
       memory: library.func('void fake_memory(int, double)'),
       processes: library.func('void fake_processes(int, unsigned int, unsigned int, double)'),
+      users: library.func(
+        'void fake_users(int, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int)',
+      ),
       open: library.func('int fake_open()'),
     };
   }

@@ -2,6 +2,7 @@ import { messageOf } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Absence } from './absence.js';
 import { gpuWatts, nvidiaUtilisationOverNs } from './gpu-power.js';
+import { missingByMig } from './mig.js';
 import { MonotonicCounter } from './monotonic-counter.js';
 import { type Nvml, NvmlError, type NvmlGpu, nvmlCode, openNvml } from './nvml-library.js';
 import {
@@ -15,8 +16,8 @@ import {
 } from './sensor.js';
 
 /**
- * What is read how often. `load` is energy, power and utilisation. `state` is memory, clocks,
- * temperature and throttle reasons: they change slowly, and listing processes takes the driver's lock.
+ * What is read how often. `load` is energy, power and utilisation. `state` is memory, what this process
+ * uses, clocks, temperature and throttle reasons: they change slowly, and listing processes takes the driver's lock.
  */
 export type NvmlPart = 'load' | 'state';
 
@@ -33,15 +34,16 @@ const mostFailures = 10;
 const periods: Record<NvmlPart, Nanoseconds> = { load: oftenNs, state: milliseconds(250) };
 const described: Record<NvmlPart, string> = {
   load: 'energy, power and utilisation of NVIDIA GPUs (NVML)',
-  state: 'memory in all and of this process, clocks, temperature and throttling of NVIDIA GPUs (NVML)',
+  state:
+    'memory in all and of this process, its utilisation, clocks, temperature and throttling of NVIDIA GPUs (NVML)',
 };
 
 /**
  * NVIDIA GPUs through NVML, without nvidia-smi.
  *
  * The power gauge is averaged over 1 s on most GPUs from Ampere on, and on A100 and H100 sees a quarter
- * of the time (Yang et al. 2024, "Part-time Power Measurements"): the energy counter is what to use. A
- * GPU split by MIG counts the energy of all its instances together and shows no utilisation.
+ * of the time (Yang et al. 2024, "Part-time Power Measurements"): the energy counter is what to use. What a
+ * GPU split by MIG counts of all its instances together is left out, and named as missing.
  * In a container that has its own process ids, this process is not found among the GPU's processes, and
  * `processMemory` has gaps only.
  */
@@ -65,7 +67,9 @@ export function nvmlSensor(part: NvmlPart, libraryPath?: string, pid = process.p
         gpu,
         figures: figuresOf(gpu, part, pid).filter((figure) => has(figure, gpu, missing)),
       }));
-      if (gpus.every(({ figures }) => figures.length === 0)) {
+      // A split GPU alone is no reason to ask nvidia-smi for the same figures.
+      const split = missing.some(({ mig }) => mig);
+      if (!split && gpus.every(({ figures }) => figures.length === 0)) {
         nvml.close();
         return missing[0] ?? { reason: 'unsupported', hint: 'The NVIDIA driver is loaded and sees no GPU.' };
       }
@@ -164,6 +168,7 @@ function figuresOf(gpu: NvmlGpu, part: NvmlPart, pid: number): Figure[] {
       const own = gpu.processes().find((process) => process.pid === pid);
       return own?.usedBytes ?? Number.NaN;
     }),
+    gauge('processUtilisation', 'ratio', 1, () => ownUtilisation(gpu, pid), nvidiaUtilisationOverNs),
     gauge('smClock', 'Hz', 1e10, () => gpu.clockMegahertz('sm') * 1e6),
     gauge('memoryClock', 'Hz', 1e11, () => gpu.clockMegahertz('memory') * 1e6),
     gauge('temperature', '°C', 150, () => gpu.temperatureCelsius()),
@@ -171,8 +176,23 @@ function figuresOf(gpu: NvmlGpu, part: NvmlPart, pid: number): Figure[] {
   ];
 }
 
+/**
+ * The share of the last second in which the GPU worked for this process: samples of about a second, as those of
+ * the GPU's utilisation are, but without the neighbours'. NaN where the driver does not show the process, whose
+ * 0 would mean nothing.
+ */
+function ownUtilisation(gpu: NvmlGpu, pid: number): number {
+  const percent = gpu.utilisationBy(pid, Date.now() * 1000 - nvidiaUtilisationOverNs / 1000);
+  return gpu.processes().some((process) => process.pid === pid) ? percent / 100 : Number.NaN;
+}
+
 /** Reads the figure once; where the GPU does not have it, notes it as missing. */
 function has(figure: Figure, gpu: NvmlGpu, missing: MissingChannel[]): boolean {
+  const together = missingByMig(gpu, figure.channel.quantity);
+  if (together) {
+    missing.push(together);
+    return false;
+  }
   try {
     figure.read(0);
     return true;

@@ -25,6 +25,8 @@ export interface Channel {
 export interface MissingChannel extends Absence {
   device: string;
   quantity: string;
+  /** The GPU is split by MIG, and shows the figure of all instances together only. */
+  mig?: true;
 }
 
 /** Where a reading goes. */

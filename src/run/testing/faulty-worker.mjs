@@ -40,9 +40,23 @@ export async function run({ modelId, request }) {
         Atomics.add(control, 1, 1);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      return { status: 'failed', code: 'interrupted', message: 'stopped', times: null };
+      return {
+        status: 'failed',
+        code: 'interrupted',
+        message: 'stopped',
+        times: null,
+        runs: [],
+        preparations: [],
+      };
     default:
-      return { status: 'failed', code: 'answered', message: `${request.completionTokens}`, times: null };
+      return {
+        status: 'failed',
+        code: 'answered',
+        message: `${request.completionTokens}`,
+        times: null,
+        runs: [],
+        preparations: [],
+      };
   }
 }
 

@@ -68,7 +68,7 @@ export function sampling(
 
 /** A request of one stage that ran between two seconds. */
 export function ran(id: number, from: number, to: number, cpuSeconds: number): JournalEntry {
-  const [started, ended] = [from * second, to * second];
+  const [started, ended] = [Math.round(from * second), Math.round(to * second)];
   const row: OkJournalRow = {
     ...(okRow(id, cpuSeconds * second) as OkJournalRow),
     times: { submitted: started, started, firstToken: started + 1, lastToken: ended },
@@ -81,4 +81,41 @@ export function ran(id: number, from: number, to: number, cpuSeconds: number): J
     ],
   };
   return { kind: 'request', row, processCpuNs: 0, endedNs: ended };
+}
+
+interface Again {
+  times: number;
+  /** Of one run, in seconds. */
+  lasts: number;
+  /** What is done before each run, in seconds. */
+  prepares?: number;
+  /** Shares of a run. */
+  stages?: number[];
+}
+
+/** Request 0, from second 1 on, several times in a row, each time busy with one core. */
+export function again({ times, lasts, prepares = 0, stages = [1] }: Again): JournalEntry {
+  const startOf = (run: number) => Math.round((1 + prepares + run * (prepares + lasts)) * second);
+  const ends = stages.map((_, index) => stages.slice(0, index + 1).reduce((sum, share) => sum + share, 0));
+  const runs = Array.from({ length: times }, (_, run) => ({
+    startedNs: startOf(run),
+    endsNs: ends.map((share) => Math.round(startOf(run) + share * lasts * second)),
+    cpuNs: stages.map((share) => share * lasts * second),
+  }));
+  const entry = ran(0, startOf(0) / second, startOf(0) / second + lasts, lasts);
+  if (entry.kind !== 'request' || !('stages' in entry.row)) throw new Error('a request that ran has stages');
+  const [stage] = entry.row.stages;
+  const row = {
+    ...entry.row,
+    stages: stages.map((share, index) => ({
+      ...stage!,
+      ...(index > 0 && { tokens: 0, billed: 0 }),
+      times: { started: runs[0]!.endsNs[index - 1] ?? startOf(0), ended: runs[0]!.endsNs[index]! },
+      work: { cpuTime: share * lasts * second },
+    })),
+  };
+  const preparations = runs.map(({ startedNs }) => ({
+    ...{ startedNs: startedNs - prepares * second, endedNs: startedNs, cpuNs: prepares * second },
+  }));
+  return { ...entry, row, runs, ...(prepares > 0 && { preparations }) };
 }
