@@ -18,6 +18,13 @@ export function metricName(metric: string): string {
   return device === undefined ? name : `${name} of ${device}`;
 }
 
+/** What a sensor reads, in words: `minorFaults` as "minor faults", `cpuTime` as "CPU time". */
+export function quantityName(quantity: string): string {
+  return quantity
+    .replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
+    .replace(/\b(cpu|gpu|io|sm)\b/g, (word) => word.toUpperCase());
+}
+
 /** A cell's name without its model, where the model goes without saying. */
 export function cellName(cell: string, models: readonly string[]): string {
   const [only] = models;

@@ -9,6 +9,8 @@ export interface SamplerTask {
   /** The run's origin on the system's monotonic clock, which every thread shares. */
   originNs: bigint;
   ring: SharedArrayBuffer;
+  /** Rung after each message, for a thread that rests without an event loop. */
+  bell: SharedArrayBuffer;
   calibrateForNs: Nanoseconds;
   /** Reads so many times more often than is the default. */
   rateFactor: number;

@@ -7,6 +7,7 @@ import { monotonicClock } from '../core/clock.js';
 import { openCpuClock } from '../sensors/cpu-time.js';
 import { calibrate } from './calibrate.js';
 import { openSensors } from './opened-sensor.js';
+import { deepRest, lightRest } from './rest.js';
 import { SampleRing } from './ring.js';
 import type { FromSampler, SamplerTask, ToSampler } from './sampler-protocol.js';
 import { SamplingLoop } from './sampling-loop.js';
@@ -21,19 +22,28 @@ const { opened, records } = await openSensors(task.sensors, clock);
 await calibrate(opened, clock, task.calibrateForNs);
 
 const loop = new SamplingLoop(opened, new SampleRing(task.ring), clock, task.rateFactor);
+const rest = loop.awaitsEvents
+  ? lightRest<ToSampler>(port, clock)
+  : deepRest<ToSampler>(port, task.bell, clock);
 const startedNs = clock.now();
 const startedCpuNs = cpu.threadNs?.() ?? null;
-loop.start();
-port.on('message', (message: ToSampler) => {
-  if (message.kind === 'clock') say({ kind: 'clock', nowNs: clock.now() });
-  else void stop();
-});
 say({ kind: 'ready', records });
 
-async function stop(): Promise<void> {
-  await loop.stop();
-  const durationNs = clock.now() - startedNs;
-  const cpuTimeNs = startedCpuNs === null ? null : cpu.threadNs!() - startedCpuNs;
-  say({ kind: 'stopped', startedNs, durationNs, cpuTimeNs, activities: loop.activities });
-  port.close();
+let endNs = Number.POSITIVE_INFINITY;
+while (clock.now() < endNs) {
+  const dueNs = loop.turn();
+  await rest.until(Math.min(dueNs, endNs));
+  for (const { kind } of rest.messages()) {
+    if (kind === 'clock') say({ kind, nowNs: clock.now() });
+    else endNs = Math.min(endNs, clock.now() + loop.lingerNs);
+  }
 }
+loop.close();
+say({
+  kind: 'stopped',
+  startedNs,
+  durationNs: clock.now() - startedNs,
+  cpuTimeNs: startedCpuNs === null ? null : cpu.threadNs!() - startedCpuNs,
+  activities: loop.activities,
+});
+port.close();

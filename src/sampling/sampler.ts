@@ -9,6 +9,7 @@ import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
 import type { SensorRecord } from './opened-sensor.js';
+import { bellMemory, ringBell } from './rest.js';
 import { ringMemory, type Sample, SampleRing } from './ring.js';
 import type { FromSampler, SamplerTask, ToSampler } from './sampler-protocol.js';
 import type { SensorActivity } from './sampling-loop.js';
@@ -75,10 +76,11 @@ export async function startSampler(options: SamplerOptions): Promise<Sampler> {
     sensors: options.sensors,
     originNs: options.originNs,
     ring: memory,
+    bell: bellMemory(),
     calibrateForNs: options.calibrateForNs ?? second,
     rateFactor: options.rateFactor ?? 1,
   };
-  const thread = new SamplerThread(new Worker(builtThread, { workerData: task }));
+  const thread = new SamplerThread(new Worker(builtThread, { workerData: task }), task.bell);
   const ready = await thread.next('ready', startWithinMs);
   if ('failure' in ready) {
     await thread.end();
@@ -126,12 +128,14 @@ type Message<Kind extends FromSampler['kind']> = Extract<FromSampler, { kind: Ki
 /** The worker as a sequence of answers, of which each may fail to come. */
 class SamplerThread {
   readonly #worker: Worker;
+  readonly #bell: SharedArrayBuffer;
   readonly #answers: FromSampler[] = [];
   #failure: string | null = null;
   readonly #waiting: (() => void)[] = [];
 
-  constructor(worker: Worker) {
+  constructor(worker: Worker, bell: SharedArrayBuffer) {
     this.#worker = worker;
+    this.#bell = bell;
     worker.on('message', (message: FromSampler) => {
       this.#answers.push(message);
       this.#wake();
@@ -143,6 +147,7 @@ class SamplerThread {
 
   tell(message: ToSampler): void {
     this.#worker.postMessage(message);
+    ringBell(this.#bell);
   }
 
   async next<Kind extends FromSampler['kind']>(

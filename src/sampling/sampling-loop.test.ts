@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { monotonicClock } from '../core/clock.js';
 import type { OpenSensor, SampleSink } from '../sensors/sensor.js';
 import { fakeClock } from '../sensors/sensor-probe.test-support.js';
 import { calibrate } from './calibrate.js';
@@ -45,21 +44,20 @@ function opened({ read, channels = 1, periodNs = 2e6 }: Fake): OpenedSensor & { 
   return Object.assign(fake, { record, sensor });
 }
 
-const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
-
-async function run(sensor: OpenedSensor, ms: number, capacity = 4096) {
+/** Turns the loop on a clock of its own for so long, then closes it. */
+function run(sensor: OpenedSensor, ms: number, capacity = 4096) {
   const ring = new SampleRing(ringMemory(capacity));
-  const loop = new SamplingLoop([sensor], ring, monotonicClock());
-  loop.start();
-  await wait(ms);
-  await loop.stop();
+  const clock = fakeClock(0);
+  const loop = new SamplingLoop([sensor], ring, clock);
+  for (let dueNs = loop.turn(); dueNs < ms * 1e6; dueNs = loop.turn()) clock.advance(dueNs - clock.now());
+  loop.close();
   return { activity: loop.activities[0]!, samples: ring.drain(), ring };
 }
 
 describe('SamplingLoop', () => {
-  it('counts every value, and closes the sensor once', async () => {
+  it('counts every value, and closes the sensor once', () => {
     const sensor = opened({ read: (sink, turn) => sink.put(0, turn) });
-    const { activity, samples } = await run(sensor, 40);
+    const { activity, samples } = run(sensor, 40);
     expect(samples.map(({ value }) => value)).toEqual(samples.map((_, index) => index));
     expect(activity).toMatchObject({ samples: samples.length, dropped: 0, gaps: 0, lost: [] });
     expect(samples.every(({ timeNs }, index) => index === 0 || timeNs >= samples[index - 1]!.timeNs)).toBe(
@@ -68,7 +66,7 @@ describe('SamplingLoop', () => {
     expect(sensor.closed).toBe(1);
   });
 
-  it('ends a sensor that fails, marks the gap and says why', async () => {
+  it('ends a sensor that fails, marks the gap and says why', () => {
     const sensor = opened({
       channels: 2,
       read(sink, turn) {
@@ -77,7 +75,7 @@ describe('SamplingLoop', () => {
         sink.put(1, turn);
       },
     });
-    const { activity, samples } = await run(sensor, 40);
+    const { activity, samples } = run(sensor, 40);
     expect(activity.lost).toMatchObject([
       { channel: 0, why: 'fell off' },
       { channel: 1, why: 'fell off' },
@@ -91,41 +89,57 @@ describe('SamplingLoop', () => {
     expect(sensor.closed).toBe(1);
   });
 
-  it('marks a gap once however long it lasts, and takes the infinite for unknown', async () => {
+  it('marks a gap once however long it lasts, and takes the infinite for unknown', () => {
     const values = [1, Number.NaN, Number.NaN, Number.POSITIVE_INFINITY, 2];
     const sensor = opened({
       read: (sink, turn) => {
         if (turn < values.length) sink.put(0, values[turn]!);
       },
     });
-    const { activity, samples } = await run(sensor, 60);
+    const { activity, samples } = run(sensor, 60);
     expect(samples.map(({ value }) => value)).toEqual([1, Number.NaN, 2]);
     expect(activity).toMatchObject({ samples: 2, gaps: 1 });
   });
 
-  it('counts what finds no room', async () => {
+  it('counts what finds no room', () => {
     const sensor = opened({
       read: (sink) => {
         for (let count = 0; count < 10; count++) sink.put(0, 1);
       },
     });
-    const { activity, samples, ring } = await run(sensor, 30, 4);
+    const { activity, samples, ring } = run(sensor, 30, 4);
     expect(samples).toHaveLength(4);
     expect(activity.samples - activity.dropped).toBe(4);
     expect(ring.dropped).toBe(activity.dropped);
   });
 
-  it('counts the readings that a busy thread made it miss', async () => {
-    const sensor = opened({ read: (sink, turn) => sink.put(0, turn) });
-    const ring = new SampleRing(ringMemory(4096));
-    const loop = new SamplingLoop([sensor], ring, monotonicClock());
-    loop.start();
-    const until = performance.now() + 40;
-    while (performance.now() < until);
-    await wait(20);
-    await loop.stop();
-    // 40 ms hold twenty readings, of which one is made up for at the end.
-    expect(loop.activities[0]!.missed).toBeGreaterThanOrEqual(18);
+  it('counts the readings that a busy thread made it miss', () => {
+    const clock = fakeClock(0);
+    const loop = new SamplingLoop(
+      [opened({ read: (sink, turn) => sink.put(0, turn) })],
+      new SampleRing(ringMemory(4096)),
+      clock,
+    );
+    expect(loop.turn()).toBe(2e6);
+    clock.advance(41e6);
+    // Of the twenty readings due since, one is made up for; the next is due on the old beat.
+    expect(loop.turn()).toBe(42e6);
+    expect(loop.activities[0]).toMatchObject({ samples: 2, missed: 19 });
+  });
+
+  it('has nothing due once every sensor has ended', () => {
+    const loop = new SamplingLoop(
+      [
+        opened({
+          read: () => {
+            throw new Error('gone');
+          },
+        }),
+      ],
+      new SampleRing(ringMemory(16)),
+      fakeClock(0),
+    );
+    expect(loop.turn()).toBe(Number.POSITIVE_INFINITY);
   });
 });
 

@@ -128,6 +128,25 @@ describe('processPssSensor', () => {
     sensor.close();
   });
 
+  it('is read so seldom that it costs a thousandth of a core', async () => {
+    write('self/smaps_rollup', 'Pss:   354 kB\n');
+    const clock = fakeClock();
+    let usedNs = 0;
+    const threadNs = () => {
+      const before = usedNs;
+      usedNs += 6e6; // Read before and after: a reading then costs 6 ms.
+      return before;
+    };
+    const sensor = await openOrFail(processPssSensor(root, { threadNs, processNs: () => 0 }), clock);
+    const isRead = () => Object.keys(record(sensor).latest).length > 0;
+    expect(isRead()).toBe(true);
+    clock.advance(5.9e9);
+    expect(isRead()).toBe(false);
+    clock.advance(0.2e9);
+    expect(isRead()).toBe(true);
+    sensor.close();
+  });
+
   it('is unavailable on an older kernel', async () => {
     expect(await processPssSensor(root).open(fakeClock())).toMatchObject({ reason: 'unsupported' });
   });

@@ -33,6 +33,13 @@ describe('the page', () => {
     ]);
   });
 
+  it('draws what the sensors read, power first, and only names what never moved', () => {
+    const specs = [...page.matchAll(/<script type="application\/json">(\{"kind":"timeline".*?)<\/script>/g)];
+    const { panels } = JSON.parse(specs[0]![1]!) as { panels: { name: string }[] };
+    expect(panels.map(({ name }) => name)).toEqual(['Power', 'Resident memory']);
+    expect(page).toContain('Always 0: system memory stall.');
+  });
+
   it('loads nothing from anywhere', () => {
     // Namespaces are names and no addresses to load from; the charts' licence names its home.
     expect(page).not.toMatch(/\b(?:src|href|action|data|poster|xlink:href)="(?!#|data:)/);

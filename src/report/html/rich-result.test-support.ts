@@ -17,7 +17,8 @@ export function richResult(): Result {
   const base = testResult();
   const cells = prompts.flatMap((promptTokens) =>
     completions.map((completionTokens) => ({
-      id: `m/p${promptTokens}/c${completionTokens}`,
+      // As long as what the longest pipeline draws: narrow pages must bear it.
+      id: `m/p${promptTokens}/c${completionTokens}/guarded-chat/input safety flagged/draw 4`,
       model: 'm',
       factors: { promptTokens, completionTokens, batch: 1, safety: promptTokens > 128 },
     })),
@@ -81,7 +82,8 @@ export function richResult(): Result {
     timeline: [
       timelineOf('rapl', 'package-0', 'energy', 'W', durationNs, (t) => 40 + 20 * Math.sin(9 * t)),
       timelineOf('rapl', 'dram-0', 'energy', 'W', durationNs, (t) => 6 + Math.sin(5 * t)),
-      timelineOf('procfs', 'process', 'memory', 'B', durationNs, (t) => 4e8 + 3e8 * t),
+      timelineOf('procfs', 'process', 'residentMemory', 'B', durationNs, (t) => 4e8 + 3e8 * t),
+      timelineOf('pressure', 'system', 'memoryStall', 'ratio', durationNs, () => 0),
     ],
     environment: {
       ...base.environment,

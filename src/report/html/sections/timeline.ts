@@ -1,6 +1,6 @@
 import type { Timeline } from '../../../core/result.js';
 import { capitalized, formatCount, formatDuration, formatNumber } from '../../format.js';
-import { cellName } from '../../metric-name.js';
+import { cellName, quantityName } from '../../metric-name.js';
 import { recordingNotice } from '../../recording.js';
 import { renderChart } from '../chart.js';
 import type { TimelineSpec } from '../charts/timeline.js';
@@ -23,7 +23,11 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
     cellName(cell, findings.workload.models),
   );
   if (blocks.from.length === 0) return null;
-  const panels = panelsOf(result.timeline ?? []);
+  const timeline = [...(result.timeline ?? [])].sort((a, b) => rankOf(a) - rankOf(b));
+  const still = timeline.filter(
+    ({ values }) => values.includes(0) && values.every((value) => value === 0 || value === null),
+  );
+  const panels = panelsOf(timeline.filter((channel) => !still.includes(channel)));
   const times = [
     ...blocks.from,
     ...blocks.to,
@@ -36,7 +40,9 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
     merged && 'Requests too close to be told apart are drawn as one block that says how many they are.',
     shown.length < workers.length && `The first ${shown.length} of ${workers.length} workers.`,
     recordingNotice(result) ?? false,
-    panels.length === 0 && 'No sensor was sampled during this run.',
+    still.length > 0 &&
+      `Always 0: ${still.map(({ device, quantity }) => `${device} ${quantityName(quantity)}`).join(', ')}.`,
+    timeline.length === 0 && 'No sensor was sampled during this run.',
   ];
   return {
     name: 'timeline',
@@ -49,7 +55,7 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
       caption: html`${notes.filter((note) => note !== false).join(' ')} <span class="hint">Drag the bar below, use the buttons, or Ctrl and wheel to zoom.</span>`,
       spec: { kind: 'timeline', from, to, workers: shown.map(String), blocks, panels },
       table: blockTable(blocks, shown),
-    })}${channels(result.timeline ?? [])}`,
+    })}${channels(timeline)}`,
   };
 }
 
@@ -84,6 +90,13 @@ function blockTable(blocks: TimelineSpec['blocks'], workers: readonly number[]) 
   ];
 }
 
+/** Power and accelerators first, then this process, then the rest of the machine. */
+function rankOf({ device, unit }: Timeline): number {
+  if (unit === 'W') return 0;
+  if (device === 'system') return 3;
+  return device === 'process' ? 2 : 1;
+}
+
 /** Channels of one quantity and unit share a panel, as they share its axis. */
 function panelsOf(timeline: readonly Timeline[]): TimelineSpec['panels'] {
   const panels = new Map<string, TimelineSpec['panels'][number]>();
@@ -104,7 +117,7 @@ function panelsOf(timeline: readonly Timeline[]): TimelineSpec['panels'] {
 
 /** A counter's rate goes by what it is: joules per second are power. */
 function panelName(quantity: string, unit: string): string {
-  return unit === 'W' ? 'Power' : capitalized(quantity);
+  return unit === 'W' ? 'Power' : capitalized(quantityName(quantity));
 }
 
 function channels(timeline: readonly Timeline[]): Html | null {
@@ -132,7 +145,7 @@ function channels(timeline: readonly Timeline[]): Html | null {
       ),
       textColumn(
         'quantity',
-        rows.map(({ quantity }) => quantity),
+        rows.map(({ quantity }) => quantityName(quantity)),
       ),
       numberColumn(
         'mean',

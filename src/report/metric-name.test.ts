@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { quantityName } from './metric-name.js';
+
+it.each([
+  ['cpuTime', 'CPU time'],
+  ['smClock', 'SM clock'],
+  ['ioStall', 'IO stall'],
+  ['involuntarySwitches', 'involuntary switches'],
+  ['energy', 'energy'],
+])('%s is read as "%s"', (quantity, name) => {
+  expect(quantityName(quantity)).toBe(name);
+});
