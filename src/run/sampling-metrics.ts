@@ -122,7 +122,11 @@ function absenceOf({ sensors }: SampledStretch, name: string): Absence | null {
  * Why there is no such figure, by the sensor that came nearest: one that needs only a permission, then one
  * that works and lacks the figure, then the first that this kind of run would use.
  */
-function nearest(metric: UseMetric, { sensors }: SampledStretch, { usesGpu }: SamplingSetting): Absence {
+export function nearest(
+  metric: UseMetric,
+  { sensors }: Pick<SampledStretch, 'sensors'>,
+  { usesGpu }: Pick<SamplingSetting, 'usesGpu'>,
+): Absence {
   const wanted = metric === 'energy' ? ['energy', 'power', 'all'] : ['utilisation', 'all'];
   const found = sources[usesGpu || metric === 'gpuTime' ? 'gpu' : 'cpu'].flatMap((name) => {
     const sensor = sensors.find((of) => of.name === name);
