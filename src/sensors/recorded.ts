@@ -86,7 +86,7 @@ class SessionPlayer {
     }
     const samples = this.#due[sensor] ?? [];
     if (samples.length === 0 && this.#next === null) {
-      throw new Error(`the recording ${basename(this.#path)} is over`);
+      throw new Error(`the recording ${basename(this.#path)} is over.`);
     }
     this.#due[sensor] = [];
     return samples;
