@@ -18,6 +18,7 @@ export function configurationDifferences(baseline: Result, candidate: Result): C
 
 function settingsOf({ models, run, hardware, environment, tool }: Result): Map<string, string> {
   const { cpu, gpus, memoryBytes } = hardware;
+  const { recording } = environment;
   const settings: [string, unknown][] = [
     ['models', models.map(({ id }) => id).join(', ')],
     ...models.flatMap((model) => modelSettings(model, models.length === 1 ? '' : `${model.id}: `)),
@@ -30,6 +31,7 @@ function settingsOf({ models, run, hardware, environment, tool }: Result): Map<s
     ['cpu', `${cpu.brand}, ${cpu.physicalCores} cores, ${cpu.logicalCores} threads`],
     ['memory', `${memoryBytes} B`],
     ['gpus', gpus.map(({ model }) => model).join(', ') || 'none'],
+    ['sensors', recording ? `${recording.file}, recorded on ${recording.machine}` : 'this machine’s'],
     ['tokenwork', tool.version],
     ['commit', tool.commit ?? '–'],
     ['os', environment.os],

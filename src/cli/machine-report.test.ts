@@ -145,6 +145,17 @@ describe('renderExamination', () => {
     expect(advice).not.toContain('nvidia-smi');
   });
 
+  it('sets apart what only a GPU needs where none was found', () => {
+    const [cpu, gpu] = ['rapl', 'amd'].map((name) => absent(name, 'unsupported', `Lacks ${name}.`));
+    const bare = { ...laptop, inspection: { ...laptop.inspection!, sensors: [cpu!, gpu!] } };
+    const [here, elsewhere] = renderExamination(bare, 200)
+      .split('Missing, and what would help\n')[1]!
+      .split('For a GPU, of which none was found here\n');
+    expect(here!.trim()).toBe('rapl: Lacks rapl.');
+    expect(elsewhere!.trim()).toBe('CUDA: Not used here.\namd: Lacks amd.');
+    expect(renderExamination(laptop, 200)).not.toContain('For a GPU');
+  });
+
   it('states what the sampler cost and lost, and how far its clock is off', () => {
     const text = renderExamination(laptop, 200);
     expect(text).toContain('0.400% of one core at the default rates, an unknown share at ten times them');

@@ -4,6 +4,7 @@ import { wrap } from '../report/wrap.js';
 import type { MachineExamination } from '../run/examine-machine.js';
 import type { SensorInspection, SensorReport } from '../sampling/inspect.js';
 import { sharpWindowNs } from '../sampling/window.js';
+import { remedies } from './machine-remedies.js';
 
 /** What an examination found, as text of at most `width` columns. */
 export function renderExamination(examination: MachineExamination, width: number): string {
@@ -23,7 +24,9 @@ export function renderExamination(examination: MachineExamination, width: number
       width,
     ),
     section('Permissions', permissions(examination), width),
-    section('Missing, and what would help', remedies(examination), width),
+    ...remedies(examination, readGpus(inspection).length > 0).map(({ title, advice }) =>
+      section(title, advice, width),
+    ),
   ];
   return `${sections.join('\n\n')}\n`;
 }
@@ -58,10 +61,15 @@ function gpuLines(
       return `GPU: ${model}${memory}${typeof driver === 'string' ? `, driver ${driver}` : ''}${split}`;
     });
   }
+  const read = readGpus(inspection);
+  return [read.length === 0 ? 'GPU: none found' : `GPU: ${read.join(', ')}`];
+}
+
+function readGpus(inspection: SensorInspection | null): string[] {
   const read = (inspection?.sensors ?? []).flatMap(({ name, channels }) =>
     channels.filter(({ device }) => device.startsWith('gpu-')).map(({ device }) => `${device} by ${name}`),
   );
-  return [read.length === 0 ? 'GPU: none found' : `GPU: ${[...new Set(read)].join(', ')}`];
+  return [...new Set(read)];
 }
 
 function backEnds({ backEnds: found }: MachineExamination, width: number): string {
@@ -176,9 +184,13 @@ function sensors({ sensors: all }: SensorInspection, width: number): string {
   return [table, ...legend.map((line) => wrap(line, width))].join('\n');
 }
 
-function stateOf({ available, reason, latest }: SensorReport): string {
+/** One that is read less often than it was looked at may not have had its turn. */
+const seldomNs = 1e9;
+
+function stateOf({ available, reason, channels, latest, periodNs }: SensorReport): string {
   if (!available) return reason === 'not-applicable' ? 'not needed' : (reason ?? 'unavailable');
-  const silent = latest.every(({ value }) => value === null);
+  const hadTurn = (periodNs ?? 0) < seldomNs;
+  const silent = hadTurn && channels.length > 0 && latest.every(({ value }) => value === null);
   return silent ? 'gives nothing' : 'works';
 }
 
@@ -203,24 +215,6 @@ function permissions({ inspection }: MachineExamination): string[] {
       .map(({ device, quantity }) => `${name} ${device} ${quantity}`),
   ]);
   return [refused.length === 0 ? 'Nothing that is here was refused.' : `Refused: ${refused.join(', ')}`];
-}
-
-/** Each piece of advice once, with all that lacks for it. */
-function remedies({ backEnds: found, meters: all, inspection }: MachineExamination): string[] {
-  const lacking = [
-    ...[...found, ...all].flatMap(({ name, hint }) => (hint === null ? [] : [{ name, hint }])),
-    ...(inspection?.sensors ?? []).flatMap(({ name, hint, reason, missing }) => [
-      ...(hint === null || reason === 'not-applicable' ? [] : [{ name, hint }]),
-      ...missing.map(({ device, quantity, hint: why }) => ({
-        name: `${name} ${device} ${quantity}`,
-        hint: why,
-      })),
-    ]),
-  ];
-  const names = new Map<string, string[]>();
-  for (const { name, hint } of lacking) names.set(hint, [...(names.get(hint) ?? []), name]);
-  if (names.size === 0) return ['Nothing.'];
-  return [...names].map(([hint, who]) => `${who.join(', ')}: ${hint}`);
 }
 
 const column = (name: string, unit: string, importance: number, values: string[]): Column => ({

@@ -4,6 +4,6 @@ export function pageHint(paths: readonly string[]): string {
 }
 
 /** An argument as it would be typed. */
-function shellWord(argument: string): string {
+export function shellWord(argument: string): string {
   return /^[\w.,:/=@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }

@@ -11,7 +11,12 @@
 import { z } from 'zod';
 import { costModelSchema } from './cost.js';
 import { factorValue, questionSchema } from './question.js';
-import { attributionErrorSchema, idleBaselineSchema, samplerCostSchema } from './sampling-record.js';
+import {
+  attributionErrorSchema,
+  idleBaselineSchema,
+  recordingSchema,
+  samplerCostSchema,
+} from './sampling-record.js';
 import { absenceReason, metricSchema, workSchema } from './work.js';
 
 export const schemaVersion = 1;
@@ -318,6 +323,8 @@ export const resultSchema = z.strictObject({
     packages: z.record(z.string(), z.string()),
     sensors: z.array(sensorSchema),
     sampler: samplerCostSchema.optional(),
+    /** What was sampled was not this machine: energy, GPU time and the time line are of another. */
+    recording: recordingSchema.optional(),
   }),
   models: z.array(modelRecordSchema),
   metrics: z.record(z.string(), metricSchema),

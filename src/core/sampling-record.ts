@@ -16,6 +16,17 @@ export const samplerCostSchema = z.strictObject({
 });
 export type SamplerCost = z.infer<typeof samplerCostSchema>;
 
+/** A session recorded before, played in place of this machine's sensors: nothing drawn from it is of this run. */
+export const recordingSchema = z.strictObject({
+  /** The file's name. */
+  file: z.string(),
+  sha256: z.string(),
+  /** What was recorded, for people. */
+  machine: z.string(),
+  recordedAt: z.iso.datetime(),
+});
+export type Recording = z.infer<typeof recordingSchema>;
+
 /** What a device used while the run asked nothing of it. Reported, never subtracted. */
 export const idleBaselineSchema = z.strictObject({
   unit: z.string(),

@@ -10,6 +10,7 @@ import { headline, leadingMetric, percent } from './headline.js';
 import { formatWithUnit } from './html/units.js';
 import { markdownCode, markdownTable, markdownText } from './markdown.js';
 import { cellName, metricName } from './metric-name.js';
+import { recordingNotice } from './recording.js';
 import { setting } from './setting.js';
 import { stageMarkdown } from './stage-markdown.js';
 import type { Column } from './terminal-table.js';
@@ -171,7 +172,8 @@ function method({ metrics }: CostCard, result: Result): string[] {
   const rows = Object.entries(metrics);
   return [
     '## How it was measured',
-    setting(result)
+    [...setting(result), recordingNotice(result)]
+      .filter((line) => line !== null)
       .map((line) => `- ${markdownText(line)}`)
       .join('\n'),
     markdownTable([

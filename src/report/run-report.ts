@@ -7,6 +7,7 @@ import { summarizeCells } from '../analysis/cell-summary.js';
 import type { Result } from '../core/result.js';
 import { renderCellTable } from './cell-table.js';
 import { describeFailures, findings } from './findings.js';
+import { recordingNotice } from './recording.js';
 import { samplingNotes } from './sampling-text.js';
 import { conservation, setting, unmeasured } from './setting.js';
 import { wrap } from './wrap.js';
@@ -26,9 +27,11 @@ export function renderRun(result: Result, { width, color, savedAt }: RunReportOp
   const paragraphs = (lines: readonly string[], style: (text: string) => string = String) =>
     lines.map((line) => style(wrap(line, width))).join('\n');
   const warnings = result.warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`);
+  const notice = recordingNotice(result);
   const { table, notes } = renderCellTable(summaries, width, colors.bold);
   const sections = [
     paragraphs(setting(result), colors.dim),
+    paragraphs(notice === null ? [] : [notice], colors.yellow),
     ...(summaries.length === 0 ? ['No cell was planned.'] : [table, paragraphs(notes, colors.dim)]),
     paragraphs(findings(result, summaries), colors.bold),
     paragraphs([...conservation(result), ...samplingNotes(result), ...unmeasured(result)], colors.dim),

@@ -6,14 +6,14 @@ import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { exitCode, TokenworkError } from '../core/errors.js';
 import type { Result } from '../core/result.js';
-import { takeInventory } from '../sensors/inventory.js';
+import { type Inventory, takeInventory } from '../sensors/inventory.js';
 import { ceilingsFor } from './ceilings.js';
 import { fitToDevice, withDevice } from './device-run.js';
 import { foldJournal, stateOf } from './fold.js';
 import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from './journal.js';
-import { journalVersion } from './journal-entry.js';
+import { type JournalModel, journalVersion } from './journal-entry.js';
 import { lockJournal } from './journal-lock.js';
-import { environmentOf, oversubscribed } from './machine.js';
+import { environmentOf, oversubscribed, runOnGpu } from './machine.js';
 import { metricsTable } from './metrics.js';
 import type { BenchOptions } from './options.js';
 import { type PreparedRun, prepareResumed, prepareRun } from './prepare.js';
@@ -24,8 +24,12 @@ import {
   refuseOtherGpu,
   refuseOtherModels,
   refuseOtherOptions,
+  refuseOtherSession,
   resumeWarnings,
+  sessionRestarted,
 } from './resume.js';
+import type { SamplingSession } from './sampling-session.js';
+import { describeMachine, SessionRecorder } from './session-recorder.js';
 import { interruptedEarly, refuseStopped, runStretch } from './stretch.js';
 import { isPending, validationOf } from './validation-state.js';
 
@@ -57,13 +61,33 @@ async function startRun(options: BenchOptions): Promise<BenchOutcome> {
   refuseOtherThanFile(path);
   const unlock = lockJournal(journalPathOf(path));
   try {
-    return await measureNew(options, path, startedAt);
+    return await recording(options, path, (recorder) => measureNew(options, path, startedAt, recorder));
   } finally {
     unlock();
   }
 }
 
-async function measureNew(options: BenchOptions, path: string, startedAt: Date): Promise<BenchOutcome> {
+/** Runs with the recorder that was asked for, and closes it however the run ends. */
+async function recording(
+  { recordSensors }: BenchOptions,
+  path: string,
+  run: (recorder: SessionRecorder | null) => Promise<BenchOutcome>,
+): Promise<BenchOutcome> {
+  if (recordSensors === undefined) return run(null);
+  const recorder = SessionRecorder.create(recordSensors, [path, journalPathOf(path)]);
+  try {
+    return await run(recorder);
+  } finally {
+    recorder.close();
+  }
+}
+
+async function measureNew(
+  options: BenchOptions,
+  path: string,
+  startedAt: Date,
+  recorder: SessionRecorder | null,
+): Promise<BenchOutcome> {
   const originNs = process.hrtime.bigint();
   const journal = Journal.create(journalPathOf(path));
   try {
@@ -82,7 +106,9 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
       crashes: new Map(),
       validation: validationOf([]),
       options,
-      onReady: ({ loaded, records, sensors, warnings }) =>
+      recorder,
+      onReady: ({ loaded, records, sensors, warnings }) => {
+        beginRecording(recorder, inventory, records, sensors);
         journal.append({
           kind: 'header',
           version: journalVersion,
@@ -98,8 +124,14 @@ async function measureNew(options: BenchOptions, path: string, startedAt: Date):
           metrics: metricsTable(loaded),
           cells,
           questions,
-          warnings: [...prepared.warnings, ...warnings, ...oversubscribed(settings, inventory.usableCores)],
-        }),
+          warnings: [
+            ...prepared.warnings,
+            ...warnings,
+            ...oversubscribed(settings, inventory.usableCores),
+            ...(recorder?.takeWarnings() ?? []),
+          ],
+        });
+      },
     });
     await measureCeilingsAgain(prepared, journal, inventory.usableCores, options);
   } catch (thrown) {
@@ -115,13 +147,18 @@ async function resumeRun(options: BenchOptions, named: string): Promise<BenchOut
   refuseOtherThanFile(path);
   const unlock = lockJournal(journalPath);
   try {
-    return await measureRest(options, journalPath, path);
+    return await recording(options, path, (recorder) => measureRest(options, journalPath, path, recorder));
   } finally {
     unlock();
   }
 }
 
-async function measureRest(options: BenchOptions, journalPath: string, path: string): Promise<BenchOutcome> {
+async function measureRest(
+  options: BenchOptions,
+  journalPath: string,
+  path: string,
+  recorder: SessionRecorder | null,
+): Promise<BenchOutcome> {
   const contents = readJournal(journalPath);
   const { header } = contents;
   refuseOtherOptions(header, options);
@@ -132,6 +169,7 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
   const prepared = await prepareResumed(header, options);
   refuseOtherModels(header, prepared.models);
   refuseOtherGpu(header, prepared.chosen);
+  refuseOtherSession(contents.entries, prepared.sensors.recorded);
   const inventory = await takeInventory();
   const { rows, crashes, clockNs } = stateOf(contents);
   const journal = Journal.reopen(journalPath, contents.validBytes);
@@ -146,9 +184,15 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
       crashes,
       validation,
       options,
-      onReady: ({ records }) => {
+      recorder,
+      onReady: ({ records, sensors }) => {
         refuseOtherEngines(header, records);
-        const warnings = resumeWarnings(header, inventory.hardware.id, options.tool);
+        beginRecording(recorder, inventory, records, sensors);
+        const warnings = [
+          ...resumeWarnings(header, inventory.hardware.id, options.tool),
+          ...sessionRestarted(prepared.sensors.recorded),
+          ...(recorder?.takeWarnings() ?? []),
+        ];
         journal.append({ kind: 'resumed', at: new Date().toISOString(), warnings });
       },
     });
@@ -158,6 +202,20 @@ async function measureRest(options: BenchOptions, journalPath: string, path: str
     throw thrown;
   }
   return finish(journal, path);
+}
+
+function beginRecording(
+  recorder: SessionRecorder | null,
+  { hardware, os }: Inventory,
+  models: readonly JournalModel[],
+  sensors: SamplingSession['sensors'],
+): void {
+  recorder?.begin({
+    recordedAt: new Date().toISOString(),
+    machine: describeMachine(hardware, os),
+    usesGpu: runOnGpu(models),
+    sensors: [...sensors],
+  });
 }
 
 /** Folds the journal as it lies on disk, which is what resuming would read. */

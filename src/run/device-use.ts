@@ -69,7 +69,7 @@ export function devicesOf(stretch: SampledStretch, usesGpu: boolean): DeviceUse[
 
 /**
  * The GPUs that work for the requests: where models run on a GPU, those on which this process held memory;
- * all of them where that cannot be told, as in a container that hides processes. In a recording, all.
+ * all of them where that cannot be told, as in a container that hides processes.
  */
 function countedGpus(
   channels: readonly SensedChannel[],
@@ -77,7 +77,6 @@ function countedGpus(
   usesGpu: boolean,
 ): Set<string> {
   const all = new Set(channels.map(({ device }) => device).filter(isGpu));
-  if (stretch.recorded !== null) return all;
   if (!usesGpu) return new Set();
   const held = channels.filter(
     (channel) => channel.quantity === 'processMemory' && stretch.series(channel).values.some((v) => v > 0),

@@ -46,6 +46,17 @@ it('runs what a tree of the machine has, and gives the reason for the rest', asy
   const [rapl, amd] = found.inspection!.sensors;
   expect(rapl).toMatchObject({ available: true, channels: [{ device: 'package-0', quantity: 'energy' }] });
   expect(amd).toMatchObject({ available: false, reason: 'unsupported', periodNs: null });
+  const meters = new Map(found.meters.map((meter) => [meter.name, meter]));
+  expect(meters.get('energy')).toMatchObject({
+    available: true,
+    method: expect.stringMatching(/^package-0 \(rapl\); within 1% from windows of \d+ ms/),
+  });
+  expect(meters.get('gpu-time')).toEqual({
+    name: 'gpu-time',
+    available: false,
+    method: null,
+    hint: amd!.hint,
+  });
   expect(found.inspection!.sampler.samplesAtFullRate).toBeGreaterThan(0);
   expect(steps).toHaveLength(3);
 });

@@ -13,6 +13,10 @@ import { openCpuClock } from '../sensors/cpu-time.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
 import { openPeakMemory } from '../sensors/memory.js';
 import { findNvml } from '../sensors/nvml-library.js';
+import { isGpu } from './device-use.js';
+import { energyWindowNs, givesEnergy } from './energy-window.js';
+import type { SampledChannel, SampledSensor } from './journal-samples.js';
+import { nearest } from './sampling-metrics.js';
 
 /** What a run on this machine could measure, and with what. */
 export interface MachineExamination {
@@ -50,18 +54,19 @@ export async function examineMachine(
   const backEnds = await probeBackEnds();
   onProgress?.(`reading every sensor for ${forNs / 1e9} s, then at ten times the rate`);
   const inspected = await inspect(sensors, forNs);
+  const sampled = (inspected.inspection?.sensors ?? []) as readonly SampledSensor[];
   return {
     hardware: inventory.hardware,
     os: inventory.os,
     virtualization: inventory.virtualization,
     usableCores: inventory.usableCores,
     backEnds,
-    meters: meters(),
     libraries: [
       ...backEnds.flatMap(({ name, file }) => (file === null ? [] : [{ name, file, loads: true }])),
       { name: 'NVML', ...findNvml() },
       ...gpuLibraries(),
     ],
+    meters: [...meters(), energyMeter(sampled), gpuTimeMeter(sampled)],
     ...inspected,
   };
 }
@@ -112,4 +117,38 @@ function meters(): MachineExamination['meters'] {
       ? { name: 'peak-memory', available: true, method: peak.method, hint: null }
       : { name: 'peak-memory', available: false, method: null, hint: peak.hint },
   ];
+}
+
+type Meter = MachineExamination['meters'][number];
+
+/** As a run with --energy would state it on this machine. */
+function energyMeter(sensors: readonly SampledSensor[]): Meter {
+  const windowNs = energyWindowNs(sensors);
+  const parts = partsOf(sensors, givesEnergy);
+  if (windowNs === null) {
+    const { hint } = nearest('energy', { sensors }, { usesGpu: false });
+    return { name: 'energy', available: false, method: null, hint };
+  }
+  const method = `${parts}; within 1% from windows of ${Math.ceil(windowNs / 1e6)} ms, which --energy fills by repeating a request`;
+  return { name: 'energy', available: true, method, hint: null };
+}
+
+function gpuTimeMeter(sensors: readonly SampledSensor[]): Meter {
+  const parts = partsOf(sensors, ({ device, quantity }) => isGpu(device) && quantity === 'utilisation');
+  if (parts === '') {
+    const { hint } = nearest('gpuTime', { sensors }, { usesGpu: true });
+    return { name: 'gpu-time', available: false, method: null, hint };
+  }
+  return { name: 'gpu-time', available: true, method: `${parts}; utilisation, integrated`, hint: null };
+}
+
+/** `gpu-0 (nvml) + package-0 (rapl)`: the devices that such a channel is read of, each by its first sensor. */
+function partsOf(sensors: readonly SampledSensor[], wanted: (channel: SampledChannel) => boolean): string {
+  const by = new Map<string, string>();
+  for (const { name, channels } of sensors) {
+    for (const channel of channels) {
+      if (wanted(channel) && !by.has(channel.device)) by.set(channel.device, name);
+    }
+  }
+  return [...by].map(([device, sensor]) => `${device} (${sensor})`).join(' + ');
 }

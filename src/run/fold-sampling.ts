@@ -1,11 +1,13 @@
 import type { Conservation, Result, Stage, Warning } from '../core/result.js';
-import type { SamplerCost } from '../core/sampling-record.js';
+import type { Recording, SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
 import { baselineOf, idleBaseline } from '../sampling/baseline.js';
 import { attributionErrors } from './attribution-errors.js';
 import type { UseMetric } from './device-use.js';
 import { gpuWarnings, lostFigures } from './gpu-warnings.js';
 import type { JournalEntry, JournalHeader, JournalRow } from './journal-entry.js';
+import type { PlayedSession } from './journal-samples.js';
+import { runOnGpu } from './machine.js';
 import { busyNeighbours } from './neighbours.js';
 import { type SampledStretch, sampledStretches } from './sampled-stretch.js';
 import { partialEnergy, type SamplingSetting, sampledMetric } from './sampling-metrics.js';
@@ -18,6 +20,7 @@ export interface FoldedSampling
   extends Pick<Result, 'metrics' | 'conservation' | 'idleBaseline' | 'attributionErrors' | 'timeline'> {
   rows: JournalRow[];
   sampler: SamplerCost | undefined;
+  recording: Recording | undefined;
   warnings: Warning[];
 }
 
@@ -29,10 +32,8 @@ export function foldSampling(
 ): FoldedSampling {
   const stretches = sampledStretches(entries);
   const { concurrency, sampling } = header.settings;
-  // A CPU that acts as a GPU keeps none busy.
-  const usesGpu = header.models.some(
-    ({ engine }) => engine.device !== 'cpu' && engine.adapter?.kind !== 'software',
-  );
+  const recorded = stretches[0]?.recorded ?? null;
+  const usesGpu = recorded?.usesGpu ?? runOnGpu(header.models);
   const setting = { concurrency, usesGpu };
   const shares = stretches.map((stretch) => shareStretch(stretch, setting));
   const byId = new Map(shares.flatMap(({ used }) => [...used]));
@@ -53,6 +54,7 @@ export function foldSampling(
     }),
     ...(errors && { attributionErrors: errors.found }),
     sampler: costOf(stretches),
+    recording: recorded ? recordingOf(recorded) : undefined,
     warnings: [
       ...stretches.flatMap(({ warnings }) => warnings),
       ...stretches.slice(0, 1).flatMap((stretch) => partialEnergy(stretch, shares[0]!.devices, setting)),
@@ -62,6 +64,10 @@ export function foldSampling(
       ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : (errors?.warnings ?? [])),
     ],
   };
+}
+
+function recordingOf({ file, sha256, machine, recordedAt }: PlayedSession): Recording {
+  return { file, sha256, machine, recordedAt };
 }
 
 /** A metric that an engine measured by itself is left to it. */

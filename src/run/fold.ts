@@ -70,7 +70,7 @@ export function foldJournal(contents: JournalContents): Result {
   const plannedRequests = settings.repetitions * header.cells.reduce((sum, cell) => sum + cell.count, 0);
   const journalled = [...state.rows.values()].sort((a, b) => a.id - b.id);
   const sampled = foldSampling(header, entries, journalled);
-  const { rows, sampler } = sampled;
+  const { rows, sampler, recording } = sampled;
   const conservation = { ...conservationOf(rows, entries), ...sampled.conservation };
   const models = header.models.map((model) => ({
     ...model,
@@ -98,7 +98,7 @@ export function foldJournal(contents: JournalContents): Result {
       settings,
     },
     hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },
-    environment: { ...header.environment, ...(sampler && { sampler }) },
+    environment: { ...header.environment, ...(sampler && { sampler }), ...(recording && { recording }) },
     models,
     metrics: sampled.metrics,
     cells: header.cells.map(({ id, model, factors }) => ({ id, model, factors })),

@@ -1,31 +1,10 @@
 import { z } from 'zod';
-import { samplerCostSchema } from '../core/sampling-record.js';
-import { absenceReason } from '../core/work.js';
+import { recordingSchema, samplerCostSchema } from '../core/sampling-record.js';
 import type { Sample } from '../sampling/ring.js';
-import { channelSchema } from '../sensors/session-file.js';
+import { sensorRecordSchema } from '../sensors/session-file.js';
 import { measuredRunSchema } from './measured-run.js';
 
-const absence = { reason: absenceReason, hint: z.string() };
-
-const sampledSensorSchema = z.strictObject({
-  name: z.string(),
-  reads: z.string(),
-  available: z.boolean(),
-  reason: absenceReason.nullable(),
-  hint: z.string().nullable(),
-  channels: z.array(
-    channelSchema.extend({
-      id: z.int(),
-      counterPeriodNs: z.number().nullable(),
-      periodResolved: z.boolean(),
-    }),
-  ),
-  missing: z.array(
-    z.strictObject({ device: z.string(), quantity: z.string(), ...absence, mig: z.literal(true).optional() }),
-  ),
-  periodNs: z.number().nullable(),
-});
-export type SampledSensor = z.infer<typeof sampledSensorSchema>;
+export type SampledSensor = z.infer<typeof sensorRecordSchema>;
 export type SampledChannel = SampledSensor['channels'][number];
 
 const packedSeriesSchema = z.strictObject({
@@ -39,6 +18,14 @@ type PackedSeries = z.infer<typeof packedSeriesSchema>;
 
 const warning = z.strictObject({ code: z.string(), message: z.string(), hint: z.string() });
 
+/** The recording that stood in for the machine's sensors. */
+const playedSessionSchema = recordingSchema.extend({
+  path: z.string(),
+  /** Whether GPUs are a part of what a request cost, as they were beside what was recorded. */
+  usesGpu: z.boolean(),
+});
+export type PlayedSession = z.infer<typeof playedSessionSchema>;
+
 /**
  * What sampling leaves in the journal. Samples themselves are journalled, several times a second, and
  * nothing drawn from them: who used what can only be told once all that ran beside a request has ended,
@@ -48,8 +35,8 @@ export const samplingEntries = [
   /** A process begins to sample. */
   z.strictObject({
     kind: z.literal('sampling'),
-    sensors: z.array(sampledSensorSchema),
-    recorded: z.string().nullable(),
+    sensors: z.array(sensorRecordSchema),
+    recorded: playedSessionSchema.nullable(),
   }),
   z.strictObject({ kind: z.literal('samples'), series: z.array(packedSeriesSchema) }),
   /** A stretch in which nothing was asked of the machine, or the beginning of measuring. */

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Result, Warning } from '../core/result.js';
+import type { ModelRecord, Result, Warning } from '../core/result.js';
 import type { Inventory } from '../sensors/inventory.js';
 import type { Settings } from './journal-entry.js';
 import type { SampledSensor } from './journal-samples.js';
@@ -38,6 +38,10 @@ function sensorRecord(name: string, state: SensorState): Result['environment']['
   const { reason, hint } = 'method' in state ? { reason: null, hint: null } : state;
   return { name, available: reason === null, reason, hint, periodNs: null };
 }
+
+/** Whether models keep a GPU busy; a CPU that acts as one keeps none. */
+export const runOnGpu = (models: readonly Pick<ModelRecord, 'engine'>[]): boolean =>
+  models.some(({ engine }) => engine.device !== 'cpu' && engine.adapter?.kind !== 'software');
 
 /** Requests that want more cores than there are would measure each other. */
 export function oversubscribed(

@@ -6,11 +6,15 @@ import type { SampledStretch } from './sampled-stretch.js';
 /** From so many cores on that others kept busy, an energy of the whole processor is not of the requests. */
 const notableCores = 0.2;
 
-/** Warns where other processes used the CPU while requests ran: its counters do not tell them apart. */
+/**
+ * Warns where other processes used the CPU while requests ran: its counters do not tell them apart. Those
+ * of a recording are not there to be stopped.
+ */
 export function busyNeighbours(
   stretches: readonly SampledStretch[],
   devices: readonly DeviceUse[],
 ): Warning[] {
+  if (stretches.some(({ recorded }) => recorded !== null)) return [];
   if (!devices.some(({ metric, device, counted }) => metric === 'energy' && counted && !isGpu(device))) {
     return [];
   }

@@ -57,6 +57,8 @@ export interface BenchOptions {
   ceilings?: boolean | undefined;
   /** What is sampled beside the requests; `auto` by default. */
   sensors?: SensorChoice | undefined;
+  /** A new file that every sample of the run's sensors is written to, to be played as `recorded:FILE`. */
+  recordSensors?: string | undefined;
   /** How long counters are watched before the first request, to see how often they tick; 1 s by default. */
   calibrateForNs?: Nanoseconds | undefined;
   /** Repeats each request until a window is long enough for its energy to be told. */

@@ -18,7 +18,13 @@ import type { JournalHeader, Settings } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
 import { chatRole, type RunModel, resolveModels, withHelpers } from './run-models.js';
-import { type ChosenSensors, chosenSensors, namedChoice, type SensorChoice } from './sensor-choice.js';
+import {
+  type ChosenSensors,
+  chosenSensors,
+  namedChoice,
+  type SensorChoice,
+  sessionPathOf,
+} from './sensor-choice.js';
 
 /** What is to be run, before anything has been opened. */
 export interface PreparedRun {
@@ -106,14 +112,34 @@ export function modelsOfCell({ model, request }: PlannedCell): string[] {
   return [model, ...Object.values(request.pipeline?.models ?? {})];
 }
 
-function refuseUnsampled({ sensors, energy, validateAttribution, concurrency }: BenchOptions): void {
-  const asked = energy ? '--energy' : validateAttribution ? '--validate-attribution' : null;
+function refuseUnsampled(options: BenchOptions): void {
+  const { sensors = 'auto', energy, validateAttribution, recordSensors, concurrency } = options;
+  const asked = energy
+    ? '--energy'
+    : validateAttribution
+      ? '--validate-attribution'
+      : recordSensors !== undefined
+        ? '--record-sensors'
+        : null;
   if (asked !== null && sensors === 'none') {
     throw new TokenworkError(
       'bad-option',
       `${asked} needs sensors, and --sensors none leaves out all of them.`,
       'Leave out one of the two.',
     );
+  }
+  if (sessionPathOf(sensors) !== null && (validateAttribution || recordSensors !== undefined)) {
+    throw validateAttribution
+      ? new TokenworkError(
+          'bad-option',
+          '--validate-attribution tests counters of this machine, and a recording holds those of another.',
+          'Leave out one of --validate-attribution and --sensors recorded:FILE.',
+        )
+      : new TokenworkError(
+          'bad-option',
+          '--record-sensors records this machine, and not a recording that is played.',
+          'Leave out one of --record-sensors and --sensors recorded:FILE, or copy the file.',
+        );
   }
   if (validateAttribution && concurrency === 1) {
     throw new TokenworkError(
@@ -172,7 +198,9 @@ export async function prepareResumed(header: JournalHeader, options: BenchOption
   }));
   const resolved = await resolveModels(wanted, options);
   const models = settings.models.map(({ id }, index) => ({ ...resolved[index]!, id }));
-  const sensors = chosenSensors(options.sensors ?? (settings.sampling.sensors as SensorChoice));
+  const choice = options.sensors ?? (settings.sampling.sensors as SensorChoice);
+  refuseUnsampled({ ...options, sensors: choice });
+  const sensors = chosenSensors(choice);
   return {
     settings,
     suite,

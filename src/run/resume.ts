@@ -3,7 +3,8 @@ import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
 import type { ModelFolder } from '../models/folder.js';
 import type { ChosenDevice } from './device.js';
-import type { JournalHeader, Settings } from './journal-entry.js';
+import type { JournalEntry, JournalHeader, Settings } from './journal-entry.js';
+import type { PlayedSession } from './journal-samples.js';
 import type { BenchOptions } from './options.js';
 import { namedChoice } from './sensor-choice.js';
 
@@ -107,6 +108,29 @@ export function refuseOtherGpu(header: JournalHeader, { adapter }: Pick<ChosenDe
   const before = header.models.flatMap(({ engine }) => engine.adapter ?? []).at(0)?.name;
   const now = adapter?.name;
   refuse(before === undefined || before === now ? [] : [{ what: 'GPU', before, now: now ?? 'not known' }]);
+}
+
+/** Refuses another recording than stood in for the machine before. Throws TokenworkError `resume-differs`. */
+export function refuseOtherSession(entries: readonly JournalEntry[], now: PlayedSession | null): void {
+  const before = entries.find((entry) => entry.kind === 'sampling')?.recorded;
+  if (!before || !now || before.sha256 === now.sha256) return;
+  refuse([{ what: `SHA-256 of ${before.file}`, before: before.sha256, now: now.sha256 }]);
+}
+
+/**
+ * A recording is played from its beginning by each process that goes on with a run: there is no moment of
+ * it that the time between them would correspond to. What each process measured is drawn from its own
+ * playing alone, so no counter is followed from the one into the other.
+ */
+export function sessionRestarted(recorded: PlayedSession | null): Warning[] {
+  if (recorded === null) return [];
+  return [
+    {
+      code: 'recording-restarted',
+      message: `${recorded.file} was played from its beginning again when the run went on.`,
+      hint: 'Requests from before and after lie beside the same part of it; start anew to play it once.',
+    },
+  ];
 }
 
 /** What may differ, but must be said. */

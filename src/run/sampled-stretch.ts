@@ -3,7 +3,12 @@ import type { SamplerCost } from '../core/sampling-record.js';
 import type { Nanoseconds } from '../core/units.js';
 import { type Series, SeriesStore } from '../sampling/series.js';
 import type { JournalEntry } from './journal-entry.js';
-import { type SampledChannel, type SampledSensor, unpackSamples } from './journal-samples.js';
+import {
+  type PlayedSession,
+  type SampledChannel,
+  type SampledSensor,
+  unpackSamples,
+} from './journal-samples.js';
 import { cpuTimeOf, endOf, type MeasuredRun, type Preparation } from './measured-run.js';
 
 export interface Span {
@@ -44,7 +49,7 @@ export interface AloneRun {
 /** What one process sampled, beside which requests. */
 export interface SampledStretch {
   sensors: readonly SampledSensor[];
-  recorded: string | null;
+  recorded: PlayedSession | null;
   series(channel: SampledChannel): Series;
   idleBefore: Span | null;
   idleAfter: Span | null;

@@ -11,8 +11,8 @@ export interface SamplingSetting {
 
 /** Where an energy or a GPU time would come from, nearest first. */
 const sources = {
-  cpu: ['rapl', 'recorded', 'apple', 'nvml', 'nvidia-smi', 'amd'],
-  gpu: ['nvml', 'nvidia-smi', 'amd', 'apple', 'recorded', 'rapl'],
+  cpu: ['rapl', 'apple', 'nvml', 'nvidia-smi', 'amd'],
+  gpu: ['nvml', 'nvidia-smi', 'amd', 'apple', 'rapl'],
 };
 
 /** The entry of a sampled metric in the result's table: what is in it, how it was read, how shared. */
@@ -26,21 +26,23 @@ export function sampledMetric(
   const counted = devices.filter((use) => use.metric === metric && use.counted);
   if (counted.length === 0) {
     const absence =
-      metric === 'gpuTime' && !setting.usesGpu && stretch.recorded === null
+      metric === 'gpuTime' && !setting.usesGpu
         ? { reason: 'not-applicable' as const, hint: 'No model ran on a GPU.' }
         : nearest(metric, stretch, setting);
     return { unit, direction: 'lower', provenance: 'unavailable', method: 'none', ...absence };
   }
   const lacking = lackingParts(metric, stretch, counted, setting).map(({ part }) => part);
   const method = [
-    ...(stretch.recorded === null ? [] : [`RECORDED on another machine, not measured in this run`]),
+    ...(stretch.recorded === null ? [] : ['RECORDED on another machine, not measured in this run']),
     partsOf(metric, counted),
     ...(lacking.length === 0 ? [] : [`not in it: ${lacking.join(', ')}`]),
     sharing(metric, setting.concurrency),
     ...(stretch.requests.some(({ spans }) => spans.length > 1) ? [repeated] : []),
     ...(metric === 'energy' ? ['resting power included'] : []),
   ].join('; ');
-  const provenance = setting.concurrency === 1 ? 'measured' : 'attributed';
+  // That these requests ran beside what was recorded is an assumption.
+  const provenance =
+    stretch.recorded !== null ? 'estimated' : setting.concurrency === 1 ? 'measured' : 'attributed';
   return { unit, direction: 'lower', provenance, method, reason: null, hint: null };
 }
 
@@ -124,7 +126,11 @@ function absenceOf({ sensors }: SampledStretch, name: string): Absence | null {
  * Why there is no such figure, by the sensor that came nearest: one that needs only a permission, then one
  * that works and lacks the figure, then the first that this kind of run would use.
  */
-function nearest(metric: UseMetric, { sensors }: SampledStretch, { usesGpu }: SamplingSetting): Absence {
+export function nearest(
+  metric: UseMetric,
+  { sensors }: Pick<SampledStretch, 'sensors'>,
+  { usesGpu }: Pick<SamplingSetting, 'usesGpu'>,
+): Absence {
   const wanted = metric === 'energy' ? ['energy', 'power', 'all'] : ['utilisation', 'all'];
   const found = sources[usesGpu || metric === 'gpuTime' ? 'gpu' : 'cpu'].flatMap((name) => {
     const sensor = sensors.find((of) => of.name === name);

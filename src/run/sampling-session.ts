@@ -9,6 +9,7 @@ import type { Journal } from './journal.js';
 import type { JournalEntry } from './journal-entry.js';
 import { packSamples, type SampledSensor } from './journal-samples.js';
 import type { ChosenSensors } from './sensor-choice.js';
+import type { SessionRecorder } from './session-recorder.js';
 
 /** The machine's sensors sampled beside the requests of one stretch, into the journal. */
 export interface SamplingSession {
@@ -38,6 +39,8 @@ export interface SessionOptions {
   /** Origin of the run's clock. */
   originNs: bigint;
   now(): Nanoseconds;
+  /** Takes down every sample as well. */
+  recorder: SessionRecorder | null;
   /** How long counters are watched before the start; the machine's rest is at least as long. */
   calibrateForNs?: Nanoseconds | undefined;
 }
@@ -76,7 +79,7 @@ function sessionWithout(warnings: Warning[]): SamplingSession {
 
 function sessionOf(
   sampler: Sampler,
-  { chosen, calibrateForNs = 1e9 }: SessionOptions,
+  { chosen, recorder, calibrateForNs = 1e9 }: SessionOptions,
   now: () => Nanoseconds,
 ): SamplingSession {
   const sensors = sampler.sensors as readonly SampledSensor[];
@@ -107,6 +110,7 @@ function sessionOf(
   const collect = () => {
     drain();
     const series = packSamples(collected);
+    recorder?.add(collected);
     collected = [];
     if (series.length > 0) write({ kind: 'samples', series });
   };
@@ -117,7 +121,8 @@ function sessionOf(
     clearInterval(timer);
     const report = await sampler.stop();
     collect();
-    const { cpuShare, durationNs, samples, dropped, missed, warnings } = report;
+    const { cpuShare, durationNs, samples, dropped, missed } = report;
+    const warnings = [...report.warnings, ...(recorder?.takeWarnings() ?? [])];
     write({ kind: 'sampled', cost: { cpuShare, durationNs, samples, dropped, missed }, warnings });
   };
   return {
@@ -134,7 +139,10 @@ function sessionOf(
       await pause(Math.min(longestRestNs, Math.max(calibrateForNs, windowNs)) / 1e6, signal);
       if (!signal?.aborted) write({ kind: 'span', of, fromNs, toNs: now() });
     },
-    measuring: () => write({ kind: 'span', of: 'measuring', fromNs: now(), toNs: null }),
+    measuring() {
+      recorder?.keep();
+      write({ kind: 'span', of: 'measuring', fromNs: now(), toNs: null });
+    },
     hasMoved(sinceNs) {
       drain();
       return moves.enoughSince(sinceNs);

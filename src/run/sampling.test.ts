@@ -9,7 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import { isOk, type Result } from '../core/result.js';
 import { resolveModel } from '../models/resolve.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
-import { formatSession } from '../sensors/session-file.js';
+import { formatSession } from '../sensors/session.test-support.js';
 import { runBench } from './bench.js';
 import { Journal, journalPathOf, readJournal } from './journal.js';
 import { measuredRun, ownTimeOf, type Preparation } from './measured-run.js';

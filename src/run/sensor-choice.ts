@@ -1,9 +1,8 @@
-import { readFileSync } from 'node:fs';
-import { basename } from 'node:path';
-import { messageOf, TokenworkError } from '../core/errors.js';
+import { basename, resolve } from 'node:path';
 import type { Warning } from '../core/result.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
-import { parseSession } from '../sensors/session-file.js';
+import { checkSession } from '../sensors/session-file.js';
+import type { PlayedSession } from './journal-samples.js';
 
 /**
  * What to sample beside the requests: `auto` (all that this machine has), `none`, `recorded:FILE` (a
@@ -21,48 +20,47 @@ export function parseSensorChoice(text: string): Exclude<SensorChoice, readonly 
   return isRecorded ? (text as `recorded:${string}`) : null;
 }
 
+/** The session's file that a choice names, from anywhere; null where it names none. */
+export function sessionPathOf(choice: SensorChoice): string | null {
+  if (typeof choice !== 'string' || !choice.startsWith(recordedPrefix)) return null;
+  return resolve(choice.slice(recordedPrefix.length));
+}
+
 /** As the journal keeps it; sensors by name cannot be told from it, and must be given again to resume. */
-export const namedChoice = (choice: SensorChoice): string => (typeof choice === 'string' ? choice : 'custom');
+export function namedChoice(choice: SensorChoice): string {
+  if (typeof choice !== 'string') return 'custom';
+  const path = sessionPathOf(choice);
+  return path === null ? choice : `${recordedPrefix}${path}`;
+}
 
 export interface ChosenSensors {
   specs: readonly SensorSpec[];
-  /** The file whose recording stands in for this machine. */
-  recorded: string | null;
+  /** The recording that stands in for this machine. */
+  recorded: PlayedSession | null;
   warnings: Warning[];
 }
 
 /**
  * The sensors of a choice. Throws TokenworkError `no-session` or `bad-session` for a recording that cannot
- * be played, before anything is measured.
+ * be played to its end, before anything is measured.
  */
 export function chosenSensors(choice: SensorChoice): ChosenSensors {
   if (choice === 'auto') return { specs: machineSensors(), recorded: null, warnings: [] };
   if (choice === 'none') return { specs: [], recorded: null, warnings: [] };
   if (typeof choice !== 'string') return { specs: choice, recorded: null, warnings: [] };
-  const path = choice.slice(recordedPrefix.length);
-  const { machine } = parseSession(readSession(path), basename(path));
+  const path = sessionPathOf(choice)!;
+  const { header, sha256 } = checkSession(path);
+  const { machine, recordedAt, usesGpu } = header;
+  const file = basename(path);
   return {
     specs: [{ sensor: 'recorded', path }],
-    recorded: path,
+    recorded: { path, file, sha256, machine, recordedAt, usesGpu },
     warnings: [
       {
         code: 'recorded-sensors',
-        message: `Energy, GPU time and the time line are NOT of this machine: they were played from ${basename(path)}, recorded on ${machine}.`,
+        message: `Energy, GPU time and the time line are NOT of this machine: they were played from ${file}, recorded on ${machine} at ${recordedAt}.`,
         hint: 'They show what such a result looks like. Measure without --sensors for figures of this machine.',
       },
     ],
   };
-}
-
-function readSession(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (cause) {
-    throw new TokenworkError(
-      'no-session',
-      `The recorded session ${path} cannot be read: ${messageOf(cause)}.`,
-      'Name a file of recorded samples with --sensors recorded:FILE, or leave --sensors out.',
-      { cause },
-    );
-  }
 }

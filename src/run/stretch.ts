@@ -17,6 +17,7 @@ import type { PreparedRun } from './prepare.js';
 import { measuringProgress, tell } from './progress.js';
 import type { LoadedWorker } from './protocol.js';
 import { type SamplingSession, startSampling } from './sampling-session.js';
+import type { SessionRecorder } from './session-recorder.js';
 import { openSessions, type Sessions } from './sessions.js';
 import { measureAlone } from './validate-attribution.js';
 import { isPending, type ValidationState } from './validation-state.js';
@@ -34,6 +35,7 @@ export interface Stretch {
   crashes: ReadonlyMap<number, number>;
   validation: ValidationState;
   options: BenchOptions;
+  recorder: SessionRecorder | null;
   /** Called when the workers are ready, and nothing has been measured. */
   onReady(ready: Ready): void;
 }
@@ -66,9 +68,10 @@ export async function runStretch(stretch: Stretch): Promise<void> {
   tell(onProgress, 'loading', `opening ${models.map(({ id }) => id).join(', ')}`);
   const { now } = monotonicClock(stretch.originNs);
   const { calibrateForNs } = options;
-  const chosen = prepared.sensors;
+  const { sensors: chosen } = prepared;
+  const { originNs, recorder } = stretch;
   // Beside the loading of the models, as both take a second.
-  const starting = startSampling({ chosen, originNs: stretch.originNs, now, calibrateForNs });
+  const starting = startSampling({ chosen, originNs, now, recorder, calibrateForNs });
   let sessions: Sessions | null = null;
   let pool: WorkerPool | null = null;
   try {
@@ -78,7 +81,7 @@ export async function runStretch(stretch: Stretch): Promise<void> {
     pool = await openPool({
       workers: settings.concurrency,
       models: workerModels,
-      originNs: stretch.originNs,
+      originNs,
     });
     refuseStopped(options);
     const sampling = await starting;

@@ -38,7 +38,7 @@ async function warm(cells: PlannedCell[], stages: Partial<Stage>[] = [], lanes =
   const seen: number[] = [];
   const run: Lane['run'] = async (_model, { completionTokens }) => {
     seen.push(completionTokens);
-    return { submittedNs: 0, reply: { status: 'ok', stages } as never };
+    return { submittedNs: 0, runs: [], preparations: [], reply: { status: 'ok', stages } as never };
   };
   const done = await warmUp({
     pool: { lanes: Array.from({ length: lanes }, (_, index) => ({ index, run }) as Lane), stop() {} },

@@ -47,9 +47,12 @@ class Looks {
 /**
  * Looks at every sensor for a while, more often than it changes, and writes into its record how often
  * each channel really changes and how often the sensor is therefore to be read: a few times per tick of its
- * quickest channel, and no more often than the sensor itself finds cheap.
+ * quickest channel, and no more often than the sensor itself finds cheap. Sensors that know it are let be:
+ * looking at a recording would play it.
  */
-export async function calibrate(opened: readonly OpenedSensor[], clock: Clock, forNs: Nanoseconds) {
+export async function calibrate(all: readonly OpenedSensor[], clock: Clock, forNs: Nanoseconds) {
+  const opened = all.filter(({ sensor }) => sensor.ticks === undefined);
+  if (opened.length === 0) return;
   for (const { record, sensor } of opened) {
     if (sensor.arrives || sensor.periodNs > burstBelowNs) continue;
     const looks = new Looks(record.channels.length);

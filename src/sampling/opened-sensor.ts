@@ -2,17 +2,19 @@ import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { AbsenceReason } from '../core/work.js';
-import { createSensor, type SensorSpec } from '../sensors/catalogue.js';
-import { type Channel, isAbsence, type MissingChannel, type OpenSensor } from '../sensors/sensor.js';
+import { createSensors, type SensorSpec } from '../sensors/catalogue.js';
+import {
+  type Channel,
+  type CounterTicks,
+  isAbsence,
+  type MissingChannel,
+  type OpenSensor,
+} from '../sensors/sensor.js';
 
 /** A channel as the sampler numbers it over all its sensors. */
-interface SampledChannel extends Channel {
+interface SampledChannel extends Channel, CounterTicks {
   /** The number its samples carry. */
   id: number;
-  /** How often it really changes; null where it hardly changed while this was looked at. */
-  counterPeriodNs: Nanoseconds | null;
-  /** False where `counterPeriodNs` is only an upper bound. */
-  periodResolved: boolean;
 }
 
 /** What is known of a sensor once all are open. */
@@ -44,8 +46,8 @@ export async function openSensors(
   const opened: OpenedSensor[] = [];
   const records: SensorRecord[] = [];
   let channels = 0;
-  for (const spec of specs) {
-    const { name, reads, open } = createSensor(spec);
+  for (const { spec, sensor: created } of specs.flatMap(named)) {
+    const { name, reads, open } = created;
     const absent = (reason: AbsenceReason, hint: string) => {
       records.push({
         name,
@@ -81,11 +83,10 @@ export async function openSensors(
       available: true,
       reason: null,
       hint: null,
-      channels: sensor.channels.map((channel) => ({
+      channels: sensor.channels.map((channel, index) => ({
         ...channel,
         id: channels++,
-        counterPeriodNs: null,
-        periodResolved: false,
+        ...(sensor.ticks?.[index] ?? { counterPeriodNs: null, periodResolved: false }),
       })),
       missing: [...sensor.missing],
       periodNs: sensor.periodNs,
@@ -95,3 +96,5 @@ export async function openSensors(
   }
   return { opened, records };
 }
+
+const named = (spec: SensorSpec) => createSensors(spec).map((sensor) => ({ spec, sensor }));

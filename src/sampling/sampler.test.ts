@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { formatSession } from '../sensors/session-file.js';
+import { formatSession } from '../sensors/session.test-support.js';
 import { counterCurve } from './counter-curve.js';
 import { inspectSensors } from './inspect.js';
 import type { Sample } from './ring.js';

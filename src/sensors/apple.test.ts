@@ -46,7 +46,7 @@ describe('appleSensor', () => {
 
   it('is unavailable elsewhere', async () => {
     expect(await appleSensor(command(m2), 'linux').open(fakeClock())).toMatchObject({
-      reason: 'unsupported',
+      reason: 'not-applicable',
     });
   });
 

@@ -24,7 +24,7 @@ export function appleSensor(
     name: 'apple',
     reads: `utilisation and memory of Apple GPUs (${command.join(' ')})`,
     async open(clock) {
-      if (platform !== 'darwin') return { reason: 'unsupported', hint: 'This is no Mac.' };
+      if (platform !== 'darwin') return { reason: 'not-applicable', hint: 'This is no Mac.' };
       let first: GpuUse[];
       try {
         first = await askRegistry(command);

@@ -7,7 +7,7 @@ import { pressureSensor } from './pressure.js';
 import { processPssSensor } from './process-pss.js';
 import { processUsageSensor } from './process-usage.js';
 import { raplSensor } from './rapl.js';
-import { recordedSensor } from './recorded.js';
+import { recordedSensors } from './recorded.js';
 import type { Sensor } from './sensor.js';
 import { systemCpuSensor } from './system-cpu.js';
 
@@ -47,7 +47,12 @@ export function machineSensors(): SensorSpec[] {
   ];
 }
 
-export function createSensor(spec: SensorSpec): Sensor {
+/** The sensor that is named; of a recording, all of the machine that was recorded. */
+export function createSensors(spec: SensorSpec): Sensor[] {
+  return spec.sensor === 'recorded' ? recordedSensors(spec.path) : [createSensor(spec)];
+}
+
+function createSensor(spec: Exclude<SensorSpec, { sensor: 'recorded' }>): Sensor {
   switch (spec.sensor) {
     case 'process':
       return processUsageSensor(spec.root);
@@ -71,7 +76,5 @@ export function createSensor(spec: SensorSpec): Sensor {
       return amdSensor(spec.root);
     case 'apple':
       return appleSensor(spec.command);
-    case 'recorded':
-      return recordedSensor(spec.path);
   }
 }

@@ -40,12 +40,22 @@ export interface SampleSink {
   lose(channel: number, why: string): void;
 }
 
+/** How often a channel really changes. */
+export interface CounterTicks {
+  /** Null where it hardly changed while this was looked at. */
+  counterPeriodNs: Nanoseconds | null;
+  /** False where `counterPeriodNs` is only an upper bound. */
+  periodResolved: boolean;
+}
+
 /** A sensor ready to be read. */
 export interface OpenSensor {
   readonly channels: readonly Channel[];
   readonly missing: readonly MissingChannel[];
   /** How often to read it unless its counters tick more slowly; chosen so that reading stays cheap. */
   readonly periodNs: Nanoseconds;
+  /** By channel, where it is known beforehand how often each ticks, as of a recording: nobody looks then. */
+  readonly ticks?: readonly CounterTicks[];
   /** Values arrive by themselves, and `read` passes on those that came since; reading again gives none. */
   readonly arrives: boolean;
   /** Reads every channel once. Throws where nothing can be read any more: the sensor has ended. */

@@ -1,78 +1,249 @@
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, statSync } from 'node:fs';
 import { z } from 'zod';
-import { TokenworkError } from '../core/errors.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
+import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import type { Nanoseconds } from '../core/units.js';
-import type { Channel } from './sensor.js';
+import { absenceReason } from '../core/work.js';
+import { linesOf } from './session-lines.js';
 
 /**
- * A recorded session: JSON lines. The first names the channels; each further one is a sample
- * `[timeNs, channel index, value]` in order of time, `null` for a gap.
+ * A recorded session is a file of JSON lines. The first is the header: where and when it was recorded, and
+ * every sensor with its channels, how often each is read and really ticks, and what was missing. Each
+ * further line is a sample `[timeNs, channel, value]`: ns from any origin, the same for all; the `id` of a
+ * channel; its value in the channel's unit, or `null` where a gap begins. Of one channel the samples are in
+ * order of time. A last line that a kill has torn is left out.
  */
-export interface RecordedSession {
-  /** Where it was recorded, for people. */
-  machine: string;
-  channels: Channel[];
-  samples: RecordedSample[];
-}
+const sessionVersion = 1;
 
-interface RecordedSample {
-  timeNs: Nanoseconds;
-  channel: number;
-  /** NaN for a gap. */
-  value: number;
-}
+const absence = { reason: absenceReason, hint: z.string() };
 
 /** A channel as data; a sampler's own fields may be added. */
-export const channelSchema = z.strictObject({
+const channelSchema = z.strictObject({
   quantity: z.string().min(1),
   device: z.string().min(1),
   unit: z.enum(['ns', 'B', 'J', 'W', 'Hz', '°C', 'ratio', 'count', 'bits']),
   kind: z.enum(['counter', 'gauge']),
   averagedOverNs: z.number().positive().optional(),
 });
-const headerSchema = z.strictObject({
-  tokenworkSession: z.literal(1),
-  machine: z.string(),
-  channels: z.array(channelSchema).min(1),
-});
-const sampleSchema = z.tuple([z.number(), z.int().nonnegative(), z.number().nullable()]);
 
-/** Throws `TokenworkError` `bad-session` naming the line that is not understood. */
-export function parseSession(text: string, name: string): RecordedSession {
-  const lines = text.split(/\r?\n/);
-  while (lines.at(-1)?.trim() === '') lines.pop();
-  const bad = (line: number, cause: unknown) =>
-    new TokenworkError(
-      'bad-session',
-      `${name} is no recorded session: line ${line} is not understood.`,
-      'A session has a line {"tokenworkSession":1,"machine":…,"channels":[…]} and then lines [timeNs,channel,value].',
-      { cause },
-    );
-  const read = <Value>(line: number, schema: z.ZodType<Value>): Value => {
-    try {
-      return schema.parse(JSON.parse(lines[line - 1] ?? ''));
-    } catch (error) {
-      throw bad(line, error);
-    }
-  };
-  const { machine, channels } = read(1, headerSchema);
-  let lastNs = Number.NEGATIVE_INFINITY;
-  const samples = lines.slice(1).map((_, index): RecordedSample => {
-    const line = index + 2;
-    const [timeNs, channel, value] = read(line, sampleSchema);
-    if (channel >= channels.length) throw bad(line, new Error(`there is no channel ${channel}`));
-    if (timeNs < lastNs) throw bad(line, new Error('time runs backwards'));
-    lastNs = timeNs;
-    return { timeNs, channel, value: value ?? Number.NaN };
+/** A sensor and its channels, as they were found when sampling began. */
+export const sensorRecordSchema = z.strictObject({
+  name: z.string().min(1),
+  reads: z.string(),
+  available: z.boolean(),
+  reason: absenceReason.nullable(),
+  hint: z.string().nullable(),
+  channels: z.array(
+    channelSchema.extend({
+      id: z.int(),
+      counterPeriodNs: z.number().nullable(),
+      periodResolved: z.boolean(),
+    }),
+  ),
+  missing: z.array(z.strictObject({ device: z.string(), quantity: z.string(), ...absence, mig: z.literal(true).optional() })),
+  periodNs: z.number().nullable(),
+});
+type RecordedSensor = z.infer<typeof sensorRecordSchema>;
+
+/** Figures are drawn from these by name, and would be wrong by orders of magnitude in another unit. */
+const unitsByQuantity: Record<string, string> = { energy: 'J', power: 'W', utilisation: 'ratio' };
+
+const playableSensorSchema = sensorRecordSchema.check(({ value, issues }) => {
+  const refuse = (path: (string | number)[], message: string) =>
+    issues.push({ code: 'custom', input: value, path, message });
+  if (value.available) {
+    if (!(value.periodNs !== null && value.periodNs > 0))
+      refuse(['periodNs'], 'expected a period, as the sensor is available');
+  } else if (value.reason === null || value.hint === null) {
+    refuse(['reason'], 'expected a reason and a hint, as the sensor is not available');
+  }
+  for (const [index, { quantity, unit, counterPeriodNs }] of value.channels.entries()) {
+    const wanted = unitsByQuantity[quantity] ?? unit;
+    if (unit !== wanted) refuse(['channels', index, 'unit'], `${quantity} is in ${wanted}, not in ${unit}`);
+    if (counterPeriodNs !== null && !(counterPeriodNs > 0))
+      refuse(['channels', index, 'counterPeriodNs'], 'expected a period above 0, or null');
+  }
+});
+
+const headerSchema = z
+  .strictObject({
+    tokenworkSession: z.literal(sessionVersion),
+    recordedAt: z.iso.datetime(),
+    /** Processor, GPUs with their drivers and system, for people. */
+    machine: z.string(),
+    /** Whether what ran beside it worked on a GPU: only then are GPUs a part of what it cost. */
+    usesGpu: z.boolean(),
+    sensors: z.array(playableSensorSchema),
+  })
+  .check(({ value, issues }) => {
+    const ids = value.sensors.flatMap(({ channels }) => channels.map(({ id }) => id));
+    const names = value.sensors.map(({ name }) => name);
+    const message =
+      ids.length === 0
+        ? 'no sensor has a channel'
+        : new Set(ids).size < ids.length
+          ? 'two channels have the same id'
+          : new Set(names).size < names.length
+            ? 'two sensors have the same name'
+            : null;
+    if (message !== null) issues.push({ code: 'custom', input: value, path: ['sensors'], message });
   });
-  return { machine, channels, samples };
+export type SessionHeader = z.infer<typeof headerSchema>;
+
+export interface RecordedSample {
+  timeNs: Nanoseconds;
+  /** The `id` of a channel. */
+  channel: number;
+  /** NaN for a gap. */
+  value: number;
 }
 
-export function formatSession({ machine, channels, samples }: RecordedSession): string {
-  const header = { tokenworkSession: 1, machine, channels };
-  const rows = samples.map(({ timeNs, channel, value }) => [
-    timeNs,
-    channel,
-    Number.isNaN(value) ? null : value,
-  ]);
-  return `${[header, ...rows].map((line) => JSON.stringify(line)).join('\n')}\n`;
+export function formatHeader(header: Omit<SessionHeader, 'tokenworkSession'>): string {
+  return `${JSON.stringify({ tokenworkSession: sessionVersion, ...header })}\n`;
+}
+
+export function formatSamples(samples: readonly RecordedSample[]): string {
+  let text = '';
+  for (const { timeNs, channel, value } of samples) {
+    text += `[${Math.round(timeNs)},${channel},${Number.isFinite(value) ? value : 'null'}]\n`;
+  }
+  return text;
+}
+
+export interface OpenSession {
+  header: SessionHeader;
+  /** In the order of the file, read as they are asked for. Throws `bad-session` at a line that is none. */
+  samples: Generator<RecordedSample, void>;
+  close(): void;
+}
+
+/**
+ * Opens a session and reads its header. Throws TokenworkError `no-session` where the file cannot be read,
+ * `bad-session` naming the line that is not understood.
+ */
+export function openSession(path: string, onBytes?: (bytes: Uint8Array) => void): OpenSession {
+  const file = openFile(path);
+  try {
+    const lines = linesOf(file, onBytes);
+    const first = readLine(lines, path, 1);
+    if (first === null) throw bad(path, 'it is empty');
+    const header = parseHeader(first.text, path);
+    return { header, samples: samplesOf(lines, header.sensors, path), close: () => closeSync(file) };
+  } catch (error) {
+    closeSync(file);
+    throw error;
+  }
+}
+
+/** What a session is, known once every line of it was understood. */
+export interface SessionSummary {
+  header: SessionHeader;
+  sha256: string;
+}
+
+/** Reads a session from end to end. Throws what `openSession` throws, and where it holds no sample. */
+export function checkSession(path: string): SessionSummary {
+  const hash = createHash('sha256');
+  const { header, samples, close } = openSession(path, (bytes) => hash.update(bytes));
+  try {
+    let count = 0;
+    for (const _ of samples) count++;
+    if (count === 0) throw bad(path, 'it holds no sample');
+    return { header, sha256: hash.digest('hex') };
+  } finally {
+    close();
+  }
+}
+
+function openFile(path: string): number {
+  try {
+    // A pipe would wait for ever, and cannot be read twice.
+    if (!statSync(path).isFile()) throw new Error('it is no file');
+    return openSync(path, 'r');
+  } catch (cause) {
+    throw new TokenworkError(
+      'no-session',
+      `The recorded session ${path} cannot be read: ${messageOf(cause)}.`,
+      'Name a file that `tokenwork bench --record-sensors FILE` wrote, or leave --sensors out.',
+      { cause },
+    );
+  }
+}
+
+function parseHeader(text: string, path: string): SessionHeader {
+  const json = parseJson(text);
+  const version = (json as { tokenworkSession?: unknown } | null | undefined)?.tokenworkSession;
+  if (typeof version !== 'number') throw bad(path, 'line 1 is no header of a session');
+  if (version !== sessionVersion) {
+    throw new TokenworkError(
+      'bad-session',
+      `${path} is a recorded session of format ${version}, and this tokenwork plays format ${sessionVersion}.`,
+      version > sessionVersion ? 'Play it with a newer tokenwork.' : 'Record it anew.',
+    );
+  }
+  const parsed = headerSchema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw bad(path, `line 1: ${describeIssue(firstIssue(parsed.error))}`, parsed.error);
+}
+
+function* samplesOf(
+  lines: ReturnType<typeof linesOf>,
+  sensors: readonly RecordedSensor[],
+  path: string,
+): Generator<RecordedSample, void> {
+  const lastNs = new Map(
+    sensors.flatMap(({ channels }) => channels.map(({ id }) => [id, Number.NEGATIVE_INFINITY])),
+  );
+  for (let line = 2; ; line++) {
+    const next = readLine(lines, path, line);
+    if (next === null) return;
+    const { text, whole } = next;
+    if (text.trim() === '') continue;
+    const sample = parseJson(text);
+    if (sample === undefined && !whole) return; // A kill tore it.
+    const problem = problemOf(sample, lastNs);
+    if (problem !== null) throw bad(path, `line ${line}: ${problem}`);
+    const [timeNs, channel, value] = sample as [number, number, number | null];
+    lastNs.set(channel, timeNs);
+    yield { timeNs, channel, value: value ?? Number.NaN };
+  }
+}
+
+function problemOf(sample: unknown, lastNs: ReadonlyMap<number, Nanoseconds>): string | null {
+  if (!Array.isArray(sample) || sample.length !== 3) return 'it is not [timeNs, channel, value]';
+  const [timeNs, channel, value] = sample;
+  if (!Number.isFinite(timeNs)) return 'its time is not a number of ns';
+  const beforeNs = lastNs.get(channel);
+  if (beforeNs === undefined) return `the header has no channel ${JSON.stringify(channel)}`;
+  if (timeNs < beforeNs) return 'time runs backwards';
+  if (value !== null && !Number.isFinite(value)) return 'its value is neither a finite number nor null';
+  return null;
+}
+
+function readLine(lines: ReturnType<typeof linesOf>, path: string, line: number) {
+  try {
+    const { value, done } = lines.next();
+    return done ? null : value;
+  } catch (error) {
+    throw bad(path, `line ${line}: ${messageOf(error)}`, error);
+  }
+}
+
+/** Undefined where it is no JSON. */
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function bad(path: string, why: string, cause?: unknown): TokenworkError {
+  return new TokenworkError(
+    'bad-session',
+    `${path} is no recorded session that can be played: ${why}.`,
+    'Name a file as `tokenwork bench --record-sensors FILE` wrote it.',
+    { cause },
+  );
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
@@ -13,7 +14,7 @@ import type { BenchOptions, BenchProgress } from '../../run/options.js';
 import { parseSensorChoice, type SensorChoice } from '../../run/sensor-choice.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
-import { pageHint } from '../page-hint.js';
+import { pageHint, shellWord } from '../page-hint.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
@@ -39,6 +40,7 @@ interface BenchFlags {
   seed?: number;
   deadline?: number;
   sensors?: SensorChoice;
+  recordSensors?: string;
   energy?: boolean;
   validateAttribution?: boolean;
   out?: string;
@@ -98,6 +100,10 @@ export function benchCommand(): Command {
       sensors,
     )
     .option(
+      '--record-sensors <file>',
+      'write every sample of the sensors to a new file, to be played with --sensors recorded:FILE anywhere',
+    )
+    .option(
       '--energy',
       'repeat each request until a window is long enough for its energy to be read; rows carry the mean',
     )
@@ -118,6 +124,8 @@ Examples:
   tokenwork bench --model tiny --trace azure.csv --limit 300 a recorded trace
   tokenwork bench --suite ci --concurrency 2 --out result.json
   tokenwork bench --pipeline guarded-rag-reasoning           the quick suite with hidden work
+  tokenwork bench --record-sensors gpu.jsonl                 keep what the sensors of this machine read
+  tokenwork bench --sensors recorded:gpu.jsonl               … and play it on another
 
 Questions, each a suite of about a minute: cache-hit, context-length, reasoning, safety-flags, speculation,
 mixture, batch-neighbours, language, output-length
@@ -159,6 +167,7 @@ async function bench(flags: BenchFlags): Promise<void> {
     warmup: flags.warmup,
     deadlineMs: flags.deadline === undefined ? undefined : flags.deadline * 1000,
     sensors: flags.sensors,
+    recordSensors: flags.recordSensors,
     energy: flags.energy,
     validateAttribution: flags.validateAttribution,
     out: flags.out === '-' ? undefined : flags.out,
@@ -171,6 +180,7 @@ async function bench(flags: BenchFlags): Promise<void> {
       line.show(describe(progress));
     },
   };
+  let refused = false;
   try {
     const { result, path } = await runBench(options);
     line.clear();
@@ -184,15 +194,18 @@ async function bench(flags: BenchFlags): Promise<void> {
       line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
+  } catch (thrown) {
+    refused = thrown instanceof TokenworkError && thrown.exitCode === exitCode.unusableInput;
+    throw thrown;
   } finally {
     line.clear();
+    if (!refused && flags.recordSensors !== undefined && existsSync(flags.recordSensors)) {
+      line.note(
+        `What the sensors read: ${flags.recordSensors}. Play it with: tokenwork bench --sensors ${shellWord(`recorded:${flags.recordSensors}`)}`,
+      );
+    }
     interrupt.dispose();
   }
-}
-
-/** An argument as it would be typed again. */
-function shellWord(argument: string): string {
-  return /^[\w.,:/=@%+-]+$/.test(argument) ? argument : `'${argument.replaceAll("'", "'\\''")}'`;
 }
 
 function describe({ phase, message, fraction, done, total, etaNs }: BenchProgress): string {

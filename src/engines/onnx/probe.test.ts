@@ -29,6 +29,7 @@ describe('probing a GPU in a process of its own', () => {
       "console.error('segfault in libGPU');process.kill(process.pid, 'SIGSEGV')",
       /SIGSEGV.*segfault/s,
     ],
+    ['throws', "throw new TypeError('no such export')", /TypeError: no such export/],
     ['says nothing', '', /ended the process/],
     ['hangs', 'setInterval(() => {}, 1000)', /did not answer within 0\.5 s/],
   ])('takes a driver that %s for an answer', async (name, code, message) => {

@@ -50,7 +50,9 @@ function died(
   const how = failure?.killed
     ? `it did not answer within ${timeoutMs / 1000} s`
     : `opening it ended the process${failure?.signal ? ` by ${failure.signal}` : ''}`;
-  const last = stderr.trim().split('\n').at(-1)?.slice(0, 300);
+  const said = stderr.trim().split('\n');
+  // Node ends what it says of an uncaught error with its own version.
+  const last = (said.find((line) => /^\w*Error\b/.test(line)) ?? said.at(-1))?.slice(0, 300);
   return {
     error: {
       code: 'device-unavailable',

@@ -4,6 +4,7 @@ import { describeFailures } from '../findings.js';
 import { dash, formatCount, formatNumber } from '../format.js';
 import { headline, leadingMetric, percent } from '../headline.js';
 import { metricName } from '../metric-name.js';
+import { recordingNotice } from '../recording.js';
 import { setting } from '../setting.js';
 import { type Html, html, type Part } from './html.js';
 import { type PageContext, sectionId } from './page-context.js';
@@ -66,6 +67,7 @@ function notices(result: PageContext['result'], warningsId: string, warnings: nu
       ? []
       : [`The run was cut short: ${requests.length} of ${run.plannedRequests} planned requests were run.`]),
     ...describeFailures(result),
+    ...[recordingNotice(result)].filter((notice) => notice !== null),
   ];
   return html`${lines.map((line) => html`<p class="notice">${line}</p>`)}${
     warnings > 0 &&

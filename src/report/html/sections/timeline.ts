@@ -1,6 +1,7 @@
 import type { Timeline } from '../../../core/result.js';
 import { capitalized, formatCount, formatDuration, formatNumber } from '../../format.js';
 import { cellName, quantityName } from '../../metric-name.js';
+import { recordingNotice } from '../../recording.js';
 import { renderChart } from '../chart.js';
 import type { TimelineSpec } from '../charts/timeline.js';
 import { type Html, html } from '../html.js';
@@ -38,6 +39,7 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
     'A request is solid up to its first token and pale from there to its last; a failed one is hollow.',
     merged && 'Requests too close to be told apart are drawn as one block that says how many they are.',
     shown.length < workers.length && `The first ${shown.length} of ${workers.length} workers.`,
+    recordingNotice(result) ?? false,
     still.length > 0 &&
       `Always 0: ${still.map(({ device, quantity }) => `${device} ${quantityName(quantity)}`).join(', ')}.`,
     timeline.length === 0 && 'No sensor was sampled during this run.',
