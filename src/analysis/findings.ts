@@ -142,6 +142,7 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     result,
     observations,
     columns,
+    work: new Float64Array(observations.rows.length),
     scratch: noiseScratch(observations),
     weights: {},
     leading: leadingOf(metrics.filter((metric) => isStaged(observations, metric))),
@@ -175,6 +176,8 @@ interface Context {
   factors: readonly Factor[];
   reference: ReadonlySet<number>;
   columns: StageColumns;
+  /** Metrics take turns in both: a full collection, which walks all rows, follows every few new arrays. */
+  work: Float64Array;
   scratch: NoiseScratch;
   /** Filled metric by metric. */
   weights: Partial<Record<WorkMetric, StageWeight[]>>;
@@ -187,7 +190,7 @@ interface Context {
 function addMetric(findings: Findings, metric: WorkMetric, context: Context): string | null {
   const { result, observations, options } = context;
   const about = result.metrics[metric];
-  const work = workColumn(observations, metric);
+  const work = workColumn(observations, metric, context.work);
   const totals = totalsOf(observations, work);
   const total = totals.work.reduce((sum, value) => sum + value, 0);
   if (totals.cell.length === 0) {

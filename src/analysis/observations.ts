@@ -65,9 +65,12 @@ export function observe(result: Result): Observations {
   };
 }
 
-/** A metric's value per request, `NaN` where it was not measured. */
-export function workColumn({ rows }: Observations, metric: WorkMetric): Float64Array {
-  const column = new Float64Array(rows.length);
+/** A metric's value per request, `NaN` where it was not measured; in `column` where there is one to fill anew. */
+export function workColumn(
+  { rows }: Observations,
+  metric: WorkMetric,
+  column: Float64Array = new Float64Array(rows.length),
+): Float64Array {
   for (let i = 0; i < rows.length; i++) column[i] = rows[i]!.work[metric] ?? Number.NaN;
   return column;
 }

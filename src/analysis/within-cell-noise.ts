@@ -32,6 +32,11 @@ export interface NoiseScratch {
   entry: Uint32Array;
   round: Uint32Array;
   value: Float64Array;
+  /** By cell. */
+  freedom: Float64Array;
+  precision: Float64Array;
+  squares: Float64Array;
+  mean: Float64Array;
 }
 
 export function noiseScratch({ cells, cell }: Observations): NoiseScratch {
@@ -40,6 +45,10 @@ export function noiseScratch({ cells, cell }: Observations): NoiseScratch {
     entry: new Uint32Array(cell.length),
     round: new Uint32Array(cell.length),
     value: new Float64Array(cell.length),
+    freedom: new Float64Array(cells.length),
+    precision: new Float64Array(cells.length),
+    squares: new Float64Array(cells.length),
+    mean: new Float64Array(cells.length),
   };
 }
 
@@ -62,23 +71,27 @@ export function estimateNoise(
   if (degreesOfFreedom < 1) return null;
   const residuals = logRates(observations, totals, work, rounds, scratch);
   if (residuals === null) return null;
-  const freedom = new Float64Array(size);
+  const [freedom, precision, squares, mean] = [
+    scratch.freedom.subarray(0, size),
+    scratch.precision.subarray(0, size).fill(1),
+    scratch.squares.subarray(0, size),
+    scratch.mean.subarray(0, size),
+  ];
   for (let c = 0; c < size; c++) {
     freedom[c] = ((totals.requests[c]! - 1) * degreesOfFreedom) / (measured - size);
   }
 
-  const precision = new Float64Array(size).fill(1);
-  const roundMean = removeMeans(residuals, totals, precision);
-  const squares = squaresByCell(residuals, size);
+  const roundMean = removeMeans(residuals, totals, precision, mean);
+  squaresByCell(residuals, squares);
   // Repetitions of a deterministic metric leave rounding, which is no noise.
   if (pooledSigma(squares, degreesOfFreedom) < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
   let variances = shrinkVariances(squares, freedom);
   if (rounds > 1) {
     // Loud cells would spoil the rounds' means for the quiet ones: once more, by precision.
     for (let c = 0; c < size; c++) precision[c] = 1 / variances[c]!;
-    const more = removeMeans(residuals, totals, precision);
+    const more = removeMeans(residuals, totals, precision, mean);
     for (let k = 0; k < rounds; k++) roundMean[k]! += more[k]!;
-    squaresByCell(residuals, size, squares);
+    squaresByCell(residuals, squares);
     variances = shrinkVariances(squares, freedom);
   }
   const cellSigma = variances;
@@ -92,10 +105,9 @@ export function estimateNoise(
   };
 }
 
-function squaresByCell({ entry, value }: Residuals, size: number, squares = new Float64Array(size)) {
+function squaresByCell({ entry, value }: Residuals, squares: Float64Array): void {
   squares.fill(0);
   for (let i = 0; i < value.length; i++) squares[entry[i]!]! += value[i]! * value[i]!;
-  return squares;
 }
 
 function pooledSigma(squares: Float64Array, degreesOfFreedom: number): number {
@@ -144,18 +156,19 @@ function logRates(
 
 /**
  * Takes cell and round means out of `value` in turns (which converges fast), and returns the rounds', in
- * which each cell weighs as its precision.
+ * which each cell weighs as its precision. `cellMean` is room for the cells'.
  */
 function removeMeans(
   { entry, round, rounds, value }: Residuals,
   { requests }: CellTotals,
   precision: Float64Array,
+  cellMean: Float64Array,
 ): Float64Array {
   const inRound = new Float64Array(rounds);
   for (let i = 0; i < round.length; i++) inRound[round[i]!]! += precision[entry[i]!]!;
   const roundMean = new Float64Array(rounds);
   const mean = new Float64Array(rounds);
-  const cellMean = new Float64Array(requests.length);
+  cellMean.fill(0);
   for (let i = 0; i < value.length; i++) cellMean[entry[i]!]! += value[i]! / requests[entry[i]!]!;
   for (let pass = 0; pass < (rounds > 1 ? 6 : 1); pass++) {
     mean.fill(0);
