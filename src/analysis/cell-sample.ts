@@ -1,5 +1,5 @@
 import { orderBy } from '../stats/concentration.js';
-import type { CellTotals } from './cell-totals.js';
+import type { CellFigures } from './cell-totals.js';
 
 /**
  * Cells as a statistic sees them: work beside the bill. The bill is the simplest tariff, one price per
@@ -7,7 +7,7 @@ import type { CellTotals } from './cell-totals.js';
  * model's bill equal its work. With one model it is proportional to the tokens.
  */
 export interface CellSample {
-  totals: CellTotals;
+  totals: CellFigures;
   work: Float64Array;
   bill: Float64Array;
   /** Work per unit of bill: 1 is a cell that pays what it costs. */
@@ -31,7 +31,7 @@ export interface SampleBuffer {
   fill(work: Float64Array, copies?: Float64Array, order?: Uint32Array): CellSample;
 }
 
-export function sampleBuffer(totals: CellTotals): SampleBuffer {
+export function sampleBuffer(totals: CellFigures): SampleBuffer {
   const size = totals.work.length;
   const [bill, rate, weight] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
   const [worked, billed] = [new Float64Array(totals.models), new Float64Array(totals.models)];

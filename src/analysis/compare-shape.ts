@@ -5,7 +5,7 @@ import { rankCorrelation } from '../stats/rank.js';
 import { sampleBuffer } from './cell-sample.js';
 import { type CellTotals, pickCells, totalsOf } from './cell-totals.js';
 import { observe, workColumn } from './observations.js';
-import { fittedTariff, type Tariff, tariffs } from './tariff.js';
+import { fittedTariffs, type Tariff } from './tariff.js';
 
 /** Whether what makes tokens dear on one machine makes them dear on the other. */
 export interface ShapeComparison {
@@ -32,9 +32,9 @@ export function compareShape(
   return {
     rankCorrelation: rankCorrelation(perToken(before), perToken(after)),
     misbilledByBaselineTariff: Object.fromEntries(
-      tariffs.map((tariff) => {
-        const prices = fittedTariff(tariff, sample)?.prices;
-        if (prices === undefined) return [tariff, null];
+      Object.entries(fittedTariffs(sample)).map(([tariff, fitted]) => {
+        if (fitted === null) return [tariff, null];
+        const { prices } = fitted;
         const bill = after.work.map((_, c) => {
           const { inputPerToken, outputPerToken, perRequest } = prices[before.model[c]!]!;
           return (

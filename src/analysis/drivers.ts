@@ -1,6 +1,7 @@
 import { explainedVariance } from '../stats/explained-variance.js';
 import { shapleyValues } from '../stats/shapley.js';
 import type { CellSample } from './cell-sample.js';
+import type { CellTotals } from './cell-totals.js';
 import { columnCount, type Factor, factorAmong, factorColumns } from './factors.js';
 
 export interface Driver {
@@ -23,8 +24,11 @@ const mostFactors = 12;
  * the design, cells weighing as their requests. Exact over all subsets. What no factor explains, noise and
  * interactions among it, is `unexplained`. A string where there is nothing to explain, saying why.
  */
-export function driversOf(factors: readonly Factor[], sample: CellSample): Drivers | string {
-  const { totals, rate, weight } = sample;
+export function driversOf(
+  factors: readonly Factor[],
+  totals: CellTotals,
+  { rate, weight }: CellSample,
+): Drivers | string {
   if (rate.some((value) => !(value > 0))) return 'a cell did no work';
   const target = rate.map(Math.log);
   const leftOut: Drivers['leftOut'] = [];

@@ -1,13 +1,13 @@
 import type { CellSample } from './cell-sample.js';
-import type { CellTotals } from './cell-totals.js';
+import type { CellFigures } from './cell-totals.js';
 
 /**
  * Elasticity: the slope of log work on log billed tokens per request, over cells, within models. 1 is
  * proportional; below 1 long requests are overcharged. `NaN` where tokens do not vary within any model or
  * a cell did no work.
  */
-export function elasticityOf(totals: CellTotals): (sample: CellSample) => number {
-  const x = totals.tokens.map((tokens, c) => Math.log(tokens / totals.requests[c]!));
+export function elasticityOf(totals: CellFigures): (sample: CellSample) => number {
+  const x = totals.logTokensPerRequest;
   const y = new Float64Array(x.length);
   const sums = () => new Float64Array(totals.models);
   const [weights, tokens, works] = [sums(), sums(), sums()];

@@ -20,10 +20,10 @@ import { type Component, componentsOf } from './stage-components.js';
 import { type StageEffect, type StageWeight, stageEffects } from './stage-effects.js';
 import { type StageFindings, stageFindings } from './stage-findings.js';
 import type { Design, Statistic } from './statistic.js';
-import { fittedTariff, type Prices, type Tariff, tariffs } from './tariff.js';
+import { fittedTariffs, type Prices, type Tariff } from './tariff.js';
 import { type UniformityOptions, uniformityStatistics } from './uniformity.js';
 import { type Waterfall, waterfallsOf } from './waterfall.js';
-import { estimateNoise, type Noise, noNoise } from './within-cell-noise.js';
+import { estimateNoise, type Noise, type NoiseScratch, noiseScratch, noNoise } from './within-cell-noise.js';
 import { type CrossSubsidy, worstCells } from './worst-cells.js';
 
 /** Whether tokens track one metric of work; `tokenwork report FILE --json` prints it. */
@@ -148,6 +148,8 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     observations,
     columns,
     components,
+    work: new Float64Array(observations.rows.length),
+    scratch: noiseScratch(observations),
     weights: {},
     componentWeights: {},
     leading: leadingOf(metrics.filter((metric) => isStaged(observations, metric))),
@@ -187,6 +189,9 @@ interface Context {
   reference: ReadonlySet<number>;
   columns: StageColumns;
   components: readonly Component[];
+  /** Metrics take turns in both: a full collection, which walks all rows, follows every few new arrays. */
+  work: Float64Array;
+  scratch: NoiseScratch;
   /** Filled metric by metric. */
   weights: Partial<Record<WorkMetric, StageWeight[]>>;
   componentWeights: Partial<Record<WorkMetric, StageWeight[]>>;
@@ -199,7 +204,7 @@ interface Context {
 function addMetric(findings: Findings, metric: WorkMetric, context: Context): string | null {
   const { result, observations, options } = context;
   const about = result.metrics[metric];
-  const work = workColumn(observations, metric);
+  const work = workColumn(observations, metric, context.work);
   const totals = totalsOf(observations, work);
   const total = totals.work.reduce((sum, value) => sum + value, 0);
   if (totals.cell.length === 0) {
@@ -211,7 +216,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
   const unit = about?.unit ?? '';
   const exact = about?.provenance === 'derived';
   const noiseOf = (own: CellTotals, values: Float64Array) =>
-    estimateNoise(observations, own, values) ?? (exact ? noNoise(own) : null);
+    estimateNoise(observations, own, values, context.scratch) ?? (exact ? noNoise(own) : null);
   const noise = noiseOf(totals, work);
   const plainToken = plainTokenOf(observations, context.reference, totals, noise, `${unit}/token`);
   findings.plainToken[metric] = plainToken;
@@ -237,11 +242,11 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
     findings.hiddenWork[metric] = staged.hiddenWork;
   }
   const sample = sampleBuffer(totals).fill(totals.work);
-  const of = uniformityStatistics(totals, noise, options);
+  const of = uniformityStatistics(sample, noise, options);
   const drivers =
     of.misbilledShare.verdict === 'not distinguishable'
       ? 'work per token does not vary beyond noise'
-      : driversOf(context.factors, sample);
+      : driversOf(context.factors, totals, sample);
   findings.uniformity[metric] = {
     unit,
     cells: totals.cell.length,
@@ -255,8 +260,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
     elasticity: of.elasticity,
     workPerToken: { cv: of.cv, p95OverP5: of.p95OverP5, maxOverMedian: of.maxOverMedian },
     tariffs: Object.fromEntries(
-      tariffs.map((tariff) => {
-        const fitted = fittedTariff(tariff, sample);
+      Object.entries(fittedTariffs(sample)).map(([tariff, fitted]) => {
         const named = fitted?.prices.map(({ model, ...prices }) => ({
           model: observations.models[observations.modelOfCell[totals.cell[totals.model.indexOf(model)]!]!]!,
           ...prices,
@@ -264,7 +268,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
         return [tariff, fitted && { prices: named, misbilledShare: fitted.misbilledShare }];
       }),
     ) as Uniformity['tariffs'],
-    worstCells: worstCells(observations, sample, noise, worstListed),
+    worstCells: worstCells(observations, totals, sample, noise, worstListed),
     drivers: typeof drivers === 'string' ? null : drivers.drivers,
     ...(typeof drivers === 'string' && { driversReason: drivers }),
     driversLeftOut: typeof drivers === 'string' ? [] : drivers.leftOut,

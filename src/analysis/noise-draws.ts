@@ -1,6 +1,6 @@
 import { chiSquared, normalSource, scaledStudentSource } from '../stats/normal.js';
 import type { Random } from '../stats/random.js';
-import type { CellTotals } from './cell-totals.js';
+import type { CellFigures } from './cell-totals.js';
 import type { Noise } from './within-cell-noise.js';
 
 /** Cells with more requests than this have the mean of their noise drawn at once, as a normal number. */
@@ -17,7 +17,7 @@ const largestInflation = 10;
  */
 export function noiseSource(
   noise: Noise,
-  totals: CellTotals,
+  totals: CellFigures,
   random: Random,
 ): (factors: Float64Array) => void {
   const normal = normalSource(random);
@@ -56,6 +56,6 @@ function applyDrift(drift: NonNullable<Noise['drift']>, factors: Float64Array, n
 }
 
 /** How many numbers a call draws: the cost of one resample. */
-export function drawsPerCall(totals: CellTotals): number {
+export function drawsPerCall(totals: CellFigures): number {
   return totals.requests.reduce((sum, requests) => sum + (requests > drawnOneByOne ? 1 : requests), 0);
 }

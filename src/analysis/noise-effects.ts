@@ -1,13 +1,12 @@
 import { normal95 } from '../stats/normal.js';
 import type { Random } from '../stats/random.js';
 import { type CellSample, sampleBuffer } from './cell-sample.js';
-import type { CellTotals } from './cell-totals.js';
 import { deviationErrors, fairestWork, leastMisbilledBias } from './noise-bias.js';
 import { noiseSource } from './noise-draws.js';
 import { type Spread, spreadOf } from './resampling.js';
 import type { Design } from './statistic.js';
 import { type Part, thin } from './thinning.js';
-import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
+import { type Measure, measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
 
 /** What the noise between repetitions does to one statistic. */
@@ -39,38 +38,39 @@ interface NoiseOptions {
  * bias. Its coverage is measured in coverage.test.ts.
  */
 export function noiseEffects(
-  totals: CellTotals,
+  { sample, measures, values }: Observed,
   noise: Noise,
   { design, random, resamples, only }: NoiseOptions,
 ): Map<StatisticName, NoiseEffect | null> {
-  const thinning = thin(totals, noise, random);
+  const { part, next, errorScale } = thin(sample.totals, noise, random);
+  const bench = benchOn(part, random, { design, only });
   const draws: Draw[] = [];
-  let bench: Bench | null = null;
-  let part: Part | null = null;
   for (let drawn = 0; drawn < resamples; drawn++) {
-    const next = thinning.next();
-    if (bench === null || next.totals !== part?.totals) bench = benchOf(next, random, { design, only });
-    part = next;
-    draws.push(bench());
+    if (next() || drawn === 0) bench.set();
+    draws.push(bench.draw());
   }
-  const observed = sampleBuffer(totals).fill(totals.work);
-  const least = leastMisbilledBias(observed, deviationErrors(observed, noise));
+  const least = leastMisbilledBias(sample, deviationErrors(sample, noise));
   return new Map(
-    measuresFor(totals, only).map((measure) => {
-      const effect =
-        thinning.errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, thinning.errorScale);
-      if (effect === null) return [measure.name, null];
-      if (measure.name === 'misbilledShare') return [measure.name, widened(effect, least)];
-      return [measure.name, measure.ofTails ? withTies(effect, measure.of(observed)) : effect];
+    measures.map((measure) => {
+      const { name } = measure;
+      const effect = errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, errorScale);
+      if (effect === null) return [name, null];
+      if (name === 'misbilledShare') return [name, widened(effect, least)];
+      return [name, measure.ofTails ? withTies(effect, values.get(name)!) : effect];
     }),
   );
 }
 
 /** Values under one draw of noise: of the fair bill, and how far it moved those of the two other patterns. */
 type Draw = Record<'fair' | 'shift' | 'fairestShift', Partial<Record<StatisticName, number>>>;
-type Bench = () => Draw;
 
-function benchOf(
+/** Where noise is tried out on a part of the cells; `set` anew whenever other cells are in it. */
+interface Bench {
+  set(): void;
+  draw(): Draw;
+}
+
+function benchOn(
   { totals, noise }: Part,
   random: Random,
   { design, only }: Pick<NoiseOptions, 'design' | 'only'>,
@@ -81,29 +81,37 @@ function benchOf(
   const moved = design === 'fixed' ? measures : inflated;
   const evaluate = (sample: CellSample, wanted: readonly Measure[]) =>
     Object.fromEntries(wanted.map((measure) => [measure.name, measure.of(sample)])) as Draw['fair'];
+  const shift = (to: Draw['fair'], from: Draw['fair']) =>
+    Object.fromEntries(
+      Object.entries(to).map(([name, value]) => [name, value - from[name as StatisticName]!]),
+    ) as Draw['fair'];
 
-  const observed = sampleBuffer(totals).fill(totals.work);
-  const fairest = fairestWork(observed, deviationErrors(observed, noise!));
-  const atRest = evaluate(observed, moved);
-  const fairestAtRest = evaluate(sampleBuffer(totals).fill(fairest), inflated);
-  const drawNoise = noiseSource(noise!, totals, random);
   const factors = new Float64Array(totals.work.length);
   const product = new Float64Array(totals.work.length);
-  const buffer = sampleBuffer(totals);
+  const [buffer, bufferAtRest] = [sampleBuffer(totals), sampleBuffer(totals)];
+  let drawNoise = noiseSource(noise!, totals, random);
+  let [fairBill, fairest] = [totals.work, totals.work];
+  let [atRest, fairestAtRest]: Draw['fair'][] = [{}, {}];
   const disturbed = (work: Float64Array, wanted: readonly Measure[]) => {
     drawNoise(factors);
     for (let c = 0; c < factors.length; c++) product[c] = work[c]! * factors[c]!;
     return evaluate(buffer.fill(product), wanted);
   };
-  const shift = (to: Draw['fair'], from: Draw['fair']) =>
-    Object.fromEntries(
-      Object.entries(to).map(([name, value]) => [name, value - from[name as StatisticName]!]),
-    ) as Draw['fair'];
-  return () => ({
-    fair: disturbed(observed.bill, measures),
-    shift: shift(disturbed(totals.work, moved), atRest),
-    fairestShift: shift(disturbed(fairest, inflated), fairestAtRest),
-  });
+  return {
+    set() {
+      const observed = bufferAtRest.fill(totals.work);
+      fairBill = observed.bill;
+      fairest = fairestWork(observed, deviationErrors(observed, noise!));
+      atRest = evaluate(observed, moved);
+      fairestAtRest = evaluate(buffer.fill(fairest), inflated);
+      drawNoise = noiseSource(noise!, totals, random);
+    },
+    draw: () => ({
+      fair: disturbed(fairBill, measures),
+      shift: shift(disturbed(totals.work, moved), atRest!),
+      fairestShift: shift(disturbed(fairest, inflated), fairestAtRest!),
+    }),
+  };
 }
 
 function effectOn(measure: Measure, draws: readonly Draw[], errorScale: number): NoiseEffect | null {

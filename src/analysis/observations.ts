@@ -1,6 +1,7 @@
 import { unlistedCell } from '../core/consistency.js';
 import { type Cell, isOk, type OkRequest, type Result } from '../core/result.js';
 import type { WorkMetric } from '../core/work.js';
+import { type BilledCells, billedCells } from './cell-totals.js';
 
 /** The successful requests of a result as columns, so that a million of them cost bytes and not objects. */
 export interface Observations {
@@ -15,6 +16,8 @@ export interface Observations {
   rounds: number;
   promptTokens: Float64Array;
   completionTokens: Float64Array;
+  /** The cells over all of them. */
+  billed: BilledCells;
   /** The rows themselves, in the columns' order. */
   rows: readonly OkRequest[];
   failed: number;
@@ -40,22 +43,34 @@ export function observe(result: Result): Observations {
   // Repetitions count a cell's requests; a trace's cell has several of them in each round.
   const planned = Math.max(1, result.run.repetitions);
   const perRound = largestRepetition.map((largest) => Math.ceil((largest + 1) / planned));
-  const round = Uint32Array.from(rows, (row, i) => Math.floor(row.repetition / perRound[cell[i]!]!));
+  const round = new Uint32Array(rows.length);
+  let rounds = 0;
+  for (let i = 0; i < rows.length; i++) {
+    round[i] = Math.floor(rows[i]!.repetition / perRound[cell[i]!]!);
+    rounds = Math.max(rounds, round[i]! + 1);
+  }
+  const modelOfCell = Uint32Array.from(result.cells, ({ model }) => models.indexOf(model));
   return {
     cells: result.cells,
     models,
-    modelOfCell: Uint32Array.from(result.cells, ({ model }) => models.indexOf(model)),
+    modelOfCell,
     cell,
     round,
-    rounds: round.reduce((largest, value) => Math.max(largest, value), -1) + 1,
+    rounds,
     promptTokens,
     completionTokens,
+    billed: billedCells({ cells: result.cells, cell, promptTokens, completionTokens, modelOfCell }),
     rows,
     failed: result.requests.length - rows.length,
   };
 }
 
-/** A metric's value per request, `NaN` where it was not measured. */
-export function workColumn({ rows }: Observations, metric: WorkMetric): Float64Array {
-  return Float64Array.from(rows, (row) => row.work[metric] ?? Number.NaN);
+/** A metric's value per request, `NaN` where it was not measured; in `column` where there is one to fill anew. */
+export function workColumn(
+  { rows }: Observations,
+  metric: WorkMetric,
+  column: Float64Array = new Float64Array(rows.length),
+): Float64Array {
+  for (let i = 0; i < rows.length; i++) column[i] = rows[i]!.work[metric] ?? Number.NaN;
+  return column;
 }

@@ -1,10 +1,9 @@
 import type { Random } from '../stats/random.js';
 import { studentTCritical } from '../stats/student-t.js';
 import { sampleBuffer } from './cell-sample.js';
-import type { CellTotals } from './cell-totals.js';
 import { spreadOf } from './resampling.js';
 import { thin } from './thinning.js';
-import { measuresFor, type StatisticName } from './uniformity-statistics.js';
+import { measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
 
 /** With fewer clusters than this a cluster bootstrap's intervals are far too narrow. */
 export const fewestClusters = 10;
@@ -23,48 +22,45 @@ export interface Interval {
  * covered 88% with 20 cells and 91% with 60.
  */
 export function clusterIntervals(
-  totals: CellTotals,
+  { sample: { totals }, measures, values }: Observed,
   { random, resamples, only }: { random: Random; resamples: number; only?: StatisticName | undefined },
 ): Map<StatisticName, Interval | null> {
-  const thinning = thin(totals, null, random);
-  const measures = measuresFor(totals, only);
-  const drawn = new Map<StatisticName, number[]>(measures.map(({ name }) => [name, []]));
-  const atRest = new Map<StatisticName, number[]>(measures.map(({ name }) => [name, []]));
+  const { part, next, errorScale } = thin(totals, null, random);
+  const { work, models } = part.totals;
+  const own = part.totals === totals ? measures : measuresFor(part.totals, only);
+  const [buffer, bufferAtRest] = [sampleBuffer(part.totals), sampleBuffer(part.totals)];
+  const copies = new Float64Array(work.length);
+  const shifts: number[][] = own.map(() => []);
+  let atRest: number[] | null = null;
+  let order: Uint32Array | undefined;
   for (let k = 0; k < resamples; k++) {
-    const part = thinning.next().totals;
-    const own = part === totals ? measures : measuresFor(part, only);
-    const observed = sampleBuffer(part).fill(part.work);
-    // Copies of one model's cells keep the order of their rates, which the misbilled share does not need.
-    const order = part.models === 1 && only === undefined ? observed.order() : undefined;
-    const sample = sampleBuffer(part).fill(part.work, drawCopies(part.work.length, random), order);
-    for (const measure of own) {
-      drawn.get(measure.name)!.push(measure.of(sample));
-      atRest.get(measure.name)!.push(measure.of(observed));
+    if (next() || atRest === null) {
+      const observed = bufferAtRest.fill(work);
+      // Copies of one model's cells keep the order of their rates, which the misbilled share does not need.
+      order = models === 1 && only === undefined ? observed.order() : undefined;
+      atRest = own.map((measure) => measure.of(observed));
     }
+    drawCopies(copies, random);
+    const sample = buffer.fill(work, copies, order);
+    for (const [m, measure] of own.entries()) shifts[m]!.push(measure.of(sample) - atRest[m]!);
   }
-  const observed = sampleBuffer(totals).fill(totals.work);
   const t = studentTCritical(0.025, Math.max(1, effectiveNumber(totals.tokens) - 1));
   return new Map(
-    measures.map((measure) => {
-      const { name } = measure;
-      if (measure.extreme && thinning.errorScale < 1) return [name, null];
-      const shift = spreadOf(
-        drawn.get(name)!.map((value, k) => value - atRest.get(name)![k]!),
-        thinning.errorScale,
-      );
+    own.map(({ name, extreme }, m) => {
+      if (extreme && errorScale < 1) return [name, null];
+      const shift = spreadOf(shifts[m]!, errorScale);
       if (shift === null) return [name, null];
       // A bias falls with the number of cells, an error with its root.
-      const centre = measure.of(observed) - shift.mean * thinning.errorScale ** 2;
+      const centre = values.get(name)! - shift.mean * errorScale ** 2;
       return [name, { low: centre - t * shift.sd, high: centre + t * shift.sd }];
     }),
   );
 }
 
-/** How often each of `size` cells comes up in as many draws with replacement. */
-function drawCopies(size: number, random: Random): Float64Array {
-  const copies = new Float64Array(size);
-  for (let k = 0; k < size; k++) copies[random.below(size)]!++;
-  return copies;
+/** How often each cell comes up in as many draws with replacement as there are cells. */
+function drawCopies(copies: Float64Array, random: Random): void {
+  copies.fill(0);
+  for (let k = 0; k < copies.length; k++) copies[random.below(copies.length)]!++;
 }
 
 /** (Σx)²/Σx²: how many equal parts are as uneven as these (Kish 1965). */

@@ -54,7 +54,7 @@ export function stageEffects(
   return stages.map((column, s) => ({
     name: column.name,
     component: column.component,
-    ran: meanOf(requestsWithStage(observations, column), (i) => column.ran[i]!),
+    ran: meanRan(observations, column, column),
     metric,
     ...(metric === null ? unweighed : weights[metric]![s]!),
     byMetric: Object.fromEntries(Object.entries(weights).map(([name, own]) => [name, own[s]!])),
@@ -81,7 +81,7 @@ export function stageWeights(
   plainToken: PlainToken,
 ): StageWeight[] {
   const { cell, modelOfCell, models } = observations;
-  const totals = works.map(({ work }) => work.reduce((sum, value) => sum + (value || 0), 0));
+  const totals = works.map(({ work }) => measuredSum(work));
   const total = totals.reduce((sum, value) => sum + value, 0);
   return stages.map((column, s) => {
     const { work } = works[s]!;
@@ -99,6 +99,12 @@ export function stageWeights(
       ...inEffectiveTokens(observations, column, work, plainToken),
     };
   });
+}
+
+function measuredSum(work: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < work.length; i++) sum += work[i]! || 0;
+  return sum;
 }
 
 /**
@@ -121,10 +127,9 @@ export function componentWeights(
     if (component.stages.length === 1) return weights[component.stages[0]!]!;
     const [own] = stageWeights(observations, [column], [componentWork(component, works)], plainToken);
     const shares = component.stages.flatMap((s) => weights[s]!.shareOfWork ?? []);
-    const requests = requestsWithStage(observations, column);
     const parts = component.stages.map((s) => ({
       weight: weights[s]!,
-      ran: meanOf(requests, (i) => stages[s]!.ran[i]!),
+      ran: meanRan(observations, column, stages[s]!),
     }));
     const { reason: _, ...weight } = own!;
     return {
@@ -165,9 +170,7 @@ function inEffectiveTokens(
   const { cell, modelOfCell, models } = observations;
   const plainOf = models.map((model) => plainToken.byModel[model]?.value ?? Number.NaN);
   const effectiveOf = (i: number) => work[i]! / plainOf[modelOfCell[cell[i]!]!]!;
-  const all = requestsWithStage(observations, column);
-  const step = Math.ceil(all.length / mostRanked);
-  const present = all.filter((i, k) => k % step === 0 && !Number.isNaN(effectiveOf(i)));
+  const present = rankedRequests(observations, column).filter((i) => !Number.isNaN(effectiveOf(i)));
   if (present.length === 0) {
     const reason = 'the run has no plain token to weigh it by';
     return { fixedEffectiveTokens: null, fixedInterval: null, rangeEffectiveTokens: null, reason };
@@ -227,16 +230,33 @@ function widened(value: number, [low, high]: [number, number], relative: number)
   return [Math.max(0, value - reach(low)), value + reach(high)];
 }
 
-/** The requests of those cells in which the stage runs at all. */
-function requestsWithStage({ cell, cells }: Observations, { ran }: StageColumn): Uint32Array {
-  const has = new Uint8Array(cells.length);
-  for (let i = 0; i < ran.length; i++) if (ran[i] === 1) has[cell[i]!] = 1;
-  const requests = new Uint32Array(ran.length);
-  let count = 0;
-  for (let i = 0; i < ran.length; i++) if (has[cell[i]!] === 1) requests[count++] = i;
-  return requests.subarray(0, count);
+/** Of the requests of those cells in which the stage runs at all, every so many, so that they are not too many. */
+function rankedRequests({ cell, cells }: Observations, { ran }: StageColumn): Uint32Array {
+  const has = cellsWith(ran, cell, cells.length);
+  let all = 0;
+  for (let i = 0; i < ran.length; i++) all += has[cell[i]!]!;
+  const step = Math.max(1, Math.ceil(all / mostRanked));
+  const ranked = new Uint32Array(Math.ceil(all / step));
+  for (let i = 0, k = 0; i < ran.length; i++) {
+    if (has[cell[i]!] === 1 && k++ % step === 0) ranked[(k - 1) / step] = i;
+  }
+  return ranked;
 }
 
-function meanOf(requests: Uint32Array, value: (request: number) => number): number {
-  return requests.reduce((sum, i) => sum + value(i), 0) / requests.length;
+/** Of the requests of cells in which `among` runs at all, how often the stage ran. */
+function meanRan({ cell, cells }: Observations, among: StageColumn, { ran }: StageColumn): number {
+  const has = cellsWith(among.ran, cell, cells.length);
+  let [all, running] = [0, 0];
+  for (let i = 0; i < ran.length; i++) {
+    if (has[cell[i]!] === 0) continue;
+    all++;
+    running += ran[i]!;
+  }
+  return running / all;
+}
+
+function cellsWith(ran: Uint8Array, cell: Uint32Array, cells: number): Uint8Array {
+  const has = new Uint8Array(cells);
+  for (let i = 0; i < ran.length; i++) if (ran[i] === 1) has[cell[i]!] = 1;
+  return has;
 }

@@ -1,5 +1,6 @@
 import { shapleyValues } from '../stats/shapley.js';
-import { type CellTotals, totalsOf } from './cell-totals.js';
+import { sampleBuffer } from './cell-sample.js';
+import { type CellTotals, pickNumbers, totalsOf } from './cell-totals.js';
 import type { Observations } from './observations.js';
 import type { StageColumn, StageColumns, StageWork } from './stage-columns.js';
 import type { Statistic } from './statistic.js';
@@ -50,12 +51,14 @@ export function stageMisbilling(
   options: UniformityOptions,
 ): Misbilling {
   const parts = contributions(observations, stages, works, work);
+  const rest = new Float64Array(work.length);
   const byStage = stages.map(({ name }, s) => {
-    // What rounding leaves of a stage that is all there is, is no work.
-    const rest = work.map((value, i) => {
-      const left = value - works[s]!.work[i]!;
-      return left > 1e-9 * value ? left : 0;
-    });
+    const own = works[s]!.work;
+    for (let i = 0; i < rest.length; i++) {
+      const left = work[i]! - own[i]!;
+      // What rounding leaves of a stage that is all there is, is no work.
+      rest[i] = left > 1e-9 * work[i]! ? left : 0;
+    }
     const without = withoutStage(totalsOf(observations, rest), rest, noiseOf, options);
     return { stage: name, without, contribution: parts?.[s] ?? null };
   });
@@ -73,7 +76,8 @@ function withoutStage(
   const noise = noiseOf(totals, rest);
   const most = totals.work.length > mostCells ? resamplesOfParts : mostResamples;
   const resamples = Math.min(most, options.resamples);
-  return uniformityStatistics(totals, noise, { ...options, resamples, only: 'misbilledShare' })
+  const sample = sampleBuffer(totals).fill(totals.work);
+  return uniformityStatistics(sample, noise, { ...options, resamples, only: 'misbilledShare' })
     .misbilledShare;
 }
 
@@ -105,35 +109,47 @@ function contributions(
     }
     return own.map((value, k) => (value - bill[k]! * price[whole.model[k]!]!) / total);
   };
-  const byCell = (...columns: readonly Float64Array[]) => {
+  const byCell = (column: Float64Array) => {
     const cells = new Float64Array(observations.cells.length);
-    for (const column of columns) {
-      for (let i = 0; i < work.length; i++) {
-        if (!Number.isNaN(work[i]!)) cells[observations.cell[i]!]! += column[i]!;
-      }
+    for (let i = 0; i < work.length; i++) {
+      if (!Number.isNaN(work[i]!)) cells[observations.cell[i]!]! += column[i]!;
     }
-    return Float64Array.from(whole.cell, (c) => cells[c]!);
+    return pickNumbers(cells, whole.cell);
   };
   const players = works.map((own, s) => {
-    const { fresh, cached } = stages[s]!;
-    const bill = byCell(fresh, cached);
+    const bill = byCell(stages[s]!.fresh);
+    const cached = byCell(stages[s]!.cached);
+    for (let k = 0; k < bill.length; k++) bill[k]! += cached[k]!;
     return deviation(byCell(own.work), bill.some((value) => value > 0) ? bill : whole.tokens);
   });
   const onePrice = deviation(whole.work, whole.tokens);
   for (const player of players) for (let k = 0; k < onePrice.length; k++) onePrice[k]! -= player[k]!;
   players.push(onePrice);
 
-  const joint = new Float64Array(whole.tokens.length);
-  return shapleyValues(players.length, (coalition) => {
-    joint.fill(0);
-    for (const [player, own] of players.entries()) {
-      if ((coalition & (1 << player)) === 0) continue;
-      for (let c = 0; c < own.length; c++) joint[c]! += own[c]!;
+  const worths = halfDeviations(players);
+  return shapleyValues(players.length, (coalition) => worths[coalition]!);
+}
+
+/**
+ * ½ Σc |Σ_{s ∈ S} d_sc| of every coalition S, by its bit mask. Cell by cell, as all coalitions' sums of one cell
+ * cost an addition each.
+ */
+function halfDeviations(players: readonly Float64Array[]): Float64Array {
+  const joint = new Float64Array(2 ** players.length);
+  const halves = new Float64Array(joint.length);
+  for (let c = 0; c < players[0]!.length; c++) {
+    for (let player = 0; player < players.length; player++) {
+      const own = players[player]![c]!;
+      const others = 1 << player;
+      for (let coalition = 0; coalition < others; coalition++) {
+        joint[others + coalition] = joint[coalition]! + own;
+      }
     }
-    let half = 0;
-    for (let c = 0; c < joint.length; c++) half += Math.abs(joint[c]!) / 2;
-    return half;
-  });
+    for (let coalition = 0; coalition < joint.length; coalition++) {
+      halves[coalition]! += Math.abs(joint[coalition]!) / 2;
+    }
+  }
+  return halves;
 }
 
 function sum(values: Float64Array): number {

@@ -32,19 +32,22 @@ export function visibleShare(
   { work, uncounted }: StageWork,
   models: { count: number; of(request: number): number },
 ): number | null {
-  const bills = column.fresh.some((value) => value > 0) || column.cached.some((value) => value > 0);
+  const { ran, fresh, cached } = column;
+  const bills = fresh.some((value) => value > 0) || cached.some((value) => value > 0);
   let [moved, total] = [0, 0];
   for (let model = 0; model < models.count; model++) {
-    const own = (i: number) => column.ran[i] === 1 && models.of(i) === model && !Number.isNaN(work[i]!);
+    const own = (i: number) =>
+      ran[i] === 1 && !Number.isNaN(work[i]!) && (models.count === 1 || models.of(i) === model);
     const bound = bills ? movedByCount(column, work, own) : null;
     for (let i = 0; i < work.length; i++) {
       if (!own(i)) continue;
-      total += work[i]!;
-      const counted = work[i]! - uncounted[i]!;
+      const spent = work[i]!;
+      total += spent;
+      const counted = spent - uncounted[i]!;
       moved +=
         bound === null
           ? counted
-          : Math.min(counted, bound.perFresh * column.fresh[i]! + bound.perCached * column.cached[i]!);
+          : Math.min(counted, bound.perFresh * fresh[i]! + bound.perCached * cached[i]!);
     }
   }
   return total > 0 ? moved / total : null;

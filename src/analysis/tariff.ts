@@ -1,7 +1,6 @@
 import { hoover } from '../stats/concentration.js';
-import { fitLinear } from '../stats/least-squares.js';
 import type { CellSample } from './cell-sample.js';
-import { pickNumbers } from './cell-totals.js';
+import { fitTariff, productsPerModel, sumProducts } from './tariff-fit.js';
 
 /** Price lists by how many prices they have: one; input and output; input, output and a fee per request. */
 export const tariffs = ['oneRate', 'inputOutput', 'inputOutputFee'] as const;
@@ -16,34 +15,51 @@ export interface Prices {
   perRequest: number;
 }
 
+interface FittedTariff {
+  prices: Prices[];
+  misbilledShare: number;
+}
+
 /**
- * The prices that fit the work best (least squares over cells, weighted by requests), and the misbilled
- * share that is left under them; `null` where the cells do not determine the prices.
+ * For each tariff, the prices that fit the work best (least squares over cells, weighted by requests), and the
+ * misbilled share that is left under them; `null` where the cells do not determine the prices.
  */
-export function fittedTariff(
-  tariff: Tariff,
-  { totals, work, weight, price }: CellSample,
-): { prices: Prices[]; misbilledShare: number } | null {
-  const bill = new Float64Array(work.length);
-  const prices: Prices[] = [];
-  for (let model = 0; model < totals.models; model++) {
-    const own = totals.model.map((_, c) => c).filter((c) => totals.model[c] === model);
-    const requests = pickNumbers(totals.requests, own);
-    const perRequest = (column: Float64Array) =>
-      pickNumbers(column, own).map((value, k) => value / requests[k]!);
-    const columns =
-      tariff === 'oneRate'
-        ? [perRequest(totals.tokens)]
-        : [perRequest(totals.promptTokens), perRequest(totals.completionTokens)];
-    if (tariff === 'inputOutputFee') columns.push(perRequest(totals.requests));
-    // In units of the model's mean price, so that no metric's unit is too large or too small.
-    const unit = price[model]! || 1;
-    const scaled = perRequest(work).map((value) => value / unit);
-    const fit = fitLinear(columns, scaled, pickNumbers(weight, own));
-    if (fit === null) return null;
-    for (let k = 0; k < own.length; k++) bill[own[k]!] = fit.fitted[k]! * unit * requests[k]!;
-    const [input, output = input, fee = 0] = fit.coefficients.map((value) => value * unit);
-    prices.push({ model, inputPerToken: input!, outputPerToken: output!, perRequest: fee });
-  }
-  return { prices, misbilledShare: hoover(work, bill) };
+export function fittedTariffs(sample: CellSample): Record<Tariff, FittedTariff | null> {
+  const { totals, work, price } = sample;
+  // In units of the model's mean price, so that no metric's unit is too large or too small.
+  const unit = price.map((own) => own || 1);
+  const column = new Float64Array(work.length);
+  const products = new Float64Array(totals.models * productsPerModel);
+  sumProducts(sample, unit, { y: column, products });
+  const fitted = (tariff: Tariff): FittedTariff | null => {
+    const prices: Prices[] = [];
+    for (let model = 0; model < totals.models; model++) {
+      const fit = fitTariff(
+        tariff,
+        products.subarray(model * productsPerModel, (model + 1) * productsPerModel),
+      );
+      if (fit === null) return null;
+      const [inputPerToken, outputPerToken, perRequest] = fit.coefficients;
+      const scale = unit[model]!;
+      prices.push({
+        model,
+        inputPerToken: inputPerToken * scale,
+        outputPerToken: outputPerToken * scale,
+        perRequest: perRequest * scale,
+      });
+    }
+    for (let c = 0; c < column.length; c++) {
+      const { inputPerToken, outputPerToken, perRequest } = prices[totals.model[c]!]!;
+      column[c] =
+        (inputPerToken * totals.promptPerRequest[c]! +
+          outputPerToken * totals.completionPerRequest[c]! +
+          perRequest) *
+        totals.requests[c]!;
+    }
+    return { prices, misbilledShare: hoover(work, column) };
+  };
+  return Object.fromEntries(tariffs.map((tariff) => [tariff, fitted(tariff)])) as Record<
+    Tariff,
+    FittedTariff | null
+  >;
 }

@@ -1,6 +1,6 @@
 import { gini, hoover, theil } from '../stats/concentration.js';
 import type { CellSample } from './cell-sample.js';
-import type { CellTotals } from './cell-totals.js';
+import type { CellFigures } from './cell-totals.js';
 import { elasticityOf } from './elasticity.js';
 import { explainedByTariffs } from './explained-by-tariff.js';
 import type { Tariff } from './tariff.js';
@@ -57,12 +57,19 @@ function unevenness(
   };
 }
 
+/** The cells of a run as they were measured, with what the measures make of them. */
+export interface Observed {
+  sample: CellSample;
+  measures: readonly Measure[];
+  values: ReadonlyMap<StatisticName, number>;
+}
+
 const misbilledShare = unevenness('misbilledShare', 0, ({ work, bill, copies }) =>
   hoover(work, bill, copies),
 );
 
 /** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once. */
-export function measuresFor(totals: CellTotals, only?: StatisticName): Measure[] {
+export function measuresFor(totals: CellFigures, only?: StatisticName): Measure[] {
   if (only === 'misbilledShare') return [misbilledShare];
   const explainedBy = explainedByTariffs(totals);
   const explained = (name: Tariff, undetermined: string): Measure => {

@@ -1,6 +1,5 @@
 import { createRandom, deriveSeed } from '../stats/random.js';
-import { sampleBuffer } from './cell-sample.js';
-import type { CellTotals } from './cell-totals.js';
+import type { CellSample } from './cell-sample.js';
 import { drawsPerCall } from './noise-draws.js';
 import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './noise-effects.js';
 import type { Spread } from './resampling.js';
@@ -23,17 +22,19 @@ export interface UniformityOptions {
 const drawBudget = { all: 2_000_000, part: 250_000 };
 
 /**
- * Every statistic of "do tokens track work?" for one metric's cells, with intervals, noise floors and
- * verdicts. `noise` is `null` where nothing was repeated: then there is no floor and no verdict.
+ * Every statistic of "do tokens track work?" for one metric's cells as measured, with intervals, noise floors
+ * and verdicts. `noise` is `null` where nothing was repeated: then there is no floor and no verdict.
  */
 export function uniformityStatistics(
-  totals: CellTotals,
+  sample: CellSample,
   noise: Noise | null,
   { design, seed, resamples, only }: UniformityOptions,
 ): Record<StatisticName, Statistic> {
+  const { totals } = sample;
   const measures = measuresFor(totals, only);
   if (totals.work.length === totals.models) return nothingToCompare(measures);
-  const observed = sampleBuffer(totals).fill(totals.work);
+  const values = new Map(measures.map((measure) => [measure.name, measure.of(sample)]));
+  const observed = { sample, measures, values };
   const stream = (part: number) => createRandom(deriveSeed(seed, part));
   const share = Math.min(1, mostCells / totals.work.length);
   const budget = share < 1 ? drawBudget.part : drawBudget.all;
@@ -42,7 +43,7 @@ export function uniformityStatistics(
 
   const noisy = noise !== null && noise.sigma > 0;
   const effects = noisy
-    ? noiseEffects(totals, noise, {
+    ? noiseEffects(observed, noise, {
         design,
         random: stream(1),
         resamples: affordable(drawsPerCall(totals)),
@@ -51,7 +52,7 @@ export function uniformityStatistics(
     : null;
   const clusters =
     design === 'sampled' && totals.work.length >= fewestClusters
-      ? clusterIntervals(totals, {
+      ? clusterIntervals(observed, {
           random: stream(2),
           resamples: affordable(totals.work.length),
           only,
@@ -59,7 +60,7 @@ export function uniformityStatistics(
       : null;
 
   const entries = measures.map((measure) => {
-    const value = measure.of(observed);
+    const value = values.get(measure.name)!;
     if (!Number.isFinite(value)) return [measure.name, absent(measure.undetermined)];
     const effect = noisy ? (effects!.get(measure.name) ?? null) : noise && exactly(measure);
     const interval =

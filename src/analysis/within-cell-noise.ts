@@ -26,6 +26,32 @@ export function noNoise(totals: CellTotals): Noise {
   return { degreesOfFreedom: Number.POSITIVE_INFINITY, sigma: 0, cellSigma, tails: null, drift: null };
 }
 
+/** Room for the residuals of a run's requests, which every metric and every stage left out fills anew. */
+export interface NoiseScratch {
+  entryOfCell: Int32Array;
+  entry: Uint32Array;
+  round: Uint32Array;
+  value: Float64Array;
+  /** By cell. */
+  freedom: Float64Array;
+  precision: Float64Array;
+  squares: Float64Array;
+  mean: Float64Array;
+}
+
+export function noiseScratch({ cells, cell }: Observations): NoiseScratch {
+  return {
+    entryOfCell: new Int32Array(cells.length),
+    entry: new Uint32Array(cell.length),
+    round: new Uint32Array(cell.length),
+    value: new Float64Array(cell.length),
+    freedom: new Float64Array(cells.length),
+    precision: new Float64Array(cells.length),
+    squares: new Float64Array(cells.length),
+    mean: new Float64Array(cells.length),
+  };
+}
+
 /**
  * Estimates the noise from the residuals of log work per token around the means of cells and of rounds
  * (the machine's drift between rounds is common to all cells and cancels in their shares). `null` where no
@@ -35,50 +61,63 @@ export function estimateNoise(
   observations: Observations,
   totals: CellTotals,
   work: Float64Array,
+  scratch = noiseScratch(observations),
 ): Noise | null {
-  const residuals = logRates(observations, totals, work);
-  if (residuals === null) return null;
-  const { entry, round, value, rounds } = residuals;
   const size = totals.work.length;
-  const degreesOfFreedom = value.length - size - (rounds - 1);
+  const measured = sum(totals.requests);
+  // Rounds as many as the requests are no rounds: a cell repeated without any plan.
+  const rounds = observations.rounds * 4 <= measured ? observations.rounds : 1;
+  const degreesOfFreedom = measured - size - (rounds - 1);
   if (degreesOfFreedom < 1) return null;
-  const freedom = totals.requests.map((n) => ((n - 1) * degreesOfFreedom) / (value.length - size));
+  const residuals = logRates(observations, totals, work, rounds, scratch);
+  if (residuals === null) return null;
+  const [freedom, precision, squares, mean] = [
+    scratch.freedom.subarray(0, size),
+    scratch.precision.subarray(0, size).fill(1),
+    scratch.squares.subarray(0, size),
+    scratch.mean.subarray(0, size),
+  ];
+  for (let c = 0; c < size; c++) {
+    freedom[c] = ((totals.requests[c]! - 1) * degreesOfFreedom) / (measured - size);
+  }
 
-  const roundMean = removeMeans(residuals, totals, new Float64Array(size).fill(1));
-  let squares = squaresByCell(residuals, size);
+  const roundMean = removeMeans(residuals, totals, precision, mean);
+  squaresByCell(residuals, squares);
   // Repetitions of a deterministic metric leave rounding, which is no noise.
   if (pooledSigma(squares, degreesOfFreedom) < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
   let variances = shrinkVariances(squares, freedom);
   if (rounds > 1) {
     // Loud cells would spoil the rounds' means for the quiet ones: once more, by precision.
-    const more = removeMeans(
-      residuals,
-      totals,
-      variances.map((variance) => 1 / variance),
-    );
+    for (let c = 0; c < size; c++) precision[c] = 1 / variances[c]!;
+    const more = removeMeans(residuals, totals, precision, mean);
     for (let k = 0; k < rounds; k++) roundMean[k]! += more[k]!;
-    squares = squaresByCell(residuals, size);
+    squaresByCell(residuals, squares);
     variances = shrinkVariances(squares, freedom);
   }
-  const sigma = pooledSigma(squares, degreesOfFreedom);
-  const cellSigma = variances.map(Math.sqrt);
+  const cellSigma = variances;
+  for (let c = 0; c < size; c++) cellSigma[c] = Math.sqrt(variances[c]!);
   return {
     degreesOfFreedom,
-    sigma,
+    sigma: pooledSigma(squares, degreesOfFreedom),
     cellSigma,
     tails: fitTails(residuals, totals, cellSigma),
-    drift: driftOf(entry, round, rounds, totals, roundMean),
+    drift: driftOf(residuals, totals, roundMean),
   };
 }
 
-function squaresByCell({ entry, value }: Residuals, size: number): Float64Array {
-  const squares = new Float64Array(size);
-  for (let i = 0; i < value.length; i++) squares[entry[i]!]! += value[i]! ** 2;
-  return squares;
+function squaresByCell({ entry, value }: Residuals, squares: Float64Array): void {
+  squares.fill(0);
+  for (let i = 0; i < value.length; i++) squares[entry[i]!]! += value[i]! * value[i]!;
 }
 
 function pooledSigma(squares: Float64Array, degreesOfFreedom: number): number {
-  return Math.sqrt(squares.reduce((sum, value) => sum + value, 0) / degreesOfFreedom);
+  return Math.sqrt(sum(squares) / degreesOfFreedom);
+}
+
+function sum(values: Float64Array): number {
+  let total = 0;
+  for (let c = 0; c < values.length; c++) total += values[c]!;
+  return total;
 }
 
 interface Residuals {
@@ -88,49 +127,63 @@ interface Residuals {
   value: Float64Array;
 }
 
-function logRates(observations: Observations, totals: CellTotals, work: Float64Array): Residuals | null {
-  const entryOfCell = new Int32Array(observations.cells.length).fill(-1);
-  for (const [index, cell] of totals.cell.entries()) entryOfCell[cell] = index;
-  const measured = totals.requests.reduce((sum, n) => sum + n, 0);
-  const [entry, round] = [new Uint32Array(measured), new Uint32Array(measured)];
-  const value = new Float64Array(measured);
+function logRates(
+  { cell, round: roundOf, promptTokens, completionTokens }: Observations,
+  totals: CellTotals,
+  work: Float64Array,
+  rounds: number,
+  { entryOfCell, entry, round, value }: NoiseScratch,
+): Residuals | null {
+  entryOfCell.fill(-1);
+  for (let k = 0; k < totals.cell.length; k++) entryOfCell[totals.cell[k]!] = k;
   let filled = 0;
   for (let i = 0; i < work.length; i++) {
-    const index = entryOfCell[observations.cell[i]!]!;
+    const index = entryOfCell[cell[i]!]!;
     if (index < 0 || Number.isNaN(work[i]!)) continue;
-    const tokens = observations.promptTokens[i]! + observations.completionTokens[i]!;
+    const tokens = promptTokens[i]! + completionTokens[i]!;
     if (work[i] === 0 || tokens === 0) return null;
     entry[filled] = index;
-    round[filled] = observations.round[i]!;
+    round[filled] = rounds === 1 ? 0 : roundOf[i]!;
     value[filled++] = Math.log(work[i]! / tokens);
   }
-  // Rounds as many as the requests are no rounds: a cell repeated without any plan.
-  const rounds = observations.rounds * 4 <= measured ? observations.rounds : 1;
-  if (rounds === 1) round.fill(0);
-  return { entry, round, rounds, value };
+  return {
+    entry: entry.subarray(0, filled),
+    round: round.subarray(0, filled),
+    rounds,
+    value: value.subarray(0, filled),
+  };
 }
 
 /**
  * Takes cell and round means out of `value` in turns (which converges fast), and returns the rounds', in
- * which each cell weighs as its precision.
+ * which each cell weighs as its precision. `cellMean` is room for the cells'.
  */
 function removeMeans(
   { entry, round, rounds, value }: Residuals,
-  totals: CellTotals,
+  { requests }: CellTotals,
   precision: Float64Array,
+  cellMean: Float64Array,
 ): Float64Array {
   const inRound = new Float64Array(rounds);
   for (let i = 0; i < round.length; i++) inRound[round[i]!]! += precision[entry[i]!]!;
   const roundMean = new Float64Array(rounds);
+  const mean = new Float64Array(rounds);
+  cellMean.fill(0);
+  for (let i = 0; i < value.length; i++) cellMean[entry[i]!]! += value[i]! / requests[entry[i]!]!;
   for (let pass = 0; pass < (rounds > 1 ? 6 : 1); pass++) {
-    const cellMean = new Float64Array(totals.work.length);
-    for (let i = 0; i < value.length; i++) cellMean[entry[i]!]! += value[i]! / totals.requests[entry[i]!]!;
-    for (let i = 0; i < value.length; i++) value[i]! -= cellMean[entry[i]!]!;
+    mean.fill(0);
+    for (let i = 0; i < value.length; i++) {
+      const [cell, own] = [entry[i]!, round[i]!];
+      value[i]! -= cellMean[cell]!;
+      mean[own]! += (precision[cell]! * value[i]!) / inRound[own]!;
+    }
     if (rounds === 1) break;
-    const mean = new Float64Array(rounds);
-    for (let i = 0; i < value.length; i++)
-      mean[round[i]!]! += (precision[entry[i]!]! * value[i]!) / inRound[round[i]!]!;
-    for (let i = 0; i < value.length; i++) value[i]! -= mean[round[i]!]!;
+    // The next pass's cell means are taken on the way.
+    cellMean.fill(0);
+    for (let i = 0; i < value.length; i++) {
+      value[i]! -= mean[round[i]!]!;
+      cellMean[entry[i]!]! += value[i]! / requests[entry[i]!]!;
+    }
     for (let k = 0; k < rounds; k++) roundMean[k]! += mean[k]!;
   }
   return roundMean;
@@ -144,10 +197,11 @@ function fitTails({ entry, value }: Residuals, totals: CellTotals, cellSigma: Fl
     if (n < 2) continue;
     const kept = 1 - 1 / n;
     const standard = value[i]! / (cellSigma[entry[i]!]! * Math.sqrt(kept));
-    fourth += standard ** 4;
-    second += standard ** 2;
+    const square = standard * standard;
+    fourth += square * square;
+    second += square;
     // A residual mixes its cell's n errors, which brings its kurtosis nearer to the normal's.
-    dampening += (kept ** 4 + (n - 1) / n ** 4) / kept ** 2;
+    dampening += kept * kept + (n - 1) / (n * n * n * n * kept * kept);
     count++;
   }
   const kurtosis = (fourth / count / (second / count) ** 2 - 3) / (dampening / count);
@@ -158,9 +212,7 @@ function fitTails({ entry, value }: Residuals, totals: CellTotals, cellSigma: Fl
 const largestShareTable = 4_000_000;
 
 function driftOf(
-  entry: Uint32Array,
-  round: Uint32Array,
-  rounds: number,
+  { entry, round, rounds }: Residuals,
   totals: CellTotals,
   roundMean: Float64Array,
 ): Noise['drift'] {

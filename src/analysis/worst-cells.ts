@@ -1,6 +1,7 @@
 import { orderBy } from '../stats/concentration.js';
 import { normal95 } from '../stats/normal.js';
 import type { CellSample } from './cell-sample.js';
+import type { CellTotals } from './cell-totals.js';
 import { deviationErrors } from './noise-bias.js';
 import type { Observations } from './observations.js';
 import type { Noise } from './within-cell-noise.js';
@@ -20,11 +21,12 @@ export interface CrossSubsidy {
 /** The cells farthest from paying what they cost, by ratio, the farthest first. */
 export function worstCells(
   { cells }: Observations,
+  { cell }: CellTotals,
   sample: CellSample,
   noise: Noise | null,
   count: number,
 ): CrossSubsidy[] {
-  const { totals, work, bill, rate } = sample;
+  const { work, bill, rate } = sample;
   const total = work.reduce((sum, value) => sum + value, 0);
   const errors = noise === null ? null : deviationErrors(sample, noise);
   const distance = rate.map((value) => (value > 0 ? -Math.abs(Math.log(value)) : Number.NEGATIVE_INFINITY));
@@ -32,7 +34,7 @@ export function worstCells(
     const ratio = rate[c]! > 0 ? 1 / rate[c]! : null;
     const reach = ratio === null || errors === null ? null : Math.exp(normal95 * errors[c]!);
     return {
-      cell: cells[totals.cell[c]!]!.id,
+      cell: cells[cell[c]!]!.id,
       paysTimesItsCost: ratio,
       low: reach === null ? null : ratio! / reach,
       high: reach === null ? null : ratio! * reach,

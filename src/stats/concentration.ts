@@ -89,7 +89,7 @@ export function lorenzCurve(
 export function orderBy(keys: Float64Array, order = new Uint32Array(keys.length)): Uint32Array {
   const bits = Math.max(1, Math.ceil(Math.log2(Math.max(2, keys.length))));
   const mask = 2 ** bits - 1;
-  const packed = Float64Array.from(keys);
+  const packed = keys.slice();
   const words = new Uint32Array(packed.buffer);
   for (let i = 0; i < keys.length; i++) {
     // An infinity with a payload would be a NaN, and sort by no order.

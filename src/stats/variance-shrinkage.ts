@@ -10,40 +10,66 @@ const smallestShare = 1e-4;
  * groups all get the pooled variance. Scaled so that Σ df·variance is Σ squares.
  */
 export function shrinkVariances(squares: Float64Array, df: Float64Array): Float64Array {
-  const sum = (values: Float64Array) => values.reduce((total, value) => total + value, 0);
-  const pooled = sum(squares) / sum(df);
-  if (!(pooled > 0)) return new Float64Array(squares.length);
-  const center = new Float64Array(squares.length);
-  const error = new Float64Array(squares.length);
+  let [squaresSum, freedom] = [0, 0];
+  for (let c = 0; c < squares.length; c++) {
+    squaresSum += squares[c]!;
+    freedom += df[c]!;
+  }
+  const pooled = squaresSum / freedom;
+  const variances = new Float64Array(squares.length);
+  if (!(pooled > 0)) return variances;
+  // Holds each group's centre on the log scale first, and its variance in the end.
+  const center = variances;
+  const logError = logErrors();
   let [weights, mean] = [0, 0];
   for (let c = 0; c < squares.length; c++) {
     if (!(df[c]! > 0)) continue;
-    const half = df[c]! / 2;
-    error[c] = trigamma(half);
+    const { bias, variance } = logError(df[c]!);
     const ratio = Math.max(smallestShare, squares[c]! / df[c]! / pooled);
-    center[c] = Math.log(ratio) - (digamma(half) - Math.log(half));
-    weights += 1 / error[c]!;
-    mean += center[c]! / error[c]!;
+    center[c] = Math.log(ratio) - bias;
+    weights += 1 / variance;
+    mean += center[c]! / variance;
   }
   mean /= weights;
   // DerSimonian & Laird's estimate of the variance between groups.
   let [spread, groups, squaredWeights] = [0, 0, 0];
   for (let c = 0; c < squares.length; c++) {
-    if (error[c] === 0) continue;
-    spread += (center[c]! - mean) ** 2 / error[c]!;
-    squaredWeights += 1 / error[c]! ** 2;
+    if (!(df[c]! > 0)) continue;
+    const { variance } = logError(df[c]!);
+    spread += (center[c]! - mean) ** 2 / variance;
+    squaredWeights += 1 / variance ** 2;
     groups++;
   }
   // One group has nothing to lend or to borrow, and rounding alone would say how much.
-  if (groups < 2) return new Float64Array(squares.length).fill(pooled);
+  if (groups < 2) return variances.fill(pooled);
   const between = (spread - (groups - 1)) / (weights - squaredWeights / weights);
-  if (!(between > 0)) return new Float64Array(squares.length).fill(pooled);
+  if (!(between > 0)) return variances.fill(pooled);
 
-  const variances = center.map((own, c) => {
-    if (error[c] === 0) return Math.exp(mean + between / 2);
-    const left = 1 / (1 / between + 1 / error[c]!);
-    return Math.exp(left * (mean / between + own / error[c]!) + left / 2);
-  });
-  const scale = sum(squares) / variances.reduce((total, variance, c) => total + df[c]! * variance, 0);
-  return variances.map((variance) => variance * scale);
+  let shrunk = 0;
+  for (let c = 0; c < squares.length; c++) {
+    if (df[c]! > 0) {
+      const { variance } = logError(df[c]!);
+      const left = 1 / (1 / between + 1 / variance);
+      variances[c] = Math.exp(left * (mean / between + center[c]! / variance) + left / 2);
+    } else {
+      variances[c] = Math.exp(mean + between / 2);
+    }
+    shrunk += df[c]! * variances[c]!;
+  }
+  const scale = squaresSum / shrunk;
+  for (let c = 0; c < squares.length; c++) variances[c]! *= scale;
+  return variances;
+}
+
+/** Bias and variance of log s² by its degrees of freedom, of which groups have few different ones. */
+function logErrors(): (df: number) => { bias: number; variance: number } {
+  const known = new Map<number, { bias: number; variance: number }>();
+  return (df) => {
+    let error = known.get(df);
+    if (error === undefined) {
+      error = { bias: digamma(df / 2) - Math.log(df / 2), variance: trigamma(df / 2) };
+      known.set(df, error);
+    }
+    return error;
+  };
 }
