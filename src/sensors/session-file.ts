@@ -41,7 +41,9 @@ export const sensorRecordSchema = z.strictObject({
       periodResolved: z.boolean(),
     }),
   ),
-  missing: z.array(z.strictObject({ device: z.string(), quantity: z.string(), ...absence, mig: z.literal(true).optional() })),
+  missing: z.array(
+    z.strictObject({ device: z.string(), quantity: z.string(), ...absence, mig: z.literal(true).optional() }),
+  ),
   periodNs: z.number().nullable(),
 });
 type RecordedSensor = z.infer<typeof sensorRecordSchema>;
