@@ -124,7 +124,9 @@ describe.skipIf(!compiles)('a run on NVIDIA GPUs, their driver stood in for (nee
     });
     expect(energies(result).at(-1)).toBeNull();
     expect(result.requests.at(-1)).toMatchObject({ absent: { energy: 'lost' } });
-    expect(warned(result, 'figures-lost')[0]!.message).toMatch(/^[12] of 3 requests have no energy/);
+    // The first needs a reading after its end, which may be one of garbage already.
+    const lost = energies(result).filter((joules) => joules === null).length;
+    expect(warned(result, 'figures-lost')[0]!.message).toMatch(`${lost} of 3 requests have no energy`);
   });
 
   it('invents nothing where a counter goes backwards, and counts on after it', async () => {

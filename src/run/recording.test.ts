@@ -32,7 +32,7 @@ beforeAll(async () => {
     suite,
     JSON.stringify({
       ...{ description: 'a test', seed: 1, models: [{ model: 'tiny', dtype: 'fp32' }] },
-      ...{ design: [{ promptTokens: [4], completionTokens: [4, 32] }], repetitions: 2 },
+      ...{ design: [{ promptTokens: [4], completionTokens: [64, 96] }], repetitions: 2 },
     }),
   );
   await resolveModel('tiny', { dtype: 'fp32', cacheDirectory });
