@@ -212,8 +212,12 @@ describe('a recorded run', () => {
 
 const driver = fileURLToPath(new URL('testing/drive-bench.mjs', import.meta.url));
 
-/** A run in a process of its own, stopped after its second request. */
-async function stopped(options: Partial<BenchOptions>, signal: NodeJS.Signals): Promise<ChildProcess> {
+/** A run in a process of its own, stopped once so many of its requests are measured. */
+async function stopped(
+  options: Partial<BenchOptions>,
+  signal: NodeJS.Signals,
+  after = 2,
+): Promise<ChildProcess> {
   const child = spawn(process.execPath, [
     driver,
     JSON.stringify({ ...settings, repetitions: 3, ...options }),
@@ -221,7 +225,8 @@ async function stopped(options: Partial<BenchOptions>, signal: NodeJS.Signals): 
   const ended = once(child, 'exit');
   await new Promise<void>((resolve) => {
     child.stdout.on('data', (chunk: Buffer) => {
-      if (/measuring [2-5]\/6/.test(chunk.toString())) resolve();
+      const done = [...chunk.toString().matchAll(/measuring (\d+)\//g)].map(([, count]) => Number(count));
+      if (Math.max(0, ...done) >= after) resolve();
     });
     child.once('exit', () => resolve());
   });
@@ -234,7 +239,9 @@ describe('a recorded run that was stopped', () => {
   it.each(['SIGINT', 'SIGKILL'] as const)('by %s left a session that can be played', async (signal) => {
     const { root } = fakeRapl(40);
     const out = join(folder, 'result.json');
-    await stopped({ out, sensors: [{ sensor: 'rapl', root }], recordSensors: session }, signal);
+    // Long enough a recording to be played beside a request of a busy process, slow to start.
+    const options = { out, sensors: [{ sensor: 'rapl', root }], recordSensors: session } as const;
+    await stopped({ ...options, repetitions: 20 }, signal, 24);
     // As if the kill had come in the middle of a write.
     truncateSync(session, readFileSync(session).length - 3);
     const played = await bench({ sensors: `recorded:${session}`, repetitions: 1 });
@@ -244,7 +251,7 @@ describe('a recorded run that was stopped', () => {
 
 it('a run beside a recording that was stopped goes on with it from its beginning, and with no other', async () => {
   const { root } = fakeRapl(40);
-  await bench({ sensors: [{ sensor: 'rapl', root }], recordSensors: session, repetitions: 4 });
+  await bench({ sensors: [{ sensor: 'rapl', root }], recordSensors: session, repetitions: 12 });
   const out = join(folder, 'result.json');
   await stopped({ out, sensors: `recorded:${session}` }, 'SIGKILL');
   const { entries } = readJournal(journalPathOf(out));
