@@ -1,4 +1,5 @@
 import { shapleyValues } from '../stats/shapley.js';
+import { sum } from '../stats/sum.js';
 import { sampleBuffer } from './cell-sample.js';
 import { type CellTotals, pickNumbers, totalsOf } from './cell-totals.js';
 import type { Observations } from './observations.js';
@@ -150,8 +151,4 @@ function halfDeviations(players: readonly Float64Array[]): Float64Array {
     }
   }
   return halves;
-}
-
-function sum(values: Float64Array): number {
-  return values.reduce((total, value) => total + value, 0);
 }

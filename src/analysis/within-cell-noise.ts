@@ -1,3 +1,4 @@
+import { sum } from '../stats/sum.js';
 import { shrinkVariances } from '../stats/variance-shrinkage.js';
 import type { CellTotals } from './cell-totals.js';
 import type { Observations } from './observations.js';
@@ -112,12 +113,6 @@ function squaresByCell({ entry, value }: Residuals, squares: Float64Array): void
 
 function pooledSigma(squares: Float64Array, degreesOfFreedom: number): number {
   return Math.sqrt(sum(squares) / degreesOfFreedom);
-}
-
-function sum(values: Float64Array): number {
-  let total = 0;
-  for (let c = 0; c < values.length; c++) total += values[c]!;
-  return total;
 }
 
 interface Residuals {

@@ -121,5 +121,5 @@ export function requestBytes(
   return { inAll: cache + 1.5 * logits + layer, largest: Math.max(logits, scores) };
 }
 
-const gib = (bytes: Bytes): string =>
+export const gib = (bytes: Bytes): string =>
   Number.isFinite(bytes) ? `${(bytes / 2 ** 30).toFixed(1)} GiB` : 'no limit';

@@ -1,12 +1,12 @@
 import { statfs } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { dirname } from 'node:path';
 import { TokenworkError } from '../core/errors.js';
 import type { Bytes } from '../core/units.js';
 import { builtModelDirectory } from '../models/build/build-model.js';
 import { cacheDirectory } from '../models/cache-directory.js';
 import { defaultBuildDtype, locateModel } from '../models/resolve.js';
 import type { WantedModel } from '../workload/models.js';
-import { builtWeightBytes } from './device-memory.js';
+import { builtWeightBytes, gib } from './device-memory.js';
 import type { BenchOptions } from './options.js';
 
 /** Below this nobody waits, and nothing is said. */
@@ -49,7 +49,7 @@ export async function refuseFullDisk(
 
 /** Of the disk that the directory is on, or will be. */
 async function freeBytes(directory: string): Promise<Bytes | null> {
-  for (let path = join(directory); ; path = dirname(path)) {
+  for (let path = directory; ; path = dirname(path)) {
     try {
       const { bavail, bsize } = await statfs(path);
       return bavail * bsize;
@@ -59,5 +59,3 @@ async function freeBytes(directory: string): Promise<Bytes | null> {
     }
   }
 }
-
-const gib = (bytes: Bytes): string => `${(bytes / 2 ** 30).toFixed(1)} GiB`;

@@ -54,7 +54,7 @@ export async function examineMachine(
   const backEnds = await probeBackEnds();
   onProgress?.(`reading every sensor for ${forNs / 1e9} s, then at ten times the rate`);
   const inspected = await inspect(sensors, forNs);
-  const sampled = (inspected.inspection?.sensors ?? []) as readonly SampledSensor[];
+  const sampled = inspected.inspection?.sensors ?? [];
   return {
     hardware: inventory.hardware,
     os: inventory.os,

@@ -1,24 +1,13 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import koffi from 'koffi';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isOk, type Result, resultSchema } from '../core/result.js';
 import { resolveModel } from '../models/resolve.js';
+import { buildFakeNvml, compiles, type FakeNvml } from '../sensors/fake-nvml.test-support.js';
 import { runBench } from './bench.js';
 import { foldJournal } from './fold.js';
 import { Journal, journalPathOf, readJournal } from './journal.js';
-
-const compiles = (() => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return process.platform === 'linux';
-  } catch {
-    return false;
-  }
-})();
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-gpu-run-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
@@ -27,27 +16,12 @@ const library = join(directory, 'libnvidia-ml.so.1');
 const suite = join(directory, 'suite.json');
 
 describe.skipIf(!compiles)('a run on NVIDIA GPUs, their driver stood in for (needs a C compiler)', () => {
-  type Fake = Record<
-    'reset' | 'lost' | 'power' | 'energy' | 'load' | 'processes',
-    (...of: number[]) => number
-  >;
-  let gpu: Fake;
+  let gpu: FakeNvml;
   /** What the counters show in mJ, from the true one of 100 W. */
   let shown = (_index: number, millijoules: number) => millijoules;
 
   beforeAll(async () => {
-    const source = fileURLToPath(new URL('../sensors/fake-nvml.c', import.meta.url));
-    execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, source]);
-    // The sampler's thread loads the very same library into this process.
-    const fake = koffi.load(library);
-    gpu = {
-      reset: fake.func('void fake_reset(int, int)'),
-      lost: fake.func('void fake_lost(int, int)'),
-      power: fake.func('void fake_power(int, int, unsigned int)'),
-      energy: fake.func('void fake_energy(int, double)'),
-      load: fake.func('void fake_load(int, unsigned int, int)'),
-      processes: fake.func('void fake_processes(int, unsigned int, unsigned int, double)'),
-    };
+    gpu = buildFakeNvml(library);
     writeFileSync(
       suite,
       JSON.stringify({

@@ -114,32 +114,33 @@ export function modelsOfCell({ model, request }: PlannedCell): string[] {
 
 function refuseUnsampled(options: BenchOptions): void {
   const { sensors = 'auto', energy, validateAttribution, recordSensors, concurrency } = options;
-  const asked = energy
-    ? '--energy'
-    : validateAttribution
-      ? '--validate-attribution'
-      : recordSensors !== undefined
-        ? '--record-sensors'
-        : null;
-  if (asked !== null && sensors === 'none') {
+  const asked = {
+    '--energy': energy,
+    '--validate-attribution': validateAttribution,
+    '--record-sensors': recordSensors !== undefined,
+  };
+  const needing = Object.entries(asked).find(([, isAsked]) => isAsked)?.[0];
+  if (needing !== undefined && sensors === 'none') {
     throw new TokenworkError(
       'bad-option',
-      `${asked} needs sensors, and --sensors none leaves out all of them.`,
+      `${needing} needs sensors, and --sensors none leaves out all of them.`,
       'Leave out one of the two.',
     );
   }
-  if (sessionPathOf(sensors) !== null && (validateAttribution || recordSensors !== undefined)) {
-    throw validateAttribution
-      ? new TokenworkError(
-          'bad-option',
-          '--validate-attribution tests counters of this machine, and a recording holds those of another.',
-          'Leave out one of --validate-attribution and --sensors recorded:FILE.',
-        )
-      : new TokenworkError(
-          'bad-option',
-          '--record-sensors records this machine, and not a recording that is played.',
-          'Leave out one of --record-sensors and --sensors recorded:FILE, or copy the file.',
-        );
+  const isPlayed = sessionPathOf(sensors) !== null;
+  if (isPlayed && validateAttribution) {
+    throw new TokenworkError(
+      'bad-option',
+      '--validate-attribution tests counters of this machine, and a recording holds those of another.',
+      'Leave out one of --validate-attribution and --sensors recorded:FILE.',
+    );
+  }
+  if (isPlayed && recordSensors !== undefined) {
+    throw new TokenworkError(
+      'bad-option',
+      '--record-sensors records this machine, and not a recording that is played.',
+      'Leave out one of --record-sensors and --sensors recorded:FILE, or copy the file.',
+    );
   }
   if (validateAttribution && concurrency === 1) {
     throw new TokenworkError(

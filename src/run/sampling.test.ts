@@ -1,14 +1,14 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import koffi from 'koffi';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isOk, type Result } from '../core/result.js';
 import { resolveModel } from '../models/resolve.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
+import { buildFakeNvml, compiles } from '../sensors/fake-nvml.test-support.js';
 import { formatSession } from '../sensors/session.test-support.js';
 import { runBench } from './bench.js';
 import { Journal, journalPathOf, readJournal } from './journal.js';
@@ -408,24 +408,10 @@ describe('--validate-attribution', () => {
   });
 });
 
-const compiles = (() => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return process.platform === 'linux';
-  } catch {
-    return false;
-  }
-})();
-
 describe.skipIf(!compiles)('a run beside an NVIDIA GPU (needs a C compiler)', () => {
   it('ends in a whole result where the GPU falls off the bus', async () => {
     const library = join(folder, 'libnvidia-ml.so.1');
-    const source = fileURLToPath(new URL('../sensors/fake-nvml.c', import.meta.url));
-    execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, source]);
-    // The sampler's thread loads the very same library into this process.
-    const fake = koffi.load(library);
-    const [reset, lose] = [fake.func('void fake_reset(int, int)'), fake.func('void fake_lost(int, int)')];
-    const energy = fake.func('void fake_energy(int, double)');
+    const { reset, lost: lose, energy } = buildFakeNvml(library);
     reset(2, 0);
     const startedNs = process.hrtime.bigint();
     const timer = setInterval(() => {

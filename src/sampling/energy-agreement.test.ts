@@ -1,23 +1,13 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import koffi from 'koffi';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildFakeNvml, compiles, type FakeNvml } from '../sensors/fake-nvml.test-support.js';
 import { nvmlSensor } from '../sensors/nvml.js';
 import { fakeClock, openOrFail } from '../sensors/sensor-probe.test-support.js';
 import { energyAgreement } from './energy-agreement.js';
 import { SeriesStore } from './series.js';
 
-const compiles = (() => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return process.platform === 'linux';
-  } catch {
-    return false;
-  }
-})();
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-agreement-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 const library = join(directory, 'libnvidia-ml.so.1');
@@ -27,29 +17,23 @@ const tickNs = 100e6;
 const minuteNs = 60 * second;
 
 describe.skipIf(!compiles)('NVML’s energy counter against its power (needs a C compiler)', () => {
-  let setPower: (gpu: number, code: number, milliwatts: number) => void;
-  let setEnergy: (gpu: number, millijoules: number) => void;
-
+  let gpu: FakeNvml;
   beforeAll(() => {
-    const source = fileURLToPath(new URL('../sensors/fake-nvml.c', import.meta.url));
-    execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', library, source]);
-    const fake = koffi.load(library);
-    fake.func('void fake_reset(int, int)')(1, 0);
-    setPower = fake.func('void fake_power(int, int, unsigned int)');
-    setEnergy = fake.func('void fake_energy(int, double)');
+    gpu = buildFakeNvml(library);
+    gpu.reset(1, 0);
   });
 
   /** A minute of a GPU with `joulesAt` and its derivative `wattsAt`, whose counter counts `share` of it. */
   async function agreement(wattsAt: (s: number) => number, joulesAt: (s: number) => number, share = 1) {
     const clock = fakeClock(0);
-    setEnergy(0, 0);
+    gpu.energy(0, 0);
     const sensor = await openOrFail(nvmlSensor('load', library), clock);
     const store = new SeriesStore();
     for (; clock.now() <= minuteNs + second; clock.advance(everyNs)) {
       // The counter ticks every 100 ms, and shows what had been used up to then.
       const tickedS = (Math.floor(clock.now() / tickNs) * tickNs) / second;
-      setEnergy(0, 1e3 * share * joulesAt(tickedS));
-      setPower(0, 0, Math.round(1e3 * wattsAt(clock.now() / second)));
+      gpu.energy(0, 1e3 * share * joulesAt(tickedS));
+      gpu.power(0, 0, Math.round(1e3 * wattsAt(clock.now() / second)));
       sensor.read({
         put: (channel, value, atNs = clock.now()) => store.add([{ channel, value, timeNs: atNs }]),
         lose: (_channel, why) => expect.fail(why),

@@ -1,23 +1,12 @@
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import koffi from 'koffi';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { buildFakeNvml, compiles, type FakeNvml } from './fake-nvml.test-support.js';
 import { nvmlSensor } from './nvml.js';
 import { nvmlCode, openNvml } from './nvml-library.js';
 import { isAbsence } from './sensor.js';
 import { fakeClock, openOrFail, record } from './sensor-probe.test-support.js';
-
-const compiles = (() => {
-  try {
-    execFileSync('cc', ['--version'], { stdio: 'ignore' });
-    return process.platform === 'linux';
-  } catch {
-    return false;
-  }
-})();
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-nvml-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -36,17 +25,10 @@ describe('where there is no NVML', () => {
 });
 
 describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs a C compiler)', () => {
-  type Fake = Record<
-    'reset' | 'lost' | 'power' | 'energy' | 'load' | 'memory' | 'processes' | 'users' | 'open',
-    (...values: number[]) => number
-  >;
-  let gpu: Fake;
+  let gpu: FakeNvml;
 
   beforeAll(() => {
-    const source = fileURLToPath(new URL('fake-nvml.c', import.meta.url));
-    execFileSync('cc', ['-shared', '-fPIC', '-O1', '-o', current, source]);
-    execFileSync('cc', ['-shared', '-fPIC', '-O1', '-DOLD_DRIVER', '-o', old, source]);
-    gpu = controls(current);
+    gpu = buildFakeNvml(current);
   });
   beforeEach(() => gpu.reset(1, 0));
 
@@ -248,8 +230,7 @@ describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs
   });
 
   it('misses only the newer figures under an old driver', async () => {
-    const fake = controls(old);
-    fake.reset(1, 0);
+    buildFakeNvml(old, '-DOLD_DRIVER').reset(1, 0);
     const load = await openOrFail(nvmlSensor('load', old));
     expect(load.missing).toMatchObject([{ quantity: 'energy', reason: 'unsupported' }]);
     expect(record(load).latest['gpu-0 power']).toBe(100);
@@ -258,21 +239,4 @@ describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs
     expect(state.missing).toMatchObject([{ quantity: 'processMemory' }, { quantity: 'processUtilisation' }]);
     state.close();
   });
-
-  function controls(path: string): Fake {
-    const library = koffi.load(path);
-    return {
-      reset: library.func('void fake_reset(int, int)'),
-      lost: library.func('void fake_lost(int, int)'),
-      power: library.func('void fake_power(int, int, unsigned int)'),
-      energy: library.func('void fake_energy(int, double)'),
-      load: library.func('void fake_load(int, unsigned int, int)'),
-      memory: library.func('void fake_memory(int, double)'),
-      processes: library.func('void fake_processes(int, unsigned int, unsigned int, double)'),
-      users: library.func(
-        'void fake_users(int, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int)',
-      ),
-      open: library.func('int fake_open()'),
-    };
-  }
 });

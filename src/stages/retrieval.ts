@@ -8,8 +8,8 @@ import { searchCost, type VectorIndex } from './vector-index.js';
 
 /**
  * Embeds the prompt, searches the stored pieces of history for its nearest neighbours, and keeps their
- * tokens for prefill to put before the prompt, for each row of a batch by itself. The history is synthetic, and so are its pieces; the pass
- * over the prompt and the search are those of any.
+ * tokens for prefill to put before the prompt, for each row of a batch by itself. The history is synthetic,
+ * and so are its pieces; the pass over the prompt and the search are those of any.
  */
 export async function runRetrieval(policy: PolicyOf<'retrieval'>, state: RequestState): Promise<void> {
   const { pipeline, resources, ledger, meter } = state;

@@ -10,8 +10,8 @@ import { rowTexts, tokenizerOf } from './tokenization.js';
  * Checks the prompt or the completion: a word list, then a classifier, then a language model that reads it
  * once more, where the policy says so. What the classifier answers decides nothing, as random weights know
  * nothing of harm: beside the word list, the workload flags requests at a rate, and the ledger says which
- * of them did. The verification is a stage of its own, there even if it did not take
- * place. Every row of a batch is checked by itself, and what the workload flags it flags in all of them.
+ * of them did. The verification is a stage of its own, there even if it did not take place. Every row of a
+ * batch is checked by itself, and what the workload flags it flags in all of them.
  */
 export async function runSafety(policy: PolicyOf<'safety'>, state: RequestState): Promise<void> {
   const { pipeline, resources, ledger } = state;

@@ -34,18 +34,18 @@ export function expandSuite(
   const warnings: Warning[] = [];
   for (const model of models) {
     const beyond = new Set<string>();
-    const alone = new Map<string, ReturnType<typeof unbatched>>();
+    const alone = new Map<string, Warning>();
     for (const block of suite.design.filter((block) => appliesTo(block, model, suite))) {
       for (const cell of cellsOf(block, model, suite, { seed, pipeline, modelIdOf, policies })) {
         const { batch, pipeline: through = plainChat } = cell.request;
         const stage = batch > 1 ? unbatched(through.stages) : undefined;
-        if (stage) alone.set(cell.id, stage);
+        if (stage) alone.set(cell.id, noBatch(cell.id, stage));
         else if (exceedsContext(cell.request, model)) beyond.add(cell.id);
         else cells.set(cell.id, cell);
       }
     }
     if (beyond.size > 0) warnings.push(beyondContext(model, [...beyond]));
-    for (const [cell, stage] of alone) warnings.push(noBatch(cell, stage!));
+    warnings.push(...alone.values());
   }
   if (cells.size === 0) {
     throw new TokenworkError(

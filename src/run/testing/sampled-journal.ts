@@ -115,7 +115,9 @@ export function again({ times, lasts, prepares = 0, stages = [1] }: Again): Jour
     })),
   };
   const preparations = runs.map(({ startedNs }) => ({
-    ...{ startedNs: startedNs - prepares * second, endedNs: startedNs, cpuNs: prepares * second },
+    startedNs: startedNs - prepares * second,
+    endedNs: startedNs,
+    cpuNs: prepares * second,
   }));
   return { ...entry, row, runs, ...(prepares > 0 && { preparations }) };
 }
