@@ -1,4 +1,5 @@
 import { orderBy } from '../stats/concentration.js';
+import { Room } from '../stats/room.js';
 import type { CellFigures } from './cell-totals.js';
 
 /**
@@ -31,12 +32,12 @@ export interface SampleBuffer {
   fill(work: Float64Array, copies?: Float64Array, order?: Uint32Array): CellSample;
 }
 
-export function sampleBuffer(totals: CellFigures): SampleBuffer {
+export function sampleBuffer(totals: CellFigures, room = new Room()): SampleBuffer {
   const size = totals.work.length;
-  const [bill, rate, weight] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+  const [bill, rate, weight] = [room.numbers(size), room.numbers(size), room.numbers(size)];
   const [worked, billed] = [new Float64Array(totals.models), new Float64Array(totals.models)];
   const price = new Float64Array(totals.models);
-  const order = new Uint32Array(size);
+  const [order, packed] = [room.indices(size), room.numbers(size)];
   return {
     fill(work, copies, knownOrder) {
       worked.fill(0);
@@ -66,7 +67,7 @@ export function sampleBuffer(totals: CellFigures): SampleBuffer {
         price,
         order: () => {
           if (knownOrder !== undefined) return knownOrder;
-          if (!sorted) orderBy(rate, order);
+          if (!sorted) orderBy(rate, order, packed);
           sorted = true;
           return order;
         },

@@ -1,4 +1,5 @@
 import { explainedVariance } from '../stats/explained-variance.js';
+import type { Room } from '../stats/room.js';
 import { shapleyValues } from '../stats/shapley.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
@@ -23,36 +24,64 @@ const mostFactors = 12;
  * Which factor makes work per token vary: Shapley shares of R² of log work per token over the factors of
  * the design, cells weighing as their requests. Exact over all subsets. What no factor explains, noise and
  * interactions among it, is `unexplained`. A string where there is nothing to explain, saying why.
+ *
+ * Metrics of the same cells share what the factors are among them, which is most of the work.
  */
-export function driversOf(
-  factors: readonly Factor[],
-  totals: CellTotals,
-  { rate, weight }: CellSample,
-): Drivers | string {
-  if (rate.some((value) => !(value > 0))) return 'a cell did no work';
-  const target = rate.map(Math.log);
+export class DriverAnalysis {
+  readonly #factors: readonly Factor[];
+  /** By the bill that metrics of the same cells share. */
+  readonly #known = new WeakMap<Float64Array, PreparedFactors>();
+
+  constructor(factors: readonly Factor[]) {
+    this.#factors = factors;
+  }
+
+  driversOf(totals: CellTotals, { rate }: CellSample, room: Room): Drivers | string {
+    if (rate.some((value) => !(value > 0))) return 'a cell did no work';
+    let prepared = this.#known.get(totals.tokens);
+    if (prepared === undefined) {
+      prepared = prepare(this.#factors, totals);
+      this.#known.set(totals.tokens, prepared);
+    }
+    const { kept, leftOut, varying, columnsOf, explainedVarianceOf } = prepared;
+    if (kept.length === 0) return varying ? 'too few cells' : 'no factor varies over the cells';
+    const target = room.numbers(rate.length);
+    for (let c = 0; c < rate.length; c++) target[c] = Math.log(rate[c]!);
+    const explained = explainedVarianceOf(target);
+    if (explained === null) return 'work per token is the same in every cell';
+    const shares = shapleyValues(kept.length, (coalition) =>
+      explained(columnsOf.flatMap((own, player) => (coalition & (1 << player) ? own : []))),
+    );
+    const drivers = kept
+      .map(({ name }, player) => ({ factor: name, share: Math.max(0, shares[player]!) }))
+      .sort((a, b) => b.share - a.share);
+    const unexplained = Math.max(0, 1 - drivers.reduce((sum, { share }) => sum + share, 0));
+    return { drivers: [...drivers, { factor: 'unexplained', share: unexplained }], leftOut };
+  }
+}
+
+interface PreparedFactors {
+  kept: readonly Factor[];
+  leftOut: Drivers['leftOut'];
+  /** Whether any factor varies over the cells. */
+  varying: boolean;
+  /** By factor, the positions of its columns. */
+  columnsOf: readonly number[][];
+  explainedVarianceOf: ReturnType<typeof explainedVariance>;
+}
+
+function prepare(factors: readonly Factor[], totals: CellTotals): PreparedFactors {
   const leftOut: Drivers['leftOut'] = [];
   const varying = factors.map((factor) => factorAmong(factor, totals)).filter(({ levels }) => levels > 1);
   // Half the cells at most go into coefficients, or the factors would explain noise.
-  const budget = Math.floor((target.length - 1) / 2);
+  const budget = Math.floor((totals.cell.length - 1) / 2);
   const { kept, degree } = affordable(varying, budget, leftOut);
-  if (kept.length === 0) return varying.length === 0 ? 'no factor varies over the cells' : 'too few cells';
-
   const columns: Float64Array[] = [];
-  const columnsOf = kept.map((factor) => {
-    const own = factorColumns(factor, degree);
-    return own.map((column) => columns.push(column) - 1);
-  });
-  const explained = explainedVariance(columns, target, weight);
-  if (explained === null) return 'work per token is the same in every cell';
-  const shares = shapleyValues(kept.length, (coalition) =>
-    explained(columnsOf.flatMap((own, player) => (coalition & (1 << player) ? own : []))),
+  const columnsOf = kept.map((factor) =>
+    factorColumns(factor, degree).map((column) => columns.push(column) - 1),
   );
-  const drivers = kept
-    .map(({ name }, player) => ({ factor: name, share: Math.max(0, shares[player]!) }))
-    .sort((a, b) => b.share - a.share);
-  const unexplained = Math.max(0, 1 - drivers.reduce((sum, { share }) => sum + share, 0));
-  return { drivers: [...drivers, { factor: 'unexplained', share: unexplained }], leftOut };
+  const explainedVarianceOf = explainedVariance(columns, totals.requests);
+  return { kept, leftOut, varying: varying.length > 0, columnsOf, explainedVarianceOf };
 }
 
 /**

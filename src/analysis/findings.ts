@@ -6,12 +6,14 @@ import { checkLedger, type LedgerCheck } from '../core/ledger-check.js';
 import type { Result } from '../core/result.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
 import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
+import { Room } from '../stats/room.js';
+import { sum } from '../stats/sum.js';
 import { sampleBuffer } from './cell-sample.js';
 import { type CellTotals, totalsOf } from './cell-totals.js';
-import { type Driver, driversOf } from './drivers.js';
+import { type Driver, DriverAnalysis } from './drivers.js';
 import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
 import { type Experiment, experimentsOf } from './experiments.js';
-import { type Factor, factorsOf } from './factors.js';
+import { factorsOf } from './factors.js';
 import { leadingOf } from './leading-metric.js';
 import { type Observations, observe, workColumn } from './observations.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
@@ -21,9 +23,10 @@ import { type StageEffect, type StageWeight, stageEffects } from './stage-effect
 import { type StageFindings, stageFindings } from './stage-findings.js';
 import type { Design, Statistic } from './statistic.js';
 import { fittedTariffs, type Prices, type Tariff } from './tariff.js';
+import { CellParts } from './thinning.js';
 import { type UniformityOptions, uniformityStatistics } from './uniformity.js';
 import { type Waterfall, waterfallsOf } from './waterfall.js';
-import { estimateNoise, type Noise, type NoiseScratch, noiseScratch, noNoise } from './within-cell-noise.js';
+import { estimateNoise, type Noise, noNoise } from './within-cell-noise.js';
 import { type CrossSubsidy, worstCells } from './worst-cells.js';
 
 /** Whether tokens track one metric of work; `tokenwork report FILE --json` prints it. */
@@ -143,22 +146,22 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
   };
   const columns = stageColumns(observations.rows);
   const components = componentsOf(columns.stages);
+  const room = new Room();
   const context: Context = {
     result,
     observations,
     columns,
     components,
-    work: new Float64Array(observations.rows.length),
-    scratch: noiseScratch(observations),
+    room,
     weights: {},
     componentWeights: {},
-    leading: leadingOf(metrics.filter((metric) => isStaged(observations, metric))),
-    factors: factorsOf(observations),
+    leading: leadingOf(metrics, (metric) => isStaged(observations, metric)),
+    drivers: new DriverAnalysis(factorsOf(observations)),
     reference: referenceCells(observations),
-    options: { design, seed, resamples },
+    options: { design, seed, resamples, parts: new CellParts(seed), room },
   };
   for (const metric of metrics) {
-    const reason = addMetric(findings, metric, context);
+    const reason = room.within(() => addMetric(findings, metric, context));
     if (reason !== null) findings.notMeasured[metric] = reason;
   }
   findings.stages = stageEffects(observations, columns.stages, context.weights);
@@ -185,13 +188,12 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
 interface Context {
   result: Result;
   observations: Observations;
-  factors: readonly Factor[];
+  drivers: DriverAnalysis;
   reference: ReadonlySet<number>;
   columns: StageColumns;
   components: readonly Component[];
-  /** Metrics take turns in both: a full collection, which walks all rows, follows every few new arrays. */
-  work: Float64Array;
-  scratch: NoiseScratch;
+  /** Metrics take turns in it. */
+  room: Room;
   /** Filled metric by metric. */
   weights: Partial<Record<WorkMetric, StageWeight[]>>;
   componentWeights: Partial<Record<WorkMetric, StageWeight[]>>;
@@ -202,11 +204,11 @@ interface Context {
 
 /** Adds one metric's findings; returns why there are none. */
 function addMetric(findings: Findings, metric: WorkMetric, context: Context): string | null {
-  const { result, observations, options } = context;
+  const { result, observations, options, room } = context;
   const about = result.metrics[metric];
-  const work = workColumn(observations, metric, context.work);
-  const totals = totalsOf(observations, work);
-  const total = totals.work.reduce((sum, value) => sum + value, 0);
+  const work = workColumn(observations, metric, room.numbers(observations.rows.length));
+  const totals = totalsOf(observations, work, room);
+  const total = sum(totals.work);
   if (totals.cell.length === 0) {
     if (observations.rows.length === 0) return 'no request succeeded';
     return about?.reason ?? 'no request measured it';
@@ -216,7 +218,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
   const unit = about?.unit ?? '';
   const exact = about?.provenance === 'derived';
   const noiseOf = (own: CellTotals, values: Float64Array) =>
-    estimateNoise(observations, own, values, context.scratch) ?? (exact ? noNoise(own) : null);
+    estimateNoise(observations, own, values, room) ?? (exact ? noNoise(own) : null);
   const noise = noiseOf(totals, work);
   const plainToken = plainTokenOf(observations, context.reference, totals, noise, `${unit}/token`);
   findings.plainToken[metric] = plainToken;
@@ -235,22 +237,23 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
     exact,
     leading,
     options,
+    room,
   });
   if (staged !== null) {
     context.weights[metric] = staged.weights;
     context.componentWeights[metric] = staged.componentWeights;
     findings.hiddenWork[metric] = staged.hiddenWork;
   }
-  const sample = sampleBuffer(totals).fill(totals.work);
+  const sample = sampleBuffer(totals, room).fill(totals.work);
   const of = uniformityStatistics(sample, noise, options);
   const drivers =
     of.misbilledShare.verdict === 'not distinguishable'
       ? 'work per token does not vary beyond noise'
-      : driversOf(context.factors, totals, sample);
+      : context.drivers.driversOf(totals, sample, room);
   findings.uniformity[metric] = {
     unit,
     cells: totals.cell.length,
-    requests: totals.requests.reduce((sum, n) => sum + n, 0),
+    requests: sum(totals.requests),
     noise: relativeNoise(noise),
     misbilledShare: of.misbilledShare,
     gini: of.gini,
@@ -260,7 +263,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
     elasticity: of.elasticity,
     workPerToken: { cv: of.cv, p95OverP5: of.p95OverP5, maxOverMedian: of.maxOverMedian },
     tariffs: Object.fromEntries(
-      Object.entries(fittedTariffs(sample)).map(([tariff, fitted]) => {
+      Object.entries(fittedTariffs(sample, room)).map(([tariff, fitted]) => {
         const named = fitted?.prices.map(({ model, ...prices }) => ({
           model: observations.models[observations.modelOfCell[totals.cell[totals.model.indexOf(model)]!]!]!,
           ...prices,
@@ -268,7 +271,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
         return [tariff, fitted && { prices: named, misbilledShare: fitted.misbilledShare }];
       }),
     ) as Uniformity['tariffs'],
-    worstCells: worstCells(observations, totals, sample, noise, worstListed),
+    worstCells: worstCells(observations, totals, sample, noise, { count: worstListed, room }),
     drivers: typeof drivers === 'string' ? null : drivers.drivers,
     ...(typeof drivers === 'string' && { driversReason: drivers }),
     driversLeftOut: typeof drivers === 'string' ? [] : drivers.leftOut,

@@ -1,3 +1,5 @@
+import type { Room } from '../stats/room.js';
+import { addColumns } from '../stats/sum.js';
 import type { Observations } from './observations.js';
 import { ratioOfSums, type Share } from './ratio-of-sums.js';
 import type { StageWork } from './stage-columns.js';
@@ -21,23 +23,25 @@ const cellsListed = 1000;
 export function hiddenWorkOf(
   { cells, cell }: Observations,
   works: readonly StageWork[],
-  { design, exact }: { design: Design; exact: boolean },
+  { design, exact, room }: { design: Design; exact: boolean; room: Room },
 ): HiddenWork {
-  const hidden = sumOf(
+  const hidden = addColumns(
     works.map(({ uncounted }) => uncounted),
-    cell.length,
+    room.numbers(cell.length),
   );
-  const whole = sumOf(
+  const whole = addColumns(
     works.map(({ work }) => work),
-    cell.length,
+    room.numbers(cell.length),
   );
   const among = (rows: readonly number[], how: Design, own = Uint32Array.from(rows, (i) => cell[i]!)) => {
     const pick = (values: Float64Array) => Float64Array.from(rows, (i) => values[i]!);
     return ratioOfSums(pick(hidden), pick(whole), own, { design: how, exact });
   };
-  const pipelines = requestsBy(cell, (c) => cells[c]!.factors.pipeline);
+  const pipelines = cells.some(({ factors }) => factors.pipeline !== undefined)
+    ? requestsBy(cell, (c) => cells[c]!.factors.pipeline)
+    : new Map<never, number[]>();
   return {
-    ...ratioOfSums(hidden, whole, cell, { design, exact }),
+    ...ratioOfSums(hidden, whole, cell, { design, exact, room }),
     ...(pipelines.size > 0 && {
       byPipeline: [...pipelines].map(([pipeline, rows]) => ({
         pipeline: String(pipeline),
@@ -65,10 +69,4 @@ function requestsBy<Key>(cell: Uint32Array, keyOf: (cell: number) => Key | undef
     else rows.push(i);
   }
   return groups;
-}
-
-function sumOf(columns: readonly Float64Array[], size: number): Float64Array {
-  const sum = new Float64Array(size);
-  for (const column of columns) for (let i = 0; i < size; i++) sum[i]! += column[i]!;
-  return sum;
 }

@@ -1,18 +1,24 @@
 import { hoover } from '../stats/concentration.js';
 import { foldedExcess, foldedVariance, unfold } from '../stats/folded-normal.js';
+import { sum } from '../stats/sum.js';
 import type { CellSample } from './cell-sample.js';
 import type { Noise } from './within-cell-noise.js';
 
 /** Cells nearer to their fair share than this many standard errors may well pay exactly it. */
 const plausiblyFair = 2;
 
-/** Relative standard error of each cell's deviation from its fair share of the work. */
-export function deviationErrors({ totals, work }: CellSample, noise: Noise): Float64Array {
-  const total = work.reduce((sum, value) => sum + value, 0);
-  return work.map((value, c) => {
+/** Relative standard error of each cell's deviation from its fair share of the work; fills `errors`. */
+export function deviationErrors(
+  { totals, work }: CellSample,
+  noise: Noise,
+  errors: Float64Array = new Float64Array(work.length),
+): Float64Array {
+  const total = sum(work);
+  for (let c = 0; c < work.length; c++) {
     const ownNoise = Math.sqrt(Math.expm1(noise.cellSigma[c]! ** 2) / totals.requests[c]!);
-    return ownNoise * Math.sqrt(Math.max(0, 1 - value / total));
-  });
+    errors[c] = ownNoise * Math.sqrt(Math.max(0, 1 - work[c]! / total));
+  }
+  return errors;
 }
 
 /**
@@ -35,7 +41,7 @@ export function leastMisbilledBias(
   { totals, work, bill }: CellSample,
   errors: Float64Array,
 ): { bias: number; standardError: number } {
-  const total = work.reduce((sum, value) => sum + value, 0);
+  const total = sum(work);
   let [errorSum, errorSquares] = [0, 0];
   for (let c = 0; c < totals.work.length; c++) {
     const half = (errors[c]! * work[c]!) / total / 2;

@@ -1,11 +1,12 @@
 import { normal95 } from '../stats/normal.js';
 import type { Random } from '../stats/random.js';
+import type { Room } from '../stats/room.js';
 import { type CellSample, sampleBuffer } from './cell-sample.js';
 import { deviationErrors, fairestWork, leastMisbilledBias } from './noise-bias.js';
 import { noiseSource } from './noise-draws.js';
 import { type Spread, spreadOf } from './resampling.js';
 import type { Design } from './statistic.js';
-import { type Part, thin } from './thinning.js';
+import { type CellParts, type Part, thin } from './thinning.js';
 import { type Measure, measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
 
@@ -25,6 +26,8 @@ interface NoiseOptions {
   design: Design;
   random: Random;
   resamples: number;
+  parts: CellParts;
+  room: Room;
   only?: StatisticName | undefined;
 }
 
@@ -40,16 +43,18 @@ interface NoiseOptions {
 export function noiseEffects(
   { sample, measures, values }: Observed,
   noise: Noise,
-  { design, random, resamples, only }: NoiseOptions,
+  { design, random, resamples, parts, room, only }: NoiseOptions,
 ): Map<StatisticName, NoiseEffect | null> {
-  const { part, next, errorScale } = thin(sample.totals, noise, random);
+  const { part, next, errorScale } = thin(sample.totals, noise, parts);
   const bench = benchOn(part, random, { design, only });
   const draws: Draw[] = [];
   for (let drawn = 0; drawn < resamples; drawn++) {
     if (next() || drawn === 0) bench.set();
     draws.push(bench.draw());
   }
-  const least = leastMisbilledBias(sample, deviationErrors(sample, noise));
+  const least = room.within(() =>
+    leastMisbilledBias(sample, deviationErrors(sample, noise, room.numbers(sample.work.length))),
+  );
   return new Map(
     measures.map((measure) => {
       const { name } = measure;

@@ -1,4 +1,5 @@
 import { normal95 } from '../stats/normal.js';
+import { Room } from '../stats/room.js';
 import { studentTCritical } from '../stats/student-t.js';
 import { shrinkVariances } from '../stats/variance-shrinkage.js';
 import type { Design } from './statistic.js';
@@ -23,7 +24,7 @@ export function ratioOfSums(
   part: Float64Array,
   whole: Float64Array,
   cell: Uint32Array,
-  { design, exact }: { design: Design; exact: boolean },
+  { design, exact, room = new Room() }: { design: Design; exact: boolean; room?: Room },
 ): Share {
   const measured = (i: number) => !Number.isNaN(part[i]!) && !Number.isNaN(whole[i]!);
   let [parts, wholes] = [0, 0];
@@ -34,8 +35,9 @@ export function ratioOfSums(
   }
   if (!(wholes > 0)) return { value: null, low: null, high: null, reason: 'no work of it was measured' };
   const value = Math.min(1, parts / wholes);
-  const size = cell.reduce((largest, c) => Math.max(largest, c), -1) + 1;
-  const columns = () => new Float64Array(size);
+  let size = 0;
+  for (let i = 0; i < cell.length; i++) size = Math.max(size, cell[i]! + 1);
+  const columns = () => room.numbers(size);
   const cells: Residuals = { count: columns(), sum: columns(), squares: columns(), whole: columns() };
   for (let i = 0; i < part.length; i++) {
     if (!measured(i)) continue;

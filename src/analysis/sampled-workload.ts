@@ -2,7 +2,7 @@ import type { Random } from '../stats/random.js';
 import { studentTCritical } from '../stats/student-t.js';
 import { sampleBuffer } from './cell-sample.js';
 import { spreadOf } from './resampling.js';
-import { thin } from './thinning.js';
+import { type CellParts, thin } from './thinning.js';
 import { measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
 
 /** With fewer clusters than this a cluster bootstrap's intervals are far too narrow. */
@@ -23,9 +23,14 @@ export interface Interval {
  */
 export function clusterIntervals(
   { sample: { totals }, measures, values }: Observed,
-  { random, resamples, only }: { random: Random; resamples: number; only?: StatisticName | undefined },
+  {
+    random,
+    resamples,
+    parts,
+    only,
+  }: { random: Random; resamples: number; parts: CellParts; only?: StatisticName | undefined },
 ): Map<StatisticName, Interval | null> {
-  const { part, next, errorScale } = thin(totals, null, random);
+  const { part, next, errorScale } = thin(totals, null, parts);
   const { work, models } = part.totals;
   const own = part.totals === totals ? measures : measuresFor(part.totals, only);
   const [buffer, bufferAtRest] = [sampleBuffer(part.totals), sampleBuffer(part.totals)];

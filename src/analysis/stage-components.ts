@@ -1,4 +1,6 @@
 import type { Stage, StageType } from '../core/result.js';
+import type { Room } from '../stats/room.js';
+import { addColumns } from '../stats/sum.js';
 import type { StageColumn, StageWork } from './stage-columns.js';
 
 /** What the public debate calls the parts of answering a request, in the order of its table. */
@@ -50,23 +52,23 @@ function merged(name: string, columns: readonly StageColumn[]): StageColumn {
     name,
     component,
     ran: ran.map((_, i) => (columns.some((column) => column.ran[i] === 1) ? 1 : 0)),
-    positions: sumOf(columns.map(({ positions }) => positions)),
-    fresh: sumOf(columns.map(({ fresh }) => fresh)),
-    cached: sumOf(columns.map(({ cached }) => cached)),
+    positions: addColumns(columns.map(({ positions }) => positions)),
+    fresh: addColumns(columns.map(({ fresh }) => fresh)),
+    cached: addColumns(columns.map(({ cached }) => cached)),
   };
 }
 
-/** A component's work in one metric; `NaN` for a request in which a stage of it was not measured. */
-export function componentWork({ stages }: Component, works: readonly StageWork[]): StageWork {
+/** A component's work in one metric, in `room`; `NaN` for a request in which a stage of it was not measured. */
+export function componentWork({ stages }: Component, works: readonly StageWork[], room: Room): StageWork {
   const own = stages.map((s) => works[s]!);
   return {
-    work: sumOf(own.map(({ work }) => work)),
-    uncounted: sumOf(own.map(({ uncounted }) => uncounted)),
+    work: addColumns(
+      own.map(({ work }) => work),
+      room.numbers(own[0]!.work.length),
+    ),
+    uncounted: addColumns(
+      own.map(({ uncounted }) => uncounted),
+      room.numbers(own[0]!.work.length),
+    ),
   };
-}
-
-function sumOf(columns: readonly Float64Array[]): Float64Array {
-  const sum = new Float64Array(columns[0]!.length);
-  for (const column of columns) for (let i = 0; i < sum.length; i++) sum[i]! += column[i]!;
-  return sum;
 }

@@ -1,5 +1,6 @@
 import type { WorkMetric } from '../core/work.js';
 import { quantile } from '../stats/quantile.js';
+import type { Room } from '../stats/room.js';
 import { fixedCost } from './fixed-cost.js';
 import { leadingOf } from './leading-metric.js';
 import type { Observations } from './observations.js';
@@ -85,7 +86,7 @@ export function stageWeights(
   const total = totals.reduce((sum, value) => sum + value, 0);
   return stages.map((column, s) => {
     const { work } = works[s]!;
-    if (work.every((value, i) => column.ran[i] === 0 || Number.isNaN(value))) {
+    if (!isMeasured(column, work)) {
       return { ...nothing, reason: 'it was not measured by stage' };
     }
     const share = visibleShare(column, works[s]!, {
@@ -99,6 +100,11 @@ export function stageWeights(
       ...inEffectiveTokens(observations, column, work, plainToken),
     };
   });
+}
+
+function isMeasured({ ran }: StageColumn, work: Float64Array): boolean {
+  for (let i = 0; i < work.length; i++) if (ran[i] === 1 && !Number.isNaN(work[i]!)) return true;
+  return false;
 }
 
 function measuredSum(work: Float64Array): number {
@@ -120,12 +126,14 @@ export function componentWeights(
     works,
     weights,
   }: { stages: readonly StageColumn[]; works: readonly StageWork[]; weights: readonly StageWeight[] },
-  plainToken: PlainToken,
+  { plainToken, room }: { plainToken: PlainToken; room: Room },
 ): StageWeight[] {
   return components.map((component) => {
     const { column } = component;
     if (component.stages.length === 1) return weights[component.stages[0]!]!;
-    const [own] = stageWeights(observations, [column], [componentWork(component, works)], plainToken);
+    const [own] = room.within(() =>
+      stageWeights(observations, [column], [componentWork(component, works, room)], plainToken),
+    );
     const shares = component.stages.flatMap((s) => weights[s]!.shareOfWork ?? []);
     const parts = component.stages.map((s) => ({
       weight: weights[s]!,

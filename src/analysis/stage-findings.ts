@@ -1,4 +1,5 @@
 import type { WorkMetric } from '../core/work.js';
+import type { Room } from '../stats/room.js';
 import type { CellTotals } from './cell-totals.js';
 import { type HiddenWork, hiddenWorkOf } from './hidden-work.js';
 import type { Observations } from './observations.js';
@@ -40,6 +41,7 @@ export function stageFindings(
     exact,
     leading,
     options,
+    room,
   }: {
     observations: Observations;
     columns: StageColumns;
@@ -53,6 +55,7 @@ export function stageFindings(
     /** Whether this is the metric that the result is about. */
     leading: boolean;
     options: UniformityOptions;
+    room: Room;
   },
 ): StageFindings | null {
   const works = stageWork(columns, metric);
@@ -70,12 +73,13 @@ export function stageFindings(
       observations,
       components,
       { stages: columns.stages, works, weights },
-      plainToken,
+      { plainToken, room },
     ),
     hiddenWork: {
-      ...hiddenWorkOf(observations, works, { design: options.design, exact }),
+      ...room.within(() => hiddenWorkOf(observations, works, { design: options.design, exact, room })),
       visibilityScore: weights.some(({ shareOfWork }) => shareOfWork !== null) ? visible : null,
-      misbilling: whole && few ? stageMisbilling(observations, columns, works, work, noiseOf, options) : null,
+      misbilling:
+        whole && few ? stageMisbilling(observations, columns, works, { work, noiseOf, options, room }) : null,
       ...(!whole && { misbillingReason: 'it was not measured in every stage' }),
       ...(whole &&
         !few && { misbillingReason: `more than ${mostTakenApart} requests: the leading metric only` }),

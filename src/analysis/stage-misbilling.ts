@@ -1,3 +1,4 @@
+import type { Room } from '../stats/room.js';
 import { shapleyValues } from '../stats/shapley.js';
 import { sum } from '../stats/sum.js';
 import { sampleBuffer } from './cell-sample.js';
@@ -31,6 +32,12 @@ interface StageMisbilling {
   contribution: number | null;
 }
 
+/** How a misbilled share is judged. */
+interface Judging {
+  noiseOf: (totals: CellTotals, work: Float64Array) => Noise | null;
+  options: UniformityOptions;
+}
+
 /** Coalitions of stages times cells: about a second. */
 const mostAdditions = 1e8;
 const mostStages = 14;
@@ -47,12 +54,10 @@ export function stageMisbilling(
   observations: Observations,
   { stages }: StageColumns,
   works: readonly StageWork[],
-  work: Float64Array,
-  noiseOf: (totals: CellTotals, work: Float64Array) => Noise | null,
-  options: UniformityOptions,
+  { work, noiseOf, options, room }: Judging & { work: Float64Array; room: Room },
 ): Misbilling {
   const parts = contributions(observations, stages, works, work);
-  const rest = new Float64Array(work.length);
+  const rest = room.numbers(work.length);
   const byStage = stages.map(({ name }, s) => {
     const own = works[s]!.work;
     for (let i = 0; i < rest.length; i++) {
@@ -60,7 +65,9 @@ export function stageMisbilling(
       // What rounding leaves of a stage that is all there is, is no work.
       rest[i] = left > 1e-9 * work[i]! ? left : 0;
     }
-    const without = withoutStage(totalsOf(observations, rest), rest, noiseOf, options);
+    const without = room.within(() =>
+      withoutStage(totalsOf(observations, rest, room), rest, { noiseOf, options, room }),
+    );
     return { stage: name, without, contribution: parts?.[s] ?? null };
   });
   return { byStage, onePrice: parts?.at(-1) ?? null };
@@ -69,16 +76,15 @@ export function stageMisbilling(
 function withoutStage(
   totals: CellTotals,
   rest: Float64Array,
-  noiseOf: (totals: CellTotals, work: Float64Array) => Noise | null,
-  options: UniformityOptions,
+  { noiseOf, options, room }: Judging & { room: Room },
 ): Statistic {
   const nothing = { value: null, low: null, high: null, noiseFloor: null, verdict: null };
   if (totals.work.every((value) => value === 0)) return { ...nothing, reason: 'no other stage did any work' };
   const noise = noiseOf(totals, rest);
   const most = totals.work.length > mostCells ? resamplesOfParts : mostResamples;
   const resamples = Math.min(most, options.resamples);
-  const sample = sampleBuffer(totals).fill(totals.work);
-  return uniformityStatistics(sample, noise, { ...options, resamples, only: 'misbilledShare' })
+  const sample = sampleBuffer(totals, room).fill(totals.work);
+  return uniformityStatistics(sample, noise, { ...options, room, resamples, only: 'misbilledShare' })
     .misbilledShare;
 }
 

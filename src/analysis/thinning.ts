@@ -1,4 +1,4 @@
-import type { Random } from '../stats/random.js';
+import { createRandom, deriveSeed } from '../stats/random.js';
 import type { CellFigures } from './cell-totals.js';
 import type { Noise } from './within-cell-noise.js';
 
@@ -11,7 +11,7 @@ export interface Part {
 export interface Thinning {
   /** Where the resample's cells are found: the same arrays each time, filled anew. */
   part: Part;
-  /** Draws the next resample's cells; false where all are taken, and stay as they are. */
+  /** Takes the next resample's cells; false where all are taken, and stay as they are. */
   next(): boolean;
   /** A part's standard error times this is the whole's: √(m/n). 1 where all cells are taken. */
   errorScale: number;
@@ -21,42 +21,111 @@ export interface Thinning {
 export const mostCells = 4000;
 
 /**
+ * Random parts of very many cells. Drawn once for all metrics of the same cells, as their far-apart reads cost
+ * more than what is computed from them.
+ */
+export class CellParts {
+  readonly #seed: number;
+  /** By the bill that metrics of the same cells share. */
+  readonly #known = new WeakMap<Float64Array, PartSequence>();
+
+  constructor(seed: number) {
+    this.#seed = seed;
+  }
+
+  of(totals: CellFigures): PartSequence {
+    let known = this.#known.get(totals.tokens);
+    if (known === undefined) {
+      known = new PartSequence(totals, this.#seed);
+      this.#known.set(totals.tokens, known);
+    }
+    return known;
+  }
+}
+
+/** A part's cells, with all their figures but the work. */
+interface CellPart {
+  entries: Uint32Array;
+  figures: Omit<CellFigures, 'work'>;
+}
+
+class PartSequence {
+  readonly #parts: CellPart[] = [];
+  readonly #entries: Uint32Array;
+  readonly #random;
+  readonly #totals: Omit<CellFigures, 'work'>;
+
+  constructor(totals: CellFigures, seed: number) {
+    this.#totals = totals;
+    this.#random = createRandom(deriveSeed(seed, 3));
+    this.#entries = new Uint32Array(totals.tokens.length);
+    for (let c = 0; c < this.#entries.length; c++) this.#entries[c] = c;
+  }
+
+  at(index: number): CellPart {
+    while (this.#parts.length <= index) this.#parts.push(this.#draw());
+    return this.#parts[index]!;
+  }
+
+  /** The first m of a shuffle; what earlier draws left is as good a start as any. */
+  #draw(): CellPart {
+    const all = this.#entries;
+    for (let k = 0; k < mostCells; k++) {
+      const other = k + this.#random.below(all.length - k);
+      const taken = all[other]!;
+      all[other] = all[k]!;
+      all[k] = taken;
+    }
+    const entries = all.slice(0, mostCells);
+    const figures = figureColumns(this.#totals.models);
+    pickFigures(figures, this.#totals, entries);
+    return { entries, figures };
+  }
+}
+
+/**
  * The m-out-of-n bootstrap (Bickel, Götze & van Zwet 1997), which keeps findings on a million requests as
  * quick as on a thousand: how far a statistic spreads, and how far noise biases it, is seen on m of n cells
  * and scaled. The statistics themselves are computed from all cells.
  */
-export function thin(totals: CellFigures, noise: Noise | null, random: Random): Thinning {
+export function thin(totals: CellFigures, noise: Noise | null, parts: CellParts): Thinning {
   const size = totals.work.length;
   if (size <= mostCells) return { part: { totals, noise }, next: () => false, errorScale: 1 };
-  const entries = new Uint32Array(size);
-  for (let c = 0; c < size; c++) entries[c] = c;
-  const chosen = entries.subarray(0, mostCells);
-  const part = { totals: figureColumns(totals.models), noise: noise && noiseColumns(noise) };
+  const sequence = parts.of(totals);
+  const work = new Float64Array(mostCells);
+  const part = {
+    totals: { ...figureColumns(totals.models), work },
+    noise: noise && noiseColumns(noise),
+  };
+  let drawn = 0;
   return {
     part,
     errorScale: Math.sqrt(mostCells / size),
     next() {
-      // The first m of a shuffle; what earlier calls left is as good a start as any.
-      for (let k = 0; k < mostCells; k++) {
-        const other = k + random.below(size - k);
-        const taken = entries[other]!;
-        entries[other] = entries[k]!;
-        entries[k] = taken;
-      }
-      fillFigures(part.totals, totals, chosen);
-      if (noise !== null) fillNoise(part.noise!, noise, chosen);
+      const { entries, figures } = sequence.at(drawn++);
+      for (const name of figureNames) part.totals[name].set(figures[name]);
+      for (let k = 0; k < entries.length; k++) work[k] = totals.work[entries[k]!]!;
+      if (noise !== null) fillNoise(part.noise!, noise, entries);
       return true;
     },
   };
 }
 
-function figureColumns(models: number): CellFigures {
+const figureNames = [
+  'model',
+  'requests',
+  'tokens',
+  'promptPerRequest',
+  'completionPerRequest',
+  'logTokensPerRequest',
+] as const;
+
+function figureColumns(models: number): Omit<CellFigures, 'work'> {
   const numbers = () => new Float64Array(mostCells);
   return {
     model: new Uint32Array(mostCells),
     models,
     requests: numbers(),
-    work: numbers(),
     tokens: numbers(),
     promptPerRequest: numbers(),
     completionPerRequest: numbers(),
@@ -65,12 +134,15 @@ function figureColumns(models: number): CellFigures {
 }
 
 /** All columns in one loop, so that the far-apart reads of an entry overlap. */
-function fillFigures(into: CellFigures, from: CellFigures, entries: Uint32Array): void {
+function pickFigures(
+  into: Omit<CellFigures, 'work'>,
+  from: Omit<CellFigures, 'work'>,
+  entries: Uint32Array,
+): void {
   for (let k = 0; k < entries.length; k++) {
     const c = entries[k]!;
     into.model[k] = from.model[c]!;
     into.requests[k] = from.requests[c]!;
-    into.work[k] = from.work[c]!;
     into.tokens[k] = from.tokens[c]!;
     into.promptPerRequest[k] = from.promptPerRequest[c]!;
     into.completionPerRequest[k] = from.completionPerRequest[c]!;

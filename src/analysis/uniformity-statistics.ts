@@ -1,4 +1,5 @@
 import { gini, hoover, theil } from '../stats/concentration.js';
+import { Room } from '../stats/room.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellFigures } from './cell-totals.js';
 import { elasticityOf } from './elasticity.js';
@@ -68,10 +69,10 @@ const misbilledShare = unevenness('misbilledShare', 0, ({ work, bill, copies }) 
   hoover(work, bill, copies),
 );
 
-/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once. */
-export function measuresFor(totals: CellFigures, only?: StatisticName): Measure[] {
+/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once, in `room`. */
+export function measuresFor(totals: CellFigures, only?: StatisticName, room = new Room()): Measure[] {
   if (only === 'misbilledShare') return [misbilledShare];
-  const explainedBy = explainedByTariffs(totals);
+  const explainedBy = explainedByTariffs(totals, room);
   const explained = (name: Tariff, undetermined: string): Measure => {
     const of = (sample: CellSample) => explainedBy(sample)[name];
     const kind = { inflated: false, ofTails: false, extreme: false };
@@ -100,7 +101,7 @@ export function measuresFor(totals: CellFigures, only?: StatisticName): Measure[
     ),
     {
       name: 'elasticity',
-      of: elasticityOf(totals),
+      of: elasticityOf(totals, room),
       uniform: 1,
       against: 'either',
       inflated: false,

@@ -1,11 +1,12 @@
 import { createRandom, deriveSeed } from '../stats/random.js';
+import { Room } from '../stats/room.js';
 import type { CellSample } from './cell-sample.js';
 import { drawsPerCall } from './noise-draws.js';
 import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './noise-effects.js';
 import type { Spread } from './resampling.js';
 import { clusterIntervals, fewestClusters, type Interval } from './sampled-workload.js';
 import { absent, type Design, type Statistic, type Verdict } from './statistic.js';
-import { mostCells } from './thinning.js';
+import { CellParts, mostCells } from './thinning.js';
 import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
 
@@ -14,6 +15,10 @@ export interface UniformityOptions {
   seed: number;
   /** Bootstrap resamples at most; large workloads, whose statistics hardly spread, get fewer. */
   resamples: number;
+  /** Shared by metrics of the same cells, where there are many; drawn anew where absent. */
+  parts?: CellParts;
+  /** For columns over all cells. */
+  room?: Room;
   /** One statistic instead of all, which is ten times quicker. */
   only?: 'misbilledShare';
 }
@@ -28,10 +33,10 @@ const drawBudget = { all: 2_000_000, part: 250_000 };
 export function uniformityStatistics(
   sample: CellSample,
   noise: Noise | null,
-  { design, seed, resamples, only }: UniformityOptions,
+  { design, seed, resamples, parts = new CellParts(seed), room = new Room(), only }: UniformityOptions,
 ): Record<StatisticName, Statistic> {
   const { totals } = sample;
-  const measures = measuresFor(totals, only);
+  const measures = measuresFor(totals, only, room);
   if (totals.work.length === totals.models) return nothingToCompare(measures);
   const values = new Map(measures.map((measure) => [measure.name, measure.of(sample)]));
   const observed = { sample, measures, values };
@@ -47,6 +52,8 @@ export function uniformityStatistics(
         design,
         random: stream(1),
         resamples: affordable(drawsPerCall(totals)),
+        parts,
+        room,
         only,
       })
     : null;
@@ -55,6 +62,7 @@ export function uniformityStatistics(
       ? clusterIntervals(observed, {
           random: stream(2),
           resamples: affordable(totals.work.length),
+          parts,
           only,
         })
       : null;

@@ -1,5 +1,6 @@
 import type { OkRequest } from '../core/result.js';
 import type { WorkMetric } from '../core/work.js';
+import { sum } from '../stats/sum.js';
 import type { Observations } from './observations.js';
 import type { PlainToken } from './plain-token.js';
 import { type StageColumns, stageColumns, stageWork } from './stage-columns.js';
@@ -60,13 +61,14 @@ function waterfallFrom(columns: StageColumns, options: WaterfallOptions): Waterf
     total += work[metric] ?? Number.NaN;
     billed += tokens.prompt + tokens.completion;
   }
-  const staged = sum(works.map(({ work }) => sum(work)));
+  const workOf = works.map(({ work }) => sum(work));
+  const staged = workOf.reduce((total, own) => total + own, 0);
   const stages = columns.stages.map(({ name, component, positions, fresh, cached }, s) => ({
     name,
     component,
     processed: sum(positions) / rows.length,
     billed: (sum(fresh) + sum(cached)) / rows.length,
-    effective: effective(sum(works[s]!.work)),
+    effective: effective(workOf[s]!),
     visibility: seen.get(name) ?? null,
   }));
   const why = reason(rows, plainToken, total);
@@ -162,10 +164,4 @@ export function waterfallSteps({ billed, effective, stages, inNoStage }: Waterfa
     steps.push({ label: 'in no stage', kind: 'rest', from: level, to: effective, stage: null });
   }
   return [...steps, { label: 'effective', kind: 'effective', from: 0, to: effective, stage: null }];
-}
-
-function sum(values: Iterable<number>): number {
-  let total = 0;
-  for (const value of values) total += value;
-  return total;
 }

@@ -1,3 +1,4 @@
+import { Room } from '../stats/room.js';
 import { sum } from '../stats/sum.js';
 import { shrinkVariances } from '../stats/variance-shrinkage.js';
 import type { CellTotals } from './cell-totals.js';
@@ -27,42 +28,29 @@ export function noNoise(totals: CellTotals): Noise {
   return { degreesOfFreedom: Number.POSITIVE_INFINITY, sigma: 0, cellSigma, tails: null, drift: null };
 }
 
-/** Room for the residuals of a run's requests, which every metric and every stage left out fills anew. */
-export interface NoiseScratch {
-  entryOfCell: Int32Array;
-  entry: Uint32Array;
-  round: Uint32Array;
-  value: Float64Array;
-  /** By cell. */
-  freedom: Float64Array;
-  precision: Float64Array;
-  squares: Float64Array;
-  mean: Float64Array;
-}
-
-export function noiseScratch({ cells, cell }: Observations): NoiseScratch {
-  return {
-    entryOfCell: new Int32Array(cells.length),
-    entry: new Uint32Array(cell.length),
-    round: new Uint32Array(cell.length),
-    value: new Float64Array(cell.length),
-    freedom: new Float64Array(cells.length),
-    precision: new Float64Array(cells.length),
-    squares: new Float64Array(cells.length),
-    mean: new Float64Array(cells.length),
-  };
-}
-
 /**
  * Estimates the noise from the residuals of log work per token around the means of cells and of rounds
  * (the machine's drift between rounds is common to all cells and cancels in their shares). `null` where no
- * cell was repeated, or where a value is 0 and has no logarithm.
+ * cell was repeated, or where a value is 0 and has no logarithm. The cells' own noise is in `room`.
  */
 export function estimateNoise(
   observations: Observations,
   totals: CellTotals,
   work: Float64Array,
-  scratch = noiseScratch(observations),
+  room = new Room(),
+): Noise | null {
+  const cellSigma = room.numbers(totals.work.length);
+  return room.within(() => estimateInto(cellSigma, { observations, totals, work, room }));
+}
+
+function estimateInto(
+  cellSigma: Float64Array,
+  {
+    observations,
+    totals,
+    work,
+    room,
+  }: { observations: Observations; totals: CellTotals; work: Float64Array; room: Room },
 ): Noise | null {
   const size = totals.work.length;
   const measured = sum(totals.requests);
@@ -70,14 +58,10 @@ export function estimateNoise(
   const rounds = observations.rounds * 4 <= measured ? observations.rounds : 1;
   const degreesOfFreedom = measured - size - (rounds - 1);
   if (degreesOfFreedom < 1) return null;
-  const residuals = logRates(observations, totals, work, rounds, scratch);
+  const residuals = logRates(observations, totals, work, { rounds, room });
   if (residuals === null) return null;
-  const [freedom, precision, squares, mean] = [
-    scratch.freedom.subarray(0, size),
-    scratch.precision.subarray(0, size).fill(1),
-    scratch.squares.subarray(0, size),
-    scratch.mean.subarray(0, size),
-  ];
+  const [freedom, squares, mean] = [room.numbers(size), room.numbers(size), room.numbers(size)];
+  const precision = room.numbers(size).fill(1);
   for (let c = 0; c < size; c++) {
     freedom[c] = ((totals.requests[c]! - 1) * degreesOfFreedom) / (measured - size);
   }
@@ -86,16 +70,15 @@ export function estimateNoise(
   squaresByCell(residuals, squares);
   // Repetitions of a deterministic metric leave rounding, which is no noise.
   if (pooledSigma(squares, degreesOfFreedom) < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
-  let variances = shrinkVariances(squares, freedom);
+  const variances = shrinkVariances(squares, freedom, cellSigma);
   if (rounds > 1) {
     // Loud cells would spoil the rounds' means for the quiet ones: once more, by precision.
     for (let c = 0; c < size; c++) precision[c] = 1 / variances[c]!;
     const more = removeMeans(residuals, totals, precision, mean);
     for (let k = 0; k < rounds; k++) roundMean[k]! += more[k]!;
     squaresByCell(residuals, squares);
-    variances = shrinkVariances(squares, freedom);
+    shrinkVariances(squares, freedom, variances);
   }
-  const cellSigma = variances;
   for (let c = 0; c < size; c++) cellSigma[c] = Math.sqrt(variances[c]!);
   return {
     degreesOfFreedom,
@@ -123,17 +106,19 @@ interface Residuals {
 }
 
 function logRates(
-  { cell, round: roundOf, promptTokens, completionTokens }: Observations,
+  { cells, cell, round: roundOf, promptTokens, completionTokens }: Observations,
   totals: CellTotals,
   work: Float64Array,
-  rounds: number,
-  { entryOfCell, entry, round, value }: NoiseScratch,
+  { rounds, room }: { rounds: number; room: Room },
 ): Residuals | null {
-  entryOfCell.fill(-1);
-  for (let k = 0; k < totals.cell.length; k++) entryOfCell[totals.cell[k]!] = k;
+  const [entry, round] = [room.indices(cell.length), room.indices(cell.length)];
+  const value = room.numbers(cell.length);
+  // Counted from 1: 0 is a cell that is not in the totals.
+  const entryOfCell = room.indices(cells.length);
+  for (let k = 0; k < totals.cell.length; k++) entryOfCell[totals.cell[k]!] = k + 1;
   let filled = 0;
   for (let i = 0; i < work.length; i++) {
-    const index = entryOfCell[cell[i]!]!;
+    const index = entryOfCell[cell[i]!]! - 1;
     if (index < 0 || Number.isNaN(work[i]!)) continue;
     const tokens = promptTokens[i]! + completionTokens[i]!;
     if (work[i] === 0 || tokens === 0) return null;
@@ -148,6 +133,9 @@ function logRates(
     value: value.subarray(0, filled),
   };
 }
+
+/** A round's mean that moves logarithms by less than this moves nothing; a balanced design's second does. */
+const settled = 1e-13;
 
 /**
  * Takes cell and round means out of `value` in turns (which converges fast), and returns the rounds', in
@@ -179,7 +167,15 @@ function removeMeans(
       value[i]! -= mean[round[i]!]!;
       cellMean[entry[i]!]! += value[i]! / requests[entry[i]!]!;
     }
-    for (let k = 0; k < rounds; k++) roundMean[k]! += mean[k]!;
+    let farthest = 0;
+    for (let k = 0; k < rounds; k++) {
+      roundMean[k]! += mean[k]!;
+      farthest = Math.max(farthest, Math.abs(mean[k]!));
+    }
+    if (farthest < settled) {
+      for (let i = 0; i < value.length; i++) value[i]! -= cellMean[entry[i]!]!;
+      break;
+    }
   }
   return roundMean;
 }

@@ -1,5 +1,7 @@
 import { orderBy } from '../stats/concentration.js';
 import { normal95 } from '../stats/normal.js';
+import type { Room } from '../stats/room.js';
+import { sum } from '../stats/sum.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
 import { deviationErrors } from './noise-bias.js';
@@ -24,13 +26,17 @@ export function worstCells(
   { cell }: CellTotals,
   sample: CellSample,
   noise: Noise | null,
-  count: number,
+  { count, room }: { count: number; room: Room },
 ): CrossSubsidy[] {
   const { work, bill, rate } = sample;
-  const total = work.reduce((sum, value) => sum + value, 0);
-  const errors = noise === null ? null : deviationErrors(sample, noise);
-  const distance = rate.map((value) => (value > 0 ? -Math.abs(Math.log(value)) : Number.NEGATIVE_INFINITY));
-  return Array.from(orderBy(distance).subarray(0, count)).map((c) => {
+  const total = sum(work);
+  const errors = noise === null ? null : deviationErrors(sample, noise, room.numbers(rate.length));
+  const distance = room.numbers(rate.length);
+  for (let c = 0; c < rate.length; c++) {
+    distance[c] = rate[c]! > 0 ? -Math.abs(Math.log(rate[c]!)) : Number.NEGATIVE_INFINITY;
+  }
+  const order = orderBy(distance, room.indices(rate.length), room.numbers(rate.length));
+  return Array.from(order.subarray(0, count), (c) => {
     const ratio = rate[c]! > 0 ? 1 / rate[c]! : null;
     const reach = ratio === null || errors === null ? null : Math.exp(normal95 * errors[c]!);
     return {

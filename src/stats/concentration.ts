@@ -84,16 +84,20 @@ export function lorenzCurve(
 /**
  * The positions of `keys` (no NaN among them) in rising order. Sorts the bare doubles with each position packed
  * into its lowest mantissa bits, an order of magnitude faster than sorting with a comparator; keys closer
- * than 2⁻³² of each other (for a million of them) may swap, which no measure here can see.
+ * than 2⁻³² of each other (for a million of them) may swap, which no measure here can see. `packed` is room for
+ * that.
  */
-export function orderBy(keys: Float64Array, order = new Uint32Array(keys.length)): Uint32Array {
+export function orderBy(
+  keys: Float64Array,
+  order: Uint32Array = new Uint32Array(keys.length),
+  packed: Float64Array = new Float64Array(keys.length),
+): Uint32Array {
   const bits = Math.max(1, Math.ceil(Math.log2(Math.max(2, keys.length))));
   const mask = 2 ** bits - 1;
-  const packed = keys.slice();
-  const words = new Uint32Array(packed.buffer);
+  const words = new Uint32Array(packed.buffer, packed.byteOffset, 2 * packed.length);
   for (let i = 0; i < keys.length; i++) {
     // An infinity with a payload would be a NaN, and sort by no order.
-    packed[i] = Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, packed[i]!));
+    packed[i] = Math.max(-Number.MAX_VALUE, Math.min(Number.MAX_VALUE, keys[i]!));
     const word = 2 * i + lowWord;
     words[word] = ((words[word]! & ~mask) | i) >>> 0;
   }

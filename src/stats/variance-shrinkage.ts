@@ -7,17 +7,20 @@ const smallestShare = 1e-4;
  * Group variances from sums of squares with their degrees of freedom, each between its own estimate and the
  * pooled one, by empirical Bayes on the log scale (after Smyth 2004, with a lognormal prior): log s² errs
  * with the known variance ψ′(df/2), and what the estimates spread beyond that is true difference. Equal
- * groups all get the pooled variance. Scaled so that Σ df·variance is Σ squares.
+ * groups all get the pooled variance. Scaled so that Σ df·variance is Σ squares. Fills `variances`.
  */
-export function shrinkVariances(squares: Float64Array, df: Float64Array): Float64Array {
+export function shrinkVariances(
+  squares: Float64Array,
+  df: Float64Array,
+  variances: Float64Array = new Float64Array(squares.length),
+): Float64Array {
   let [squaresSum, freedom] = [0, 0];
   for (let c = 0; c < squares.length; c++) {
     squaresSum += squares[c]!;
     freedom += df[c]!;
   }
   const pooled = squaresSum / freedom;
-  const variances = new Float64Array(squares.length);
-  if (!(pooled > 0)) return variances;
+  if (!(pooled > 0)) return variances.fill(0);
   // Holds each group's centre on the log scale first, and its variance in the end.
   const center = variances;
   const logError = logErrors();
