@@ -1,5 +1,6 @@
 import type { Room } from '../stats/room.js';
 import { addColumns } from '../stats/sum.js';
+import { pickNumbers } from './cell-totals.js';
 import type { Observations } from './observations.js';
 import { ratioOfSums, type Share } from './ratio-of-sums.js';
 import type { StageWork } from './stage-columns.js';
@@ -33,10 +34,14 @@ export function hiddenWorkOf(
     works.map(({ work }) => work),
     room.numbers(cell.length),
   );
-  const among = (rows: readonly number[], how: Design, own = Uint32Array.from(rows, (i) => cell[i]!)) => {
-    const pick = (values: Float64Array) => Float64Array.from(rows, (i) => values[i]!);
-    return ratioOfSums(pick(hidden), pick(whole), own, { design: how, exact });
-  };
+  const among = (rows: readonly number[], how: Design, own = Uint32Array.from(rows, (i) => cell[i]!)) =>
+    room.within(() =>
+      ratioOfSums(pickNumbers(hidden, rows, room), pickNumbers(whole, rows, room), own, {
+        design: how,
+        exact,
+        room,
+      }),
+    );
   const pipelines = cells.some(({ factors }) => factors.pipeline !== undefined)
     ? requestsBy(cell, (c) => cells[c]!.factors.pipeline)
     : new Map<never, number[]>();

@@ -1,5 +1,6 @@
 import type { OkRequest, Stage } from '../core/result.js';
 import type { WorkMetric } from '../core/work.js';
+import { Room } from '../stats/room.js';
 import { componentOf } from './stage-components.js';
 
 /**
@@ -36,19 +37,24 @@ export interface StageWork {
   uncounted: Float64Array;
 }
 
+/** Those of a StageColumn and a StageWork. */
+const columnsPerStage = 5;
+
 export function stageColumns(rows: readonly OkRequest[]): StageColumns {
   const size = rows.length;
-  const stages = namedStages(rows).map(({ name, component }) => ({
+  const named = namedStages(rows);
+  const count = rows.reduce((sum, row) => sum + row.stages.length, 0);
+  const room = new Room(8 * (columnsPerStage * size * named.length + count));
+  const stages = named.map(({ name, component }) => ({
     name,
     component,
     ran: new Uint8Array(size),
-    positions: new Float64Array(size),
-    fresh: new Float64Array(size),
-    cached: new Float64Array(size),
+    positions: room.numbers(size),
+    fresh: room.numbers(size),
+    cached: room.numbers(size),
   }));
   const position = new Map(stages.map(({ name }, index) => [name, index]));
-  const count = rows.reduce((sum, row) => sum + row.stages.length, 0);
-  const entries = { stage: new Uint16Array(count), counted: new Float64Array(count) };
+  const entries = { stage: new Uint16Array(count), counted: room.numbers(count) };
   let entry = 0;
   for (let i = 0; i < size; i++) {
     const own = rows[i]!.stages;
@@ -67,7 +73,7 @@ export function stageColumns(rows: readonly OkRequest[]): StageColumns {
       entries.counted[entry++] = countedShare(stage);
     }
   }
-  const works = stages.map(() => ({ work: new Float64Array(size), uncounted: new Float64Array(size) }));
+  const works = stages.map(() => ({ work: room.numbers(size), uncounted: room.numbers(size) }));
   return { rows, stages, entries, works };
 }
 

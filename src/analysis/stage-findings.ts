@@ -26,7 +26,7 @@ export interface StageFindings {
 }
 
 /** Of more requests than this, the misbilled share is taken apart by the leading metrics only. */
-const mostTakenApart = 20_000;
+const mostTakenApart = 10_000;
 
 /** `null` where no stage measured the metric. */
 export function stageFindings(
