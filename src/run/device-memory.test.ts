@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CostModel } from '../core/cost.js';
+import { describeModel } from '../models/describe-model.js';
 import { loadRecipe } from '../models/recipe.js';
 import { wantedModels } from '../workload/models.js';
 import type { PlannedCell } from '../workload/plan.js';
@@ -97,5 +98,15 @@ describe('the memory of a GPU', () => {
     const cache = 4 * 128 * 2 * 2 * 8 * 64 * 2;
     expect(of({})).toEqual({ inAll: cache + 1.5 * 4 * 100 * 1000 * 4, largest: 4 * 100 * 1000 * 4 });
     expect(of({ cacheInPlace: false }).inAll - of({}).inAll).toBe(cache);
+  });
+
+  it('holds the logits of a batch’s last positions in the gpu suite, not of all', async () => {
+    const prompt = { kind: 'synthetic' as const, tokens: 512, seed: 1 };
+    const cell = { request: { prompt, completionTokens: 128, batch: 32 } } as Pick<PlannedCell, 'request'>;
+    for (const { model, dtype } of (await loadSuite('gpu')).models) {
+      const { decoder, cost } = await describeModel(model, { dtype });
+      const { largest } = requestBytes(cell, { decoder: decoder!, cost: cost!, style: 'contrib' });
+      expect(largest, model).toBe(4 * 32 * decoder!.vocabulary);
+    }
   });
 });
