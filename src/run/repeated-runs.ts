@@ -1,4 +1,4 @@
-import type { Nanoseconds } from '../core/units.js';
+import type { Bytes, Nanoseconds } from '../core/units.js';
 import type { RepeatedRequest, UnfinishedRequest } from '../stages/run-request.js';
 import { type MeasuredRun, measuredRun, ownTimeOf } from './measured-run.js';
 
@@ -7,9 +7,9 @@ const patience = 4;
 
 /**
  * Giving memory back can take a tenth of a request of a few ms where the kernel is slow at it, as in virtual
- * machines. So it is done once for all runs that together took this long; what so short a time fills is little.
+ * machines. So it is done after the last run, or where so much has come together.
  */
-const clearAfterNs: Nanoseconds = 5e7;
+const mostHeldBytes: Bytes = 256 * 2 ** 20;
 
 interface Repeating {
   /** How long all runs should take together, this one among them. */
@@ -31,12 +31,12 @@ export async function repeatRuns(repeating: Repeating): Promise<MeasuredRun[]> {
   const { windowNs, first, onGpu, control, again } = repeating;
   const runs: MeasuredRun[] = [];
   let ownNs = ownTimeOf([first]);
-  let left: RepeatedRequest[] = [];
-  let leftNs = 0;
+  let held: RepeatedRequest[] = [];
+  let heldBytes: Bytes = 0;
   const clear = () => {
-    for (const { close } of left) close();
-    left = [];
-    leftNs = 0;
+    for (const { close } of held) close();
+    held = [];
+    heldBytes = 0;
   };
   const isEnough = () => ownNs >= windowNs && (control.countersMoved() || ownNs >= patience * windowNs);
   try {
@@ -45,12 +45,11 @@ export async function repeatRuns(repeating: Repeating): Promise<MeasuredRun[]> {
       control.onRun();
       if (outcome.status === 'failed') break;
       const run = measuredRun(outcome);
-      const tookNs = ownTimeOf([run]);
       runs.push(run);
-      ownNs += tookNs;
-      left.push(outcome);
-      leftNs += tookNs;
-      if (onGpu || leftNs >= clearAfterNs) clear();
+      ownNs += ownTimeOf([run]);
+      held.push(outcome);
+      heldBytes += outcome.heldBytes;
+      if (onGpu || heldBytes > mostHeldBytes) clear();
     }
   } finally {
     clear();

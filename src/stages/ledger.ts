@@ -122,6 +122,11 @@ export class Ledger {
     return this.#stages.map(timesOf);
   }
 
+  /** KV bytes that the request holds now. */
+  get heldBytes(): Bytes {
+    return this.#heldBytes;
+  }
+
   /** From the beginning to the end of the last stage closed. */
   get cpuTime(): Nanoseconds | null {
     return cpuBetween(this.#started, this.#last);

@@ -3,7 +3,7 @@
  * one before ended, so that the stages add up to the request: nothing falls between two of them.
  */
 import { messageOf, TokenworkError } from '../core/errors.js';
-import type { Nanoseconds } from '../core/units.js';
+import type { Bytes, Nanoseconds } from '../core/units.js';
 import { preparePrefix } from './cached-prefix.js';
 import { prepareConversation } from './conversation.js';
 import { runDecode } from './decode.js';
@@ -33,6 +33,8 @@ export interface RepeatedRequest {
   times: { started: Nanoseconds; lastToken: Nanoseconds };
   stages: StageTimes[];
   work: StageTimes['work'];
+  /** Of KV cache, until it is closed. */
+  heldBytes: Bytes;
   /** Gives back the memory that it ran in. */
   close(): void;
 }
@@ -95,6 +97,7 @@ export async function repeatRequest(
     times: { started: ledger.startedNs, lastToken: tokenTimesNs.at(-1)! },
     stages: ledger.stageTimes,
     work: { cpuTime: ledger.cpuTime },
+    heldBytes: ledger.heldBytes,
     close: ran.close,
   };
 }
