@@ -42,6 +42,16 @@ describe('the memory of a GPU', () => {
     ]);
   });
 
+  it('holds the logits of a batch’s last positions in the gpu suite, not of all', async () => {
+    const prompt = { kind: 'synthetic' as const, tokens: 512, seed: 1 };
+    const cell = { request: { prompt, completionTokens: 128, batch: 32 } } as Pick<PlannedCell, 'request'>;
+    for (const { model, dtype } of (await loadSuite('gpu')).models) {
+      const { decoder, cost } = await describeModel(model, { dtype });
+      const { largest } = requestBytes(cell, { decoder: decoder!, cost: cost!, style: 'contrib' });
+      expect(largest, model).toBe(4 * 32 * decoder!.vocabulary);
+    }
+  });
+
   // Weights in GiB: 1B fp16 2.3, q4 1.7; 8B fp16 15.0, q4 6.6; qwen2.5-7b 14.2; olmoe 12.9; of what is free
   // 0.9 × 0.85 is for weights.
   it.each([
@@ -98,15 +108,5 @@ describe('the memory of a GPU', () => {
     const cache = 4 * 128 * 2 * 2 * 8 * 64 * 2;
     expect(of({})).toEqual({ inAll: cache + 1.5 * 4 * 100 * 1000 * 4, largest: 4 * 100 * 1000 * 4 });
     expect(of({ cacheInPlace: false }).inAll - of({}).inAll).toBe(cache);
-  });
-
-  it('holds the logits of a batch’s last positions in the gpu suite, not of all', async () => {
-    const prompt = { kind: 'synthetic' as const, tokens: 512, seed: 1 };
-    const cell = { request: { prompt, completionTokens: 128, batch: 32 } } as Pick<PlannedCell, 'request'>;
-    for (const { model, dtype } of (await loadSuite('gpu')).models) {
-      const { decoder, cost } = await describeModel(model, { dtype });
-      const { largest } = requestBytes(cell, { decoder: decoder!, cost: cost!, style: 'contrib' });
-      expect(largest, model).toBe(4 * 32 * decoder!.vocabulary);
-    }
   });
 });
