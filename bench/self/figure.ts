@@ -19,8 +19,8 @@ export interface Measured {
 export interface Figure extends Target {
   id: string;
   what: string;
-  /** Why this machine cannot measure it. */
-  unavailable?: string | null;
+  /** Why this machine cannot measure it; a function where finding out takes a while. */
+  unavailable?: string | null | (() => Promise<string | null>);
   measure(say: (text: string) => void): Promise<Measured>;
 }
 

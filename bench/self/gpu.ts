@@ -38,22 +38,32 @@ const large: Subject = {
 const rounds = 5;
 const energySeconds = 60;
 
-/** What the owner of a GPU wants to know; left out, with the reason, where there is none. */
-export async function gpuFigures(
-  chosen: ChosenDevice | undefined = undefined,
+/**
+ * What the owner of a GPU wants to know; left out, with the reason, where there is none. Whether there is one
+ * is found out when the first of them is to be measured.
+ */
+export function gpuFigures(
+  choose: () => Promise<ChosenDevice> = () => chooseDevice('auto', 'native'),
   subject = large,
-): Promise<Figure[]> {
-  const gpu = chosen ?? (await chooseDevice('auto', 'native'));
+): Figure[] {
+  let chosen: Promise<ChosenDevice> | undefined;
+  const find = () => {
+    chosen ??= choose();
+    return chosen;
+  };
   const { spec, dtype, contextTokens, promptTokens } = subject;
   const what = `${spec} ${dtype}`;
-  const unavailable = await whyNot(gpu, subject);
-  const withGpu = async (use: (decoder: Decoder, model: ModelFolder) => Promise<Measured>) => {
+  const unavailable = async () => whyNot(await find(), subject);
+  const withGpu = async (
+    use: (decoder: Decoder, model: ModelFolder, gpu: ChosenDevice) => Promise<Measured>,
+  ) => {
+    const gpu = await find();
     const device = gpu.device as Gpu;
     const folder = await resolveModel(spec, { dtype });
     const { folder: model } = await gateModel({ spec, folder }, { device }, {});
     const decoder = await openDecoder(model, { threads: 1, backend: 'native', device });
     try {
-      return await use(decoder, model);
+      return await use(decoder, model, gpu);
     } finally {
       decoder.close();
     }
@@ -66,7 +76,7 @@ export async function gpuFigures(
       comparison: '>=',
       unavailable,
       measure: (say) =>
-        withGpu(async (decoder, model) => {
+        withGpu(async (decoder, model, gpu) => {
           const rates = await decodeRates(decoder, subject);
           const { memoryBandwidth } = await ceilingsOf(gpu, dtype);
           if (memoryBandwidth === null) throw new Error('the GPU’s bandwidth could not be measured');
@@ -85,7 +95,7 @@ export async function gpuFigures(
       comparison: '>=',
       unavailable,
       measure: (say) =>
-        withGpu(async (decoder, model) => {
+        withGpu(async (decoder, model, gpu) => {
           const { executed } = flopsOf(model.cost, { batch: 1, newTokens: promptTokens, pastTokens: 0 });
           const seconds = await prefillSeconds(decoder, promptTokens);
           const gemm = (await ceilingsOf(gpu, dtype)).gemm[dtype];
@@ -101,7 +111,7 @@ export async function gpuFigures(
       what: `NVML: energy counter ÷ power integrated over ${energySeconds} s of changing load`,
       target: [0.9, 1.1],
       comparison: 'within',
-      unavailable: unavailable ?? whyNoEnergy(),
+      unavailable: async () => (await unavailable()) ?? whyNoEnergy(),
       measure: (say) =>
         withGpu(async (decoder) => {
           const { ratio, low, high, counterJoules, powerJoules } = await minuteOfEnergy(decoder, subject);

@@ -37,7 +37,7 @@ const figures: Figure[] = [
   ...findingsSpeed,
   ...pageOpen,
   wholeCommand,
-  ...(await gpuFigures()),
+  ...gpuFigures(),
 ];
 
 const { values: options } = parseArgs({
@@ -51,12 +51,13 @@ if (wanted.length === 0) {
 
 const results: FigureResult[] = [];
 for (const { measure, unavailable, ...figure } of wanted) {
-  if (unavailable) {
-    process.stderr.write(`${figure.id}: left out, ${unavailable}\n`);
-    continue;
-  }
-  process.stderr.write(`${figure.id} …\n`);
   try {
+    const reason = typeof unavailable === 'function' ? await unavailable() : unavailable;
+    if (reason) {
+      process.stderr.write(`${figure.id}: left out, ${reason}\n`);
+      continue;
+    }
+    process.stderr.write(`${figure.id} …\n`);
     const measured = await measure((text) => process.stderr.write(`  ${text}\n`));
     results.push({ ...figure, ...measured, met: isMet(measured.value, figure) });
   } catch (thrown) {

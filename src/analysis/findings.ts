@@ -4,6 +4,7 @@
  */
 import { checkLedger, type LedgerCheck } from '../core/ledger-check.js';
 import type { Result } from '../core/result.js';
+import type { Recording } from '../core/sampling-record.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
 import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
 import { Room } from '../stats/room.js';
@@ -61,6 +62,8 @@ export interface Findings {
   schemaVersion: 1;
   /** The run's id. */
   result: string;
+  /** Where sensors were played from it: what they read is of another machine. */
+  recording?: Recording;
   workload: {
     suite: string;
     models: string[];
@@ -123,6 +126,7 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
   const findings: Findings = {
     schemaVersion: 1,
     result: result.run.id,
+    ...(result.environment.recording && { recording: result.environment.recording }),
     workload: {
       suite: result.run.suite,
       models: [...observations.models],

@@ -64,6 +64,11 @@ export const recipeSchema = z
     /** RMS norm of queries and keys: over each head, over the whole projection, or not at all. */
     qkNorm: z.enum(['none', 'head', 'projection']),
     mixture: mixtureSchema.nullable(),
+    /**
+     * Positions whose logits the graph computes: all of them where absent; `on-demand`: so many of the last as its
+     * input num_logits_to_keep says, as in published exports of large vocabularies.
+     */
+    logits: z.literal('on-demand').optional(),
     bosTokenId: z.int().nonnegative().nullable(),
     eosTokenIds: z.array(z.int().nonnegative()).min(1),
   })

@@ -32,6 +32,11 @@ it('a report and a page say that what the sensors read is of another machine', a
   expect(await page(measured)).not.toContain(notice);
 });
 
+it('findings name what was played, and nothing where nothing was', () => {
+  expect(findingsOf(played).recording).toEqual(played.environment.recording);
+  expect(findingsOf(measured)).not.toHaveProperty('recording');
+});
+
 it('a comparison names it as a difference in settings', () => {
   expect(compareResults(measured, [played])[0]!.configuration).toContainEqual({
     ...{ what: 'sensors', baseline: 'this machine’s' },

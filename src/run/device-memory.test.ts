@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { CostModel } from '../core/cost.js';
+import { describeModel } from '../models/describe-model.js';
 import { loadRecipe } from '../models/recipe.js';
 import { wantedModels } from '../workload/models.js';
 import type { PlannedCell } from '../workload/plan.js';
@@ -39,6 +40,16 @@ describe('the memory of a GPU', () => {
         message: expect.stringMatching(/^llama-3-8b \(fp16\) is left out: .*15\.0 GiB/),
       },
     ]);
+  });
+
+  it('holds the logits of a batch’s last positions in the gpu suite, not of all', async () => {
+    const prompt = { kind: 'synthetic' as const, tokens: 512, seed: 1 };
+    const cell = { request: { prompt, completionTokens: 128, batch: 32 } } as Pick<PlannedCell, 'request'>;
+    for (const { model, dtype } of (await loadSuite('gpu')).models) {
+      const { decoder, cost } = await describeModel(model, { dtype });
+      const { largest } = requestBytes(cell, { decoder: decoder!, cost: cost!, style: 'contrib' });
+      expect(largest, model).toBe(4 * 32 * decoder!.vocabulary);
+    }
   });
 
   // Weights in GiB: 1B fp16 2.3, q4 1.7; 8B fp16 15.0, q4 6.6; qwen2.5-7b 14.2; olmoe 12.9; of what is free

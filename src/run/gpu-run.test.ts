@@ -40,6 +40,9 @@ describe.skipIf(!compiles)('a run on NVIDIA GPUs, their driver stood in for (nee
     }
   });
 
+  /** The last run as it was, its models on the CPU beside the GPUs. */
+  let asItWas: Result;
+
   /** Measured on the CPU beside the GPUs, and folded as if its models had run on them. */
   async function bench(onMeasured: (done: number) => void = () => {}): Promise<Result> {
     const startedNs = process.hrtime.bigint();
@@ -53,7 +56,7 @@ describe.skipIf(!compiles)('a run on NVIDIA GPUs, their driver stood in for (nee
     });
     onTestFinished(() => keep.mockRestore());
     const out = join(mkdtempSync(join(directory, 'run-')), 'result.json');
-    await runBench({
+    const measured = await runBench({
       ...{ suite, out, cacheDirectory, command: 'test', tool: { version: '0', commit: null } },
       ...{ device: 'cpu', ceilings: false, calibrateForNs: 3e8, energy: true },
       sensors: [
@@ -64,6 +67,7 @@ describe.skipIf(!compiles)('a run on NVIDIA GPUs, their driver stood in for (nee
         if (phase === 'measuring') onMeasured(done);
       },
     });
+    asItWas = measured.result;
     const contents = readJournal(journalPathOf(out));
     const models = contents.header.models.map((model) => ({
       ...model,
@@ -74,8 +78,10 @@ describe.skipIf(!compiles)('a run on NVIDIA GPUs, their driver stood in for (nee
     const result = resultSchema.parse(foldJournal({ ...contents, header, entries }));
     expect(result.run.complete).toBe(true);
     expect(result.requests.every(isOk)).toBe(true);
-    for (const { total, requests, idle, unattributed } of Object.values(result.conservation)) {
-      expect(requests + idle + unattributed).toBe(total);
+    for (const { conservation } of [result, asItWas]) {
+      for (const { total, requests, idle, unattributed } of Object.values(conservation)) {
+        expect(requests + idle + unattributed).toBe(total);
+      }
     }
     return result;
   }
@@ -119,8 +125,16 @@ describe.skipIf(!compiles)('a run on NVIDIA GPUs, their driver stood in for (nee
       if (done === 1) gpu.lost(0, 15);
     });
     expect(result.requests.at(-1)).toMatchObject({ absent: { energy: 'lost', gpuTime: 'lost' } });
-    expect(warned(result, 'sensor-lost')[0]!.message).toContain('gpu-0');
+    const lost = warned(result, 'sensor-lost');
+    expect(lost[0]!.message).toContain('gpu-0');
+    expect(lost.every(({ hint }) => hint.includes('tokenwork doctor'))).toBe(true);
     expect(warned(result, 'figures-lost')).not.toEqual([]);
+    // Where no model runs on them, what they use belongs to no request, and none has lost anything.
+    expect(asItWas.run.complete).toBe(true);
+    expect(asItWas.metrics.energy).toMatchObject({ provenance: 'unavailable' });
+    expect(asItWas.conservation['energy/gpu-1']).toMatchObject({ requests: 0 });
+    expect(warned(asItWas, 'sensor-lost')).toEqual(lost);
+    expect(warned(asItWas, 'figures-lost')).toEqual([]);
   });
 
   it('says that neighbours are in its figures where a container hides who is on the GPU', async () => {

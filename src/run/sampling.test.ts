@@ -8,7 +8,6 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, 
 import { isOk, type Result } from '../core/result.js';
 import { resolveModel } from '../models/resolve.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
-import { buildFakeNvml, compiles } from '../sensors/fake-nvml.test-support.js';
 import { formatSession } from '../sensors/session.test-support.js';
 import { runBench } from './bench.js';
 import { Journal, journalPathOf, readJournal } from './journal.js';
@@ -405,35 +404,5 @@ describe('--validate-attribution', () => {
     const { root } = fakeRapl();
     const result = await bench({ sensors: [{ sensor: 'rapl', root }], validateAttribution: true });
     expect(result.attributionErrors).toMatchObject([{ metric: 'energy', compared: 2, concurrency: 2 }]);
-  });
-});
-
-describe.skipIf(!compiles)('a run beside an NVIDIA GPU (needs a C compiler)', () => {
-  it('ends in a whole result where the GPU falls off the bus', async () => {
-    const library = join(folder, 'libnvidia-ml.so.1');
-    const { reset, lost: lose, energy } = buildFakeNvml(library);
-    reset(2, 0);
-    const startedNs = process.hrtime.bigint();
-    const timer = setInterval(() => {
-      for (const gpu of [0, 1]) energy(gpu, (Number(process.hrtime.bigint() - startedNs) / 1e9) * 100e3);
-    }, 5);
-    onTestFinished(() => clearInterval(timer));
-    const result = await bench({
-      sensors: [
-        { sensor: 'nvml', libraryPath: library },
-        { sensor: 'nvml-state', libraryPath: library },
-      ],
-      onProgress: ({ phase }) => {
-        if (phase === 'measuring') lose(0, 15);
-      },
-    });
-    expect(result.run.complete).toBe(true);
-    const lost = result.warnings.filter(({ code }) => code === 'sensor-lost');
-    expect(lost.map(({ message }) => message).join()).toContain('gpu-0');
-    expect(lost.every(({ hint }) => hint.includes('tokenwork doctor'))).toBe(true);
-    expectConserved(result);
-    // No model runs on them: what they use belongs to no request.
-    expect(result.conservation['energy/gpu-1']).toMatchObject({ requests: 0 });
-    expect(result.metrics.energy).toMatchObject({ provenance: 'unavailable' });
   });
 });

@@ -19,12 +19,12 @@ import type { RequestControl } from '../stages/meter.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { LoadedModel, RequestInput } from '../stages/request.js';
 import { type LoadedEncoder, Resources } from '../stages/resources.js';
-import { prepareRequest, runRequest } from '../stages/run-request.js';
+import { prepareRequest, repeatRequest, runRequest } from '../stages/run-request.js';
 import { syntheticTokenIds } from '../stages/synthetic-tokens.js';
 import { type Prompt, tokenizerOf } from '../stages/tokenization.js';
 import { deriveSeed } from '../stats/random.js';
 import type { RequestSpec } from '../workload/plan.js';
-import { type MeasuredRun, measuredRun, ownTimeOf, type Preparation } from './measured-run.js';
+import { measuredRun, type Preparation } from './measured-run.js';
 import {
   controlFields,
   type LoadedWorker,
@@ -37,6 +37,7 @@ import {
   type WorkerDecoder,
   type WorkerEncoder,
 } from './protocol.js';
+import { repeatRuns } from './repeated-runs.js';
 
 interface WorkerControl extends RequestControl {
   countersMoved(): boolean;
@@ -96,7 +97,7 @@ export async function load(task: LoadTask): Promise<LoadReply> {
 /**
  * Runs one request, and again until the counters have moved enough: they tick too seldom for a single short
  * one. It is repeated here, as on the way to the other thread and back the machine would idle for a part of
- * every tick. A request that fails is an answer, not an exception; failing later ends the repeating.
+ * every tick. A request that fails is an answer, not an exception.
  */
 export async function run(task: RunTask): Promise<RunReply> {
   if (!state) throw new Error('worker has not loaded its models');
@@ -108,9 +109,8 @@ export async function run(task: RunTask): Promise<RunReply> {
     prompt: promptOf(task.request, chat),
     ...otherRowsOf(task.request, chat),
   };
-  const runs: MeasuredRun[] = [];
   const preparations: Preparation[] = [];
-  const runOnce = async (fromNs: Nanoseconds, memory: PeakMemory | null) => {
+  const prepared = async (fromNs: Nanoseconds): Promise<RequestInput> => {
     const deadlineNs = task.deadlineMs === null ? null : fromNs + task.deadlineMs * 1e6;
     const input = { ...request, deadlineNs };
     const from = readInstruments(instruments);
@@ -118,31 +118,22 @@ export async function run(task: RunTask): Promise<RunReply> {
       const to = readInstruments(instruments);
       preparations.push({ startedNs: from.atNs, endedNs: to.atNs, cpuNs: cpuBetween(from, to) });
     }
-    memory?.begin();
-    const outcome = await runRequest(input, chat, instruments, control, resources);
-    if (outcome.status === 'ok') runs.push(measuredRun(outcome));
-    control.onRun();
-    return outcome;
+    return input;
   };
+  const input = await prepared(task.submittedNs);
   const memory = 'begin' in peakMemory ? peakMemory : null;
-  const outcome = await runOnce(task.submittedNs, memory);
+  memory?.begin();
+  const outcome = await runRequest(input, chat, instruments, control, resources);
   const peakBytes: Bytes | null = memory?.end() ?? null;
-  if (outcome.status === 'failed') return { ...outcome, runs, preparations };
-  while (!control.stopRequested() && !isEnough(task, runs, control)) {
-    const { status } = await runOnce(clock.now(), null);
-    if (status === 'failed') break;
-  }
+  control.onRun();
+  if (outcome.status === 'failed') return { ...outcome, runs: [], preparations };
+  const first = measuredRun(outcome);
+  const again = async () => repeatRequest(await prepared(clock.now()), chat, instruments, control, resources);
+  const onGpu = chat.decoder.record.device !== 'cpu';
+  const { repeatForNs: windowNs } = task;
+  const more = windowNs === null ? [] : await repeatRuns({ windowNs, first, onGpu, control, again });
   const { completions: _, ...finished } = outcome;
-  return { ...finished, peakMemory: peakBytes, runs, preparations };
-}
-
-/** A counter that stands still must not keep a run from going on: so many times as long as it should take. */
-const patience = 4;
-
-function isEnough({ repeatForNs }: RunTask, runs: readonly MeasuredRun[], control: WorkerControl): boolean {
-  if (repeatForNs === null) return true;
-  const ownNs = ownTimeOf(runs);
-  return ownNs >= repeatForNs && (control.countersMoved() || ownNs >= patience * repeatForNs);
+  return { ...finished, peakMemory: peakBytes, runs: [first, ...more], preparations };
 }
 
 /** Closes the models, so that a worker's own sessions are gone before its thread is. */

@@ -68,6 +68,18 @@ describe('the energy of a request that ran several times', () => {
     });
   });
 
+  it.each([0, 160])('is not told from %i W in a gap after many of them, if ticks hold both', (gapWatts) => {
+    const cycles = { ownS: 0.05, gapS: 0.01, ownWatts: 80, gapWatts };
+    const pieces = spansOf(cycles, 8).flatMap(({ startNs, endNs }) => {
+      const pieceNs = (endNs - startNs) / 25;
+      return Array.from({ length: 25 }, (_, piece) => ({
+        startNs: startNs + piece * pieceNs,
+        endNs: startNs + (piece + 1) * pieceNs,
+      }));
+    });
+    expect(windowOfSpans(counted(cycles, 0.1), pieces)).toEqual({ value: null, reason: 'too-short' });
+  });
+
   it('is too short by a gauge that averages over more than the request', () => {
     const cycles = { ownS: 0.1, gapS: 0.1, ownWatts: 80, gapWatts: 160 };
     const readings = powerReadings(powerOf(cycles), createRandom(1), 0.01, lastS);

@@ -9,11 +9,11 @@ interface Span {
 /**
  * The amount over several spans of one window, in order of time, between which other things were done.
  *
- * Within a tick of the counter only time tells a span from what lies beside it, as if both used as much a
- * second. Where they differ by as much as the spans themselves use, a gap of g after a span of L takes or
- * gives at most L·g/(L + g) of the span's time where ticks are longer than both; where they are shorter, each
- * of the gap's two edges misplaces a sixth of a tick on average over where in the tick it falls. That is added
- * to the uncertainty, and where it is more than a tenth the spans cannot be told from the gaps: `too-short`.
+ * Within a tick of the counter only time tells the spans from what lies beside them, as if all used as much a
+ * second. Where a gap's power differs by as much as the spans' own, it takes or gives its length times the spans'
+ * share of the window where ticks are longer than the way from gap to gap; where they are shorter, each of its
+ * two edges misplaces a sixth of a tick on average over where in the tick it falls. That is added to the
+ * uncertainty, and where it is more than a tenth the spans cannot be told from the gaps: `too-short`.
  */
 export function windowOfSpans(curve: CumulativeCurve, spans: readonly Span[]): WindowFigure {
   const first = spans[0]!;
@@ -23,11 +23,10 @@ export function windowOfSpans(curve: CumulativeCurve, spans: readonly Span[]): W
   const ownNs = spans.reduce((sum, { startNs, endNs }) => sum + endNs - startNs, 0);
   const lastedNs = last.endNs - first.startNs;
   const tickNs = lastedNs / whole.readings + curve.averagedOverNs;
-  const meanNs = ownNs / spans.length;
   let mixedNs = 0;
   for (let index = 1; index < spans.length; index++) {
     const gapNs = spans[index]!.startNs - spans[index - 1]!.endNs;
-    if (gapNs > 0) mixedNs += Math.min(tickNs / 3, (meanNs * gapNs) / (meanNs + gapNs));
+    if (gapNs > 0) mixedNs += Math.min(tickNs / 3, (gapNs * ownNs) / lastedNs);
   }
   if (!(mixedNs <= looseAtMost * ownNs)) return { value: null, reason: 'too-short' };
   const value = spans.reduce((sum, { startNs, endNs }) => sum + curve.at(endNs)! - curve.at(startNs)!, 0);

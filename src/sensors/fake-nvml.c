@@ -18,7 +18,7 @@ typedef struct {
 } Gpu;
 
 static Gpu gpus[4];
-static int gpu_count, init_code, open_count;
+static int gpu_count, init_code, open_count, list_count;
 
 void fake_reset(int count, int init) {
   memset(gpus, 0, sizeof gpus);
@@ -48,6 +48,8 @@ void fake_users(int i, unsigned int count, unsigned int pid, unsigned int percen
   gpus[i].user_percents[1] = percent;
 }
 int fake_open(void) { return open_count; }
+/* How often processes were listed. */
+int fake_lists(void) { return list_count; }
 
 #define GPU(d) Gpu *g = (d); if (g->lost) return g->lost
 
@@ -94,6 +96,7 @@ typedef struct { unsigned int pid; unsigned long long bytes; unsigned int gpu_in
 int nvmlDeviceGetTotalEnergyConsumption(void *d, unsigned long long *mj) { GPU(d); *mj = g->energy_mj; return g->lacks_power; }
 int nvmlDeviceGetComputeRunningProcesses_v3(void *d, unsigned int *count, Process *to) {
   GPU(d);
+  list_count++;
   unsigned int room = *count;
   *count = g->process_count;
   if (room < g->process_count) return INSUFFICIENT_SIZE;

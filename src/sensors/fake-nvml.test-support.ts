@@ -5,7 +5,7 @@ import koffi from 'koffi';
 
 /** What sets the GPUs of the stand-in; each call names the GPU by its number first. */
 export type FakeNvml = Record<
-  'reset' | 'lost' | 'power' | 'energy' | 'load' | 'memory' | 'processes' | 'users' | 'open',
+  'reset' | 'lost' | 'power' | 'energy' | 'load' | 'memory' | 'processes' | 'users' | 'open' | 'lists',
   (...values: number[]) => number
 >;
 
@@ -39,5 +39,6 @@ export function buildFakeNvml(path: string, ...flags: string[]): FakeNvml {
       'void fake_users(int, unsigned int, unsigned int, unsigned int, unsigned int, unsigned int)',
     ),
     open: library.func('int fake_open()'),
+    lists: library.func('int fake_lists()'),
   };
 }

@@ -27,7 +27,7 @@ export class NvmlError extends Error {
 }
 
 /** A process that holds memory of a GPU. Bytes are null where the driver does not tell. */
-interface GpuProcess {
+export interface GpuProcess {
   pid: number;
   usedBytes: number | null;
 }

@@ -180,6 +180,22 @@ describe.skipIf(!compiles)('against a stand-in for the driver’s library (needs
     sensor.close();
   });
 
+  it('lists processes once a reading, for the two figures that go by it, and anew for the next', async () => {
+    gpu.processes(0, 1, us, 2 ** 30);
+    gpu.users(0, 2, us, 30, others, 60);
+    const sensor = await openOrFail(nvmlSensor('state', current, us));
+    const before = gpu.lists();
+    record(sensor);
+    expect(gpu.lists() - before).toBe(1);
+    gpu.processes(0, 1, others, 2 ** 30);
+    expect(record(sensor).latest).toMatchObject({
+      'gpu-0 processMemory': Number.NaN,
+      'gpu-0 processUtilisation': Number.NaN,
+    });
+    expect(gpu.lists() - before).toBe(2);
+    sensor.close();
+  });
+
   it('has no figure for the utilisation of a process that a container hides', async () => {
     gpu.processes(0, 1, others, 2 ** 30);
     gpu.users(0, 1, others, 30, others, 60);

@@ -4,7 +4,7 @@ import type { Absence } from './absence.js';
 import { gpuWatts, nvidiaUtilisationOverNs } from './gpu-power.js';
 import { missingByMig } from './mig.js';
 import { MonotonicCounter } from './monotonic-counter.js';
-import { type Nvml, NvmlError, type NvmlGpu, nvmlCode, openNvml } from './nvml-library.js';
+import { type GpuProcess, type Nvml, NvmlError, type NvmlGpu, nvmlCode, openNvml } from './nvml-library.js';
 import {
   type Channel,
   type MissingChannel,
@@ -162,13 +162,11 @@ function figuresOf(gpu: NvmlGpu, part: NvmlPart, pid: number): Figure[] {
     ];
   }
   const { totalBytes } = probe(() => gpu.memory()) ?? { totalBytes: Number.MAX_VALUE };
+  const own = new OwnProcess(gpu, pid);
   return [
     gauge('memoryUsed', 'B', totalBytes, () => gpu.memory().usedBytes),
-    gauge('processMemory', 'B', totalBytes, () => {
-      const own = gpu.processes().find((process) => process.pid === pid);
-      return own?.usedBytes ?? Number.NaN;
-    }),
-    gauge('processUtilisation', 'ratio', 1, () => ownUtilisation(gpu, pid), nvidiaUtilisationOverNs),
+    gauge('processMemory', 'B', totalBytes, () => own.usedBytes()),
+    gauge('processUtilisation', 'ratio', 1, () => own.utilisation(), nvidiaUtilisationOverNs),
     gauge('smClock', 'Hz', 1e10, () => gpu.clockMegahertz('sm') * 1e6),
     gauge('memoryClock', 'Hz', 1e11, () => gpu.clockMegahertz('memory') * 1e6),
     gauge('temperature', '°C', 150, () => gpu.temperatureCelsius()),
@@ -176,14 +174,38 @@ function figuresOf(gpu: NvmlGpu, part: NvmlPart, pid: number): Figure[] {
   ];
 }
 
-/**
- * The share of the last second in which the GPU worked for this process: samples of about a second, as those of
- * the GPU's utilisation are, but without the neighbours'. NaN where the driver does not show the process, whose
- * 0 would mean nothing.
- */
-function ownUtilisation(gpu: NvmlGpu, pid: number): number {
-  const percent = gpu.utilisationBy(pid, Date.now() * 1000 - nvidiaUtilisationOverNs / 1000);
-  return gpu.processes().some((process) => process.pid === pid) ? percent / 100 : Number.NaN;
+/** What this process does on a GPU; NaN where the driver does not show it. */
+class OwnProcess {
+  readonly #gpu: NvmlGpu;
+  readonly #pid: number;
+  /** As it was last listed, for the other figure of the same reading; listing takes the driver's lock. */
+  #listed: GpuProcess | null | undefined;
+
+  constructor(gpu: NvmlGpu, pid: number) {
+    this.#gpu = gpu;
+    this.#pid = pid;
+  }
+
+  usedBytes(): number {
+    this.#listed = this.#list();
+    return this.#listed?.usedBytes ?? Number.NaN;
+  }
+
+  /**
+   * The share of the last second in which the GPU worked for it: samples of about a second, as those of the
+   * GPU's utilisation are, but without the neighbours'. A 0 would mean nothing where it is not shown.
+   */
+  utilisation(): number {
+    const listed = this.#listed === undefined ? this.#list() : this.#listed;
+    this.#listed = undefined;
+    const percent = this.#gpu.utilisationBy(this.#pid, Date.now() * 1000 - nvidiaUtilisationOverNs / 1000);
+    return listed === null ? Number.NaN : percent / 100;
+  }
+
+  #list(): GpuProcess | null {
+    this.#listed = undefined;
+    return this.#gpu.processes().find(({ pid }) => pid === this.#pid) ?? null;
+  }
 }
 
 /** Reads the figure once; where the GPU does not have it, notes it as missing. */

@@ -31,6 +31,12 @@ export interface RequestAccounts {
   work: Omit<Work, 'peakMemory'>;
 }
 
+/** When a stage ran, and the CPU time in it; null where it cannot be read. */
+export interface StageTimes {
+  times: Stage['times'];
+  work: { cpuTime: Nanoseconds | null };
+}
+
 interface ClosedStage {
   entry: StageEntry;
   from: Reading;
@@ -111,6 +117,21 @@ export class Ledger {
     this.#last = to;
   }
 
+  /** Of the stages closed so far: readings only, where `accounts` counts what was computed. */
+  get stageTimes(): StageTimes[] {
+    return this.#stages.map(timesOf);
+  }
+
+  /** KV bytes that the request holds now. */
+  get heldBytes(): Bytes {
+    return this.#heldBytes;
+  }
+
+  /** From the beginning to the end of the last stage closed. */
+  get cpuTime(): Nanoseconds | null {
+    return cpuBetween(this.#started, this.#last);
+  }
+
   /**
    * The accounts of the request, once its last stage is closed. Tokens count every row of a batch.
    * `processed` counts the positions that were consumed and those that were produced; the last token
@@ -128,7 +149,7 @@ export class Ledger {
       tokens: { ...usage, processed, hidden: processed - usage.prompt - usage.completion },
       stages: rows,
       work: {
-        cpuTime: cpuBetween(this.#started, this.#last),
+        cpuTime: this.cpuTime,
         gpuTime: null,
         energy: null,
         kvBytes: this.#heldBytes,
@@ -143,14 +164,20 @@ export class Ledger {
   }
 }
 
-function stageRow({ entry, from, to, passes, computed, holdings, kvBytes }: ClosedStage): Stage {
+function timesOf({ from, to }: ClosedStage): StageTimes {
+  return { times: { started: from.atNs, ended: to.atNs }, work: { cpuTime: cpuBetween(from, to) } };
+}
+
+function stageRow(stage: ClosedStage): Stage {
+  const { entry, from, passes, computed, holdings, kvBytes } = stage;
+  const { times, work } = timesOf(stage);
   const { flops, bytesMoved, experts } = costOfPasses(passes, computed);
   const { detail, ...rest } = entry;
   return {
     ...rest,
-    times: { started: from.atNs, ended: to.atNs },
+    times,
     work: {
-      cpuTime: cpuBetween(from, to),
+      ...work,
       flops,
       bytesMoved,
       kvBytes,

@@ -3,12 +3,12 @@
  * one before ended, so that the stages add up to the request: nothing falls between two of them.
  */
 import { messageOf, TokenworkError } from '../core/errors.js';
-import type { Nanoseconds } from '../core/units.js';
+import type { Bytes, Nanoseconds } from '../core/units.js';
 import { preparePrefix } from './cached-prefix.js';
 import { prepareConversation } from './conversation.js';
 import { runDecode } from './decode.js';
 import type { Instruments } from './instruments.js';
-import { Ledger, type RequestAccounts } from './ledger.js';
+import { Ledger, type RequestAccounts, type StageTimes } from './ledger.js';
 import type { RequestControl } from './meter.js';
 import { type PolicyOf, type PolicyType, plainChat, policyOf, type StagePolicy } from './pipeline.js';
 import { runPrefill } from './prefill.js';
@@ -25,6 +25,18 @@ export interface FinishedRequest extends RequestAccounts {
   tokenGapsNs: Nanoseconds[];
   /** Token ids of each row. */
   completions: number[][];
+}
+
+/** What is kept of a request that ran once more: all else is as the first time. */
+export interface RepeatedRequest {
+  status: 'ok';
+  times: { started: Nanoseconds; lastToken: Nanoseconds };
+  stages: StageTimes[];
+  work: StageTimes['work'];
+  /** Of KV cache, until it is closed. */
+  heldBytes: Bytes;
+  /** Gives back the memory that it ran in. */
+  close(): void;
 }
 
 export interface UnfinishedRequest {
@@ -59,12 +71,60 @@ export async function runRequest(
   control: RequestControl,
   resources: Resources = new Resources(),
 ): Promise<FinishedRequest | UnfinishedRequest> {
+  const ran = await runThrough(input, chat, instruments, control, resources);
+  if (ran.status === 'failed') return ran;
+  const finished = finishedRequest(ran.state);
+  ran.close();
+  return finished;
+}
+
+/**
+ * The same once more, for its times. Accounts are not drawn up, and its memory is left to be given back: among
+ * the runs of a request that takes a few ms, both would be a good part of what lies between them.
+ */
+export async function repeatRequest(
+  input: RequestInput,
+  chat: LoadedModel,
+  instruments: Instruments,
+  control: RequestControl,
+  resources: Resources,
+): Promise<RepeatedRequest | UnfinishedRequest> {
+  const ran = await runThrough(input, chat, instruments, control, resources);
+  if (ran.status === 'failed') return ran;
+  const { ledger, tokenTimesNs } = ran.state;
+  return {
+    status: 'ok',
+    times: { started: ledger.startedNs, lastToken: tokenTimesNs.at(-1)! },
+    stages: ledger.stageTimes,
+    work: { cpuTime: ledger.cpuTime },
+    heldBytes: ledger.heldBytes,
+    close: ran.close,
+  };
+}
+
+/** A request that went through all its stages, and holds the memory that it ran in. */
+interface Ran {
+  status: 'ok';
+  state: RequestState;
+  close(): void;
+}
+
+async function runThrough(
+  input: RequestInput,
+  chat: LoadedModel,
+  instruments: Instruments,
+  control: RequestControl,
+  resources: Resources,
+): Promise<Ran | UnfinishedRequest> {
   const ledger = new Ledger(instruments);
   let state: RequestState | null = null;
   try {
-    state = beginRequest(input, chat, resources, ledger, instruments, control);
-    return await runStages(state);
+    const begun = beginRequest(input, chat, resources, ledger, instruments, control);
+    state = begun;
+    await runStages(begun);
+    return { status: 'ok', state: begun, close: () => begun.meter.close() };
   } catch (thrown) {
+    state?.meter.close();
     return {
       status: 'failed',
       ...failureOf(thrown, control.stopRequested()),
@@ -75,7 +135,6 @@ export async function runRequest(
       },
     };
   } finally {
-    state?.meter.close();
     state?.cachedPrefix?.match.release();
   }
 }
@@ -102,8 +161,8 @@ export async function prepareRequest(
   return true;
 }
 
-async function runStages(state: RequestState): Promise<FinishedRequest> {
-  const { pipeline, tokenTimesNs } = state;
+async function runStages(state: RequestState): Promise<void> {
+  const { pipeline } = state;
   for (const policy of pipeline.stages) {
     await runStage(policy, state);
     if (policy.type === 'tokenization') {
@@ -111,17 +170,20 @@ async function runStages(state: RequestState): Promise<FinishedRequest> {
       if (reasoning) state.reasoningTokens = reasoningTokensOf(reasoning, state);
     }
   }
-  const { endedNs, ...accounts } = state.ledger.accounts(state.usage);
+}
+
+function finishedRequest({ ledger, tokenTimesNs, usage, completions }: RequestState): FinishedRequest {
+  const { endedNs, ...accounts } = ledger.accounts(usage);
   return {
     status: 'ok',
     times: {
-      started: state.ledger.startedNs,
+      started: ledger.startedNs,
       firstToken: tokenTimesNs[0]!,
       lastToken: tokenTimesNs.at(-1)!,
       ended: endedNs,
     },
     tokenGapsNs: tokenTimesNs.slice(1).map((timeNs, index) => timeNs - tokenTimesNs[index]!),
-    completions: state.completions,
+    completions,
     ...accounts,
   };
 }

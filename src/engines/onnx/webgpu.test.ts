@@ -6,7 +6,7 @@ import { buildModel } from '../../models/build/build-model.js';
 import type { Style } from '../../models/build/style.js';
 import { describeDecoder } from '../../models/decoder-graph.js';
 import { decodeModel } from '../../models/onnx/proto.js';
-import { loadRecipe } from '../../models/recipe.js';
+import { loadRecipe, type Recipe } from '../../models/recipe.js';
 import type { Decoder, Device } from '../engine.js';
 import { checkOnDevice, cpuReference } from './device-parity.js';
 import { type DecoderModel, openDecoder, requestTermination } from './open-decoder.js';
@@ -19,12 +19,12 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 // A software GPU compiles a shader in up to a second, on a busy machine in several.
 const patienceMs = 300_000;
 
-async function tiny(style: Style): Promise<DecoderModel & { dtype: string; style: string }> {
-  const folder = await buildModel(await loadRecipe('tiny'), {
-    dtype: 'fp32',
-    style,
-    cacheDirectory: scratch,
-  });
+async function tiny(
+  style: Style,
+  logits?: Recipe['logits'],
+): Promise<DecoderModel & { dtype: string; style: string }> {
+  const recipe = { ...(await loadRecipe('tiny')), logits };
+  const folder = await buildModel(recipe, { dtype: 'fp32', style, cacheDirectory: scratch });
   const onnxPath = join(folder, 'onnx/model.onnx');
   const decoder = describeDecoder(decodeModel(readFileSync(onnxPath)));
   return { onnxPath, decoder, contextLength: 128, dtype: 'fp32', style };
@@ -126,6 +126,23 @@ describe.skipIf(error !== null)('a decoder on WebGPU', () => {
       expect(Object.keys(placement.cpuOps)).toEqual(
         expect.not.arrayContaining(['MatMul', 'Gemm', 'Softmax']),
       );
+    },
+    patienceMs,
+  );
+
+  it.each(['contrib', 'primitive'] as const)(
+    'computes the logits that are asked for only, %s graph, and cuts positions on the GPU',
+    async (style) => {
+      const model = await tiny(style, 'on-demand');
+      const gpu = await open(model, 'webgpu');
+      const cpu = await open(models.get(style)!, 'cpu');
+      const [expected, found] = [await exercise(cpu, 1), await exercise(gpu, 1)];
+      for (const [i, logits] of expected.entries())
+        for (const [j, value] of logits.entries()) expect(found[i]![j]).toBeCloseTo(value, 3);
+      cpu.close();
+      gpu.close();
+      const { placement } = await checkOnDevice(model, 'webgpu', null);
+      expect(Object.keys(placement.cpuOps)).toEqual(expect.not.arrayContaining(['Slice', 'MatMul', 'Gemm']));
     },
     patienceMs,
   );

@@ -20,7 +20,8 @@ const opsetOf: Record<Style, number> = { contrib: 21, standard: 23, primitive: 2
  * Writes the whole decoder: int64 input_ids [batch, new], attention_mask [batch, past + new] and a KV
  * cache [batch, kvHeads, past, headDim] per layer in; fp32 logits [batch, new, vocabulary] and the grown
  * cache out. position_ids is an input where nothing in the graph derives positions: for learned ones,
- * and in every style but contrib. Throws TokenworkError `style-unsupported`.
+ * and in every style but contrib. A recipe with logits on demand has a scalar num_logits_to_keep as well, and
+ * logits of so many last positions; 0 stands for all. Throws TokenworkError `style-unsupported`.
  */
 export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Style }): GraphBuilder {
   requireStyle(recipe, options.style);
@@ -32,7 +33,13 @@ export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Sty
     recipe.ropeTheta === null || options.style !== 'contrib'
       ? graph.input('position_ids', elementType.int64, ['batch_size', 'sequence_length'])
       : '';
-  graph.output('logits', elementType.float, ['batch_size', 'sequence_length', recipe.vocabulary]);
+  const onDemand = recipe.logits === 'on-demand';
+  const toKeep = onDemand ? graph.input('num_logits_to_keep', elementType.int64, []) : '';
+  graph.output('logits', elementType.float, [
+    'batch_size',
+    onDemand ? 'logits_length' : 'sequence_length',
+    recipe.vocabulary,
+  ]);
 
   const shared = attentionInputs(writer, mask, positions);
   let stream: Stream = { residual: embed(writer, ids, positions), branch: null };
@@ -49,8 +56,18 @@ export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Sty
       branch: feedForward(writer, layer, between.normed),
     };
   }
-  writeHead(writer, normalise(writer, 'model.norm', stream).normed, ids);
+  const { normed } = normalise(writer, 'model.norm', stream);
+  writeHead(writer, onDemand ? lastPositions(graph, normed, toKeep) : normed, ids);
   return graph;
+}
+
+/** The last `count` positions of [batch, new, hidden]. */
+function lastPositions(graph: GraphBuilder, hidden: string, count: string): string {
+  const axis = graph.constant('logits_to_keep.axis', [1]);
+  const end = graph.constant('logits_to_keep.end', [2 ** 31 - 1]);
+  const from = graph.node('Neg', '/logits_to_keep/Neg', [count]);
+  const start = graph.node('Reshape', '/logits_to_keep/Reshape', [from, axis]);
+  return graph.node('Slice', '/logits_to_keep/Slice', [hidden, start, end, axis]);
 }
 
 function embed({ graph, recipe, dtype }: Writer, ids: string, positions: string): string {
@@ -100,14 +117,13 @@ function tiedHead({ graph, recipe }: Writer, input: string, ids: string, output:
     attributes: { transB: { int: 1 } },
   });
   const vocabulary = graph.constant('lm_head.vocabulary', [recipe.vocabulary]);
-  const shape = graph.node(
-    'Concat',
-    '/lm_head/Concat',
-    [graph.node('Shape', '/lm_head/Shape', [ids]), vocabulary],
-    {
-      attributes: { axis: { int: 0 } },
-    },
-  );
+  const leading =
+    recipe.logits === 'on-demand'
+      ? graph.node('Shape', '/lm_head/Shape', [input], { attributes: { end: { int: 2 } } })
+      : graph.node('Shape', '/lm_head/Shape', [ids]);
+  const shape = graph.node('Concat', '/lm_head/Concat', [leading, vocabulary], {
+    attributes: { axis: { int: 0 } },
+  });
   graph.node('Reshape', '/lm_head/Reshape_2', [product, shape], { outputs: [output] });
 }
 

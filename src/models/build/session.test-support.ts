@@ -12,6 +12,8 @@ interface Step {
   /** By row, over cached and new positions; all ones by default. */
   attentionMask?: number[][];
   positions?: number[][];
+  /** Last positions to give logits of, where the graph asks; 0 for all. */
+  keep?: number;
 }
 
 /**
@@ -23,7 +25,7 @@ export async function openForTest(model: ModelProto, recipe: Recipe, dtype: Dtyp
     intraOpNumThreads: 1,
     logSeverityLevel: 4,
   });
-  return async ({ ids, cache = null, attentionMask, positions }: Step) => {
+  return async ({ ids, cache = null, attentionMask, positions, keep = 0 }: Step) => {
     const batch = ids.length;
     const capacity = cache ? cache['present.0.key']!.dims[2]! : 0;
     const past = attentionMask ? attentionMask[0]!.length - ids[0]!.length : capacity;
@@ -31,6 +33,9 @@ export async function openForTest(model: ModelProto, recipe: Recipe, dtype: Dtyp
     const feeds: Cache = { input_ids: int64(ids), attention_mask: int64(mask) };
     if (session.inputNames.includes('position_ids')) {
       feeds.position_ids = int64(positions ?? ids.map((row) => row.map((_, index) => past + index)));
+    }
+    if (session.inputNames.includes('num_logits_to_keep')) {
+      feeds.num_logits_to_keep = new Tensor('int64', BigInt64Array.of(BigInt(keep)), []);
     }
     for (let layer = 0; layer < recipe.layers; layer++) {
       for (const part of ['key', 'value']) {

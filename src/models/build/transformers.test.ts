@@ -31,6 +31,7 @@ const kinds: [string, Recipe, Dtype][] = [
     recipe,
     'fp32',
   ]),
+  ['logits on demand', { ...smallRecipes.qwen2, logits: 'on-demand' }, 'fp32'],
   ['external data', largeRecipe, 'fp32'],
 ];
 

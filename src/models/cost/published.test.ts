@@ -21,7 +21,7 @@ function graphOf(recipe: Recipe, options: Options = {}) {
 
 function costOf(recipe: Recipe, options: Options = {}) {
   const { built, decoder } = graphOf(recipe, options);
-  return deriveCost(built, decoder, { tiedEmbeddings: recipe.tiedEmbeddings });
+  return deriveCost(built, decoder, { tiedEmbeddings: recipe.tiedEmbeddings, logits: 'all' });
 }
 
 const prompt = (newTokens: number) => ({ batch: 1, newTokens, pastTokens: 0 });
@@ -83,6 +83,21 @@ test('Llama-3-8B', async () => {
   const cost = costOf(await loadRecipe('llama-3-8b'));
   expect(cost.parameters).toBe(8_030_261_248);
   expect(flopsOf(cost, prompt(1024)).matmul / 2e9).toBeCloseTo(7959.65, 2);
+});
+
+test('logits on demand save the head of all positions but the last', async () => {
+  const recipe = await loadRecipe('llama-3-8b');
+  const { built, decoder } = graphOf(recipe);
+  const step = { batch: 4, newTokens: 512, pastTokens: 0 };
+  const asked = flopsOf(deriveCost(built, decoder), step).matmul;
+  const head = 2 * recipe.vocabulary * recipe.hiddenSize;
+  expect(asked).toBe(flopsOf(costOf(recipe), step).matmul - 4 * 511 * head);
+  expect(asked).toBe(countDecoder(built, decoder, step).tally.flops.matmul);
+  const { logits: _, ...whole } = recipe;
+  expect(flopsOf(costOf(recipe), step)).toMatchObject({
+    matmul: flopsOf(costOf(whole), step).matmul,
+    causal: flopsOf(costOf(whole), step).causal,
+  });
 });
 
 test('TinyLlama-1.1B', async () => {

@@ -33,6 +33,7 @@ export interface FakeDecoder extends Decoder {
 export interface FakeOptions {
   vocabulary?: number;
   contextLength?: number;
+  bytesPerPosition?: number;
   /** The next token of each row: by default the row's last id plus one, plus the row's number. */
   next?: (lastId: number, row: number, step: number) => number;
   /** Called within each step, before it ends. */
@@ -51,14 +52,14 @@ export const fakeRecord: EngineRecord = {
 
 /** A decoder whose logits have one clear maximum, decided by `next`; a negative one gives NaN. */
 export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
-  const { vocabulary = 50, contextLength = 1000, during } = options;
+  const { vocabulary = 50, contextLength = 1000, bytesPerPosition = kvBytesPerPosition, during } = options;
   const next = options.next ?? ((lastId, row) => (lastId + 1 + row) % vocabulary);
   const steps: number[][] = [];
   const decoder: FakeDecoder = {
     record: fakeRecord,
     vocabulary,
     contextLength,
-    kvBytesPerPosition,
+    kvBytesPerPosition: bytesPerPosition,
     threadIds: [],
     sharedHandle: null,
     terminationHandle: null,
@@ -78,7 +79,7 @@ export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
         return length;
       },
       get kvBytes() {
-        return batch * length * kvBytesPerPosition;
+        return batch * length * bytesPerPosition;
       },
       async step(tokenIds, keep = 'last'): Promise<Logits> {
         const ids = [...tokenIds].map(Number);
