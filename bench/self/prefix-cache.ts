@@ -18,14 +18,11 @@ export const prefixCache: Figure = {
   async measure() {
     const model = await smolLm2('q4');
     const decoder = await openDecoder(model, { threads: 1, backend: 'native' });
-    const { kvBytesPerPosition: bytesPerPosition } = decoder;
-    const limitBytes = 2 * cachedTokens * bytesPerPosition;
-    const cache = new PrefixCache({ blockTokens, bytesPerPosition, limitBytes });
+    const limitBytes = 2 * cachedTokens * decoder.kvBytesPerPosition;
+    const cache = new PrefixCache(decoder, { blockTokens, limitBytes });
     const ids = [...promptIds(cachedTokens + newTokens, model.vocabulary)].map(Number);
     await firstToken(decoder, ids, null, (sequence) => {
-      cache.store(ids.slice(0, cachedTokens), (from, to, target) =>
-        sequence.exportCache(0, from, to, target),
-      );
+      cache.store(ids.slice(0, cachedTokens), (exports) => sequence.exportCache(0, exports));
     });
     try {
       return summarise(

@@ -47,9 +47,8 @@ export function storePrefix(state: RequestState): void {
   if (cachedPrefix === null || sequence === null) return;
   const { cache, match } = cachedPrefix;
   // The last token was never fed back, so the sequence has no position for it.
-  const { stored, present, evicted, refused } = cache.store(
-    contextIds.slice(0, sequence.length),
-    (from, to, target) => sequence.exportCache(0, from, to, target),
+  const { stored, present, evicted, refused } = cache.store(contextIds.slice(0, sequence.length), (exports) =>
+    sequence.exportCache(0, exports),
   );
   match.release();
   ledger.close({
@@ -80,7 +79,10 @@ export async function preparePrefix(policy: PolicyOf<'prefill'>, state: ContextS
 
 /** Other prompts have filled the cache; what they were does not matter, as nobody asks for them again. */
 function crowdOut(cache: PrefixCache, { cacheTokens }: PolicyOf<'prefill'>, state: ContextSource): void {
-  cache.store(idsOf(state, 'filler', cacheTokens), (_from, _to, target) => target.fill(0));
+  cache.store(idsOf(state, 'filler', cacheTokens), (exports) => {
+    // The system commits this process's memory as it is written, and a cache in use has written all of it.
+    for (const { target } of exports) if (target instanceof Uint8Array) target.fill(0);
+  });
 }
 
 async function compute(cache: PrefixCache, ids: readonly number[], { chat }: ContextSource): Promise<void> {
@@ -91,7 +93,7 @@ async function compute(cache: PrefixCache, ids: readonly number[], { chat }: Con
     try {
       if (match.tokens > 0) sequence.importCache([match.blocks]);
       await sequence.step(sameRows(ids.slice(match.tokens), 1));
-      cache.store(ids, (from, to, target) => sequence.exportCache(0, from, to, target));
+      cache.store(ids, (exports) => sequence.exportCache(0, exports));
     } finally {
       sequence.close();
     }
