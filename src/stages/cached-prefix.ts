@@ -4,6 +4,7 @@ import { nameOf, type PolicyOf } from './pipeline.js';
 import type { PrefixCache, PrefixMatch } from './prefix-cache/prefix-cache.js';
 import type { RequestState } from './request.js';
 import { sameRows } from './rows.js';
+import type { StepCosts } from './step-costs.js';
 
 /** What a request uses of the prefix cache, until it has stored what it adds to it. */
 export interface CachedPrefix {
@@ -26,6 +27,7 @@ export function lookUpPrefix(
   const cache = prefixCacheOf(policy, state);
   const match = cache.match(state.contextIds);
   if (match.tokens > 0) sequence.importCache([match.blocks]);
+  state.ledger.compute(copyCost(match.tokens, state));
   state.cachedPrefix = { cache, match, stage: nameOf(policy) };
   const cached = billedOf(match.tokens);
   state.usage.cached = cached;
@@ -51,6 +53,7 @@ export function storePrefix(state: RequestState): void {
     sequence.exportCache(0, exports),
   );
   match.release();
+  ledger.compute(copyCost(stored * cache.blockTokens, state));
   ledger.close({
     name: 'cache store',
     type: 'cache',
@@ -59,6 +62,11 @@ export function storePrefix(state: RequestState): void {
     billed: 0,
     detail: { stored, present, evicted, refused },
   });
+}
+
+/** Positions are read from one place and written to another. */
+function copyCost(positions: number, { chat }: Pick<RequestState, 'chat'>): StepCosts {
+  return { flops: 0, bytesMoved: 2 * positions * chat.decoder.kvBytesPerPosition };
 }
 
 /**

@@ -176,7 +176,11 @@ describe.skipIf(error !== null)('a decoder on WebGPU', () => {
     'runs every matrix product of the primitive graph on the GPU, with the CPU’s logits at any length',
     async () => {
       const model = models.get('primitive')!;
-      const { parity, placement } = await checkOnDevice(model, 'webgpu', await cpuReference(model));
+      const { parity, placement } = await checkOnDevice(
+        model,
+        { device: 'webgpu', prefixCache: true },
+        await cpuReference(model, { prefixCache: true }),
+      );
       expect(parity).toMatchObject({ passed: true, style: 'primitive' });
       // 4 layers of 7 products with weights and 2 without, and the head.
       expect(placement.device).toBeGreaterThanOrEqual(4 * 9 + 1);
