@@ -60,7 +60,7 @@ export function storePrefix(state: RequestState): void {
     visible: false,
     tokens: 0,
     billed: 0,
-    detail: { stored, present, evicted, refused },
+    detail: { stored, present, evicted, refused, heldBytes: cache.statistics.heldBytes },
   });
 }
 
