@@ -156,9 +156,10 @@ export class PrefixCache {
       for (const block of fresh) this.#blocks.set(block.key, block);
       result.stored = fresh.length;
     } finally {
-      const kept = result.stored > 0 ? chain : chain.filter((block) => !fresh.includes(block));
-      if (result.stored === 0) this.#free.push(...fresh.map(({ index }) => index));
-      this.#unpin(kept);
+      // What could not be copied was never there; what it pushed out is gone all the same.
+      const copied = result.stored === fresh.length;
+      if (!copied) this.#free.push(...fresh.map(({ index }) => index));
+      this.#unpin(copied ? chain : chain.filter((block) => !fresh.includes(block)));
       for (const kind of ['stored', 'refused', 'evicted'] as const) this.#counts[kind] += result[kind];
     }
     return result;
