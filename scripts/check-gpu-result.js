@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 
 const [file, device] = process.argv.slice(2);
-const { models, requests, run, warnings } = JSON.parse(readFileSync(file, 'utf8'));
+const { cells, models, requests, run, warnings } = JSON.parse(readFileSync(file, 'utf8'));
 const faults = [];
 const expect = (holds, fault) => holds || faults.push(fault);
 
@@ -16,7 +16,16 @@ for (const { id, engine, placement, deviceParity } of models) {
   expect(placement?.device > 0, `${id}: no node ran on the GPU`);
   expect(deviceParity?.at(-1)?.passed === true, `${id} was not found to agree with the CPU`);
 }
-for (const { code, message } of warnings) expect(code !== 'cpu-fallback', message);
+for (const { code, message } of warnings)
+  expect(code !== 'cpu-fallback' && code !== 'ledger-mismatch', message);
+for (const state of ['warm', 'partial', 'cold', 'evicted']) {
+  const ids = cells.filter(({ factors }) => factors['prefill.cache'] === state).map(({ id }) => id);
+  for (const { id, cell, tokens } of requests.filter((request) => ids.includes(request.cell)))
+    expect(
+      tokens.cached > 0 === (state === 'warm' || state === 'partial'),
+      `request ${id} of ${cell} found ${tokens.cached} cached tokens`,
+    );
+}
 
 if (faults.length > 0) {
   console.error(faults.join('\n'));

@@ -17,6 +17,7 @@ import { openNvml } from '#tokenwork/sensors/nvml-library.js';
 import { summarise } from './alternate.js';
 import { decodeRate, promptIds, secondsOf, sequenceAfter } from './decoding.js';
 import type { Figure, Measured } from './figure.js';
+import { hitToMiss } from './prefix-cache.js';
 
 type Gpu = Exclude<Device, 'cpu'>;
 
@@ -60,7 +61,7 @@ export function gpuFigures(
     const gpu = await find();
     const device = gpu.device as Gpu;
     const folder = await resolveModel(spec, { dtype });
-    const { folder: model } = await gateModel({ spec, folder }, { device }, {});
+    const { folder: model } = await gateModel({ spec, folder }, { device, prefixCache: true }, {});
     const decoder = await openDecoder(model, { threads: 1, backend: 'native', device });
     try {
       return await use(decoder, model, gpu);
@@ -105,6 +106,14 @@ export function gpuFigures(
           );
           return summarise(seconds.map((taken) => executed / taken / gemm.value));
         }),
+    },
+    {
+      id: 'gpu-prefix-cache-hit',
+      what: `time to first token, 1,024 tokens cached on the GPU + 16 new, ${what}: prefix cache hit ÷ miss`,
+      target: 0.5,
+      comparison: '<=',
+      unavailable,
+      measure: () => withGpu(async (decoder) => summarise(await hitToMiss(decoder, rounds))),
     },
     {
       id: 'gpu-energy',

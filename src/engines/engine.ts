@@ -31,6 +31,26 @@ export interface Logits {
   vocabulary: number;
 }
 
+/**
+ * Cached positions outside of any sequence, where their decoder keeps its caches: bytes of this process, a
+ * Uint8Array, or a block in the memory of a GPU.
+ */
+export interface CachedPositions {
+  readonly byteLength: Bytes;
+}
+
+/** Room for a fixed number of equal blocks of cached positions, until its decoder closes. */
+export interface CacheBlocks {
+  block(index: number): CachedPositions;
+}
+
+/** Where to copy the cached positions `from` to `to` (exclusive): `kvBytesPerPosition` bytes for each. */
+export interface CacheExport {
+  from: number;
+  to: number;
+  target: CachedPositions;
+}
+
 /** A KV cache being filled. */
 export interface Sequence {
   readonly batch: number;
@@ -54,18 +74,19 @@ export interface Sequence {
   /** Drops cached positions beyond `length`. */
   truncate(length: number): void;
   /**
-   * Copies the cached positions `from` to `to` (exclusive) of one batch row into `target`, which has
-   * `kvBytesPerPosition` bytes for each of them: layer by layer, keys before values, head by head,
-   * [to − from, headDim] of the cache's dtype. Throws RangeError, or TokenworkError
-   * `unsupported-on-device` where the cache is not in this process's memory.
+   * Copies cached positions of one batch row, all of `exports` at once, and returns when they are there. In
+   * this process they lie layer by layer, keys before values, head by head, [to − from, headDim] of the
+   * cache's dtype; on a GPU, which they do not leave, each target is a block of its decoder and taken whole.
+   * Throws RangeError or TokenworkError `engine-failed`.
    */
-  exportCache(row: number, from: number, to: number, target: Uint8Array): void;
+  exportCache(row: number, exports: readonly CacheExport[]): void;
   /**
    * Appends cached positions to every row: each has its chunks, one after another, as `exportCache` gave
    * them. The positions must be the ones that follow those cached, computed by the same model. Rows may
-   * share chunks. Throws RangeError, TokenworkError `context-exceeded` or `unsupported-on-device`.
+   * share chunks. Returns when they are there. Throws RangeError, TokenworkError `context-exceeded` or
+   * `engine-failed`.
    */
-  importCache(rows: readonly (readonly Uint8Array[])[]): void;
+  importCache(rows: readonly (readonly CachedPositions[])[]): void;
   close(): void;
 }
 
@@ -93,6 +114,11 @@ interface Engine {
 export interface Decoder extends Engine {
   /** Bytes that one cached position of one batch row takes, in the cache and exported from it. */
   readonly kvBytesPerPosition: Bytes;
+  /**
+   * Reserves blocks of `blockTokens` positions of one row, where the caches are. Throws TokenworkError
+   * `prefix-cache-too-large` or `device-out-of-memory` where the memory cannot be had.
+   */
+  reserveBlocks(blocks: number, blockTokens: number): CacheBlocks;
   /** `capacity`: positions to allocate the cache for. */
   open(shape: { batch: number; capacity: number }): Sequence;
 }

@@ -12,7 +12,7 @@ const software = error === null && adapters[0]?.kind === 'software';
 const cacheDirectory = mkdtempSync(join(tmpdir(), 'tokenwork-gate-'));
 afterAll(() => rmSync(cacheDirectory, { recursive: true, force: true }));
 const patienceMs = 300_000;
-const device = { device: 'webgpu' } as const;
+const device = { device: 'webgpu', prefixCache: true } as const;
 
 describe.skipIf(!software)('holding a model on a GPU against the CPU', () => {
   it(

@@ -2,7 +2,12 @@ import { freemem } from 'node:os';
 import { TokenworkError } from '../core/errors.js';
 import type { DeviceParity, Placement, Warning } from '../core/result.js';
 import type { Device } from '../engines/engine.js';
-import { checkOnDevice, cpuReference, type DeviceCheck } from '../engines/onnx/device-parity.js';
+import {
+  type CheckedReads,
+  checkOnDevice,
+  cpuReference,
+  type DeviceCheck,
+} from '../engines/onnx/device-parity.js';
 import { matrixOpsOnCpu, placementWarnings } from '../engines/onnx/placement.js';
 import { type Style, stylesOf } from '../models/build/style.js';
 import { type Dtype, dtypes } from '../models/dtype.js';
@@ -34,6 +39,11 @@ interface Attempt<Folder extends AnyFolder = AnyFolder> extends DeviceCheck {
   folder: Folder;
 }
 
+/** Where a model is to run, and what of it. */
+interface GateTarget extends CheckedReads {
+  device: Gpu;
+}
+
 type AnyFolder = ModelFolder | EncoderFolder;
 /** An encoder's graph is written in one way only. */
 const styleOf = (folder: AnyFolder): string => ('style' in folder ? folder.style : 'encoder');
@@ -53,25 +63,25 @@ const hostShare = (dtype: string): number => (dtype === 'fp16' ? 2.6 : 1.4);
  */
 export async function gateModel(
   { spec, folder }: { spec: string; folder: ModelFolder },
-  { device }: { device: Gpu },
+  target: GateTarget,
   options: GateOptions,
 ): Promise<GatedModel<ModelFolder>> {
-  return gate(folder, otherStyles(spec, folder, options), device, options);
+  return gate(folder, otherStyles(spec, folder, options), target, options);
 }
 
 /** As `gateModel`, of an encoder, whose graph has no other style. */
 export async function gateEncoder(
   folder: EncoderFolder,
-  { device }: { device: Gpu },
+  target: GateTarget,
   options: GateOptions,
 ): Promise<GatedModel<EncoderFolder>> {
-  return gate(folder, [], device, options);
+  return gate(folder, [], target, options);
 }
 
 async function gate<Folder extends AnyFolder>(
   folder: Folder,
   others: Iterable<Folder> | AsyncIterable<Folder>,
-  device: Gpu,
+  { device, ...reads }: GateTarget,
   options: GateOptions,
 ): Promise<GatedModel<Folder>> {
   const attempts: Attempt<Folder>[] = [];
@@ -82,10 +92,10 @@ async function gate<Folder extends AnyFolder>(
       'loading',
       `holding ${candidate.id} (${candidate.dtype}, ${style}) against the CPU`,
     );
-    const reference = hasRoom(candidate) ? await cpuReference(candidate, options.signal) : null;
+    const reference = hasRoom(candidate) ? await cpuReference(candidate, reads, options.signal) : null;
     const attempt = {
       folder: candidate,
-      ...(await checkOnDevice({ ...candidate, style }, device, reference, options.signal)),
+      ...(await checkOnDevice({ ...candidate, style }, { device, ...reads }, reference, options.signal)),
     };
     attempts.push(attempt);
     if (agrees(attempt) && isWhole(attempt)) break;

@@ -1,11 +1,15 @@
-import { describe, expect, it } from 'vitest';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { CostModel } from '../core/cost.js';
 import { describeModel } from '../models/describe-model.js';
 import { loadRecipe } from '../models/recipe.js';
+import { plainChat, stagePolicySchema } from '../stages/pipeline.js';
 import { wantedModels } from '../workload/models.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { loadSuite } from '../workload/suite.js';
-import { builtWeightBytes, fittingModels, requestBytes } from './device-memory.js';
+import { builtWeightBytes, fittingCells, fittingModels, requestBytes } from './device-memory.js';
 
 const gpu = (gib: number) => ({
   freeBytes: gib * 2 ** 30,
@@ -22,6 +26,29 @@ const suite = [
   { spec: 'llama-3-8b', dtype: 'fp16' as const },
   { spec: 'llama-3-8b', dtype: 'q4' as const },
 ];
+
+const cost = {
+  flops: { matmul: [], executed: [], causal: [], elementwise: [] },
+  bytes: { weights: [], kvRead: [], kvWritten: [], activations: [] },
+  mixture: null,
+  parameters: 0,
+  kvBytesPerToken: 0,
+} as CostModel;
+const layer = {
+  pastKey: '',
+  pastValue: '',
+  presentKey: '',
+  presentValue: '',
+  heads: 8,
+  headDim: 64,
+  dtype: 'fp16' as const,
+};
+const decoder = {
+  layers: [layer, layer],
+  vocabulary: 1000,
+  cacheInPlace: true,
+  logits: { name: 'logits', dtype: 'fp32' as const, lastPositionOnly: false },
+};
 
 describe('the memory of a GPU', () => {
   it('holds two bytes a weight in fp16, 5 bits in q4 with the embedding table in fp32', async () => {
@@ -79,28 +106,6 @@ describe('the memory of a GPU', () => {
   });
 
   it('is taken by a request’s cache, twice where it does not grow in place, and by its logits', () => {
-    const cost = {
-      flops: { matmul: [], executed: [], causal: [], elementwise: [] },
-      bytes: { weights: [], kvRead: [], kvWritten: [], activations: [] },
-      mixture: null,
-      parameters: 0,
-      kvBytesPerToken: 0,
-    } as CostModel;
-    const layer = {
-      pastKey: '',
-      pastValue: '',
-      presentKey: '',
-      presentValue: '',
-      heads: 8,
-      headDim: 64,
-      dtype: 'fp16' as const,
-    };
-    const decoder = {
-      layers: [layer, layer],
-      vocabulary: 1000,
-      cacheInPlace: true,
-      logits: { name: 'logits', dtype: 'fp32' as const, lastPositionOnly: false },
-    };
     const prompt = { kind: 'synthetic' as const, tokens: 100, seed: 1 };
     const cell = { request: { prompt, completionTokens: 28, batch: 4 } } as Pick<PlannedCell, 'request'>;
     const of = (part: object) =>
@@ -108,5 +113,44 @@ describe('the memory of a GPU', () => {
     const cache = 4 * 128 * 2 * 2 * 8 * 64 * 2;
     expect(of({})).toEqual({ inAll: cache + 1.5 * 4 * 100 * 1000 * 4, largest: 4 * 100 * 1000 * 4 });
     expect(of({ cacheInPlace: false }).inAll - of({}).inAll).toBe(cache);
+  });
+
+  it('is taken by the prefix caches of all cells together, as they stay while others run', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'tokenwork-device-memory-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const model = {
+      ...{ kind: 'decoder', id: 'm' },
+      folder: { onnxPath: join(directory, 'model.onnx'), decoder, cost, style: 'contrib' },
+    } as never;
+    const cell = (id: string, cacheTokens: number | null, blockTokens = 16): PlannedCell => {
+      const cache = cacheTokens === null ? {} : { cache: 'cold', cacheTokens, blockTokens };
+      const stages = [stagePolicySchema.parse({ type: 'prefill', ...cache })];
+      return {
+        ...{ id, model: 'm', factors: {}, count: 1, arrivalsNs: null },
+        request: {
+          ...{ prompt: { kind: 'synthetic', tokens: 8, seed: 1 }, completionTokens: 8, batch: 1 },
+          ...{ stop: 'forced', sampling: { kind: 'greedy' }, pipeline: { ...plainChat, stages } },
+        },
+      };
+    };
+    // Two layers of keys and values, 8 heads of 64 halves: 4 KiB a position. A request takes less than 1 MiB.
+    const mib = (positions: number) => (positions * 4) / 1024;
+    const fitting = (free: number, cells: PlannedCell[], concurrency = 1) =>
+      fittingCells(cells, [model], gpu((free + 1) / 1024 / 0.9), concurrency).cells.map(({ id }) => id);
+    const all = [
+      cell('plain', null),
+      cell('a', 1024),
+      cell('a again', 1024),
+      cell('b', 2048),
+      cell('c', 512),
+    ];
+    expect(fitting(mib(1024 + 2048 + 512), all)).toEqual(['plain', 'a', 'a again', 'b', 'c']);
+    expect(fitting(mib(1024 + 2048), all)).toEqual(['plain', 'a', 'a again', 'b']);
+    expect(fitting(mib(1024 + 512), all)).toEqual(['plain', 'a', 'a again', 'c']);
+    // Every worker has caches of its own.
+    expect(fitting(mib(1024 + 512), all, 2)).toEqual(['plain', 'c']);
+    // Of 1,023 positions, 512 are a whole block; other blocks are another cache.
+    expect(fitting(mib(512), [cell('d', 1023, 512)])).toEqual(['d']);
+    expect(fitting(mib(1024), [cell('a', 1024, 16), cell('e', 1024, 8)])).toEqual(['a']);
   });
 });

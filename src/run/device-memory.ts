@@ -8,10 +8,10 @@ import type { Dtype } from '../models/dtype.js';
 import type { ModelFolder } from '../models/folder.js';
 import { parameterCount, type Recipe } from '../models/recipe.js';
 import { defaultBuildDtype, locateModel } from '../models/resolve.js';
-import { plainChat } from '../stages/pipeline.js';
+import { plainChat, policyOf } from '../stages/pipeline.js';
 import type { WantedModel } from '../workload/models.js';
 import { contextPositions } from '../workload/pipeline-variants.js';
-import type { PlannedCell } from '../workload/plan.js';
+import type { PlannedCell, RequestSpec } from '../workload/plan.js';
 import type { ChosenDevice } from './device.js';
 import type { RunModel } from './run-models.js';
 
@@ -71,7 +71,10 @@ export async function fittingModels(
   return { models, warnings };
 }
 
-/** The cells whose requests the GPU has room for, and one warning that names the others of each model. */
+/**
+ * The cells whose requests the GPU has room for, and one warning that names the others of each model. Prefix
+ * caches stay while the others run, so a cell that brings a new one has to leave room for those kept before.
+ */
 export function fittingCells(
   cells: readonly PlannedCell[],
   models: readonly RunModel[],
@@ -85,11 +88,26 @@ export function fittingCells(
   const roomBytes = freeBytes === null ? Number.POSITIVE_INFINITY : freeBytes * usableShare - weights;
   const largestBytes = segments * (adapter?.largestBufferBytes ?? Number.POSITIVE_INFINITY);
   const kept: PlannedCell[] = [];
+  let prefixCaches: ReadonlyMap<string, Bytes> = new Map();
+  let needed: Bytes = 0;
   const beyond = new Map<string, string[]>();
   for (const cell of cells) {
-    const need = requestBytes(cell, folders.get(cell.model)!);
-    if (need.inAll * concurrency <= roomBytes && need.largest <= largestBytes) kept.push(cell);
-    else beyond.set(cell.model, [...(beyond.get(cell.model) ?? []), cell.id]);
+    const folder = folders.get(cell.model)!;
+    const need = requestBytes(cell, folder);
+    const cut = prefixCacheOf(cell.request);
+    const cache = cut === null ? { inAll: 0, largest: 0 } : prefixCacheBytes(cut, folder);
+    const caches = new Map(prefixCaches).set(
+      [cell.model, cut?.blocks, cut?.blockTokens].join(' '),
+      cache.inAll,
+    );
+    const cached = [...caches.values()].reduce((sum, bytes) => sum + bytes, 0);
+    const most = Math.max(needed, need.inAll);
+    const largest = Math.max(need.largest, cache.largest);
+    if ((cached + most) * concurrency <= roomBytes && largest <= largestBytes) {
+      kept.push(cell);
+      prefixCaches = caches;
+      needed = most;
+    } else beyond.set(cell.model, [...(beyond.get(cell.model) ?? []), cell.id]);
   }
   const warnings = [...beyond].map(([model, ids]) => ({
     code: 'beyond-device-memory',
@@ -119,6 +137,26 @@ export function requestBytes(
   const layer = activations / decoder.layers.length;
   const scores = style === 'contrib' ? 0 : layer / 4;
   return { inAll: cache + 1.5 * logits + layer, largest: Math.max(logits, scores) };
+}
+
+/** How the prefix cache of a request's model is cut into blocks; null where it has none. */
+export function prefixCacheOf({
+  pipeline = plainChat,
+}: Pick<RequestSpec, 'pipeline'>): { blocks: number; blockTokens: number } | null {
+  const policy = policyOf(pipeline, 'prefill');
+  if (policy === undefined || policy.cache === 'none') return null;
+  const { blockTokens, cacheTokens } = policy;
+  return { blocks: Math.floor(cacheTokens / blockTokens), blockTokens };
+}
+
+/** Memory of the GPU that a cell's prefix cache takes, and that of its largest tensor. */
+function prefixCacheBytes(
+  { blocks, blockTokens }: { blocks: number; blockTokens: number },
+  { decoder: { layers } }: Pick<ModelFolder, 'decoder'>,
+): { inAll: Bytes; largest: Bytes } {
+  const ofLayers = layers.map((layer) => blocks * blockTokens * kvBytesPerPosition([layer]));
+  // Keys and values are tensors of their own.
+  return { inAll: ofLayers.reduce((sum, bytes) => sum + bytes, 0), largest: Math.max(...ofLayers) / 2 };
 }
 
 export const gib = (bytes: Bytes): string =>

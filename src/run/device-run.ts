@@ -2,9 +2,8 @@ import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
 import type { Device } from '../engines/engine.js';
 import { matrixOpsOnCpu } from '../engines/onnx/placement.js';
-import type { PlannedCell } from '../workload/plan.js';
 import { gateEncoder, gateModel, type ModelOnDevice } from './device-gate.js';
-import { fittingCells } from './device-memory.js';
+import { fittingCells, prefixCacheOf } from './device-memory.js';
 import type { JournalModel } from './journal-entry.js';
 import type { BenchOptions } from './options.js';
 import { modelsOfCell, type PreparedRun } from './prepare.js';
@@ -41,7 +40,12 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
     const leaveOut = (message: string, hint: string) =>
       warnings.push({ code: 'model-left-out', message: `${model.id} is left out: ${message}`, hint });
     try {
-      const gated = await gate(model, spec, device, options);
+      const gated = await gate(
+        model,
+        spec,
+        { device, prefixCache: hasPrefixCache(model, prepared) },
+        options,
+      );
       const onCpu = matrixOpsOnCpu(gated.onDevice.placement);
       if (onCpu.length > 0 && isChat(model) && !needed) {
         const ops = onCpu.map(([op, count]) => `${count} ${op}`).join(', ');
@@ -62,13 +66,11 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
   const planned = prepared.cells.filter((cell) =>
     modelsOfCell(cell).every((name) => models.some(({ id }) => id === name)),
   );
-  const runnable = withoutPrefixCache(planned);
-  warnings.push(...runnable.warnings);
-  const fitting = fittingCells(runnable.cells, models, prepared.chosen, prepared.settings.concurrency);
+  const fitting = fittingCells(planned, models, prepared.chosen, prepared.settings.concurrency);
   if (fitting.cells.length === 0)
     throw new TokenworkError(
       'nothing-to-run',
-      `No request of ${prepared.suite} can run on the GPU: ${[...runnable.warnings, ...fitting.warnings][0]?.message ?? ''}`,
+      `No request of ${prepared.suite} can run on the GPU: ${fitting.warnings[0]?.message ?? ''}`,
       'Use a smaller model, shorter prompts or smaller batches, or run with --device cpu.',
     );
   const used = models.filter(({ id }) => fitting.cells.some((cell) => modelsOfCell(cell).includes(id)));
@@ -95,35 +97,22 @@ const isChat = ({ roles }: Pick<RunModel, 'roles'>): boolean => roles.includes(c
 async function gate(
   model: RunModel,
   spec: string,
-  device: Exclude<Device, 'cpu'>,
+  target: { device: Exclude<Device, 'cpu'>; prefixCache: boolean },
   options: BenchOptions,
 ): Promise<{ model: RunModel; onDevice: ModelOnDevice; warnings: Warning[] }> {
   if (model.kind === 'decoder') {
     // By the name it has in the run: there it may be one of several dtypes.
     const named = { ...model.folder, id: model.id };
-    const { folder, ...rest } = await gateModel({ spec, folder: named }, { device }, options);
+    const { folder, ...rest } = await gateModel({ spec, folder: named }, target, options);
     return { model: { ...model, folder }, ...rest };
   }
-  const { folder, ...rest } = await gateEncoder(model.folder, { device }, options);
+  const { folder, ...rest } = await gateEncoder(model.folder, target, options);
   return { model: { ...model, folder }, ...rest };
 }
 
-/** The cells without a prefix cache: its blocks lie in this process's memory, which a GPU's cache does not leave. */
-function withoutPrefixCache(cells: readonly PlannedCell[]): { cells: PlannedCell[]; warnings: Warning[] } {
-  const caches = ({ request }: PlannedCell) =>
-    request.pipeline?.stages.some((stage) => stage.type === 'prefill' && stage.cache !== 'none') ?? false;
-  const left = cells.filter(caches);
-  if (left.length === 0) return { cells: [...cells], warnings: [] };
-  return {
-    cells: cells.filter((cell) => !caches(cell)),
-    warnings: [
-      {
-        code: 'unsupported-on-device',
-        message: `${left.length === 1 ? '1 cell with a prefix cache is' : `${left.length} cells with a prefix cache are`} left out, as the KV cache of a GPU stays on it: ${left.map(({ id }) => id).join(', ')}.`,
-        hint: 'Measure them with --device cpu.',
-      },
-    ],
-  };
+/** Whether requests of the run reuse positions that this model has computed for others. */
+function hasPrefixCache({ id }: RunModel, { cells }: Pick<PreparedRun, 'cells'>): boolean {
+  return cells.some(({ model, request }) => model === id && prefixCacheOf(request) !== null);
 }
 
 /** A model's record with what is known of it on the run's device. */

@@ -34,7 +34,7 @@ export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkM
     ),
     bytesMoved: derived(
       'B',
-      'weights and KV read, KV written, activations of the graph; summed over prefill and every decode step',
+      'weights and KV read, KV written, activations of the graph, summed over prefill and every decode step; positions copied from and to a prefix cache, read and written',
     ),
   };
 }

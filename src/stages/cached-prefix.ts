@@ -4,6 +4,7 @@ import { nameOf, type PolicyOf } from './pipeline.js';
 import type { PrefixCache, PrefixMatch } from './prefix-cache/prefix-cache.js';
 import type { RequestState } from './request.js';
 import { sameRows } from './rows.js';
+import type { StepCosts } from './step-costs.js';
 
 /** What a request uses of the prefix cache, until it has stored what it adds to it. */
 export interface CachedPrefix {
@@ -26,6 +27,7 @@ export function lookUpPrefix(
   const cache = prefixCacheOf(policy, state);
   const match = cache.match(state.contextIds);
   if (match.tokens > 0) sequence.importCache([match.blocks]);
+  state.ledger.compute(copyCost(match.tokens, state));
   state.cachedPrefix = { cache, match, stage: nameOf(policy) };
   const cached = billedOf(match.tokens);
   state.usage.cached = cached;
@@ -47,19 +49,24 @@ export function storePrefix(state: RequestState): void {
   if (cachedPrefix === null || sequence === null) return;
   const { cache, match } = cachedPrefix;
   // The last token was never fed back, so the sequence has no position for it.
-  const { stored, present, evicted, refused } = cache.store(
-    contextIds.slice(0, sequence.length),
-    (from, to, target) => sequence.exportCache(0, from, to, target),
+  const { stored, present, evicted, refused } = cache.store(contextIds.slice(0, sequence.length), (exports) =>
+    sequence.exportCache(0, exports),
   );
   match.release();
+  ledger.compute(copyCost(stored * cache.blockTokens, state));
   ledger.close({
     name: 'cache store',
     type: 'cache',
     visible: false,
     tokens: 0,
     billed: 0,
-    detail: { stored, present, evicted, refused },
+    detail: { stored, present, evicted, refused, heldBytes: cache.statistics.heldBytes },
   });
+}
+
+/** Positions are read from one place and written to another. */
+function copyCost(positions: number, { chat }: Pick<RequestState, 'chat'>): StepCosts {
+  return { flops: 0, bytesMoved: 2 * positions * chat.decoder.kvBytesPerPosition };
 }
 
 /**
@@ -80,7 +87,10 @@ export async function preparePrefix(policy: PolicyOf<'prefill'>, state: ContextS
 
 /** Other prompts have filled the cache; what they were does not matter, as nobody asks for them again. */
 function crowdOut(cache: PrefixCache, { cacheTokens }: PolicyOf<'prefill'>, state: ContextSource): void {
-  cache.store(idsOf(state, 'filler', cacheTokens), (_from, _to, target) => target.fill(0));
+  cache.store(idsOf(state, 'filler', cacheTokens), (exports) => {
+    // The system commits this process's memory as it is written, and a cache in use has written all of it.
+    for (const { target } of exports) if (target instanceof Uint8Array) target.fill(0);
+  });
 }
 
 async function compute(cache: PrefixCache, ids: readonly number[], { chat }: ContextSource): Promise<void> {
@@ -91,7 +101,7 @@ async function compute(cache: PrefixCache, ids: readonly number[], { chat }: Con
     try {
       if (match.tokens > 0) sequence.importCache([match.blocks]);
       await sequence.step(sameRows(ids.slice(match.tokens), 1));
-      cache.store(ids, (from, to, target) => sequence.exportCache(0, from, to, target));
+      cache.store(ids, (exports) => sequence.exportCache(0, exports));
     } finally {
       sequence.close();
     }

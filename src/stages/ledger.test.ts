@@ -183,6 +183,20 @@ describe('the prefix cache', () => {
     expect(stageOf(await cached('warm'), 'cache store').detail).toMatchObject({ stored: 1, present: 10 });
   });
 
+  it('says what it holds, and counts what is copied from and to it as read and written', async () => {
+    const blockBytes = 4 * kvBytesPerPosition;
+    for (const [state, found, stored, held] of [
+      ['cold', 0, 11, 11],
+      ['warm', 10, 1, 11],
+      ['evicted', 0, 11, 16],
+    ] as const) {
+      const outcome = await cached(state);
+      expect(stageOf(outcome, 'cache lookup').work!.bytesMoved).toBe(2 * found * blockBytes);
+      expect(stageOf(outcome, 'cache store').work!.bytesMoved).toBe(2 * stored * blockBytes);
+      expect(stageOf(outcome, 'cache store').detail!.heldBytes).toBe(held * blockBytes);
+    }
+  });
+
   it('finds what the turns before have left, turn after turn of one conversation', async () => {
     const [chat, resources] = [fakeModel(), new Resources()];
     const turn = async (historyTurns: number, ids = [11, 12, 13, 14]) => {

@@ -2,7 +2,7 @@ import type { CostModel } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
 import type { StepShape } from '../core/polynomial.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
-import type { Decoder, Logits, Sequence } from '../engines/engine.js';
+import type { CachedPositions, CacheExport, Decoder, Logits, Sequence } from '../engines/engine.js';
 import { distinctExperts } from '../engines/routing.js';
 import type { Ledger } from './ledger.js';
 
@@ -121,11 +121,11 @@ class MeteredSequence implements Sequence {
     this.#heldChanged();
   }
 
-  exportCache(row: number, from: number, to: number, target: Uint8Array): void {
-    this.#inner.exportCache(row, from, to, target);
+  exportCache(row: number, exports: readonly CacheExport[]): void {
+    this.#inner.exportCache(row, exports);
   }
 
-  importCache(rows: readonly (readonly Uint8Array[])[]): void {
+  importCache(rows: readonly (readonly CachedPositions[])[]): void {
     this.#inner.importCache(rows);
     this.#heldChanged();
   }

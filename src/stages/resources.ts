@@ -103,9 +103,9 @@ export class Resources {
     const key = `${blockTokens} ${cacheTokens}`;
     let cache = caches.get(key);
     if (cache === undefined) {
-      const bytesPerPosition = model.decoder.kvBytesPerPosition;
-      const limitBytes = cacheTokens * bytesPerPosition;
-      cache = new PrefixCache({ blockTokens, bytesPerPosition, limitBytes });
+      const { decoder } = model;
+      const limitBytes = cacheTokens * decoder.kvBytesPerPosition;
+      cache = new PrefixCache(decoder, { blockTokens, limitBytes });
       caches.set(key, cache);
     }
     return cache;

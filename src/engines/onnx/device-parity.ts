@@ -3,7 +3,7 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import type { DeviceParity, Placement } from '../../core/result.js';
-import type { Decoder, Device, Encoder } from '../engine.js';
+import type { Decoder, Device, Encoder, Sequence } from '../engine.js';
 import { NativeDecoder } from './native/decoder.js';
 import { NativeEncoder } from './native/encoder.js';
 import type { NativeOptions } from './native/open-session.js';
@@ -14,6 +14,8 @@ import { readPlacement } from './placement.js';
 /** Kernels change with the length: prompts of 32 tokens and more take other ones. */
 const promptLengths = [12, 48];
 const decodeSteps = 4;
+/** Positions of a cached block: whole blocks and a rest at every prompt length. */
+const blockTokens = 8;
 const mostThreads = 8;
 
 /**
@@ -29,9 +31,16 @@ const textLengths = [[12], [48], [9, 1, 23]];
 
 /**
  * Of a decoder the logits of each step: a prefill of every prompt length, all positions; single steps after
- * it; the last position alone. Of an encoder what each pass gives.
+ * it; the last position alone; the rest of a prompt whose beginning was cached. Of an encoder what each pass
+ * gives.
  */
 type Steps = { what: string; logits: Float32Array }[];
+
+/** What is checked beside prefill and decode. */
+export interface CheckedReads {
+  /** Whether a decoder also goes on from blocks of positions that another sequence has computed. */
+  prefixCache: boolean;
+}
 
 /** What a GPU makes of a model, beside what the CPU does. */
 export interface DeviceCheck {
@@ -43,10 +52,14 @@ export interface DeviceCheck {
  * The CPU's logits, to hold GPUs against. Throws what opening and running the model throw, and the signal's
  * reason.
  */
-export async function cpuReference(model: DecoderModel | EncoderModel, signal?: AbortSignal): Promise<Steps> {
+export async function cpuReference(
+  model: DecoderModel | EncoderModel,
+  reads: CheckedReads,
+  signal?: AbortSignal,
+): Promise<Steps> {
   // Nothing is measured yet, and a model of billions of weights takes one thread minutes.
   const threads = Math.min(mostThreads, availableParallelism());
-  const subject = open(model, { threads, backendReason: 'reference' });
+  const subject = open(model, reads, { threads, backendReason: 'reference' });
   try {
     return await subject.steps(signal);
   } finally {
@@ -61,13 +74,13 @@ export async function cpuReference(model: DecoderModel | EncoderModel, signal?: 
  */
 export async function checkOnDevice(
   model: (DecoderModel | EncoderModel) & { dtype: string; style: string },
-  device: Exclude<Device, 'cpu'>,
+  { device, ...reads }: CheckedReads & { device: Exclude<Device, 'cpu'> },
   reference: Steps | null,
   signal?: AbortSignal,
 ): Promise<DeviceCheck> {
   const folder = mkdtempSync(join(tmpdir(), 'tokenwork-profile-'));
   try {
-    const subject = open(model, {
+    const subject = open(model, reads, {
       threads: 1,
       device,
       profilePrefix: join(folder, 'run'),
@@ -96,7 +109,11 @@ interface Subject {
   close(): void;
 }
 
-function open(model: DecoderModel | EncoderModel, options: NativeOptions): Subject {
+function open(
+  model: DecoderModel | EncoderModel,
+  { prefixCache }: CheckedReads,
+  options: NativeOptions,
+): Subject {
   const subjectOf = <Engine extends NativeDecoder | NativeEncoder>(
     engine: Engine,
     run: (engine: Engine, signal: AbortSignal | undefined) => Promise<Steps>,
@@ -106,7 +123,9 @@ function open(model: DecoderModel | EncoderModel, options: NativeOptions): Subje
     close: () => engine.close(),
   });
   return 'decoder' in model
-    ? subjectOf(new NativeDecoder(model, options), runSteps)
+    ? subjectOf(new NativeDecoder(model, options), (decoder, signal) =>
+        runSteps(decoder, prefixCache, signal),
+      )
     : subjectOf(new NativeEncoder(model, options), runPasses);
 }
 
@@ -128,24 +147,37 @@ async function runPasses(encoder: Encoder, signal: AbortSignal | undefined): Pro
 const spread = (index: number, { vocabulary }: { vocabulary: number }): number =>
   ((index + 1) * 7919) % vocabulary;
 
-async function runSteps(decoder: Decoder, signal: AbortSignal | undefined): Promise<Steps> {
+async function runSteps(
+  decoder: Decoder,
+  prefixCache: boolean,
+  signal: AbortSignal | undefined,
+): Promise<Steps> {
   const steps: Steps = [];
   const room = decoder.contextLength - decodeSteps;
   for (const length of new Set(promptLengths.map((tokens) => Math.min(tokens, room)))) {
-    const sequence = decoder.open({ batch: 1, capacity: length + decodeSteps });
-    const step = async (what: string, count: number, keep: 'last' | 'all') => {
+    const shape = { batch: 1, capacity: length + decodeSteps };
+    const sequence = decoder.open(shape);
+    const step = async (what: string, count: number, keep: 'last' | 'all', on = sequence) => {
       // Of a large model each takes seconds: Ctrl-C and progress get their turn in between.
       await setImmediate();
       signal?.throwIfAborted();
-      const ids = BigInt64Array.from({ length: count }, (_, i) =>
-        BigInt(spread(sequence.length + i, decoder)),
-      );
-      const { data } = await sequence.step(ids, keep);
+      const ids = BigInt64Array.from({ length: count }, (_, i) => BigInt(spread(on.length + i, decoder)));
+      const { data } = await on.step(ids, keep);
       steps.push({ what: `${what} of ${length}`, logits: Float32Array.from(data) });
     };
     try {
       await step('prefill', length, 'all');
       for (let i = 0; i < decodeSteps; i++) await step('decoding after', 1, 'last');
+      const blocks = Math.floor((length - 1) / blockTokens);
+      if (prefixCache && blocks > 0) {
+        const cached = decoder.open(shape);
+        try {
+          copyBlocks(decoder, sequence, cached, blocks);
+          await step('rest after cached positions', length - cached.length, 'all', cached);
+        } finally {
+          cached.close();
+        }
+      }
       sequence.truncate(0);
       await step('last position', length, 'last');
     } finally {
@@ -153,6 +185,17 @@ async function runSteps(decoder: Decoder, signal: AbortSignal | undefined): Prom
     }
   }
   return steps;
+}
+
+/** Takes positions from one sequence to another as a prefix cache does. */
+function copyBlocks(decoder: Decoder, source: Sequence, target: Sequence, count: number): void {
+  const reserved = decoder.reserveBlocks(count, blockTokens);
+  const blocks = Array.from({ length: count }, (_, index) => reserved.block(index));
+  source.exportCache(
+    0,
+    blocks.map((block, i) => ({ from: i * blockTokens, to: (i + 1) * blockTokens, target: block })),
+  );
+  target.importCache([blocks]);
 }
 
 /** Compares step by step; the worst one decides. Logits that are no numbers are infinitely far. */

@@ -34,7 +34,7 @@ function ids(count: number, vocabulary: number, salt: number): BigInt64Array {
 /** Positions `from` to `to` of a row, exported. */
 function exported(decoder: Decoder, sequence: Sequence, row: number, from: number, to: number): Uint8Array {
   const target = new Uint8Array((to - from) * decoder.kvBytesPerPosition);
-  sequence.exportCache(row, from, to, target);
+  sequence.exportCache(row, [{ from, to, target }]);
   return target;
 }
 
@@ -133,8 +133,8 @@ describe.each(backends)('%s: refused are', (backend) => {
       [0, 1, 0],
       [0, 0.5, 1.5],
     ] as const)
-      expect(() => sequence.exportCache(row, from, to, some)).toThrow(RangeError);
-    expect(() => sequence.exportCache(0, 0, 2, some)).toThrow(/2 positions take/);
+      expect(() => sequence.exportCache(row, [{ from, to, target: some }])).toThrow(RangeError);
+    expect(() => sequence.exportCache(0, [{ from: 0, to: 2, target: some }])).toThrow(/2 positions take/);
     expect(() => sequence.importCache([[some]])).toThrow(RangeError);
     expect(() => sequence.importCache([[some], [some, some]])).toThrow(RangeError);
     expect(() => sequence.importCache([[some.subarray(1)], [some]])).toThrow(RangeError);
@@ -146,7 +146,7 @@ describe.each(backends)('%s: refused are', (backend) => {
     sequence.importCache([[], []]);
     expect(sequence.length).toBe(2);
     sequence.close();
-    expect(() => sequence.exportCache(0, 0, 1, some)).toThrow(/closed/);
+    expect(() => sequence.exportCache(0, [{ from: 0, to: 1, target: some }])).toThrow(/closed/);
     expect(() => sequence.importCache([[some], [some]])).toThrow(/closed/);
     decoder.close();
   });

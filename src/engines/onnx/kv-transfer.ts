@@ -1,5 +1,6 @@
 import { TokenworkError } from '../../core/errors.js';
 import type { Bytes } from '../../core/units.js';
+import type { CachedPositions, CacheExport } from '../engine.js';
 
 /**
  * One layer's keys or values where a back end keeps them: [batch, heads, stride, positionBytes], `stride`
@@ -12,8 +13,12 @@ export interface KvPlane {
   positionBytes: Bytes;
 }
 
-/** Copies positions `from` to `to` of one batch row into `target`, in the layout of `Sequence.exportCache`. */
-export function copyOut(
+/** Copies positions of one batch row, in the layout of `Sequence.exportCache`. */
+export function copyOut(planes: readonly KvPlane[], row: number, exports: readonly CacheExport[]): void {
+  for (const { from, to, target } of exports) copyRangeOut(planes, row, from, to, inProcess(target));
+}
+
+function copyRangeOut(
   planes: readonly KvPlane[],
   row: number,
   from: number,
@@ -53,37 +58,44 @@ function copyIn(
 export function copyChunksIn(
   planes: readonly KvPlane[],
   at: number,
-  rows: readonly (readonly Uint8Array[])[],
+  rows: readonly (readonly CachedPositions[])[],
   bytesPerPosition: Bytes,
 ): void {
   for (const [row, chunks] of rows.entries()) {
     let position = at;
     for (const chunk of chunks) {
       const positions = chunk.byteLength / bytesPerPosition;
-      copyIn(planes, row, position, positions, chunk);
+      copyIn(planes, row, position, positions, inProcess(chunk));
       position += positions;
     }
   }
 }
 
-/** Throws RangeError where a row, its positions or the target's size do not fit what is cached. */
+/** The bytes of positions that lie in this process. */
+function inProcess(positions: CachedPositions): Uint8Array {
+  if (!(positions instanceof Uint8Array))
+    throw new Error('positions on a GPU were given to a cache on the CPU');
+  return positions;
+}
+
+/** Throws RangeError where a row, its positions or a target's size do not fit what is cached. */
 export function checkExport(
   sequence: { batch: number; length: number },
   row: number,
-  from: number,
-  to: number,
-  target: Uint8Array,
+  exports: readonly CacheExport[],
   bytesPerPosition: Bytes,
 ): void {
-  const whole = [row, from, to].every(Number.isInteger);
-  if (!whole || row < 0 || row >= sequence.batch || from < 0 || from > to || to > sequence.length)
-    throw new RangeError(
-      `row ${row} of ${sequence.batch} holds no positions ${from} to ${to}: it has ${sequence.length}`,
-    );
-  if (target.byteLength !== (to - from) * bytesPerPosition)
-    throw new RangeError(
-      `${to - from} positions take ${(to - from) * bytesPerPosition} bytes, not ${target.byteLength}`,
-    );
+  for (const { from, to, target } of exports) {
+    const whole = [row, from, to].every(Number.isInteger);
+    if (!whole || row < 0 || row >= sequence.batch || from < 0 || from > to || to > sequence.length)
+      throw new RangeError(
+        `row ${row} of ${sequence.batch} holds no positions ${from} to ${to}: it has ${sequence.length}`,
+      );
+    if (target.byteLength !== (to - from) * bytesPerPosition)
+      throw new RangeError(
+        `${to - from} positions take ${(to - from) * bytesPerPosition} bytes, not ${target.byteLength}`,
+      );
+  }
 }
 
 /**
@@ -92,7 +104,7 @@ export function checkExport(
  */
 export function importedPositions(
   sequence: { batch: number; length: number; capacity: number },
-  rows: readonly (readonly Uint8Array[])[],
+  rows: readonly (readonly CachedPositions[])[],
   bytesPerPosition: Bytes,
 ): number {
   if (rows.length !== sequence.batch)

@@ -78,7 +78,11 @@ describe.skipIf(error !== null)('an encoder on WebGPU', () => {
     async () => {
       for (const head of Object.values(heads)) {
         const model = await tiny('fp32', head);
-        const { parity, placement } = await checkOnDevice(model, 'webgpu', await cpuReference(model));
+        const { parity, placement } = await checkOnDevice(
+          model,
+          { device: 'webgpu', prefixCache: false },
+          await cpuReference(model, { prefixCache: false }),
+        );
         expect(parity).toMatchObject({ passed: true, style: 'encoder' });
         // 2 layers of 6 products with weights and 2 of attention.
         expect(placement.device).toBeGreaterThanOrEqual(2 * 8);
@@ -98,8 +102,11 @@ describe.skipIf(error !== null)('an encoder on WebGPU', () => {
         seed: 2,
         cacheDirectory: scratch,
       });
-      const reference = await cpuReference({ ...model, onnxPath: join(other, 'onnx', onnxFileName('fp32')) });
-      const { parity } = await checkOnDevice(model, 'webgpu', reference);
+      const reference = await cpuReference(
+        { ...model, onnxPath: join(other, 'onnx', onnxFileName('fp32')) },
+        { prefixCache: false },
+      );
+      const { parity } = await checkOnDevice(model, { device: 'webgpu', prefixCache: false }, reference);
       expect(parity).toMatchObject({ passed: false, worst: expect.stringContaining('texts of') });
     },
     patienceMs,

@@ -83,16 +83,73 @@ describe.skipIf(error !== null)('a decoder on WebGPU', () => {
     patienceMs,
   );
 
+  // The cache of the one grows in place, the other's is appended to.
+  it.each(['contrib', 'primitive'] as const)(
+    'continues from cached blocks as from positions computed, bit by bit, %s graph',
+    async (style) => {
+      const decoder = await open(models.get(style)!, 'webgpu');
+      const { vocabulary } = decoder;
+      const ids = (count: number, salt: number) =>
+        BigInt64Array.from({ length: count }, (_, i) => BigInt(((i + salt + 1) * 131) % vocabulary));
+      const blocks = decoder.reserveBlocks(6, 4);
+      const computed = decoder.open({ batch: 1, capacity: 24 });
+      await computed.step(ids(18, 0));
+      const exports = [3, 0, 5, 2].map((index, i) => ({
+        from: 4 * i,
+        to: 4 * i + 4,
+        target: blocks.block(index),
+      }));
+      computed.exportCache(0, exports.slice(0, 3));
+      computed.exportCache(0, exports.slice(3));
+      const chunks = exports.map(({ target }) => target);
+      const cached = decoder.open({ batch: 1, capacity: 30 });
+      // Into an empty cache, and after positions that it has.
+      cached.importCache([chunks.slice(0, 3)]);
+      cached.importCache([chunks.slice(3)]);
+      expect([cached.length, cached.kvBytes]).toEqual([16, 16 * decoder.kvBytesPerPosition]);
+      computed.truncate(16);
+      for (const [count, salt] of [
+        [5, 40],
+        [1, 90],
+      ] as const) {
+        const expected = Float32Array.from((await computed.step(ids(count, salt), 'all')).data);
+        expect(Float32Array.from((await cached.step(ids(count, salt), 'all')).data)).toEqual(expected);
+      }
+      // A block that was given to another prompt has nothing of the first; its neighbours are as they were.
+      const other = decoder.open({ batch: 1, capacity: 24 });
+      await other.step(ids(4, 70));
+      other.exportCache(0, [{ from: 0, to: 4, target: blocks.block(0) }]);
+      const [mixed, kept] = [
+        decoder.open({ batch: 2, capacity: 10 }),
+        decoder.open({ batch: 1, capacity: 10 }),
+      ];
+      mixed.importCache([[blocks.block(0)], [blocks.block(3)]]);
+      kept.importCache([[blocks.block(3)]]);
+      const next = ids(1, 5);
+      const both = Float32Array.from((await mixed.step(BigInt64Array.of(next[0]!, next[0]!))).data);
+      for (const [row, alone] of [other, kept].entries())
+        for (const [i, value] of (await alone.step(next)).data.entries())
+          expect(both[row * vocabulary + i]).toBeCloseTo(value, 4);
+      for (const sequence of [computed, cached, other, mixed, kept]) sequence.close();
+      decoder.close();
+    },
+    patienceMs,
+  );
+
   it(
-    'keeps its cache to itself',
+    'takes no positions from this process or from another reservation, and gives none to it',
     async () => {
       const decoder = await open(models.get('primitive')!, 'webgpu');
       const sequence = decoder.open({ batch: 1, capacity: 8 });
       await sequence.step(BigInt64Array.of(1n, 2n));
       const target = new Uint8Array(decoder.kvBytesPerPosition);
-      const refused = expect.objectContaining({ code: 'unsupported-on-device' });
-      expect(() => sequence.exportCache(0, 0, 1, target)).toThrow(refused);
-      expect(() => sequence.importCache([[target]])).toThrow(refused);
+      const [one, another] = [decoder.reserveBlocks(1, 1).block(0), decoder.reserveBlocks(1, 1).block(0)];
+      for (const targets of [[target], [one, another]]) {
+        const exports = targets.map((to, i) => ({ from: i, to: i + 1, target: to }));
+        expect(() => sequence.exportCache(0, exports)).toThrow(RangeError);
+        expect(() => sequence.importCache([targets])).toThrow(RangeError);
+      }
+      expect(sequence.length).toBe(2);
       sequence.close();
       decoder.close();
     },
@@ -119,7 +176,11 @@ describe.skipIf(error !== null)('a decoder on WebGPU', () => {
     'runs every matrix product of the primitive graph on the GPU, with the CPU’s logits at any length',
     async () => {
       const model = models.get('primitive')!;
-      const { parity, placement } = await checkOnDevice(model, 'webgpu', await cpuReference(model));
+      const { parity, placement } = await checkOnDevice(
+        model,
+        { device: 'webgpu', prefixCache: true },
+        await cpuReference(model, { prefixCache: true }),
+      );
       expect(parity).toMatchObject({ passed: true, style: 'primitive' });
       // 4 layers of 7 products with weights and 2 without, and the head.
       expect(placement.device).toBeGreaterThanOrEqual(4 * 9 + 1);

@@ -2,6 +2,8 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { CacheExport } from '../../engines/engine.js';
+import { HostBlocks } from '../../engines/onnx/host-blocks.js';
 import { openDecoder } from '../../engines/onnx/open-decoder.js';
 import { describeDecoder } from '../../models/decoder-graph.js';
 import { decodeModel } from '../../models/onnx/proto.js';
@@ -20,21 +22,30 @@ function positionBytes(prefix: readonly number[]): Uint8Array {
 }
 
 function exporterOf(ids: readonly number[]) {
-  return (from: number, to: number, target: Uint8Array) => {
-    for (let position = from; position < to; position++)
-      target.set(positionBytes(ids.slice(0, position + 1)), (position - from) * bytesPerPosition);
+  return (exports: readonly CacheExport[]) => {
+    for (const { from, to, target } of exports)
+      for (let position = from; position < to; position++)
+        (target as Uint8Array).set(
+          positionBytes(ids.slice(0, position + 1)),
+          (position - from) * bytesPerPosition,
+        );
   };
 }
 
+const decoder = {
+  kvBytesPerPosition: bytesPerPosition,
+  reserveBlocks: (blocks: number, tokens: number) => new HostBlocks(blocks, tokens * bytesPerPosition),
+};
+
 function cacheOf(blocks: number): PrefixCache {
-  return new PrefixCache({ blockTokens, bytesPerPosition, limitBytes: blocks * blockBytes + blockBytes / 2 });
+  return new PrefixCache(decoder, { blockTokens, limitBytes: blocks * blockBytes + blockBytes / 2 });
 }
 
 function expectContent(match: PrefixMatch, ids: readonly number[]): void {
   expect(match.blocks).toHaveLength(match.tokens / blockTokens);
   for (const [index, block] of match.blocks.entries()) {
     const expected = new Uint8Array(blockBytes);
-    exporterOf(ids)(index * blockTokens, (index + 1) * blockTokens, expected);
+    exporterOf(ids)([{ from: index * blockTokens, to: (index + 1) * blockTokens, target: expected }]);
     expect(block).toEqual(expected);
   }
 }
@@ -192,9 +203,9 @@ describe('a prefix cache', () => {
           const match = cache.match(ids);
           const failing = index % 3 === 0;
           const store = () =>
-            cache.store(ids, (from, to, target) => {
-              if (failing && from > 0) throw new Error('the sequence is gone');
-              exporterOf(ids)(from, to, target);
+            cache.store(ids, (exports) => {
+              exporterOf(ids)(failing ? exports.slice(1) : exports);
+              if (failing) throw new Error('the sequence is gone');
             });
           try {
             store();
@@ -270,12 +281,14 @@ describe('a prefix cache', () => {
   });
 
   it.each([
-    [{ blockTokens: 0, bytesPerPosition, limitBytes: 1000 }],
-    [{ blockTokens: 1.5, bytesPerPosition, limitBytes: 1000 }],
-    [{ blockTokens, bytesPerPosition, limitBytes: blockBytes - 1 }],
-    [{ blockTokens, bytesPerPosition, limitBytes: Number.NaN }],
+    [{ blockTokens: 0, limitBytes: 1000 }],
+    [{ blockTokens: 1.5, limitBytes: 1000 }],
+    [{ blockTokens, limitBytes: blockBytes - 1 }],
+    [{ blockTokens, limitBytes: Number.NaN }],
   ])('refuses %j', (options) => {
-    expect(() => new PrefixCache(options)).toThrow(expect.objectContaining({ code: 'bad-prefix-cache' }));
+    expect(() => new PrefixCache(decoder, options)).toThrow(
+      expect.objectContaining({ code: 'bad-prefix-cache' }),
+    );
   });
 });
 
@@ -289,9 +302,8 @@ describe.skipIf(!existsSync(storiesPath))('with a trained model', () => {
     const model = { onnxPath: storiesPath, decoder: graph, contextLength: 512 };
     const decoder = await openDecoder(model, { threads: 1, backend: 'auto' });
     const { kvBytesPerPosition } = decoder;
-    const cache = new PrefixCache({
+    const cache = new PrefixCache(decoder, {
       blockTokens: 16,
-      bytesPerPosition: kvBytesPerPosition,
       limitBytes: 8 * 16 * kvBytesPerPosition,
     });
     const ids = Array.from({ length: 70 }, (_, i) => ((i + 1) * 131) % 512);
@@ -300,7 +312,7 @@ describe.skipIf(!existsSync(storiesPath))('with a trained model', () => {
     const first = decoder.open({ batch: 1, capacity: 80 });
     await first.step(toIds(ids.slice(0, 64)));
     const expected = Float32Array.from((await first.step(toIds(ids.slice(64)))).data);
-    cache.store(ids, (from, to, target) => first.exportCache(0, from, to, target));
+    cache.store(ids, (exports) => first.exportCache(0, exports));
 
     const match = cache.match(ids);
     expect(match).toMatchObject({ outcome: 'hit', tokens: 64 });

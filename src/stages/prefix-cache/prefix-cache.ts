@@ -5,14 +5,12 @@
  */
 import { TokenworkError } from '../../core/errors.js';
 import type { Bytes } from '../../core/units.js';
+import type { CacheBlocks, CachedPositions, CacheExport, Decoder } from '../../engines/engine.js';
 import { blockKeys } from './block-keys.js';
-import { BlockMemory } from './block-memory.js';
 
 export interface PrefixCacheOptions {
   /** Positions in a block; only full blocks are kept. */
   blockTokens: number;
-  /** Of the model's cache, `Decoder.kvBytesPerPosition`. */
-  bytesPerPosition: Bytes;
   limitBytes: Bytes;
 }
 
@@ -23,7 +21,7 @@ export interface PrefixMatch {
   /** Positions of the prompt, from its start, that the blocks hold. */
   tokens: number;
   /** In order; each as `Sequence.exportCache` gave it, for `Sequence.importCache`. */
-  blocks: readonly Uint8Array[];
+  blocks: readonly CachedPositions[];
   release(): void;
 }
 
@@ -63,7 +61,7 @@ export class PrefixCache {
   readonly #limitBytes: Bytes;
   readonly #blockBytes: Bytes;
   readonly #capacity: number;
-  readonly #memory: BlockMemory;
+  readonly #memory: CacheBlocks;
   readonly #blocks = new Map<string, Block>();
   /** Blocks that nobody has pinned, the least recently used first. */
   readonly #idle = new Map<string, Block>();
@@ -74,10 +72,14 @@ export class PrefixCache {
   readonly #counts = { stored: 0, evicted: 0, refused: 0 };
 
   /**
-   * Reserves all memory at once. Throws TokenworkError `bad-prefix-cache` where not one block fits, or
-   * `prefix-cache-too-large`.
+   * Reserves all memory at once, where the decoder has its caches. Throws TokenworkError `bad-prefix-cache`
+   * where not one block fits, or what `Decoder.reserveBlocks` throws.
    */
-  constructor({ blockTokens, bytesPerPosition, limitBytes }: PrefixCacheOptions) {
+  constructor(
+    decoder: Pick<Decoder, 'kvBytesPerPosition' | 'reserveBlocks'>,
+    { blockTokens, limitBytes }: PrefixCacheOptions,
+  ) {
+    const { kvBytesPerPosition: bytesPerPosition } = decoder;
     const whole = Number.isSafeInteger(blockTokens) && blockTokens >= 1;
     const blockBytes = blockTokens * bytesPerPosition;
     this.#capacity = whole ? Math.floor(limitBytes / blockBytes) : 0;
@@ -90,7 +92,7 @@ export class PrefixCache {
     this.blockTokens = blockTokens;
     this.#limitBytes = limitBytes;
     this.#blockBytes = blockBytes;
-    this.#memory = new BlockMemory(this.#capacity, blockBytes);
+    this.#memory = decoder.reserveBlocks(this.#capacity, blockTokens);
     this.#freeAll();
   }
 
@@ -121,42 +123,43 @@ export class PrefixCache {
   }
 
   /**
-   * Keeps the full blocks of `tokenIds`, whose positions `exportPositions` copies out of a sequence
-   * (`Sequence.exportCache`). Ends early where every other block is pinned. Throws what `exportPositions`
-   * throws, with nothing half-copied kept.
+   * Keeps the full blocks of `tokenIds`; `exportCache` copies those that are new out of a sequence, all at
+   * once (`Sequence.exportCache`). Ends early where every other block is pinned. Throws what `exportCache`
+   * throws, with nothing of this prompt newly kept.
    */
-  store(
-    tokenIds: readonly number[],
-    exportPositions: (from: number, to: number, target: Uint8Array) => void,
-  ): PrefixStored {
+  store(tokenIds: readonly number[], exportCache: (exports: readonly CacheExport[]) => void): PrefixStored {
     const keys = blockKeys(tokenIds, this.blockTokens);
     const result: PrefixStored = { stored: 0, present: 0, refused: 0, evicted: 0 };
     // The chain is pinned as it is walked, or its own end could evict its beginning.
-    const pinned: Block[] = [];
+    const chain: Block[] = [];
+    const fresh: Block[] = [];
+    const exports: CacheExport[] = [];
     try {
       for (const [position, key] of keys.entries()) {
         if (this.#blocks.has(key)) {
           result.present++;
-        } else {
-          const index = this.#free.pop() ?? this.#evict(result);
-          if (index === undefined) {
-            result.refused = keys.length - position;
-            break;
-          }
-          // Until the copy is made the place counts as free, so that a failing one loses nothing.
-          this.#free.push(index);
-          const from = position * this.blockTokens;
-          exportPositions(from, from + this.blockTokens, this.#memory.block(index));
-          this.#free.pop();
-          const block = { key, index, pins: 0 };
-          this.#blocks.set(key, block);
-          this.#idle.set(key, block);
-          result.stored++;
+          chain.push(this.#pin(key));
+          continue;
         }
-        pinned.push(this.#pin(key));
+        const index = this.#free.pop() ?? this.#evict(result);
+        if (index === undefined) {
+          result.refused = keys.length - position;
+          break;
+        }
+        const from = position * this.blockTokens;
+        exports.push({ from, to: from + this.blockTokens, target: this.#memory.block(index) });
+        const block = { key, index, pins: 1 };
+        fresh.push(block);
+        chain.push(block);
       }
+      if (exports.length > 0) exportCache(exports);
+      for (const block of fresh) this.#blocks.set(block.key, block);
+      result.stored = fresh.length;
     } finally {
-      this.#unpin(pinned);
+      // What could not be copied was never there; what it pushed out is gone all the same.
+      const copied = result.stored === fresh.length;
+      if (!copied) this.#free.push(...fresh.map(({ index }) => index));
+      this.#unpin(copied ? chain : chain.filter((block) => !fresh.includes(block)));
       for (const kind of ['stored', 'refused', 'evicted'] as const) this.#counts[kind] += result[kind];
     }
     return result;

@@ -2,6 +2,7 @@ import type { CostModel } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
 import type { EngineRecord } from '../../core/result.js';
 import type { Decoder, Logits, Sequence } from '../../engines/engine.js';
+import { HostBlocks } from '../../engines/onnx/host-blocks.js';
 
 export const kvBytesPerPosition = 8;
 
@@ -65,6 +66,7 @@ export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
     terminationHandle: null,
     steps,
     openSequences: 0,
+    reserveBlocks: (blocks, blockTokens) => new HostBlocks(blocks, blockTokens * kvBytesPerPosition),
     open: ({ batch, capacity }) => {
       decoder.openSequences++;
       return sequence(batch, capacity);

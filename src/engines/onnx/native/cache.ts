@@ -1,5 +1,6 @@
 import type { Bytes } from '../../../core/units.js';
 import type { LayerCache } from '../../../models/decoder-graph.js';
+import type { CachedPositions, CacheExport } from '../../engine.js';
 import { copyChunksIn, copyOut, type KvPlane } from '../kv-transfer.js';
 import { adviseHugePages } from './huge-pages.js';
 import { Memory } from './memory.js';
@@ -17,10 +18,10 @@ export interface KvCache {
   /** The step bound last failed: the cache is what it was. */
   discard(): void;
   truncate(fromTokens: number, toTokens: number): void;
-  /** Copies positions `from` to `to` of a row that holds `tokens` into `target`. */
-  export(tokens: number, row: number, from: number, to: number, target: Uint8Array): void;
+  /** Copies positions of a row that holds `tokens`. */
+  export(tokens: number, row: number, exports: readonly CacheExport[]): void;
   /** Puts chunks that together have `added` positions after the `tokens` of each row. */
-  import(tokens: number, added: number, rows: readonly (readonly Uint8Array[])[]): void;
+  import(tokens: number, added: number, rows: readonly (readonly CachedPositions[])[]): void;
   close(): void;
 }
 
@@ -127,11 +128,11 @@ export class InPlaceCache implements KvCache {
 
   truncate(): void {}
 
-  export(_tokens: number, row: number, from: number, to: number, target: Uint8Array): void {
-    copyOut(this.#planes, row, from, to, target);
+  export(_tokens: number, row: number, exports: readonly CacheExport[]): void {
+    copyOut(this.#planes, row, exports);
   }
 
-  import(tokens: number, _added: number, rows: readonly (readonly Uint8Array[])[]): void {
+  import(tokens: number, _added: number, rows: readonly (readonly CachedPositions[])[]): void {
     copyChunksIn(this.#planes, tokens, rows, this.#bytesPerPosition);
   }
 
@@ -190,12 +191,12 @@ export class AlternatingCache implements KvCache {
     this.#makeValues(this.#past, toTokens);
   }
 
-  export(tokens: number, row: number, from: number, to: number, target: Uint8Array): void {
-    copyOut(planesOf(this.#tensors, this.#past.memory, this.#batch, tokens), row, from, to, target);
+  export(tokens: number, row: number, exports: readonly CacheExport[]): void {
+    copyOut(planesOf(this.#tensors, this.#past.memory, this.#batch, tokens), row, exports);
   }
 
   /** Heads lie as far apart as there are positions, so what is cached moves along. */
-  import(tokens: number, added: number, rows: readonly (readonly Uint8Array[])[]): void {
+  import(tokens: number, added: number, rows: readonly (readonly CachedPositions[])[]): void {
     const planes = planesOf(this.#tensors, this.#present.memory, this.#batch, tokens + added);
     const cached = planesOf(this.#tensors, this.#past.memory, this.#batch, tokens);
     for (const [index, plane] of planes.entries()) {

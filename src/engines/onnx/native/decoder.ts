@@ -1,8 +1,11 @@
 import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
-import type { Decoder, Sequence } from '../../engine.js';
+import type { CacheBlocks, Decoder, Sequence } from '../../engine.js';
+import { HostBlocks } from '../host-blocks.js';
 import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
+import { DeviceBlocks } from './device-blocks.js';
+import { DeviceRowCopy } from './device-row-copy.js';
 import { DeviceSlices } from './device-slice.js';
 import { type NativeOptions, nativeRecord, openSession } from './open-session.js';
 import { giveBackRunOptions, takeRunOptions } from './run-options.js';
@@ -21,6 +24,8 @@ export class NativeDecoder implements Decoder {
   readonly #graph: DecoderGraph;
   readonly #names: StepNames;
   readonly #tools: DeviceTools | null;
+  #rowCopy: DeviceRowCopy | null = null;
+  readonly #blocks: DeviceBlocks[] = [];
   #closed = false;
 
   /** Loads the model, or takes part in a session. Throws as `openSession`. */
@@ -42,6 +47,21 @@ export class NativeDecoder implements Decoder {
     this.sharedHandle = this.#session.address;
     this.terminationHandle = takeRunOptions(this.#session.api);
     this.record = nativeRecord(this.#session, options);
+  }
+
+  reserveBlocks(blocks: number, blockTokens: number): CacheBlocks {
+    if (this.#closed) throw closedError('decoder');
+    const session = this.#session;
+    const { device, deviceMemory: memory } = session;
+    if (device === 'cpu' || memory === null)
+      return new HostBlocks(blocks, blockTokens * this.kvBytesPerPosition);
+    const { layers } = this.#graph;
+    return session.exclusively(() => {
+      this.#rowCopy ??= new DeviceRowCopy(layers, device);
+      const made = new DeviceBlocks({ session, memory, rowCopy: this.#rowCopy }, layers, blocks, blockTokens);
+      this.#blocks.push(made);
+      return made;
+    });
   }
 
   open(shape: { batch: number; capacity: number }): Sequence {
@@ -67,6 +87,10 @@ export class NativeDecoder implements Decoder {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#session.exclusively(() => {
+      for (const blocks of this.#blocks) blocks.close();
+      this.#rowCopy?.close();
+    });
     this.#tools?.slices.close();
     giveBackRunOptions(this.terminationHandle);
     this.#session.close();

@@ -1,8 +1,10 @@
-import { TokenworkError } from '../../../core/errors.js';
 import type { LayerCache } from '../../../models/decoder-graph.js';
+import type { CachedPositions, CacheExport } from '../../engine.js';
 import type { Address } from './api.js';
 import type { KvCache } from './cache.js';
+import { blocksOf, type CacheRows } from './device-blocks.js';
 import type { DeviceMemory } from './device-memory.js';
+import type { RowMoves } from './device-row-copy.js';
 import type { DeviceSlices } from './device-slice.js';
 import { elementBytes, elementType, type NativeSession } from './session.js';
 
@@ -38,21 +40,54 @@ function release(session: NativeSession, values: Iterable<Address>): void {
   for (const value of values) if (value !== 0n) session.api.releaseValue(value);
 }
 
-function notHere(): TokenworkError {
-  return new TokenworkError(
-    'unsupported-on-device',
-    'The KV cache is in the memory of the GPU, which cached positions do not leave.',
-    'Run workloads that reuse prefixes of earlier requests with --device cpu.',
+/** Hands the tensors on as rows, when heads lie `stride` positions apart in them. */
+function withRows(
+  { memory, session, layers, batch }: DeviceCacheShape,
+  owners: readonly Address[],
+  stride: number,
+  use: (rows: CacheRows) => void,
+): void {
+  const tensors: Address[] = [];
+  try {
+    for (const [i, owner] of owners.entries()) {
+      const { heads, headDim, dtype } = layers[i >> 1]!;
+      const dims = [batch * heads * stride, headDim];
+      tensors.push(memory.view(owner, dims, elementBytes[dtype], elementType[dtype]));
+    }
+    use({ tensors, stride });
+  } finally {
+    release(session, tensors);
+  }
+}
+
+function exportBlocks(cache: CacheRows, row: number, exports: readonly CacheExport[]): void {
+  const { owner, indices } = blocksOf(exports.map(({ target }) => target));
+  owner.copyFrom(
+    cache,
+    indices.map((index, i) => ({ row, at: exports[i]!.from, index })),
+  );
+}
+
+/** Puts each row's chunks in turn, from position `at` on. */
+function importBlocks(cache: CacheRows, at: number, rows: readonly (readonly CachedPositions[])[]): void {
+  const { owner, indices } = blocksOf(rows.flat());
+  const perRow = indices.length / rows.length;
+  owner.copyTo(
+    cache,
+    indices.map((index, i) => {
+      const row = Math.floor(i / perRow);
+      return { row, at: at + (i - row * perRow) * owner.blockTokens, index };
+    }),
   );
 }
 
 /** As `InPlaceCache`, in the memory of a GPU. */
 export class DeviceInPlaceCache implements KvCache {
-  readonly #session: NativeSession;
+  readonly #shape: DeviceCacheShape;
   readonly #values: Address[];
 
   constructor(shape: DeviceCacheShape) {
-    this.#session = shape.session;
+    this.#shape = shape;
     this.#values = allocate(shape);
   }
 
@@ -68,16 +103,16 @@ export class DeviceInPlaceCache implements KvCache {
   /** The attention mask alone says how much of it counts. */
   truncate(): void {}
 
-  export(): void {
-    throw notHere();
+  export(_tokens: number, row: number, exports: readonly CacheExport[]): void {
+    withRows(this.#shape, this.#values, this.#shape.capacity, (cache) => exportBlocks(cache, row, exports));
   }
 
-  import(): void {
-    throw notHere();
+  import(tokens: number, _added: number, rows: readonly (readonly CachedPositions[])[]): void {
+    withRows(this.#shape, this.#values, this.#shape.capacity, (cache) => importBlocks(cache, tokens, rows));
   }
 
   close(): void {
-    release(this.#session, this.#values);
+    release(this.#shape.session, this.#values);
   }
 }
 
@@ -124,12 +159,23 @@ export class DeviceAlternatingCache implements KvCache {
     this.commit();
   }
 
-  export(): void {
-    throw notHere();
+  export(tokens: number, row: number, exports: readonly CacheExport[]): void {
+    withRows(this.#shape, this.#past.owners, tokens, (cache) => exportBlocks(cache, row, exports));
   }
 
-  import(): void {
-    throw notHere();
+  /** Heads lie as far apart as there are positions, so what is cached moves along. */
+  import(tokens: number, added: number, rows: readonly (readonly CachedPositions[])[]): void {
+    const { batch } = this.#shape;
+    const { rowCopy } = blocksOf(rows.flat()).owner;
+    withRows(this.#shape, this.#present.owners, tokens + added, (present) => {
+      if (tokens > 0)
+        withRows(this.#shape, this.#past.owners, tokens, (past) =>
+          rowCopy.copy(past.tensors, present.tensors, (heads) => movedRows(batch * heads, past, present)),
+        );
+      importBlocks(present, tokens, rows);
+    });
+    this.#present.hold(tokens + added);
+    this.commit();
   }
 
   close(): void {
@@ -138,23 +184,33 @@ export class DeviceAlternatingCache implements KvCache {
   }
 }
 
+/** Every row of `past`, and where it lies in `present`, which has room for more positions of each head. */
+function movedRows(heads: number, past: CacheRows, present: CacheRows): RowMoves {
+  const from = Int32Array.from({ length: heads * past.stride }, (_, row) => row);
+  const to = from.map((row) => {
+    const head = Math.floor(row / past.stride);
+    return head * present.stride + (row - head * past.stride);
+  });
+  return { from, to };
+}
+
 /** Tensors of full capacity, and views on as much of them as a step reads or writes. */
 class Side {
   readonly #shape: DeviceCacheShape;
-  readonly #owners: Address[];
+  readonly owners: Address[];
   readonly views: BigUint64Array;
 
   constructor(shape: DeviceCacheShape) {
     this.#shape = shape;
-    this.#owners = allocate(shape);
-    this.views = new BigUint64Array(this.#owners.length);
+    this.owners = allocate(shape);
+    this.views = new BigUint64Array(this.owners.length);
   }
 
   hold(tokens: number): void {
     const { session, memory, layers, batch } = this.#shape;
     release(session, this.views);
     this.views.fill(0n);
-    for (const [i, owner] of this.#owners.entries()) {
+    for (const [i, owner] of this.owners.entries()) {
       const { heads, headDim, dtype } = layers[i >> 1]!;
       const dims = [batch, heads, tokens, headDim];
       this.views[i] = memory.view(owner, dims, elementBytes[dtype], elementType[dtype]);
@@ -163,6 +219,6 @@ class Side {
 
   close(): void {
     release(this.#shape.session, this.views);
-    release(this.#shape.session, this.#owners);
+    release(this.#shape.session, this.owners);
   }
 }

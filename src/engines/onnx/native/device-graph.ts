@@ -6,7 +6,10 @@ export function tensorNamed(name: string, type: number, dims: readonly string[])
   return { name, type: { tensorType: { elemType: type, shape: { dim } } } };
 }
 
-/** A serialised model of a few standard nodes without weights, for what the C API has no call for. */
+/**
+ * A serialised model of a few standard nodes without weights, for what the C API has no call for. In opset 13:
+ * CUDA has a kernel of ScatterElements for no later one.
+ */
 export function deviceGraph(
   name: string,
   nodes: NodeProto[],
@@ -15,7 +18,7 @@ export function deviceGraph(
 ): Uint8Array {
   return encodeModel({
     irVersion: 9,
-    opsetImport: [{ domain: '', version: 17 }],
+    opsetImport: [{ domain: '', version: 13 }],
     graph: { name, node: nodes, input: inputs, output: outputs, initializer: [] },
   });
 }

@@ -1,6 +1,6 @@
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
-import type { Logits, Sequence } from '../../engine.js';
+import type { CachedPositions, CacheExport, Logits, Sequence } from '../../engine.js';
 import { expertsOf } from '../../routing.js';
 import { checkExport, importedPositions } from '../kv-transfer.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
@@ -180,17 +180,18 @@ export class NativeSequence implements Sequence {
     this.#length = length;
   }
 
-  exportCache(row: number, from: number, to: number, target: Uint8Array): void {
+  exportCache(row: number, exports: readonly CacheExport[]): void {
     if (this.#closed) throw closedError('sequence');
-    checkExport(this, row, from, to, target, this.#kvBytesPerPosition);
-    this.#cache.export(this.#length, row, from, to, target);
+    checkExport(this, row, exports, this.#kvBytesPerPosition);
+    if (exports.length === 0) return;
+    this.#session.exclusively(() => this.#cache.export(this.#length, row, exports));
   }
 
-  importCache(rows: readonly (readonly Uint8Array[])[]): void {
+  importCache(rows: readonly (readonly CachedPositions[])[]): void {
     if (this.#closed) throw closedError('sequence');
     const positions = importedPositions(this, rows, this.#kvBytesPerPosition);
     if (positions === 0) return;
-    this.#cache.import(this.#length, positions, rows);
+    this.#session.exclusively(() => this.#cache.import(this.#length, positions, rows));
     this.#length += positions;
   }
 

@@ -6,7 +6,8 @@ import type { InferenceSession } from 'onnxruntime-node';
 import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
-import type { Decoder, Sequence } from '../../engine.js';
+import type { CacheBlocks, Decoder, Sequence } from '../../engine.js';
+import { HostBlocks } from '../host-blocks.js';
 import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
 import type { Binding } from './binding.js';
 import { NodeSequence } from './sequence.js';
@@ -46,6 +47,11 @@ export class NodeDecoder implements Decoder {
     options: { threads: number; backendReason: string },
   ): Promise<NodeDecoder> {
     return new NodeDecoder(model, options, await loadNodeSession(model.onnxPath, options.threads));
+  }
+
+  reserveBlocks(blocks: number, blockTokens: number): CacheBlocks {
+    if (this.#closed) throw closedError('decoder');
+    return new HostBlocks(blocks, blockTokens * this.kvBytesPerPosition);
   }
 
   open(shape: { batch: number; capacity: number }): Sequence {

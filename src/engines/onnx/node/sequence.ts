@@ -2,7 +2,7 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { messageOf, TokenworkError } from '../../../core/errors.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput, LayerCache } from '../../../models/decoder-graph.js';
-import type { Logits, Sequence } from '../../engine.js';
+import type { CachedPositions, CacheExport, Logits, Sequence } from '../../engine.js';
 import { expertsOf } from '../../routing.js';
 import { widenHalf } from '../half.js';
 import { checkExport, copyChunksIn, copyOut, importedPositions, type KvPlane } from '../kv-transfer.js';
@@ -80,13 +80,13 @@ export class NodeSequence implements Sequence {
     this.#resize(length);
   }
 
-  exportCache(row: number, from: number, to: number, target: Uint8Array): void {
+  exportCache(row: number, exports: readonly CacheExport[]): void {
     if (this.#closed) throw closedError('sequence');
-    checkExport(this, row, from, to, target, this.#kvBytesPerPosition);
-    copyOut(this.#planes(), row, from, to, target);
+    checkExport(this, row, exports, this.#kvBytesPerPosition);
+    copyOut(this.#planes(), row, exports);
   }
 
-  importCache(rows: readonly (readonly Uint8Array[])[]): void {
+  importCache(rows: readonly (readonly CachedPositions[])[]): void {
     if (this.#closed) throw closedError('sequence');
     const before = this.#length;
     this.#resize(before + importedPositions(this, rows, this.#kvBytesPerPosition));

@@ -1,12 +1,13 @@
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { Bytes } from '../../core/units.js';
-import { adviseHugePages } from '../../engines/onnx/native/huge-pages.js';
+import type { CacheBlocks } from '../engine.js';
+import { adviseHugePages } from './native/huge-pages.js';
 
 /** Buffers stay well below what any JavaScript engine allows one to be. */
 const segmentBytes = 2 ** 30;
 
-/** Room for a fixed number of equal blocks, reserved once; the system commits pages as they are written. */
-export class BlockMemory {
+/** Blocks in this process's memory, reserved at once; the system commits pages as they are written. */
+export class HostBlocks implements CacheBlocks {
   readonly #segments: Uint8Array[] = [];
   readonly #blockBytes: Bytes;
   readonly #blocksPerSegment: number;
