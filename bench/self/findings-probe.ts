@@ -117,6 +117,7 @@ function madeUpTrace(requests: number): Result {
   };
   return {
     run: { id: 'made-up', suite: 'trace', repetitions: rounds, design: 'sampled' },
+    environment: {},
     metrics: { cpuTime: { ...about, reason: null, hint: null } },
     cells: [...cells.values()],
     requests: rows,

@@ -66,7 +66,7 @@ export function noiseEffects(
   );
 }
 
-/** Values under one draw of noise: of the fair bill, and how far it moved those of the two other patterns. */
+/** Values under one draw of noise, the same for all: of the fair bill, and how far it moved the two other patterns. */
 type Draw = Record<'fair' | 'shift' | 'fairestShift', Partial<Record<StatisticName, number>>>;
 
 /** Where noise is tried out on a part of the cells; `set` anew whenever other cells are in it. */
@@ -98,7 +98,6 @@ function benchOn(
   let [fairBill, fairest] = [totals.work, totals.work];
   let [atRest, fairestAtRest]: Draw['fair'][] = [{}, {}];
   const disturbed = (work: Float64Array, wanted: readonly Measure[]) => {
-    drawNoise(factors);
     for (let c = 0; c < factors.length; c++) product[c] = work[c]! * factors[c]!;
     return evaluate(buffer.fill(product), wanted);
   };
@@ -111,11 +110,14 @@ function benchOn(
       fairestAtRest = evaluate(buffer.fill(fairest), inflated);
       drawNoise = noiseSource(noise!, totals, random);
     },
-    draw: () => ({
-      fair: disturbed(fairBill, measures),
-      shift: shift(disturbed(totals.work, moved), atRest!),
-      fairestShift: shift(disturbed(fairest, inflated), fairestAtRest!),
-    }),
+    draw() {
+      drawNoise(factors);
+      return {
+        fair: disturbed(fairBill, measures),
+        shift: shift(disturbed(totals.work, moved), atRest!),
+        fairestShift: shift(disturbed(fairest, inflated), fairestAtRest!),
+      };
+    },
   };
 }
 

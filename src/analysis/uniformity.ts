@@ -23,8 +23,8 @@ export interface UniformityOptions {
   only?: 'misbilledShare';
 }
 
-/** Numbers that a bootstrap may draw: of a metric about half a second; less for one statistic, or of a part. */
-const drawBudget = { all: 1_000_000, one: 200_000, part: 250_000 };
+/** Numbers that a bootstrap may draw: of a metric about half a second; less for one statistic, and of a part. */
+const drawBudget = { all: 1_000_000, part: 200_000 };
 
 /**
  * Every statistic of "do tokens track work?" for one metric's cells as measured, with intervals, noise floors
@@ -42,7 +42,7 @@ export function uniformityStatistics(
   const observed = { sample, measures, values };
   const stream = (part: number) => createRandom(deriveSeed(seed, part));
   const share = Math.min(1, mostCells / totals.work.length);
-  const budget = drawBudget[share < 1 ? 'part' : only === undefined ? 'all' : 'one'];
+  const budget = drawBudget[share < 1 || only !== undefined ? 'part' : 'all'];
   const affordable = (draws: number) =>
     Math.max(1, Math.min(resamples, Math.floor(budget / Math.max(1, draws * share))));
 
