@@ -1,6 +1,6 @@
 /** `npm run bench:self [-- --json] [-- --only ID]`: measures tokenwork itself and holds it to its targets. */
-import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
+import { Command, Option } from 'commander';
 import { exitCode, messageOf } from '#tokenwork/core/errors.js';
 import { batchDecode } from './batch-decode.js';
 import { buildTime } from './build-time.js';
@@ -40,14 +40,18 @@ const figures: Figure[] = [
   ...gpuFigures(),
 ];
 
-const { values: options } = parseArgs({
-  options: { json: { type: 'boolean', default: false }, only: { type: 'string', multiple: true } },
-});
-const wanted = options.only ? figures.filter(({ id }) => options.only?.includes(id)) : figures;
-if (wanted.length === 0) {
-  process.stderr.write(`error: no such figure.\n  Use one of ${figures.map(({ id }) => id).join(', ')}.\n`);
-  process.exit(2);
-}
+const program = new Command('npm run bench:self --')
+  .description(
+    'Measures tokenwork itself and holds it to its targets. Wants a machine on which nothing else runs.',
+  )
+  .option('--json', 'print the figures as JSON')
+  .addOption(
+    new Option('--only <figure...>', 'measure these figures only').choices(figures.map(({ id }) => id)),
+  )
+  .exitOverride(({ exitCode: code }) => process.exit(code === 0 ? exitCode.done : exitCode.unusableInput))
+  .parse();
+const options = program.opts<{ json?: true; only?: string[] }>();
+const wanted = figures.filter(({ id }) => options.only?.includes(id) ?? true);
 
 const results: FigureResult[] = [];
 for (const { measure, unavailable, ...figure } of wanted) {

@@ -33,7 +33,8 @@ export interface SampleBuffer {
 }
 
 export function sampleBuffer(totals: CellFigures, room = new Room()): SampleBuffer {
-  const size = totals.work.length;
+  const { model, tokens, requests } = totals;
+  const size = tokens.length;
   const [bill, rate, weight] = [room.numbers(size), room.numbers(size), room.numbers(size)];
   const [worked, billed] = [new Float64Array(totals.models), new Float64Array(totals.models)];
   const price = new Float64Array(totals.models);
@@ -43,17 +44,17 @@ export function sampleBuffer(totals: CellFigures, room = new Room()): SampleBuff
       worked.fill(0);
       billed.fill(0);
       for (let i = 0; i < size; i++) {
-        const times = copies?.[i] ?? 1;
-        const model = totals.model[i]!;
-        worked[model]! += times * work[i]!;
-        billed[model]! += times * totals.tokens[i]!;
-        weight[i] = times * totals.requests[i]!;
+        const times = copies === undefined ? 1 : copies[i]!;
+        const own = model[i]!;
+        worked[own]! += times * work[i]!;
+        billed[own]! += times * tokens[i]!;
+        weight[i] = times * requests[i]!;
       }
-      for (let model = 0; model < price.length; model++) {
-        price[model] = billed[model] === 0 ? 0 : worked[model]! / billed[model]!;
+      for (let own = 0; own < price.length; own++) {
+        price[own] = billed[own] === 0 ? 0 : worked[own]! / billed[own]!;
       }
       for (let i = 0; i < size; i++) {
-        bill[i] = totals.tokens[i]! * price[totals.model[i]!]!;
+        bill[i] = tokens[i]! * price[model[i]!]!;
         rate[i] = bill[i] === 0 ? 0 : work[i]! / bill[i]!;
       }
       let sorted = false;

@@ -28,6 +28,8 @@ export interface StageColumn {
   /** Those billed that were evaluated, and those read from a cache. */
   fresh: Float64Array;
   cached: Float64Array;
+  /** Whether any request is billed for it. */
+  bills: boolean;
 }
 
 /** One metric's work of one stage, per request; `NaN` where the stage ran and was not measured. */
@@ -52,6 +54,7 @@ export function stageColumns(rows: readonly OkRequest[]): StageColumns {
     positions: room.numbers(size),
     fresh: room.numbers(size),
     cached: room.numbers(size),
+    bills: false,
   }));
   const position = new Map(stages.map(({ name }, index) => [name, index]));
   const entries = { stage: new Uint16Array(count), counted: room.numbers(count) };
@@ -66,6 +69,7 @@ export function stageColumns(rows: readonly OkRequest[]): StageColumns {
       const column = stages[index]!;
       const cached = stage.cached ?? 0;
       column.ran[i] = 1;
+      column.bills ||= stage.billed > 0;
       column.positions[i]! += stage.tokens;
       column.fresh[i]! += Math.max(0, stage.billed - cached);
       column.cached[i]! += cached;

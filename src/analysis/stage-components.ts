@@ -55,6 +55,7 @@ function merged(name: string, columns: readonly StageColumn[]): StageColumn {
     positions: addColumns(columns.map(({ positions }) => positions)),
     fresh: addColumns(columns.map(({ fresh }) => fresh)),
     cached: addColumns(columns.map(({ cached }) => cached)),
+    bills: columns.some(({ bills }) => bills),
   };
 }
 

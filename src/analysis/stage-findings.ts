@@ -1,5 +1,6 @@
 import type { WorkMetric } from '../core/work.js';
 import type { Room } from '../stats/room.js';
+import { sum } from '../stats/sum.js';
 import type { CellTotals } from './cell-totals.js';
 import { type HiddenWork, hiddenWorkOf } from './hidden-work.js';
 import type { Observations } from './observations.js';
@@ -62,10 +63,10 @@ export function stageFindings(
   if (!works.some(isMeasured)) return null;
   const weights = stageWeights(observations, columns.stages, works, plainToken);
   const visible = weights.reduce(
-    (sum, { visibleShare, shareOfWork }) => sum + (visibleShare ?? 0) * (shareOfWork ?? 0),
+    (total, { visibleShare, shareOfWork }) => total + (visibleShare ?? 0) * (shareOfWork ?? 0),
     0,
   );
-  const whole = works.every(({ work: own }) => !own.some(Number.isNaN));
+  const whole = works.every(({ work: own }) => !Number.isNaN(sum(own)));
   const few = leading || work.length <= mostTakenApart;
   return {
     weights,

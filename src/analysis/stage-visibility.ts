@@ -32,8 +32,7 @@ export function visibleShare(
   { work, uncounted }: StageWork,
   models: { count: number; of(request: number): number },
 ): number | null {
-  const { ran, fresh, cached } = column;
-  const bills = fresh.some((value) => value > 0) || cached.some((value) => value > 0);
+  const { ran, fresh, cached, bills } = column;
   let [moved, total] = [0, 0];
   for (let model = 0; model < models.count; model++) {
     const own = (i: number) =>

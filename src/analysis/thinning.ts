@@ -18,7 +18,7 @@ export interface Thinning {
 }
 
 /** Cells beyond which a part of them shows as well how far a statistic spreads. */
-export const mostCells = 4000;
+export const mostCells = 2000;
 
 /**
  * Random parts of very many cells. Drawn once for all metrics of the same cells, as their far-apart reads cost

@@ -24,7 +24,7 @@ export interface UniformityOptions {
 }
 
 /** Numbers that a bootstrap may draw: of a metric about half a second; less for one statistic, and of a part. */
-const drawBudget = { all: 1_000_000, part: 200_000 };
+const drawBudget = { all: 1_000_000, part: 100_000 };
 
 /**
  * Every statistic of "do tokens track work?" for one metric's cells as measured, with intervals, noise floors
