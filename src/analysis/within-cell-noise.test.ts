@@ -128,7 +128,7 @@ describe('a sample so large that only parts of it are resampled', () => {
       const { low, high } = findingsOf(result, { design: 'sampled' }).uniformity.cpuTime!.misbilledShare;
       return high! - low!;
     };
-    expect(width(3000) / width(12_000) / 2).toBeGreaterThan(0.8);
-    expect(width(3000) / width(12_000) / 2).toBeLessThan(1.25);
+    expect(width(1500) / width(6000) / 2).toBeGreaterThan(0.8);
+    expect(width(1500) / width(6000) / 2).toBeLessThan(1.25);
   });
 });
