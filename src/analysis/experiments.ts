@@ -1,6 +1,7 @@
 import type { FactorValue, Question } from '../core/question.js';
 import type { Result } from '../core/result.js';
 import { type WorkMetric, workSchema } from '../core/work.js';
+import { addColumns } from '../stats/sum.js';
 import { type Contrast, contrastsOf, type MeasuredCell, meanOf, measureCells } from './experiment-cells.js';
 import {
   type LogRatio,
@@ -152,7 +153,10 @@ function hiddenShare(
   const cellOf = Uint32Array.from(cells.flatMap(({ requests }, c) => requests.map(() => c)));
   const works = stageWork(stageColumns(rows), metric);
   const sum = (part: 'work' | 'uncounted') =>
-    Float64Array.from(rows, (_, i) => works.reduce((total, own) => total + own[part][i]!, 0));
+    addColumns(
+      works.map((own) => own[part]),
+      new Float64Array(rows.length),
+    );
   return ratioOfSums(sum('uncounted'), sum('work'), cellOf, options);
 }
 

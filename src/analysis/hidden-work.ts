@@ -42,9 +42,10 @@ export function hiddenWorkOf(
         room,
       }),
     );
-  const pipelines = cells.some(({ factors }) => factors.pipeline !== undefined)
-    ? requestsBy(cell, (c) => cells[c]!.factors.pipeline)
-    : new Map<never, number[]>();
+  const pipelines = requestsBy(
+    cell,
+    cells.map(({ factors }) => factors.pipeline),
+  );
   return {
     ...ratioOfSums(hidden, whole, cell, { design, exact, room }),
     ...(pipelines.size > 0 && {
@@ -56,7 +57,12 @@ export function hiddenWorkOf(
     byCell:
       cells.length > cellsListed
         ? null
-        : [...requestsBy(cell, (c) => cells[c]!.id)].map(([id, rows]) => ({
+        : [
+            ...requestsBy(
+              cell,
+              cells.map(({ id }) => id),
+            ),
+          ].map(([id, rows]) => ({
             cell: id,
             ...among(rows, 'fixed', new Uint32Array(rows.length)),
           })),
@@ -64,10 +70,11 @@ export function hiddenWorkOf(
 }
 
 /** The requests under each key of their cells; those of cells without one are left out. */
-function requestsBy<Key>(cell: Uint32Array, keyOf: (cell: number) => Key | undefined): Map<Key, number[]> {
+function requestsBy<Key>(cell: Uint32Array, keys: readonly (Key | undefined)[]): Map<Key, number[]> {
   const groups = new Map<Key, number[]>();
+  if (keys.every((key) => key === undefined)) return groups;
   for (const [i, c] of cell.entries()) {
-    const key = keyOf(c);
+    const key = keys[c];
     if (key === undefined) continue;
     const rows = groups.get(key);
     if (rows === undefined) groups.set(key, [i]);

@@ -78,7 +78,9 @@ class PartSequence {
     }
     const entries = all.slice(0, mostCells);
     const figures = figureColumns(this.#totals.models);
-    pickFigures(figures, this.#totals, entries);
+    for (const name of figureNames) {
+      for (let k = 0; k < mostCells; k++) figures[name][k] = this.#totals[name][entries[k]!]!;
+    }
     return { entries, figures };
   }
 }
@@ -131,23 +133,6 @@ function figureColumns(models: number): Omit<CellFigures, 'work'> {
     completionPerRequest: numbers(),
     logTokensPerRequest: numbers(),
   };
-}
-
-/** All columns in one loop, so that the far-apart reads of an entry overlap. */
-function pickFigures(
-  into: Omit<CellFigures, 'work'>,
-  from: Omit<CellFigures, 'work'>,
-  entries: Uint32Array,
-): void {
-  for (let k = 0; k < entries.length; k++) {
-    const c = entries[k]!;
-    into.model[k] = from.model[c]!;
-    into.requests[k] = from.requests[c]!;
-    into.tokens[k] = from.tokens[c]!;
-    into.promptPerRequest[k] = from.promptPerRequest[c]!;
-    into.completionPerRequest[k] = from.completionPerRequest[c]!;
-    into.logTokensPerRequest[k] = from.logTokensPerRequest[c]!;
-  }
 }
 
 function noiseColumns(noise: Noise): Noise {

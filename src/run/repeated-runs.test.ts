@@ -4,17 +4,11 @@ import type { RequestInput } from '../stages/request.js';
 import { Resources } from '../stages/resources.js';
 import { repeatRequest, runRequest } from '../stages/run-request.js';
 import { costPerPosition, fakeDecoder } from '../stages/testing/fake-decoder.js';
+import { plainRequest } from '../stages/testing/plain-request.js';
 import { measuredRun } from './measured-run.js';
 import { repeatRuns } from './repeated-runs.js';
 
-const input: RequestInput = {
-  prompt: { kind: 'ids', ids: [1, 2, 3] },
-  completionTokens: 2,
-  batch: 1,
-  stop: 'forced',
-  sampling: { kind: 'greedy' },
-  deadlineNs: null,
-};
+const input: RequestInput = { ...plainRequest, completionTokens: 2 };
 const ms = 1e6;
 
 interface Options {

@@ -6,6 +6,7 @@ import type { RequestInput } from './request.js';
 import { Resources } from './resources.js';
 import { type FinishedRequest, prepareRequest, runRequest } from './run-request.js';
 import { costPerPosition, fakeDecoder, kvBytesPerPosition } from './testing/fake-decoder.js';
+import { plainRequest } from './testing/plain-request.js';
 
 function pipelineOf(
   stages: readonly object[],
@@ -49,12 +50,7 @@ async function run(
   resources = new Resources(new Map([['small', fakeModel()]])),
 ): Promise<FinishedRequest> {
   const request: RequestInput = {
-    prompt: { kind: 'ids', ids: [1, 2, 3] },
-    completionTokens: 4,
-    batch: 1,
-    stop: 'forced',
-    sampling: { kind: 'greedy' },
-    deadlineNs: null,
+    ...plainRequest,
     pipeline,
     ...input,
   };

@@ -10,15 +10,8 @@ import {
   fakeDecoder,
   kvBytesPerPosition,
 } from './testing/fake-decoder.js';
+import { plainRequest as plain } from './testing/plain-request.js';
 
-const plain: RequestInput = {
-  prompt: { kind: 'ids', ids: [1, 2, 3] },
-  completionTokens: 4,
-  batch: 1,
-  stop: 'forced',
-  sampling: { kind: 'greedy' },
-  deadlineNs: null,
-};
 const uninterrupted: RequestControl = { stopRequested: () => false, onStep() {} };
 
 /** A clock on which every reading is one second after the one before; CPU time runs at half its pace. */

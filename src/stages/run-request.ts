@@ -71,11 +71,11 @@ export async function runRequest(
   control: RequestControl,
   resources: Resources = new Resources(),
 ): Promise<FinishedRequest | UnfinishedRequest> {
-  const ran = await runThrough(input, chat, instruments, control, resources);
-  if (ran.status === 'failed') return ran;
-  const finished = finishedRequest(ran.state);
-  ran.close();
-  return finished;
+  return runThrough(input, chat, instruments, control, resources, (state) => {
+    const finished = finishedRequest(state);
+    state.meter.close();
+    return finished;
+  });
 }
 
 /**
@@ -89,40 +89,31 @@ export async function repeatRequest(
   control: RequestControl,
   resources: Resources,
 ): Promise<RepeatedRequest | UnfinishedRequest> {
-  const ran = await runThrough(input, chat, instruments, control, resources);
-  if (ran.status === 'failed') return ran;
-  const { ledger, tokenTimesNs } = ran.state;
-  return {
+  return runThrough(input, chat, instruments, control, resources, ({ ledger, tokenTimesNs, meter }) => ({
     status: 'ok',
     times: { started: ledger.startedNs, lastToken: tokenTimesNs.at(-1)! },
     stages: ledger.stageTimes,
     work: { cpuTime: ledger.cpuTime },
     heldBytes: ledger.heldBytes,
-    close: ran.close,
-  };
+    close: () => meter.close(),
+  }));
 }
 
-/** A request that went through all its stages, and holds the memory that it ran in. */
-interface Ran {
-  status: 'ok';
-  state: RequestState;
-  close(): void;
-}
-
-async function runThrough(
+/** `outcomeOf` makes the outcome of a request that went through all its stages, and holds the memory they ran in. */
+async function runThrough<Outcome>(
   input: RequestInput,
   chat: LoadedModel,
   instruments: Instruments,
   control: RequestControl,
   resources: Resources,
-): Promise<Ran | UnfinishedRequest> {
+  outcomeOf: (state: RequestState) => Outcome,
+): Promise<Outcome | UnfinishedRequest> {
   const ledger = new Ledger(instruments);
   let state: RequestState | null = null;
   try {
-    const begun = beginRequest(input, chat, resources, ledger, instruments, control);
-    state = begun;
-    await runStages(begun);
-    return { status: 'ok', state: begun, close: () => begun.meter.close() };
+    state = beginRequest(input, chat, resources, ledger, instruments, control);
+    await runStages(state);
+    return outcomeOf(state);
   } catch (thrown) {
     state?.meter.close();
     return {

@@ -11,7 +11,7 @@ export class Room {
   #usedBytes = 0;
 
   /** `expectedBytes` of columns are made at once. */
-  constructor(expectedBytes = 65_536) {
+  constructor(expectedBytes = 0) {
     this.#smallestBytes = wholeNumbers(expectedBytes);
   }
 

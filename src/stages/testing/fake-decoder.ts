@@ -66,7 +66,7 @@ export function fakeDecoder(options: FakeOptions = {}): FakeDecoder {
     terminationHandle: null,
     steps,
     openSequences: 0,
-    reserveBlocks: (blocks, blockTokens) => new HostBlocks(blocks, blockTokens * kvBytesPerPosition),
+    reserveBlocks: (blocks, blockTokens) => new HostBlocks(blocks, blockTokens * bytesPerPosition),
     open: ({ batch, capacity }) => {
       decoder.openSequences++;
       return sequence(batch, capacity);
