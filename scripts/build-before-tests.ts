@@ -13,7 +13,8 @@ export default function buildBeforeTests(): void {
   const { status, stdout } = spawnSync(process.execPath, compiler, { cwd: root, encoding: 'utf8' });
   bundlePage();
   if (status === 0) return;
-  if (!existsSync(`${root}/dist/run/worker.js`)) throw new Error(`The sources do not compile:\n${stdout}`);
+  if (!existsSync(`${root}/dist/run/workers/worker.js`))
+    throw new Error(`The sources do not compile:\n${stdout}`);
   process.stderr.write(`The sources have type errors, see npm run check:\n${stdout}\n`);
 }
 

@@ -7,8 +7,8 @@
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { deviceLibraries } from '../dist/engines/onnx/device-libraries.js';
-import { probeDevice } from '../dist/engines/onnx/probe.js';
+import { deviceLibraries } from '../dist/engines/onnx/gpu/libraries.js';
+import { probeDevice } from '../dist/engines/onnx/gpu/probe.js';
 
 const checkOnly = process.argv.includes('--check');
 if (process.platform !== 'linux' || process.arch !== 'x64') {

@@ -27,7 +27,7 @@ apt_install() {
 works() {
   env VK_DRIVER_FILES="$1" VK_ICD_FILENAMES="$1" \
     ${2:+LD_LIBRARY_PATH="$2${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}"} \
-    timeout 180 node "$root/dist/engines/onnx/probe-device.js" webgpu 2>/dev/null |
+    timeout 180 node "$root/dist/engines/onnx/gpu/probe-device.js" webgpu 2>/dev/null |
     grep -q '^tokenwork-probe:{"error":null'
 }
 
@@ -95,7 +95,7 @@ swiftshader() {
   done
 }
 
-[ -f "$root/dist/engines/onnx/probe-device.js" ] || { say 'build first: npm ci'; exit 2; }
+[ -f "$root/dist/engines/onnx/gpu/probe-device.js" ] || { say 'build first: npm ci'; exit 2; }
 ldconfig -p | grep -q 'libvulkan\.so\.1' || apt_install libvulkan1 || say 'no Vulkan loader (libvulkan1)'
 lavapipe_of_system
 lavapipe_in_cache

@@ -7,7 +7,7 @@ export { readResult } from './core/migrate.js';
 export { type Result, resultSchema, schemaVersion } from './core/result.js';
 export { describeModel } from './models/describe-model.js';
 export { resolveModel } from './models/resolve.js';
-export { renderRun } from './report/run-report.js';
+export { renderRun } from './report/terminal/run.js';
 export { runBench } from './run/bench.js';
 export { examineMachine, type MachineExamination } from './run/examine-machine.js';
 export type { BenchOptions, BenchProgress } from './run/options.js';
@@ -31,4 +31,4 @@ export {
   type SmiColumn,
   type SmiInventory,
   type SmiValue,
-} from './sensors/nvidia-smi-parser.js';
+} from './sensors/nvidia/nvidia-smi-parser.js';

@@ -3,7 +3,7 @@ import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
 import { openEncoder } from '#tokenwork/engines/onnx/open-encoder.js';
 import { resolveEncoder } from '#tokenwork/models/resolve-encoder.js';
 import { loadTokenizer } from '#tokenwork/models/tokenizer.js';
-import { openCpuClock } from '#tokenwork/sensors/cpu-time.js';
+import { openCpuClock } from '#tokenwork/sensors/linux/cpu-time.js';
 import { Ledger } from '#tokenwork/stages/ledger.js';
 import { Resources } from '#tokenwork/stages/resources.js';
 import { prepareRequest, runRequest } from '#tokenwork/stages/run-request.js';

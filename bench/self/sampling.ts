@@ -158,9 +158,9 @@ const shareError: Figure = {
   target: 0.05,
   comparison: '<=',
   async measure() {
-    const medians = [2, 4, 8, 16, 32, 64].map((lanes) => {
-      const random = createRandom(lanes);
-      const phases = simulateRequests(random, lanes);
+    const medians = [2, 4, 8, 16, 32, 64].map((slots) => {
+      const random = createRandom(slots);
+      const phases = simulateRequests(random, slots);
       const truth = truthOf(phases);
       const shares = attribute({
         curve: counterCurve(readAsCounter(truth, random), 2e7),

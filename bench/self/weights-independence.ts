@@ -6,7 +6,7 @@ import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
 import type { ModelFolder } from '#tokenwork/models/folder.js';
 import { decodeModel, encodeModel, type TensorProto } from '#tokenwork/models/onnx/proto.js';
 import { resolveModel } from '#tokenwork/models/resolve.js';
-import { openCpuClock } from '#tokenwork/sensors/cpu-time.js';
+import { openCpuClock } from '#tokenwork/sensors/linux/cpu-time.js';
 import { testEquivalence } from '#tokenwork/stats/equivalence.js';
 import { createRandom } from '#tokenwork/stats/random.js';
 import { promptIds } from './decoding.js';

@@ -1,7 +1,7 @@
 /** Opens a pool of as many workers as the argument says, runs a request in each, prints RssAnon in bytes. */
 import { readFileSync } from 'node:fs';
-import { openPool } from '#tokenwork/run/pool.js';
 import { openSessions } from '#tokenwork/run/sessions.js';
+import { openPool } from '#tokenwork/run/workers/pool.js';
 import type { RequestSpec } from '#tokenwork/workload/plan.js';
 import { smolLm2 } from './models.js';
 
@@ -22,8 +22,8 @@ const request: RequestSpec = {
   stop: 'forced',
   sampling: { kind: 'greedy' },
 };
-for (const lane of pool.lanes) {
-  const { reply } = await lane.run('model', request, { deadlineMs: null, patienceMs: 60_000 });
+for (const slot of pool.slots) {
+  const { reply } = await slot.run('model', request, { deadlineMs: null, stallTimeoutMs: 60_000 });
   if (reply.status !== 'ok') throw new Error(reply.message);
 }
 globalThis.gc?.();

@@ -2,8 +2,9 @@
  * analysis/ draws findings from a result: pure functions of the result file, so that a result measured
  * anywhere is read anywhere.
  */
+
+import type { WorkMetric } from '../core/metrics.js';
 import { type Cell, isOk, type OkRequest, type Result } from '../core/result.js';
-import type { WorkMetric } from '../core/work.js';
 import { absent, divide, type Figure, medianOf, present } from './figure.js';
 import {
   bandwidthUtilisation,

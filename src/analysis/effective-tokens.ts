@@ -1,8 +1,8 @@
 import { normal95 } from '../stats/normal.js';
-import type { CellTotals } from './cell-totals.js';
-import type { Observations } from './observations.js';
 import type { PlainToken } from './plain-token.js';
-import type { Noise } from './within-cell-noise.js';
+import type { CellTotals } from './uniformity/cell-totals.js';
+import type { Observations } from './uniformity/observations.js';
+import type { Noise } from './uniformity/within-cell-noise.js';
 
 /** What a cell's request would be billed, were tokens work. */
 export interface EffectiveTokens {

@@ -3,32 +3,33 @@
  * code; one metric, one file, its definition in its docstring.
  */
 import { checkLedger, type LedgerCheck } from '../core/ledger-check.js';
+import type { WorkMetric } from '../core/metrics.js';
 import type { Result } from '../core/result.js';
 import type { Recording } from '../core/sampling-record.js';
-import { type WorkMetric, workSchema } from '../core/work.js';
+import { workSchema } from '../core/work.js';
 import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
 import { Room } from '../stats/room.js';
 import { sum } from '../stats/sum.js';
-import { sampleBuffer } from './cell-sample.js';
-import { type CellTotals, totalsOf } from './cell-totals.js';
-import { type Driver, DriverAnalysis } from './drivers.js';
 import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
-import { type Experiment, experimentsOf } from './experiments.js';
-import { factorsOf } from './factors.js';
 import { leadingOf } from './leading-metric.js';
-import { type Observations, observe, workColumn } from './observations.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
-import { type StageColumns, stageColumns } from './stage-columns.js';
-import { type Component, componentsOf } from './stage-components.js';
-import { type StageEffect, type StageWeight, stageEffects } from './stage-effects.js';
-import { type StageFindings, stageFindings } from './stage-findings.js';
+import { type Experiment, experimentsOf } from './questions/answers.js';
+import { type StageColumns, stageColumns } from './stages/columns.js';
+import { type Component, componentsOf } from './stages/components.js';
+import { type StageEffect, type StageWeight, stageEffects } from './stages/effects.js';
+import { type StageFindings, stageFindings } from './stages/findings.js';
+import { type Waterfall, waterfallsOf } from './stages/waterfall.js';
 import type { Design, Statistic } from './statistic.js';
-import { fittedTariffs, type Prices, type Tariff } from './tariff.js';
-import { CellParts } from './thinning.js';
-import { type UniformityOptions, uniformityStatistics } from './uniformity.js';
-import { type Waterfall, waterfallsOf } from './waterfall.js';
-import { estimateNoise, type Noise, noNoise } from './within-cell-noise.js';
-import { type CrossSubsidy, worstCells } from './worst-cells.js';
+import { sampleBuffer } from './uniformity/cell-sample.js';
+import { type CellTotals, totalsOf } from './uniformity/cell-totals.js';
+import { type Driver, DriverAnalysis } from './uniformity/drivers.js';
+import { factorsOf } from './uniformity/factors.js';
+import { type Observations, observe, workColumn } from './uniformity/observations.js';
+import { fittedTariffs, type Prices, type Tariff } from './uniformity/tariff.js';
+import { CellParts } from './uniformity/thinning.js';
+import { type UniformityOptions, uniformityStatistics } from './uniformity/uniformity.js';
+import { estimateNoise, type Noise, noNoise } from './uniformity/within-cell-noise.js';
+import { type CrossSubsidy, worstCells } from './uniformity/worst-cells.js';
 
 /** Whether tokens track one metric of work; `tokenwork report FILE --json` prints it. */
 export interface Uniformity {

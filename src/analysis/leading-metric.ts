@@ -1,4 +1,4 @@
-import type { WorkMetric } from '../core/work.js';
+import type { WorkMetric } from '../core/metrics.js';
 
 /** What a request costs whoever runs it, nearest to money first. */
 const importance: readonly WorkMetric[] = ['energy', 'gpuTime', 'cpuTime', 'flops', 'bytesMoved'];

@@ -1,8 +1,8 @@
 import type { Stage } from '../core/result.js';
 import { normal95 } from '../stats/normal.js';
-import type { CellTotals } from './cell-totals.js';
-import type { Observations } from './observations.js';
-import type { Noise } from './within-cell-noise.js';
+import type { CellTotals } from './uniformity/cell-totals.js';
+import type { Observations } from './uniformity/observations.js';
+import type { Noise } from './uniformity/within-cell-noise.js';
 
 /** The reference request: this many prompt and as many completion tokens, nothing hidden, nothing cached. */
 const referenceTokens = 128;

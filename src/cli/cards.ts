@@ -1,8 +1,8 @@
-import { costCard } from '../analysis/cost-card.js';
+import { costCard } from '../analysis/card/cost-card.js';
 import { findingsOf } from '../analysis/findings.js';
 import { resultsByModel } from '../analysis/one-model.js';
 import type { Result } from '../core/result.js';
-import { renderCostCard } from '../report/cost-card.js';
+import { renderCostCard } from '../report/markdown/cost-card.js';
 import { withoutControls } from './terminal.js';
 
 /** Cost cards of all models of the results, or of the one named: Markdown, or JSON, an array of several. */

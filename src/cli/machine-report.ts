@@ -1,6 +1,6 @@
-import { formatBytes, formatCount, formatDuration, formatPercent } from '../report/format.js';
-import { type Column, fittingColumns, renderTable } from '../report/terminal-table.js';
-import { wrap } from '../report/wrap.js';
+import { type Column, fittingColumns, renderTable } from '../report/terminal/table.js';
+import { wrap } from '../report/terminal/wrap.js';
+import { formatBytes, formatCount, formatDuration, formatPercent } from '../report/words/format.js';
 import type { MachineExamination } from '../run/examine-machine.js';
 import type { SensorInspection, SensorReport } from '../sampling/inspect.js';
 import { sharpWindowNs } from '../sampling/window.js';

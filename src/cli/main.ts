@@ -4,7 +4,7 @@
  * stdout; exit codes are those of `core/errors.ts`.
  */
 import { Command } from 'commander';
-import { leaveStuckThreads } from '../run/stuck-threads.js';
+import { leaveStuckThreads } from '../run/workers/stuck-threads.js';
 import { benchCommand } from './commands/bench.js';
 import { diffCommand } from './commands/diff.js';
 import { doctorCommand } from './commands/doctor.js';

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { compareResults } from '../analysis/compare.js';
+import { compareResults } from '../analysis/compare/compare.js';
 import { okRequest, realisticResult, testResult } from '../analysis/result.test-support.js';
 import { migrations } from '../core/migrate.js';
 import type { Result } from '../core/result.js';

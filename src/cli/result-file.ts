@@ -4,7 +4,7 @@ import { TokenworkError } from '../core/errors.js';
 import { readResult } from '../core/migrate.js';
 import type { Result } from '../core/result.js';
 import { readJsonObject } from '../models/json-file.js';
-import { formatBytes } from '../report/format.js';
+import { formatBytes } from '../report/words/format.js';
 
 /**
  * The result in a file, of any schema version up to the current one. Every error names the file. Throws what

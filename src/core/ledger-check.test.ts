@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { checkLedger } from './ledger-check.js';
+import { additiveMetrics, type WorkMetric } from './metrics.js';
 import type { Conservation, OkRequest, Stage } from './result.js';
-import { additiveMetrics, type Work, type WorkMetric } from './work.js';
+import type { Work } from './work.js';
 
 type Row = Pick<OkRequest, 'tokens' | 'stages'> & {
   id: number;
@@ -105,7 +106,7 @@ function rowOf(id: number, drawn: readonly Stage[], started: number, runsInWindo
       hidden: processed - prompt - reasoning,
     },
     work: Object.fromEntries(
-      additiveMetrics.map((metric) => [metric, total(stages, ({ work }) => work[metric]!)]),
+      additiveMetrics().map((metric) => [metric, total(stages, ({ work }) => work[metric]!)]),
     ),
     times: { started, ended: at },
     ...(runsInWindow > 1 && { runsInWindow }),
@@ -135,7 +136,7 @@ const requestFaults: [rule: string, plant: (row: Row) => void][] = [
     },
   ],
   ['stages follow each other without a gap or an overlap', ({ times }) => times.ended!++],
-  ...additiveMetrics.flatMap((metric): [string, (row: Row) => void][] => [
+  ...additiveMetrics().flatMap((metric): [string, (row: Row) => void][] => [
     [
       `${metric} of stages adds up to the request`,
       ({ stages, work }) => {
@@ -166,7 +167,7 @@ const otherFaults: [rule: string, plant: (run: Run) => void][] = [
     'billed tokens of a stage were evaluated by it or cached',
     ({ requests: [row] }) => (row!.stages[0]!.billed = row!.stages[0]!.tokens + row!.stages[0]!.cached! + 1),
   ],
-  ...additiveMetrics.map((metric): [string, (run: Run) => void] => [
+  ...additiveMetrics().map((metric): [string, (run: Run) => void] => [
     `${metric} of stages adds up to the request`,
     ({ requests: [row] }) => {
       row!.work[metric] = 1001 + 1.001 * row!.work[metric]!;
@@ -205,7 +206,7 @@ describe('the ledger of a run', () => {
       fc.property(soundRun, (run) => {
         expect(checkLedger(run)).toEqual({
           requests: run.requests.length,
-          metrics: additiveMetrics,
+          metrics: additiveMetrics(),
           violations: [],
         });
       }),
@@ -306,7 +307,7 @@ describe('the ledger of a run', () => {
 function scaled(run: Run, factor: number): Run {
   for (const { work, stages } of run.requests) {
     for (const one of [work, ...stages.map((stage) => stage.work)]) {
-      for (const metric of additiveMetrics) one[metric]! *= factor;
+      for (const metric of additiveMetrics()) one[metric]! *= factor;
     }
   }
   for (const account of Object.values(run.conservation)) {

@@ -1,5 +1,5 @@
 import { addsUp, checkRequest, checkRun, type RequestAccount, type RunAccount } from './ledger-rules.js';
-import { additiveMetrics, type WorkMetric } from './work.js';
+import { additiveMetrics, type WorkMetric } from './metrics.js';
 
 /** Whether a run's books balance. */
 export interface LedgerCheck {
@@ -49,7 +49,7 @@ export function checkLedger(run: CheckedRun): LedgerCheck {
     });
     if (request.stages.length === 0) continue;
     requests++;
-    for (const metric of additiveMetrics) {
+    for (const metric of additiveMetrics()) {
       if (!metrics.has(metric) && addsUp(metric, request)) metrics.add(metric);
     }
   }
@@ -58,7 +58,7 @@ export function checkLedger(run: CheckedRun): LedgerCheck {
   });
   return {
     requests,
-    metrics: additiveMetrics.filter((metric) => metrics.has(metric)),
+    metrics: additiveMetrics().filter((metric) => metrics.has(metric)),
     violations: [...violations.values()],
   };
 }

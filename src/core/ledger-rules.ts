@@ -1,5 +1,6 @@
+import { additiveMetrics, type WorkMetric } from './metrics.js';
 import type { Conservation, OkRequest, Stage } from './result.js';
-import { additiveMetrics, type Work, type WorkMetric } from './work.js';
+import type { Work } from './work.js';
 
 /** What of a request its ledger is: of a row of a result, or of a request that has just ended. */
 export interface RequestAccount extends Pick<OkRequest, 'tokens' | 'stages'> {
@@ -53,7 +54,7 @@ export function checkRequest({ tokens, stages, work, times }: RequestAccount, on
   equal('billed tokens of stages add up to the request', sums.billed, billed, onBreach);
   equal('cached tokens of stages add up to the request', sums.cached, cached, onBreach);
   if (typed) equal('reasoning tokens of stages add up to the request', sums.reasoning, reasoning, onBreach);
-  for (const metric of additiveMetrics) checkMetric(metric, work[metric] ?? null, stages, onBreach);
+  for (const metric of additiveMetrics()) checkMetric(metric, work[metric] ?? null, stages, onBreach);
   checkTimes(stages, times, onBreach);
 }
 

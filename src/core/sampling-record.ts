@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 const count = z.int().nonnegative();
 
-/** What sampling cost, over every stretch of the run. */
+/** What sampling cost, over every segment of the run. */
 export const samplerCostSchema = z.strictObject({
   /** Share of one core that the sampler's own thread used; `null` where threads cannot be told apart. */
   cpuShare: z.number().nonnegative().nullable(),

@@ -12,3 +12,48 @@ export type Bytes = Quantity<'B'>;
 export type ByteSeconds = Quantity<'B·s'>;
 /** Floating-point operations; one multiply-add is two. */
 export type Flop = Quantity<'FLOP'>;
+
+/** A unit that a base quantity is shown in: shown = base ÷ `per`. */
+export interface DisplayUnit {
+  readonly name: string;
+  readonly per: number;
+}
+
+export const nanosecondUnits: readonly DisplayUnit[] = [
+  { name: 'ns', per: 1 },
+  { name: 'µs', per: 1e3 },
+  { name: 'ms', per: 1e6 },
+  { name: 's', per: 1e9 },
+];
+
+export const byteUnits: readonly DisplayUnit[] = [
+  { name: 'B', per: 1 },
+  { name: 'KiB', per: 2 ** 10 },
+  { name: 'MiB', per: 2 ** 20 },
+  { name: 'GiB', per: 2 ** 30 },
+];
+
+/** In steps of 1,000, as the ticks of a logarithmic axis are powers of ten. */
+export const decimalUnits = (unit: string): readonly DisplayUnit[] => [
+  { name: unit, per: 1 },
+  { name: `k${unit}`, per: 1e3 },
+  { name: `M${unit}`, per: 1e6 },
+  { name: `G${unit}`, per: 1e9 },
+  { name: `T${unit}`, per: 1e12 },
+];
+
+export const byteSecondUnits: readonly DisplayUnit[] = decimalUnits('B·s');
+
+export const flopUnits: readonly DisplayUnit[] = [
+  { name: 'FLOP', per: 1 },
+  { name: 'MFLOP', per: 1e6 },
+  { name: 'GFLOP', per: 1e9 },
+  { name: 'TFLOP', per: 1e12 },
+];
+
+export const jouleUnits: readonly DisplayUnit[] = [
+  { name: 'µJ', per: 1e-6 },
+  { name: 'mJ', per: 1e-3 },
+  { name: 'J', per: 1 },
+  { name: 'kJ', per: 1e3 },
+];

@@ -7,9 +7,9 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { readResult } from '../core/migrate.js';
 import { isOk, type Result } from '../core/result.js';
+import { journalPathOf, readJournal } from '../journal/journal.js';
 import { resolveModel } from '../models/resolve.js';
 import { runBench } from './bench.js';
-import { journalPathOf, readJournal } from './journal.js';
 import type { BenchOptions } from './options.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-bench-'));

@@ -6,13 +6,14 @@ import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { exitCode, TokenworkError } from '../core/errors.js';
 import type { Result } from '../core/result.js';
+import { foldJournal, stateOf } from '../fold/fold.js';
+import { isPending, validationOf } from '../fold/validation-state.js';
+import { type JournalModel, journalVersion } from '../journal/entry.js';
+import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from '../journal/journal.js';
+import { lockJournal } from '../journal/lock.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
 import { ceilingsFor } from './ceilings.js';
-import { fitToDevice, withDevice } from './device-run.js';
-import { foldJournal, stateOf } from './fold.js';
-import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from './journal.js';
-import { type JournalModel, journalVersion } from './journal-entry.js';
-import { lockJournal } from './journal-lock.js';
+import { fitToDevice, withDevice } from './gpu/fit.js';
 import { environmentOf, oversubscribed, runOnGpu } from './machine.js';
 import { metricsTable } from './metrics.js';
 import type { BenchOptions } from './options.js';
@@ -29,9 +30,8 @@ import {
   sessionRestarted,
 } from './resume.js';
 import type { SamplingSession } from './sampling-session.js';
+import { interruptedEarly, refuseStopped, runSegment } from './segment.js';
 import { describeMachine, SessionRecorder } from './session-recorder.js';
-import { interruptedEarly, refuseStopped, runStretch } from './stretch.js';
-import { isPending, validationOf } from './validation-state.js';
 
 export interface BenchOutcome {
   result: Result;
@@ -97,7 +97,7 @@ async function measureNew(
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
     const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, inventory.usableCores);
-    await runStretch({
+    await runSegment({
       prepared,
       journal,
       originNs,
@@ -175,7 +175,7 @@ async function measureRest(
   const journal = Journal.reopen(journalPath, contents.validBytes);
   try {
     const ceilings = header.hardware.ceilings;
-    await runStretch({
+    await runSegment({
       prepared,
       journal,
       originNs: process.hrtime.bigint() - BigInt(Math.ceil(clockNs)),

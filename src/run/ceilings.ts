@@ -1,6 +1,6 @@
 import type { Ceilings } from '../core/result.js';
 import { measureCeilings } from '../engines/onnx/ceilings.js';
-import { measureDeviceCeilings } from '../engines/onnx/device-ceilings.js';
+import { measureDeviceCeilings } from '../engines/onnx/gpu/ceilings.js';
 import { dtypes } from '../models/dtype.js';
 import type { PreparedRun } from './prepare.js';
 

@@ -1,8 +1,8 @@
 import type { Nanoseconds } from '../core/units.js';
+import { givesEnergy } from '../fold/energy-window.js';
+import type { SampledSensor } from '../journal/samples.js';
 import type { Sample } from '../sampling/ring.js';
 import { enoughTicks } from '../sampling/window.js';
-import { givesEnergy } from './energy-window.js';
-import type { SampledSensor } from './journal-samples.js';
 
 interface Moves {
   value: number;

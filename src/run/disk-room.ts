@@ -6,7 +6,7 @@ import { builtModelDirectory } from '../models/build/build-model.js';
 import { cacheDirectory } from '../models/cache-directory.js';
 import { defaultBuildDtype, locateModel } from '../models/resolve.js';
 import type { WantedModel } from '../workload/models.js';
-import { builtWeightBytes, gib } from './device-memory.js';
+import { builtWeightBytes, gib } from './gpu/memory.js';
 import type { BenchOptions } from './options.js';
 
 /** Below this nobody waits, and nothing is said. */

@@ -7,16 +7,16 @@ import {
   type LibraryRecord,
   probeBackEnds,
 } from '../engines/onnx/back-ends.js';
+import { isGpu } from '../fold/device-use.js';
+import { energyWindowNs, givesEnergy } from '../fold/energy-window.js';
+import { nearest } from '../fold/sampling-metrics.js';
+import type { SampledChannel, SampledSensor } from '../journal/samples.js';
 import { inspectSensors, type SensorInspection } from '../sampling/inspect.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
-import { openCpuClock } from '../sensors/cpu-time.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
-import { openPeakMemory } from '../sensors/memory.js';
-import { findNvml } from '../sensors/nvml-library.js';
-import { isGpu } from './device-use.js';
-import { energyWindowNs, givesEnergy } from './energy-window.js';
-import type { SampledChannel, SampledSensor } from './journal-samples.js';
-import { nearest } from './sampling-metrics.js';
+import { openCpuClock } from '../sensors/linux/cpu-time.js';
+import { openPeakMemory } from '../sensors/linux/memory.js';
+import { findNvml } from '../sensors/nvidia/nvml-library.js';
 
 /** What a run on this machine could measure, and with what. */
 export interface MachineExamination {

@@ -47,6 +47,6 @@ export function expectedTime(
  * times what its longest step takes at the least. Generous, because ending a worker that merely was slow
  * costs a measurement, and waiting for a hung one costs only time.
  */
-export function patienceMs(prefillNs: Nanoseconds): number {
+export function stallTimeoutMs(prefillNs: Nanoseconds): number {
   return 60_000 + (100 * prefillNs) / 1e6;
 }

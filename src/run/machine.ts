@@ -2,10 +2,10 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { ModelRecord, Result, Warning } from '../core/result.js';
+import type { Settings } from '../journal/entry.js';
+import type { SampledSensor } from '../journal/samples.js';
 import type { Inventory } from '../sensors/inventory.js';
-import type { Settings } from './journal-entry.js';
-import type { SampledSensor } from './journal-samples.js';
-import type { LoadedWorker, SensorState } from './protocol.js';
+import type { LoadedWorker, SensorState } from './workers/protocol.js';
 
 /** Packages whose version decides what is measured. */
 const packages = ['onnxruntime-node', 'koffi', 'piscina', '@huggingface/transformers'];

@@ -1,11 +1,11 @@
 import type { Nanoseconds } from '../core/units.js';
-import type { CpuClock } from '../sensors/cpu-time.js';
+import type { JournalEntry, JournalRow } from '../journal/entry.js';
+import type { Journal } from '../journal/journal.js';
+import type { CpuClock } from '../sensors/linux/cpu-time.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { ScheduledRequest } from '../workload/schedule.js';
-import type { Journal } from './journal.js';
-import type { JournalEntry, JournalRow } from './journal-entry.js';
-import type { Lane, LaneOutcome, Limits, WindowRule } from './lane.js';
-import type { WorkerPool } from './pool.js';
+import type { WorkerPool } from './workers/pool.js';
+import type { Limits, SlotOutcome, WindowRule, WorkerSlot } from './workers/worker-slot.js';
 
 export interface Measuring {
   requests: readonly ScheduledRequest[];
@@ -40,19 +40,19 @@ export async function measure(measuring: Measuring): Promise<void> {
   };
   signal?.addEventListener('abort', stop);
 
-  const runLane = async (lane: Lane) => {
+  const runSlot = async (slot: WorkerSlot) => {
     while (!stopped && next < requests.length) {
       const request = requests[next++]!;
       journal.append({ kind: 'started', id: request.id });
       const { cell } = request;
       const { model, request: spec } = cell;
       const limits = measuring.limitsOf(cell);
-      const outcome = await lane.run(model, spec, limits, measuring.rule);
+      const outcome = await slot.run(model, spec, limits, measuring.rule);
       const { reply, runs, preparations } = outcome;
       if (stopped && reply.status === 'failed') return;
       journal.append({
         kind: 'request',
-        row: rowOf(request, lane.index, outcome, measuresMemory),
+        row: rowOf(request, slot.index, outcome, measuresMemory),
         processCpuNs: processCpuNs(),
         endedNs: now(),
         ...(runs.length > 1 && { runs }),
@@ -62,14 +62,14 @@ export async function measure(measuring: Measuring): Promise<void> {
     }
   };
   try {
-    const lanes = pool.lanes.map((lane) =>
-      runLane(lane).catch((thrown) => {
+    const slots = pool.slots.map((slot) =>
+      runSlot(slot).catch((thrown) => {
         stop();
         throw thrown;
       }),
     );
-    const failed = (await Promise.allSettled(lanes)).find((lane) => lane.status === 'rejected');
-    endStretch(journal, { kind: 'ended', atNs: now(), processCpuNs: processCpuNs() }, failed !== undefined);
+    const failed = (await Promise.allSettled(slots)).find((slot) => slot.status === 'rejected');
+    endSegment(journal, { kind: 'ended', atNs: now(), processCpuNs: processCpuNs() }, failed !== undefined);
     if (failed) throw failed.reason;
   } finally {
     signal?.removeEventListener('abort', stop);
@@ -77,7 +77,7 @@ export async function measure(measuring: Measuring): Promise<void> {
 }
 
 /** Journals the end; where something has failed already, that is what is to be told, not this. */
-function endStretch(journal: Journal, ended: JournalEntry, hasFailed: boolean): void {
+function endSegment(journal: Journal, ended: JournalEntry, hasFailed: boolean): void {
   try {
     journal.append(ended);
   } catch (thrown) {
@@ -88,7 +88,7 @@ function endStretch(journal: Journal, ended: JournalEntry, hasFailed: boolean): 
 function rowOf(
   request: ScheduledRequest,
   worker: number,
-  { submittedNs, reply }: LaneOutcome,
+  { submittedNs, reply }: SlotOutcome,
   measuresMemory: boolean,
 ): JournalRow {
   const identity = { id: request.id, cell: request.cell.id, repetition: request.repetition, worker };

@@ -1,5 +1,6 @@
-import type { Metric, WorkMetric } from '../core/work.js';
-import type { LoadedWorker, SensorState } from './protocol.js';
+import type { WorkMetric } from '../core/metrics.js';
+import type { Metric } from '../core/work.js';
+import type { LoadedWorker, SensorState } from './workers/protocol.js';
 
 /**
  * The table of metrics: unit, direction, provenance and method of every kind of work, as the workers of

@@ -1,9 +1,9 @@
 import type { Result } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
+import type { Settings } from '../journal/entry.js';
 import type { Dtype } from '../models/dtype.js';
 import type { Suite } from '../workload/suite.js';
-import type { AskedDevice } from './device.js';
-import type { Settings } from './journal-entry.js';
+import type { AskedDevice } from './gpu/choice.js';
 import type { SensorChoice } from './sensor-choice.js';
 
 export type BenchPhase =

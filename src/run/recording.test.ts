@@ -14,11 +14,11 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
 import { isOk, type Result } from '../core/result.js';
+import { journalPathOf, readJournal } from '../journal/journal.js';
 import { resolveModel } from '../models/resolve.js';
 import { recordedSensor, sessionOf } from '../sensors/session.test-support.js';
 import { checkSession, openSession } from '../sensors/session-file.js';
 import { runBench } from './bench.js';
-import { journalPathOf, readJournal } from './journal.js';
 import type { BenchOptions } from './options.js';
 import { FakeRapl } from './testing/fake-rapl.js';
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { header } from '../journal/testing/journal-sample.js';
 import type { BenchOptions } from './options.js';
 import {
   refuseOtherEngines,
@@ -7,7 +8,6 @@ import {
   refuseOtherOptions,
   resumeWarnings,
 } from './resume.js';
-import { header } from './testing/journal-sample.js';
 
 const tool = { version: '0.1.0', commit: null };
 const given = (options: Partial<BenchOptions>) => () =>

@@ -1,10 +1,10 @@
 import { resolve } from 'node:path';
 import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
+import type { JournalEntry, JournalHeader, Settings } from '../journal/entry.js';
+import type { PlayedSession } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';
-import type { ChosenDevice } from './device.js';
-import type { JournalEntry, JournalHeader, Settings } from './journal-entry.js';
-import type { PlayedSession } from './journal-samples.js';
+import type { ChosenDevice } from './gpu/choice.js';
 import type { BenchOptions } from './options.js';
 import { namedChoice } from './sensor-choice.js';
 

@@ -1,17 +1,17 @@
 import { messageOf, TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
+import { energyWindowNs } from '../fold/energy-window.js';
+import type { JournalEntry } from '../journal/entry.js';
+import type { Journal } from '../journal/journal.js';
+import { packSamples, type SampledSensor } from '../journal/samples.js';
 import type { Sample } from '../sampling/ring.js';
 import { type Sampler, startSampler } from '../sampling/sampler.js';
 import { CounterMoves } from './counter-moves.js';
-import { energyWindowNs } from './energy-window.js';
-import type { Journal } from './journal.js';
-import type { JournalEntry } from './journal-entry.js';
-import { packSamples, type SampledSensor } from './journal-samples.js';
 import type { ChosenSensors } from './sensor-choice.js';
 import type { SessionRecorder } from './session-recorder.js';
 
-/** The machine's sensors sampled beside the requests of one stretch, into the journal. */
+/** The machine's sensors sampled beside the requests of one segment, into the journal. */
 export interface SamplingSession {
   readonly sensors: readonly SampledSensor[];
   /** What must be said of the sensors before anything is measured. */

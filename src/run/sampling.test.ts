@@ -6,12 +6,12 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { isOk, type Result } from '../core/result.js';
+import { Journal, journalPathOf, readJournal } from '../journal/journal.js';
+import { measuredRun, ownTimeOf, type Preparation } from '../journal/measured-run.js';
 import { resolveModel } from '../models/resolve.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
 import { formatSession } from '../sensors/session.test-support.js';
 import { runBench } from './bench.js';
-import { Journal, journalPathOf, readJournal } from './journal.js';
-import { measuredRun, ownTimeOf, type Preparation } from './measured-run.js';
 import type { BenchOptions } from './options.js';
 import { FakeRapl } from './testing/fake-rapl.js';
 

@@ -1,8 +1,8 @@
 import { basename, resolve } from 'node:path';
 import type { Warning } from '../core/result.js';
+import type { PlayedSession } from '../journal/samples.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
 import { checkSession } from '../sensors/session-file.js';
-import type { PlayedSession } from './journal-samples.js';
 
 /**
  * What to sample beside the requests: `auto` (all that this machine has), `none`, `recorded:FILE` (a

@@ -4,11 +4,11 @@ import type { Decoder, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { openEncoder } from '../engines/onnx/open-encoder.js';
 import { chooseBackend, type Parity } from '../engines/onnx/parity.js';
+import type { JournalModel, Settings } from '../journal/entry.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
-import type { JournalModel, Settings } from './journal-entry.js';
-import type { LoadedWorker, WorkerModel } from './protocol.js';
 import type { RunModel } from './run-models.js';
+import type { LoadedWorker, WorkerModel } from './workers/protocol.js';
 
 /** The run's models, each with its back end chosen, and its session opened where workers share one. */
 export interface Sessions {

@@ -1,6 +1,6 @@
+import type { Journal } from '../journal/journal.js';
 import type { PlannedCell } from '../workload/plan.js';
-import type { Journal } from './journal.js';
-import type { Lane, Limits, WindowRule } from './lane.js';
+import type { Limits, WindowRule, WorkerSlot } from './workers/worker-slot.js';
 
 /** So many cells, evenly spaced, stand for all; each runs so often. */
 const mostCells = 20;
@@ -8,7 +8,7 @@ const runsPerCell = 3;
 
 interface AloneOptions {
   cells: readonly PlannedCell[];
-  lane: Lane;
+  slot: WorkerSlot;
   journal: Journal;
   limitsOf(cell: PlannedCell): Limits;
   rule: WindowRule | null;
@@ -22,17 +22,17 @@ interface AloneOptions {
  * only one request, which sharing among several is held against. A request that fails is left out.
  */
 export async function measureAlone(options: AloneOptions): Promise<void> {
-  const { lane, journal, limitsOf, rule, done, signal } = options;
+  const { slot, journal, limitsOf, rule, done, signal } = options;
   journal.append({ kind: 'validation', state: 'begun' });
   const stopped = () => signal?.aborted ?? false;
-  const stop = () => lane.stop();
+  const stop = () => slot.stop();
   signal?.addEventListener('abort', stop);
   try {
     for (let round = 0; round < runsPerCell; round++) {
       for (const cell of evenly(options.cells, mostCells)) {
         if (stopped()) return journal.append({ kind: 'validation', state: 'stopped' });
         if ((done.get(cell.id) ?? 0) > round) continue;
-        const { runs } = await lane.run(cell.model, cell.request, limitsOf(cell), rule);
+        const { runs } = await slot.run(cell.model, cell.request, limitsOf(cell), rule);
         if (runs.length > 0) journal.append({ kind: 'alone', cell: cell.id, runs });
       }
     }

@@ -2,8 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Stage } from '../core/result.js';
 import { plainChat, type StageDraw, stagePolicySchema } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
-import type { Lane } from './lane.js';
 import { warmUp } from './warm-up.js';
+import type { WorkerSlot } from './workers/worker-slot.js';
 
 const cell = (id: string, stages?: readonly object[], drawn: Record<string, StageDraw> = {}) =>
   ({
@@ -34,17 +34,17 @@ const stage = (name: string, type: Stage['type'], model?: string): Partial<Stage
 });
 
 /** Which requests ran, by the length of their completions, and what came of it. */
-async function warm(cells: PlannedCell[], stages: Partial<Stage>[] = [], lanes = 1) {
+async function warm(cells: PlannedCell[], stages: Partial<Stage>[] = [], slots = 1) {
   const seen: number[] = [];
-  const run: Lane['run'] = async (_model, { completionTokens }) => {
+  const run: WorkerSlot['run'] = async (_model, { completionTokens }) => {
     seen.push(completionTokens);
     return { submittedNs: 0, runs: [], preparations: [], reply: { status: 'ok', stages } as never };
   };
   const done = await warmUp({
-    pool: { lanes: Array.from({ length: lanes }, (_, index) => ({ index, run }) as Lane), stop() {} },
+    pool: { slots: Array.from({ length: slots }, (_, index) => ({ index, run }) as WorkerSlot), stop() {} },
     cells,
     requestsPerWorker: 2,
-    limitsOf: () => ({ deadlineMs: null, patienceMs: 1 }),
+    limitsOf: () => ({ deadlineMs: null, stallTimeoutMs: 1 }),
     expectedNs: ({ request }) => request.completionTokens,
     signal: undefined,
   });

@@ -1,10 +1,10 @@
 import type { Stage } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
+import type { JournalEntry } from '../journal/entry.js';
 import { nameOf, plainChat } from '../stages/pipeline.js';
 import type { PlannedCell, RequestSpec } from '../workload/plan.js';
-import type { JournalEntry } from './journal-entry.js';
-import type { Limits } from './lane.js';
-import type { WorkerPool } from './pool.js';
+import type { WorkerPool } from './workers/pool.js';
+import type { Limits } from './workers/worker-slot.js';
 
 type Alongside = NonNullable<Extract<JournalEntry, { kind: 'warmup' }>['alongside']>;
 
@@ -15,7 +15,7 @@ export interface WarmUp {
 }
 
 export interface WarmingUp {
-  pool: Pick<WorkerPool, 'lanes' | 'stop'>;
+  pool: Pick<WorkerPool, 'slots' | 'stop'>;
   /** Of one model. */
   cells: readonly PlannedCell[];
   requestsPerWorker: number;
@@ -37,9 +37,9 @@ export async function warmUp(warming: WarmingUp): Promise<WarmUp> {
     for (const alike of cellsByKind(cells)) {
       const cell = medianCell(alike, expectedNs);
       await Promise.all(
-        pool.lanes.map(async (lane) => {
+        pool.slots.map(async (slot) => {
           for (let request = 0; request < requestsPerWorker && !signal?.aborted; request++) {
-            const { reply } = await lane.run(cell.model, cell.request, limitsOf(cell));
+            const { reply } = await slot.run(cell.model, cell.request, limitsOf(cell));
             done.requests++;
             if (reply.status === 'ok') addAlongside(done.alongside, reply.stages, cell.request);
           }

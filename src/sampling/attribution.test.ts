@@ -148,9 +148,9 @@ describe('attribute', () => {
 });
 
 describe('shares of simulated requests with known cost', () => {
-  it.each([2, 4, 8, 16, 32, 64])('are right within a twentieth in the median at concurrency %d', (lanes) => {
-    const random = createRandom(lanes);
-    const phases = simulateRequests(random, lanes);
+  it.each([2, 4, 8, 16, 32, 64])('are right within a twentieth in the median at concurrency %d', (slots) => {
+    const random = createRandom(slots);
+    const phases = simulateRequests(random, slots);
     const truth = truthOf(phases);
     const result = attribute({
       curve: counterCurve(readAsCounter(truth, random), 2e7),

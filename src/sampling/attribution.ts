@@ -2,12 +2,12 @@ import type { Nanoseconds } from '../core/units.js';
 import { median } from '../stats/quantile.js';
 import type { CumulativeCurve } from './window.js';
 
-/** A stretch in which a request kept the device busy. A request of several stages has one for each. */
+/** A segment in which a request kept the device busy. A request of several stages has one for each. */
 export interface Claim {
   request: number;
   startNs: Nanoseconds;
   endNs: Nanoseconds;
-  /** CPU or GPU time the request used within the stretch, in ns; taken as spread evenly over it. */
+  /** CPU or GPU time the request used within the segment, in ns; taken as spread evenly over it. */
   busyNs: Nanoseconds;
 }
 

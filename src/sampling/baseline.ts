@@ -17,8 +17,8 @@ interface Span {
 }
 
 /**
- * The rate of use per second in two stretches in which nothing ran, before and after the requests; null
- * stands for a stretch that there was not.
+ * The rate of use per second in two segments in which nothing ran, before and after the requests; null
+ * stands for a segment that there was not.
  */
 export function idleBaseline(curve: CumulativeCurve, before: Span | null, after: Span | null): IdleBaseline {
   return baselineOf(restingRate(curve, before), restingRate(curve, after));
@@ -33,7 +33,7 @@ export function baselineOf(before: number | null, after: number | null): IdleBas
   return { before, after, mean, drift };
 }
 
-/** Over as much of the stretch as the curve knows, where that is most of it. */
+/** Over as much of the segment as the curve knows, where that is most of it. */
 function restingRate(curve: CumulativeCurve, span: Span | null): number | null {
   if (span === null) return null;
   for (const piece of curve.known) {

@@ -3,7 +3,7 @@ import { countUpTo, pieces, type Series } from './series.js';
 import { sharpenTicks } from './tick-times.js';
 import { type CumulativeCurve, checkWindow } from './window.js';
 
-/** Stretches of a counter: its ticks, each known to have happened within a short time. */
+/** Segments of a counter: its ticks, each known to have happened within a short time. */
 interface Piece {
   startNs: Nanoseconds;
   endNs: Nanoseconds;

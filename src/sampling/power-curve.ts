@@ -2,7 +2,7 @@ import type { Nanoseconds } from '../core/units.js';
 import { countUpTo, pieces, type Series } from './series.js';
 import { type CumulativeCurve, checkWindow } from './window.js';
 
-/** A stretch of power samples with what lies before each: energy in J, and how far that may be off. */
+/** A segment of power samples with what lies before each: energy in J, and how far that may be off. */
 interface Piece {
   timesNs: Nanoseconds[];
   watts: number[];
@@ -75,7 +75,7 @@ function energyUpTo(piece: Piece, timeNs: Nanoseconds): number {
   const { timesNs, watts, joules } = piece;
   const index = intervalAt(piece, timeNs);
   const next = index + 1;
-  if (next >= timesNs.length) return joules[index]!; // A stretch of a single sample.
+  if (next >= timesNs.length) return joules[index]!; // A segment of a single sample.
   const seconds = (timeNs - timesNs[index]!) / 1e9;
   return joules[index]! + (seconds * (watts[index]! + wattsAt(piece, timeNs))) / 2;
 }

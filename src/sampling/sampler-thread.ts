@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import { monotonicClock } from '../core/clock.js';
-import { openCpuClock } from '../sensors/cpu-time.js';
+import { openCpuClock } from '../sensors/linux/cpu-time.js';
 import { calibrate } from './calibrate.js';
 import { openSensors } from './opened-sensor.js';
 import { deepRest, lightRest } from './rest.js';

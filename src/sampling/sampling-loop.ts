@@ -14,7 +14,7 @@ export interface SensorActivity {
   dropped: number;
   /** Readings due that came so late that the next was due as well. */
   missed: number;
-  /** Stretches, over all channels, in which a channel gave no value though it was read. */
+  /** Segments, over all channels, in which a channel gave no value though it was read. */
   gaps: number;
   /** Channels that ended before the loop did, and why. */
   lost: { channel: number; atNs: Nanoseconds; why: string }[];

@@ -30,7 +30,7 @@ export class SeriesStore {
   }
 }
 
-/** The stretches without a gap. */
+/** The segments without a gap. */
 export function pieces({ timesNs, values }: Series): Series[] {
   const found: Series[] = [];
   let piece: Series | null = null;

@@ -41,11 +41,11 @@ export interface Phase {
   watts: number;
 }
 
-/** Requests one after the other in each of so many lanes: a short prefill at full rate, a longer decode. */
-export function simulateRequests(random: Random, lanes: number): Phase[] {
+/** Requests one after the other in each of so many slots: a short prefill at full rate, a longer decode. */
+export function simulateRequests(random: Random, slots: number): Phase[] {
   const phases: Phase[] = [];
   let request = 0;
-  for (let lane = 0; lane < lanes; lane++) {
+  for (let slot = 0; slot < slots; slot++) {
     let atS = 0.2 + 0.3 * random.uniform();
     for (let turn = 0; turn < 4; turn++) {
       // No two requests draw the same power per busy second, which no share can know: 8% more or less.

@@ -1,15 +1,15 @@
-import { amdSensor } from './amd-hwmon.js';
 import { appleSensor } from './apple.js';
-import { cpuFrequencySensor } from './cpu-frequency.js';
-import { nvidiaSmiSensor } from './nvidia-smi.js';
-import { nvmlSensor } from './nvml.js';
-import { pressureSensor } from './pressure.js';
-import { processPssSensor } from './process-pss.js';
-import { processUsageSensor } from './process-usage.js';
-import { raplSensor } from './rapl.js';
+import { amdSensor } from './linux/amd-hwmon.js';
+import { cpuFrequencySensor } from './linux/cpu-frequency.js';
+import { pressureSensor } from './linux/pressure.js';
+import { processPssSensor } from './linux/process-pss.js';
+import { processUsageSensor } from './linux/process-usage.js';
+import { raplSensor } from './linux/rapl.js';
+import { systemCpuSensor } from './linux/system-cpu.js';
+import { nvidiaSmiSensor } from './nvidia/nvidia-smi.js';
+import { nvmlSensor } from './nvidia/nvml.js';
 import { recordedSensors } from './recorded.js';
 import type { Sensor } from './sensor.js';
-import { systemCpuSensor } from './system-cpu.js';
 
 /**
  * Names a sensor, in a form that can be sent to another thread. `root` stands for /proc or /sys, so that a

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { openDevicePeakMemory } from './device-peak-memory.js';
-import type { PeakMemory } from './memory.js';
-import type { Nvml } from './nvml-library.js';
+import type { PeakMemory } from './linux/memory.js';
+import type { Nvml } from './nvidia/nvml-library.js';
 
 /** Two GPUs, on which process 7 holds what `held` says. */
 function nvml(held: () => (number | null)[]): () => Nvml {

@@ -1,8 +1,8 @@
 import { messageOf } from '../core/errors.js';
 import type { Bytes } from '../core/units.js';
 import type { Absence } from './absence.js';
-import type { PeakMemory } from './memory.js';
-import { type Nvml, openNvml } from './nvml-library.js';
+import type { PeakMemory } from './linux/memory.js';
+import { type Nvml, openNvml } from './nvidia/nvml-library.js';
 
 /**
  * Memory of NVIDIA GPUs that this process holds, around a request. The allocators of ONNX Runtime give

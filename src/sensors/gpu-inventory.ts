@@ -1,5 +1,5 @@
 import type { Hardware } from '../core/result.js';
-import type { SmiInventory } from './nvidia-smi-parser.js';
+import type { SmiInventory } from './nvidia/nvidia-smi-parser.js';
 
 /** What the bus shows of a GPU, in the words of systeminformation. */
 interface Controller {

@@ -4,7 +4,7 @@ import si from 'systeminformation';
 import type { Hardware } from '../core/result.js';
 import { gpuInventory } from './gpu-inventory.js';
 import { hardwareId } from './hardware-id.js';
-import { readSmiInventory } from './nvidia-smi.js';
+import { readSmiInventory } from './nvidia/nvidia-smi.js';
 
 export interface Inventory {
   /** Its ceilings are measured, not asked for: `null` here. */

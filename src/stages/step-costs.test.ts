@@ -47,11 +47,11 @@ describe('heldByteSeconds', () => {
     { untilNs: 9e9, bytes: 400 },
   ];
 
-  it('integrates what is held, each stretch from the end of the one before', () => {
+  it('integrates what is held, each segment from the end of the one before', () => {
     expect(heldByteSeconds(holdings, 0)).toBe(100 * 2 + 300 * 3 + 400 * 4);
   });
 
-  it('adds up over adjoining stretches', () => {
+  it('adds up over adjoining segments', () => {
     expect(heldByteSeconds(holdings.slice(0, 1), 0) + heldByteSeconds(holdings.slice(1), 2e9)).toBe(
       heldByteSeconds(holdings, 0),
     );

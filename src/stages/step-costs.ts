@@ -64,14 +64,14 @@ export function* singleTokenSteps(batch: number, pastTokens: number, count: numb
   for (let step = 0; step < count; step++) yield { batch, newTokens: 1, pastTokens: pastTokens + step };
 }
 
-/** What caches held in a stretch of time, from the end of the stretch before. */
+/** What caches held in a segment of time, from the end of the segment before. */
 export interface Holding {
   untilNs: Nanoseconds;
   bytes: Bytes;
 }
 
 /**
- * The bytes held over adjoining stretches, the first from `fromNs` on, integrated exactly. A pass's
+ * The bytes held over adjoining segments, the first from `fromNs` on, integrated exactly. A pass's
  * positions count from its start on: there must be room for all it writes while it runs, and a prompt
  * that is long to compute holds its cache no less for that.
  */

@@ -5,8 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { monotonicClock } from '../core/clock.js';
 import { checkLedger } from '../core/ledger-check.js';
 import type { Decoder, Device } from '../engines/engine.js';
+import { probeDevice } from '../engines/onnx/gpu/probe.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
-import { probeDevice } from '../engines/onnx/probe.js';
 import { resolveModel } from '../models/resolve.js';
 import { plainChat, stagePolicySchema } from './pipeline.js';
 import { PrefixCache } from './prefix-cache/prefix-cache.js';
@@ -16,7 +16,7 @@ import { type FinishedRequest, prepareRequest, runRequest } from './run-request.
 
 // Where no Vulkan device opens this is skipped: eval "$(scripts/software-vulkan.sh)" sets one up.
 const { error } = await probeDevice('webgpu');
-const patienceMs = 300_000;
+const stallTimeoutMs = 300_000;
 const blockTokens = 4;
 
 describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
@@ -27,7 +27,7 @@ describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
     model = await resolveModel('tiny', { dtype: 'fp32', style: 'primitive', cacheDirectory });
     for (const device of ['cpu', 'webgpu'] as const)
       decoders.set(device, await openDecoder(model, { threads: 1, backend: 'native', device }));
-  }, patienceMs);
+  }, stallTimeoutMs);
   afterAll(() => {
     for (const decoder of decoders.values()) decoder.close();
     rmSync(cacheDirectory, { recursive: true });
@@ -83,7 +83,7 @@ describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
         expect(checkLedger({ conservation: {}, requests: [{ id: 0, ...request }] }).violations).toEqual([]);
       }
     },
-    patienceMs,
+    stallTimeoutMs,
   );
 
   it(
@@ -101,7 +101,7 @@ describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
       });
       expect(store!.work!.bytesMoved).toBe(2 * 2 * blockTokens * kvBytesPerPosition);
     },
-    patienceMs,
+    stallTimeoutMs,
   );
 
   it(
@@ -127,6 +127,6 @@ describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
         for (const sequence of [computed, cached]) sequence.close();
       }
     },
-    patienceMs,
+    stallTimeoutMs,
   );
 });

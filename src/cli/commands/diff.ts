@@ -1,14 +1,14 @@
 import { Command } from 'commander';
-import { type Comparison, compareResults } from '../../analysis/compare.js';
-import { crossings, parseThreshold, refuseUntestable } from '../../analysis/fail-on.js';
+import { type Comparison, compareResults } from '../../analysis/compare/compare.js';
+import { crossings, parseThreshold, refuseUntestable } from '../../analysis/compare/fail-on.js';
 import { exitCode, TokenworkError } from '../../core/errors.js';
-import { cellLabel } from '../../report/comparison-tables.js';
+import { cellLabel } from '../../report/tables/comparison.js';
 import {
   type ComparedNames,
   renderComparison,
   renderComparisonMarkdown,
-} from '../../report/comparison-text.js';
-import { formatNumber } from '../../report/format.js';
+} from '../../report/terminal/comparison.js';
+import { formatNumber } from '../../report/words/format.js';
 import { repeatable } from '../arguments.js';
 import { writeOutputFile } from '../output-file.js';
 import { readResultFiles } from '../result-file.js';

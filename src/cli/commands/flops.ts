@@ -9,8 +9,8 @@ import {
 } from '../../models/cost/describe-flops.js';
 import { describeModel, type ModelDescription } from '../../models/describe-model.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
-import { byteUnits, flopUnits, formatNumber, formatQuantity } from '../../report/format.js';
-import { renderTable } from '../../report/terminal-table.js';
+import { renderTable } from '../../report/terminal/table.js';
+import { byteUnits, flopUnits, formatNumber, formatQuantity } from '../../report/words/format.js';
 import { inputShape, oneOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';

@@ -2,12 +2,12 @@ import { createRequire } from 'node:module';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { Adapter } from '../../core/result.js';
 import type { Device } from '../engine.js';
-import { deviceLibraries } from './device-libraries.js';
+import { deviceLibraries } from './gpu/libraries.js';
+import { probeDevice } from './gpu/probe.js';
 import { ortApi } from './native/api.js';
 import { libraryPath } from './native/library.js';
 import { builtInProviders, providers } from './native/provider.js';
 import { loadBinding } from './node/binding.js';
-import { probeDevice } from './probe.js';
 
 /** A way to run models, and whether it is open on this machine. */
 export interface BackEndRecord {

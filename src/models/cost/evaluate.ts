@@ -11,7 +11,7 @@
 import type { ByteCount } from '../../core/cost.js';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import { DataType } from '../onnx/tensor-data.js';
-import { controlFlow } from './control-flow.js';
+import { controlFlow } from './any-graph/control-flow.js';
 import type { DeclaredShapes } from './declared-shapes.js';
 import {
   bytesOfValue,

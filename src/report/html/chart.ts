@@ -1,4 +1,4 @@
-import type { Column } from '../terminal-table.js';
+import type { Column } from '../terminal/table.js';
 import type { ChartSpec } from './charts/kinds.js';
 import { type Html, html, inlineJson, type Part } from './html.js';
 import { staticSvg } from './static-svg.js';

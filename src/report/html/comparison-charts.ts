@@ -1,7 +1,7 @@
-import type { ComparedCell, ComparisonVerdict } from '../../analysis/compare-cells.js';
-import { interval, times } from '../comparison-tables.js';
-import { dash, formatNumber } from '../format.js';
-import { comparedName } from '../metric-name.js';
+import type { ComparedCell, ComparisonVerdict } from '../../analysis/compare/cells.js';
+import { interval, times } from '../tables/comparison.js';
+import { dash, formatNumber } from '../words/format.js';
+import { comparedName } from '../words/metric-name.js';
 import { renderChart } from './chart.js';
 import type { Row } from './charts/rows.js';
 import type { ComparisonContext } from './comparison-page.js';

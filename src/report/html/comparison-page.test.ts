@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { AxeBuilder } from '@axe-core/playwright';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compareResults } from '../../analysis/compare.js';
+import { compareResults } from '../../analysis/compare/compare.js';
 import { factorial, simulateResult } from '../../analysis/simulated-result.test-support.js';
 import type { Result } from '../../core/result.js';
 import { renderComparisonPage } from './comparison-page.js';

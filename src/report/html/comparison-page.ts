@@ -1,7 +1,7 @@
-import type { Comparison } from '../../analysis/compare.js';
-import { comparisonHeadline, leadingComparison } from '../comparison-headline.js';
-import { perCellMetrics } from '../comparison-tables.js';
-import type { ComparedNames } from '../comparison-text.js';
+import type { Comparison } from '../../analysis/compare/compare.js';
+import { perCellMetrics } from '../tables/comparison.js';
+import type { ComparedNames } from '../terminal/comparison.js';
+import { comparisonHeadline, leadingComparison } from '../words/comparison.js';
 import { bothSides, means, ratios } from './comparison-charts.js';
 import { machines, method, settings, shape } from './comparison-sections.js';
 import { renderDocument } from './document.js';

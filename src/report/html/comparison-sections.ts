@@ -1,4 +1,4 @@
-import { type ComparisonTables, comparisonTables } from '../comparison-tables.js';
+import { type ComparisonTables, comparisonTables } from '../tables/comparison.js';
 import type { ComparisonContext } from './comparison-page.js';
 import { html } from './html.js';
 import type { Section } from './page-context.js';

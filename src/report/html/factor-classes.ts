@@ -1,5 +1,5 @@
-import type { Factor } from '../../analysis/factors.js';
-import type { Observations } from '../../analysis/observations.js';
+import type { Factor } from '../../analysis/uniformity/factors.js';
+import type { Observations } from '../../analysis/uniformity/observations.js';
 import type { ScatterFactor } from './charts/scatter.js';
 
 /** More classes than this no palette keeps apart. */

@@ -1,11 +1,11 @@
 import type { Findings } from '../../analysis/findings.js';
-import type { WorkMetric } from '../../core/work.js';
-import { describeFailures } from '../findings.js';
-import { dash, formatCount, formatNumber } from '../format.js';
-import { headline, leadingMetric, percent } from '../headline.js';
-import { metricName } from '../metric-name.js';
-import { recordingNotice } from '../recording.js';
-import { setting } from '../setting.js';
+import type { WorkMetric } from '../../core/metrics.js';
+import { dash, formatCount, formatNumber } from '../words/format.js';
+import { headline, leadingMetric, percent } from '../words/headline.js';
+import { metricName } from '../words/metric-name.js';
+import { recordingNotice } from '../words/recording.js';
+import { describeFailures } from '../words/run-findings.js';
+import { setting } from '../words/setting.js';
 import { type Html, html, type Part } from './html.js';
 import { type PageContext, sectionId } from './page-context.js';
 

@@ -1,7 +1,7 @@
 import type { Uniformity } from '../../analysis/findings.js';
-import type { WorkMetric } from '../../core/work.js';
-import { capitalized } from '../format.js';
-import { comparedName, metricName } from '../metric-name.js';
+import type { WorkMetric } from '../../core/metrics.js';
+import { capitalized } from '../words/format.js';
+import { comparedName, metricName } from '../words/metric-name.js';
 import { type Html, html, type Part } from './html.js';
 import type { PageContext } from './page-context.js';
 

@@ -1,7 +1,7 @@
 import type { Findings } from '../../analysis/findings.js';
-import type { Observations } from '../../analysis/observations.js';
+import type { Observations } from '../../analysis/uniformity/observations.js';
+import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
-import type { WorkMetric } from '../../core/work.js';
 import type { Html, Part } from './html.js';
 
 /** What a section is drawn from. */

@@ -1,8 +1,8 @@
 import type { Findings } from '../../analysis/findings.js';
-import { observe } from '../../analysis/observations.js';
+import { observe } from '../../analysis/uniformity/observations.js';
+import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
-import type { WorkMetric } from '../../core/work.js';
-import { leadingMetric } from '../headline.js';
+import { leadingMetric } from '../words/headline.js';
 import { renderDocument } from './document.js';
 import { contents, pageBody, sectionMarkup } from './frame.js';
 import { type Html, html } from './html.js';

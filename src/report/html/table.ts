@@ -1,4 +1,4 @@
-import type { Column } from '../terminal-table.js';
+import type { Column } from '../terminal/table.js';
 import { type Html, html } from './html.js';
 
 /** More rows than this are cut in the middle: a page is no data file. */

@@ -1,7 +1,7 @@
 import { isOk, type RequestRow } from '../../core/result.js';
 import type { TimelineSpec } from './charts/timeline.js';
 
-/** Rows for which the time line has a lane; of more workers the first are shown. */
+/** Rows for which the time line has a slot; of more workers the first are shown. */
 export const mostWorkers = 16;
 /** Blocks of all workers that a page can draw at once. */
 const mostBlocks = 2400;
@@ -24,7 +24,7 @@ export function blocksOf(
     const to = endOf(request);
     return request.times === null || to === null ? [] : [{ request, from: request.times.started, to }];
   });
-  for (const [lane, worker] of workers.entries()) {
+  for (const [slot, worker] of workers.entries()) {
     const own = timed.filter(({ request }) => request.worker === worker).sort((a, b) => a.from - b.from);
     const span = own.length === 0 ? 0 : own.at(-1)!.to - own[0]!.from;
     const apart = own.length > mostPerWorker ? span / mostPerWorker : -1;
@@ -41,7 +41,7 @@ export function blocksOf(
         continue;
       }
       last = blocks.from.push(from) - 1;
-      blocks.worker.push(lane);
+      blocks.worker.push(slot);
       blocks.firstToken.push(request.times!.firstToken);
       blocks.to.push(to);
       blocks.count.push(1);

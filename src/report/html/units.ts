@@ -5,7 +5,7 @@ import {
   formatQuantity,
   nanosecondUnits,
   unitFor,
-} from '../format.js';
+} from '../words/format.js';
 
 /** In steps of 1,000, as the ticks of a logarithmic axis are powers of ten. */
 const decimal = (unit: string): DisplayUnit[] => [

@@ -7,7 +7,7 @@
  */
 import koffi from 'koffi';
 import { TokenworkError } from '../../../core/errors.js';
-import { deviceFailure } from '../device-failure.js';
+import { deviceFailure } from '../gpu/failure.js';
 import { libraryPath, loadPinned } from './library.js';
 
 /** The address of a native object. */

@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 import type { Device } from '../../engine.js';
-import { deviceUnavailable } from '../device-unavailable.js';
+import { deviceUnavailable } from '../gpu/unavailable.js';
 import { type Address, check, type OrtApi, ortApi } from './api.js';
 
 type Gpu = Exclude<Device, 'cpu'>;

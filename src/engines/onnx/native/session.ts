@@ -1,12 +1,12 @@
 import koffi from 'koffi';
 import type { CacheDtype, IndexDtype } from '../../../models/decoder-graph.js';
 import type { Device } from '../../engine.js';
-import { deviceFailure } from '../device-failure.js';
+import { deviceFailure } from '../gpu/failure.js';
+import { holdDevice } from '../gpu/lock.js';
+import { DeviceMemory } from '../gpu/memory.js';
 import { openingError } from '../opening-error.js';
 import { watchThreads } from '../thread-ids.js';
 import { type Address, check, fatalSeverity, type OrtApi, ortApi, type Status } from './api.js';
-import { holdDevice } from './device-lock.js';
-import { DeviceMemory } from './device-memory.js';
 import { appendProvider } from './provider.js';
 import { type SubnormalFlush, subnormalFlush } from './subnormals.js';
 

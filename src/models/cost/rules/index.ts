@@ -2,16 +2,17 @@
  * rules/ holds what each operator costs and yields, a file per family. An operator without a rule is
  * unknown and reported by name; a rule never guesses.
  */
+
+import { convolutionRules } from '../any-graph/convolution.js';
+import { recurrentRules } from '../any-graph/recurrent.js';
 import type { Rule, RuleTable } from '../op-rule.js';
 import { attentionRules, contribAttentionRules } from './attention.js';
-import { convolutionRules } from './convolution.js';
 import { elementwiseRules } from './elementwise.js';
 import { indexingRules } from './indexing.js';
 import { matrixProductRules } from './matrix-products.js';
 import { mixtureRules } from './mixture.js';
 import { movementRules } from './movement.js';
 import { quantisedRules } from './quantised.js';
-import { recurrentRules } from './recurrent.js';
 import { reductionRules } from './reduction.js';
 import { shapeRules } from './shape.js';
 

@@ -1,5 +1,6 @@
 /** Matrix products in floating point: 2 FLOP a multiply-add, counted from the shapes. */
 import { elementCount } from '../../onnx/tensor-data.js';
+import { einsum } from '../any-graph/einsum.js';
 import {
   broadcast,
   type CausalRole,
@@ -12,7 +13,6 @@ import {
   ShapeMismatch,
   tensor,
 } from '../op-rule.js';
-import { einsum } from './einsum.js';
 
 /** `batches` products of [rows, inner]·[inner, columns]; `shape` is the result's. */
 export interface Product {

@@ -9,6 +9,7 @@
  *   multiply-add per output element; weights' column sums are taken once, when the session is made.
  */
 import { DataType, elementCount } from '../../onnx/tensor-data.js';
+import { convolution, globalPool, pool } from '../any-graph/convolution.js';
 import {
   broadcast,
   extent,
@@ -21,7 +22,6 @@ import {
   sizeOf,
   tensor,
 } from '../op-rule.js';
-import { convolution, globalPool, pool } from './convolution.js';
 import { type Product, productFlops, productOf } from './matrix-products.js';
 
 function integerFlops(product: Product): NodeFlops {

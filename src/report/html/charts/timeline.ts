@@ -30,8 +30,8 @@ export interface TimelineSpec {
   }[];
 }
 
-const [lane, panelHeight, gap, foot] = [24, 84, 44, 96];
-const ganttHeight = ({ workers }: TimelineSpec) => Math.min(16, Math.max(1, workers.length)) * lane;
+const [slot, panelHeight, gap, foot] = [24, 84, 44, 96];
+const ganttHeight = ({ workers }: TimelineSpec) => Math.min(16, Math.max(1, workers.length)) * slot;
 
 export const timeline: ChartKind<TimelineSpec> = {
   height: (spec) => 26 + ganttHeight(spec) + spec.panels.length * (panelHeight + gap) + foot,

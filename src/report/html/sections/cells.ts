@@ -1,6 +1,6 @@
 import { summarizeCells } from '../../../analysis/cell-summary.js';
-import { cellColumns, columnMeanings, shownRows } from '../../cell-table.js';
-import { formatCount } from '../../format.js';
+import { cellColumns, columnMeanings, shownRows } from '../../tables/cells.js';
+import { formatCount } from '../../words/format.js';
 import { html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
 import { htmlTable } from '../table.js';

@@ -1,5 +1,5 @@
-import { capitalized, dash, formatPercent } from '../../format.js';
-import { factorName, percent } from '../../headline.js';
+import { capitalized, dash, formatPercent } from '../../words/format.js';
+import { factorName, percent } from '../../words/headline.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';

@@ -1,6 +1,6 @@
 import type { EffectiveTokens } from '../../../analysis/effective-tokens.js';
-import { formatNumber } from '../../format.js';
-import { cellName } from '../../metric-name.js';
+import { formatNumber } from '../../words/format.js';
+import { cellName } from '../../words/metric-name.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';

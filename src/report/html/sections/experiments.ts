@@ -1,11 +1,5 @@
-import type { Answer, Experiment } from '../../../analysis/experiments.js';
-import {
-  answerFigure,
-  answerName,
-  answerSentence,
-  comparison,
-  verdictWords,
-} from '../../experiment-words.js';
+import type { Answer, Experiment } from '../../../analysis/questions/answers.js';
+import { answerFigure, answerName, answerSentence, comparison, verdictWords } from '../../words/answers.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';

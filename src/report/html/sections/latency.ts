@@ -1,5 +1,5 @@
 import { type LatencyDistribution, latencyDistributions } from '../../../analysis/latency-distribution.js';
-import { formatDuration, formatPercent } from '../../format.js';
+import { formatDuration, formatPercent } from '../../words/format.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';

@@ -1,5 +1,5 @@
-import { formatBytes, formatCount, formatDuration } from '../../format.js';
-import { describeModel } from '../../setting.js';
+import { formatBytes, formatCount, formatDuration } from '../../words/format.js';
+import { describeModel } from '../../words/setting.js';
 import { type Html, html, type Part } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
 import { htmlTable, numberColumn, textColumn } from '../table.js';

@@ -1,6 +1,6 @@
 import type { Result } from '../../../core/result.js';
-import { capitalized, dash, formatPercent } from '../../format.js';
-import { metricName } from '../../metric-name.js';
+import { capitalized, dash, formatPercent } from '../../words/format.js';
+import { metricName } from '../../words/metric-name.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
 import { htmlTable, numberColumn, textColumn } from '../table.js';

@@ -1,9 +1,9 @@
-import { factorsOf } from '../../../analysis/factors.js';
-import { workColumn } from '../../../analysis/observations.js';
+import { factorsOf } from '../../../analysis/uniformity/factors.js';
+import { workColumn } from '../../../analysis/uniformity/observations.js';
 import { normal95 } from '../../../stats/normal.js';
-import { formatNumber } from '../../format.js';
-import { factorName } from '../../headline.js';
-import { cellName } from '../../metric-name.js';
+import { formatNumber } from '../../words/format.js';
+import { factorName } from '../../words/headline.js';
+import { cellName } from '../../words/metric-name.js';
 import { renderChart } from '../chart.js';
 import type { ScatterFactor } from '../charts/scatter.js';
 import { factorClasses } from '../factor-classes.js';

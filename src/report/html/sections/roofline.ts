@@ -1,6 +1,6 @@
 import { type RooflinePoint, rooflineOf } from '../../../analysis/roofline.js';
-import { formatNumber, formatPercent } from '../../format.js';
-import { cellName } from '../../metric-name.js';
+import { formatNumber, formatPercent } from '../../words/format.js';
+import { cellName } from '../../words/metric-name.js';
 import { renderChart } from '../chart.js';
 import type { PageContext, Section } from '../page-context.js';
 import { numberColumn, textColumn } from '../table.js';

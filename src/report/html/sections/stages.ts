@@ -1,18 +1,18 @@
 import type { Findings } from '../../../analysis/findings.js';
-import type { Share } from '../../../analysis/ratio-of-sums.js';
-import { type Waterfall, type WaterfallStep, waterfallSteps } from '../../../analysis/waterfall.js';
-import type { WorkMetric } from '../../../core/work.js';
-import { capitalized, dash, formatNumber } from '../../format.js';
-import { hiddenWorkColumns } from '../../hidden-work-columns.js';
-import { cellName, metricName } from '../../metric-name.js';
-import { componentTableColumns, stageTableColumns } from '../../stage-text.js';
+import type { Share } from '../../../analysis/questions/ratio-of-sums.js';
+import { type Waterfall, type WaterfallStep, waterfallSteps } from '../../../analysis/stages/waterfall.js';
+import type { WorkMetric } from '../../../core/metrics.js';
+import { hiddenWorkColumns } from '../../tables/hidden-work.js';
+import { componentTableColumns, stageTableColumns } from '../../terminal/stages.js';
+import { capitalized, dash, formatNumber } from '../../words/format.js';
+import { cellName, metricName } from '../../words/metric-name.js';
 import {
   farthestWaterfall,
   hiddenWorkSentences,
   interval,
   ledgerSentences,
   stageMetric,
-} from '../../stage-words.js';
+} from '../../words/stages.js';
 import { renderChart } from '../chart.js';
 import type { WaterfallBar } from '../charts/waterfall.js';
 import { type Html, html } from '../html.js';

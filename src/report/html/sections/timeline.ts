@@ -1,7 +1,7 @@
 import type { Timeline } from '../../../core/result.js';
-import { capitalized, formatCount, formatDuration, formatNumber } from '../../format.js';
-import { cellName, quantityName } from '../../metric-name.js';
-import { recordingNotice } from '../../recording.js';
+import { capitalized, formatCount, formatDuration, formatNumber } from '../../words/format.js';
+import { cellName, quantityName } from '../../words/metric-name.js';
+import { recordingNotice } from '../../words/recording.js';
 import { renderChart } from '../chart.js';
 import type { TimelineSpec } from '../charts/timeline.js';
 import { type Html, html } from '../html.js';

@@ -1,9 +1,9 @@
 import type { Uniformity } from '../../../analysis/findings.js';
 import type { Statistic } from '../../../analysis/statistic.js';
-import type { WorkMetric } from '../../../core/work.js';
-import { capitalized, dash } from '../../format.js';
-import { percent } from '../../headline.js';
-import { metricName } from '../../metric-name.js';
+import type { WorkMetric } from '../../../core/metrics.js';
+import { capitalized, dash } from '../../words/format.js';
+import { percent } from '../../words/headline.js';
+import { metricName } from '../../words/metric-name.js';
 import { renderChart } from '../chart.js';
 import { html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';

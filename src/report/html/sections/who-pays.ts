@@ -1,6 +1,6 @@
-import { dash, formatNumber, formatPercent } from '../../format.js';
-import { percent } from '../../headline.js';
-import { cellName } from '../../metric-name.js';
+import { dash, formatNumber, formatPercent } from '../../words/format.js';
+import { percent } from '../../words/headline.js';
+import { cellName } from '../../words/metric-name.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';

@@ -1,0 +1,124 @@
+import type { Result } from '../../core/result.js';
+import { isOk } from '../../core/result.js';
+import { ratioOfMedians } from '../../stats/bootstrap.js';
+import { testEquivalence } from '../../stats/equivalence.js';
+import { adjustPValues } from '../../stats/false-discovery.js';
+import { mannWhitney } from '../../stats/mann-whitney.js';
+import { median } from '../../stats/quantile.js';
+import { deriveSeed } from '../../stats/random.js';
+import { batchByCell, type ComparedMetric } from './metrics.js';
+
+/** `same` is shown by an equivalence test; `~` means that neither a change nor its absence could be shown. */
+export type ComparisonVerdict = 'faster' | 'slower' | 'same' | '~';
+
+export interface ComparedCell {
+  cell: string;
+  metric: string;
+  unit: string;
+  /** Medians. */
+  baseline: number;
+  candidate: number;
+  /** Candidate over baseline, with a 95% bootstrap interval; `null` where the baseline's median is 0. */
+  ratio: number | null;
+  low: number | null;
+  high: number | null;
+  repetitions: [baseline: number, candidate: number];
+  /** Mann–Whitney, two-sided. */
+  pValue: number | null;
+  /** Adjusted by Benjamini–Hochberg over the metric's cells; the verdict goes by it. */
+  qValue: number | null;
+  /** `null` below five repetitions. */
+  verdict: ComparisonVerdict | null;
+}
+
+/** Fewer repetitions show a ratio and bear no verdict. */
+export const fewestRepetitions = 5;
+/** Changes within this are no change. */
+export const margin = 0.01;
+export const significance = 0.05;
+
+const resampleBudget = 400_000;
+
+/**
+ * One metric, cell by cell: ratio of medians, Mann–Whitney, and a verdict. Several cells are several
+ * chances to be wrong, so p-values are adjusted within the metric: where nothing changed at all, the chance
+ * of any `faster` or `slower` among its cells is 5%.
+ */
+export function compareCells(
+  baseline: Result,
+  candidate: Result,
+  metric: ComparedMetric,
+  seed: number,
+): ComparedCell[] {
+  const [before, after] = [valuesByCell(baseline, metric), valuesByCell(candidate, metric)];
+  const both = baseline.cells.filter(({ id }) => before.has(id) && after.has(id));
+  const resamples = Math.max(200, Math.min(2000, Math.floor(resampleBudget / Math.max(1, both.length))));
+  const rows = both.map(({ id }, index) => {
+    const pair: [number[], number[]] = [before.get(id)!, after.get(id)!];
+    return { pair, row: compareValues(id, metric, pair, { seed: deriveSeed(seed, index), resamples }) };
+  });
+  const qValues = adjustPValues(rows.map(({ row }) => row.pValue));
+  return rows.map(({ pair, row }, index) => {
+    const judged = { ...row, qValue: qValues[index]! };
+    return { ...judged, verdict: verdictOn(judged, pair, metric) };
+  });
+}
+
+function valuesByCell(result: Result, metric: ComparedMetric): Map<string, number[]> {
+  const values = new Map<string, number[]>();
+  const batches = batchByCell(result);
+  for (const request of result.requests) {
+    if (!isOk(request)) continue;
+    const value = metric.of(request, batches.get(request.cell) ?? 1);
+    if (value === null) continue;
+    const list = values.get(request.cell);
+    if (list === undefined) values.set(request.cell, [value]);
+    else list.push(value);
+  }
+  return values;
+}
+
+function compareValues(
+  cell: string,
+  metric: ComparedMetric,
+  [before, after]: [number[], number[]],
+  bootstrap: { seed: number; resamples: number },
+): ComparedCell {
+  const medians = { baseline: median(before)!, candidate: median(after)! };
+  const ratio = medians.baseline === 0 ? null : medians.candidate / medians.baseline;
+  const exact = isConstant(before) && isConstant(after);
+  const interval =
+    exact && ratio !== null ? { low: ratio, high: ratio } : ratioOfMedians(before, after, bootstrap);
+  const enough = Math.min(before.length, after.length) >= fewestRepetitions;
+  return {
+    cell,
+    metric: metric.name,
+    unit: metric.unit,
+    ...medians,
+    ratio,
+    low: interval?.low ?? null,
+    high: interval?.high ?? null,
+    repetitions: [before.length, after.length],
+    pValue: enough ? mannWhitney(before, after)!.pValue : null,
+    qValue: null,
+    verdict: null,
+  };
+}
+
+function verdictOn(
+  { ratio, qValue }: ComparedCell,
+  [before, after]: [number[], number[]],
+  { derived }: ComparedMetric,
+): ComparisonVerdict | null {
+  if (ratio === null) return null;
+  const beyond = Math.abs(ratio - 1) > margin;
+  const direction = ratio > 1 ? 'slower' : 'faster';
+  if (derived && isConstant(before) && isConstant(after)) return beyond ? direction : 'same';
+  if (qValue === null) return null;
+  if (beyond && qValue < significance) return direction;
+  return testEquivalence(before, after, { margin, level: significance })?.equivalent ? 'same' : '~';
+}
+
+function isConstant(values: readonly number[]): boolean {
+  return values.every((value) => value === values[0]);
+}

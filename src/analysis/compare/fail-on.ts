@@ -1,0 +1,80 @@
+import { closest } from 'fastest-levenshtein';
+import { TokenworkError } from '../../core/errors.js';
+import { fewestRepetitions } from './cells.js';
+import type { Comparison } from './compare.js';
+import { comparedMetricNames } from './metrics.js';
+
+/** `cpuTime>5%`: a regression that is not to pass. */
+export interface Threshold {
+  metric: string;
+  /** Share by which the candidate may exceed the baseline: 0.05. */
+  above: number;
+}
+
+/** A regression that is significant and larger than a threshold allows. */
+export interface Crossing {
+  threshold: Threshold;
+  /** `null`: the geometric mean over all cells. */
+  cell: string | null;
+  ratio: number;
+}
+
+/** Reads `METRIC>PERCENT%`. Throws TokenworkError `bad-threshold`. */
+export function parseThreshold(text: string): Threshold {
+  const [, metric, percent] = /^\s*(\w+)\s*>\s*(\d+(?:\.\d+)?)\s*%\s*$/.exec(text) ?? [];
+  if (metric === undefined || percent === undefined) {
+    throw new TokenworkError(
+      'bad-threshold',
+      `"${text}" is no threshold.`,
+      'Write a metric, > and a percentage, in quotes: "cpuTime>5%".',
+    );
+  }
+  if (!comparedMetricNames.includes(metric)) {
+    throw new TokenworkError(
+      'bad-threshold',
+      `No metric is called "${metric}".`,
+      `Did you mean "${closest(metric, [...comparedMetricNames])}"? There are: ${comparedMetricNames.join(', ')}.`,
+    );
+  }
+  return { metric, above: Number(percent) / 100 };
+}
+
+/**
+ * Throws TokenworkError `threshold-untestable` where no row of a threshold's metric bears a verdict: a check
+ * that cannot fail is none.
+ */
+export function refuseUntestable({ cells, geomean }: Comparison, thresholds: readonly Threshold[]): void {
+  for (const { metric } of thresholds) {
+    const rows = cells.filter((row) => row.metric === metric);
+    const judged =
+      rows.some(({ verdict }) => verdict !== null) || (geomean[metric]?.verdict ?? null) !== null;
+    if (judged) continue;
+    throw rows.length === 0
+      ? new TokenworkError(
+          'threshold-untestable',
+          `A threshold on ${metric} cannot be tested: the results have not both measured it.`,
+          'Leave it out, or measure both sides where `tokenwork doctor` says that it can be.',
+        )
+      : new TokenworkError(
+          'threshold-untestable',
+          `A threshold on ${metric} cannot be tested: with fewer than ${fewestRepetitions} repetitions of a cell there is no verdict.`,
+          `Run both sides with --repetitions ${fewestRepetitions} or more.`,
+        );
+  }
+}
+
+/** The rows and geometric means that are `slower`, which takes significance, and by more than allowed. */
+export function crossings({ cells, geomean }: Comparison, thresholds: readonly Threshold[]): Crossing[] {
+  return thresholds.flatMap((threshold) => {
+    const mean = geomean[threshold.metric];
+    const rows = [
+      ...(mean === undefined ? [] : [{ cell: null, ...mean }]),
+      ...cells.filter(({ metric }) => metric === threshold.metric),
+    ];
+    return rows.flatMap(({ cell, ratio, verdict }) =>
+      verdict === 'slower' && ratio !== null && ratio > 1 + threshold.above
+        ? [{ threshold, cell, ratio }]
+        : [],
+    );
+  });
+}

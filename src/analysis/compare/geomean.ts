@@ -1,0 +1,163 @@
+import type { Result } from '../../core/result.js';
+import { createRandom, type Random } from '../../stats/random.js';
+import { studentTCritical, studentTUpperTail } from '../../stats/student-t.js';
+import { observe } from '../uniformity/observations.js';
+import {
+  type ComparedCell,
+  type ComparisonVerdict,
+  fewestRepetitions,
+  margin,
+  significance,
+} from './cells.js';
+import { batchByCell, type ComparedMetric } from './metrics.js';
+
+/** A metric over all cells at once. */
+export interface GeometricMean {
+  /** Geometric mean of the cells' ratios of medians. */
+  ratio: number;
+  cells: number;
+  /** 95%; `null` with fewer than two rounds on a side. */
+  low: number | null;
+  high: number | null;
+  pValue: number | null;
+  verdict: ComparisonVerdict | null;
+}
+
+/**
+ * The geometric mean of a metric's ratios. Cells of one round share the machine's drift, so the rounds are
+ * the observations: a Welch t interval, with the error of the medians from a bootstrap of whole rounds.
+ * What drifts between the two runs as wholes, no repetition within them can show.
+ */
+export function geometricMean(
+  baseline: Result,
+  candidate: Result,
+  metric: ComparedMetric,
+  rows: readonly ComparedCell[],
+  seed: number,
+): GeometricMean | null {
+  const logs = rows.flatMap(({ ratio }) => (ratio !== null && ratio > 0 ? [Math.log(ratio)] : []));
+  if (logs.length === 0) return null;
+  const centre = logs.reduce((sum, value) => sum + value, 0) / logs.length;
+  const mean = { ratio: Math.exp(centre), cells: logs.length };
+  const random = createRandom(seed);
+  const [before, after] = [errorOfRounds(baseline, metric, random), errorOfRounds(candidate, metric, random)];
+  if (before === null || after === null)
+    return { ...mean, low: null, high: null, pValue: null, verdict: null };
+
+  const squared = before.squaredError + after.squaredError;
+  const rounds = Math.min(before.rounds, after.rounds);
+  if (squared < 1e-24) {
+    const verdict = judge(mean.ratio, mean.ratio, mean.ratio, metric.derived ? fewestRepetitions : rounds);
+    return { ...mean, low: mean.ratio, high: mean.ratio, pValue: Math.abs(centre) < 1e-12 ? 1 : 0, verdict };
+  }
+  const df =
+    squared ** 2 /
+    (before.squaredError ** 2 / (before.rounds - 1) + after.squaredError ** 2 / (after.rounds - 1));
+  const error = Math.sqrt(squared);
+  const interval = (tail: number) => {
+    const reach = studentTCritical(tail, df) * error;
+    return [Math.exp(centre - reach), Math.exp(centre + reach)] as const;
+  };
+  const [low, high] = interval(significance / 2);
+  // Equivalence at 5% is the 90% interval within the margin (two one-sided tests).
+  const [narrowLow, narrowHigh] = interval(significance);
+  const changed = judge(mean.ratio, low, high, rounds);
+  const same = narrowLow > 1 / (1 + margin) && narrowHigh < 1 + margin;
+  return {
+    ...mean,
+    low,
+    high,
+    pValue: 2 * studentTUpperTail(Math.abs(centre) / error, df),
+    verdict: changed === '~' && same ? 'same' : changed,
+  };
+}
+
+function judge(ratio: number, low: number, high: number, rounds: number): ComparisonVerdict | null {
+  if (rounds < fewestRepetitions) return null;
+  const beyond = Math.abs(ratio - 1) > margin;
+  if (beyond && low > 1) return 'slower';
+  if (beyond && high < 1) return 'faster';
+  return low === high ? 'same' : '~';
+}
+
+/** Numbers that a bootstrap may look at per metric and side: about a tenth of a second. */
+const lookBudget = 5_000_000;
+const [fewestResamples, mostResamples] = [100, 400];
+
+/**
+ * The squared standard error of a run's mean log median, from how much its rounds differ: whole rounds are
+ * drawn with replacement, and every cell's median is taken anew. Resampled medians of few rounds spread
+ * somewhat too far, which makes up for rounds that spread as n − 1 would; compare.test.ts has the coverage.
+ */
+function errorOfRounds(
+  result: Result,
+  metric: ComparedMetric,
+  random: Random,
+): { squaredError: number; rounds: number } | null {
+  const { rounds, cells } = sortedByCell(result, metric);
+  const size = cells.reduce((sum, { values }) => sum + values.length, 0);
+  const seen = new Set(cells.flatMap((cell) => [...cell.round])).size;
+  if (seen < 2) return null;
+  if (cells.every(({ values }) => values.at(0) === values.at(-1))) return { squaredError: 0, rounds: seen };
+  const resamples = Math.max(fewestResamples, Math.min(mostResamples, Math.floor(lookBudget / size)));
+  const copies = new Uint32Array(rounds);
+  const means = Float64Array.from({ length: resamples }, () => {
+    copies.fill(0);
+    for (let drawn = 0; drawn < rounds; drawn++) copies[random.below(rounds)]!++;
+    return meanMedian(cells, copies);
+  });
+  const centre = means.reduce((sum, mean) => sum + mean, 0) / resamples;
+  const variance = means.reduce((sum, mean) => sum + (mean - centre) ** 2, 0) / (resamples - 1);
+  return { squaredError: variance, rounds: seen };
+}
+
+/** A cell's log figures in rising order, and the round that each was measured in. */
+interface SortedCell {
+  values: Float64Array;
+  round: Uint32Array;
+}
+
+function sortedByCell(result: Result, metric: ComparedMetric): { rounds: number; cells: SortedCell[] } {
+  const { rows, cell, round, rounds, cells } = observe(result);
+  const batches = batchByCell(result);
+  const byCell: { value: number; round: number }[][] = cells.map(() => []);
+  for (const [i, row] of rows.entries()) {
+    const value = metric.of(row, batches.get(row.cell) ?? 1);
+    if (value !== null && value > 0) byCell[cell[i]!]!.push({ value: Math.log(value), round: round[i]! });
+  }
+  const measured = byCell.filter((values) => values.length > 0);
+  return {
+    rounds,
+    cells: measured.map((values) => {
+      values.sort((a, b) => a.value - b.value);
+      return {
+        values: Float64Array.from(values, ({ value }) => value),
+        round: Uint32Array.from(values, (entry) => entry.round),
+      };
+    }),
+  };
+}
+
+/** The mean over cells of their medians, each value counting as often as its round was drawn. */
+function meanMedian(cells: readonly SortedCell[], copies: Uint32Array): number {
+  let [sum, count] = [0, 0];
+  for (const { values, round } of cells) {
+    let total = 0;
+    for (let k = 0; k < round.length; k++) total += copies[round[k]!]!;
+    // A cell that no drawn round measured says nothing in this resample.
+    if (total === 0) continue;
+    sum +=
+      (nthDrawn(values, round, copies, (total + 1) >> 1) +
+        nthDrawn(values, round, copies, (total >> 1) + 1)) /
+      2;
+    count++;
+  }
+  return sum / Math.max(1, count);
+}
+
+function nthDrawn(values: Float64Array, round: Uint32Array, copies: Uint32Array, n: number): number {
+  let at = 0;
+  let passed = copies[round[0]!]!;
+  while (passed < n) passed += copies[round[++at]!]!;
+  return values[at]!;
+}

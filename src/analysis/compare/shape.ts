@@ -1,0 +1,68 @@
+import type { WorkMetric } from '../../core/metrics.js';
+import type { Result } from '../../core/result.js';
+import { hoover } from '../../stats/concentration.js';
+import { rankCorrelation } from '../../stats/rank.js';
+import { sampleBuffer } from '../uniformity/cell-sample.js';
+import { type CellTotals, pickCells, totalsOf } from '../uniformity/cell-totals.js';
+import { observe, workColumn } from '../uniformity/observations.js';
+import { fittedTariffs, type Tariff } from '../uniformity/tariff.js';
+
+/** Whether what makes tokens dear on one machine makes them dear on the other. */
+export interface ShapeComparison {
+  /** Spearman's, of work per token over cells. 1: the order of the cells carries over. */
+  rankCorrelation: number | null;
+  /** Misbilled share of the candidate's work under each tariff fitted on the baseline's. */
+  misbilledByBaselineTariff: Record<Tariff, number | null>;
+  /** The same, were each cell billed what it cost on the baseline: what no price list could mend. */
+  misbilledByBaselineCost: number;
+}
+
+/** `null` where fewer than two common cells measured the metric on both sides, or none did any work. */
+export function compareShape(
+  baseline: Result,
+  candidate: Result,
+  metric: WorkMetric,
+): ShapeComparison | null {
+  const [before, after] = commonTotals(baseline, candidate, metric);
+  const worked = ({ work }: CellTotals) => work.some((value) => value > 0);
+  if (before.work.length < 2 || !worked(before) || !worked(after)) return null;
+  const perToken = ({ work, tokens }: CellTotals) => Array.from(work, (value, c) => value / tokens[c]!);
+  const perRequest = before.work.map((value, c) => (value / before.requests[c]!) * after.requests[c]!);
+  const sample = sampleBuffer(before).fill(before.work);
+  return {
+    rankCorrelation: rankCorrelation(perToken(before), perToken(after)),
+    misbilledByBaselineTariff: Object.fromEntries(
+      Object.entries(fittedTariffs(sample)).map(([tariff, fitted]) => {
+        if (fitted === null) return [tariff, null];
+        const { prices } = fitted;
+        const bill = after.work.map((_, c) => {
+          const { inputPerToken, outputPerToken, perRequest } = prices[before.model[c]!]!;
+          return (
+            inputPerToken * after.promptTokens[c]! +
+            outputPerToken * after.completionTokens[c]! +
+            perRequest * after.requests[c]!
+          );
+        });
+        return [tariff, finite(hoover(after.work, bill))];
+      }),
+    ) as Record<Tariff, number | null>,
+    misbilledByBaselineCost: hoover(after.work, perRequest),
+  };
+}
+
+/** Both results' totals over the cells that each measured, in one order. */
+function commonTotals(baseline: Result, candidate: Result, metric: WorkMetric): [CellTotals, CellTotals] {
+  const [before, after] = [baseline, candidate].map((result) => {
+    const observations = observe(result);
+    return totalsOf(observations, workColumn(observations, metric));
+  }) as [CellTotals, CellTotals];
+  const measuredAfter = new Set(after.cell);
+  const shared = new Set([...before.cell].filter((cell) => measuredAfter.has(cell)));
+  const common = (totals: CellTotals) =>
+    Array.from(totals.cell.keys()).filter((c) => shared.has(totals.cell[c]!));
+  return [pickCells(before, common(before)), pickCells(after, common(after))];
+}
+
+function finite(value: number): number | null {
+  return Number.isFinite(value) ? value : null;
+}

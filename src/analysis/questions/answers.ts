@@ -1,0 +1,173 @@
+import type { WorkMetric } from '../../core/metrics.js';
+import type { FactorValue, Question } from '../../core/question.js';
+import type { Result } from '../../core/result.js';
+import { workSchema } from '../../core/work.js';
+import { addColumns } from '../../stats/sum.js';
+import { stageColumns, stageWork } from '../stages/columns.js';
+import type { Design } from '../statistic.js';
+import { type Contrast, contrastsOf, type MeasuredCell, meanOf, measureCells } from './levels.js';
+import { ratioOfSums, type Share } from './ratio-of-sums.js';
+import { type LogRatio, logRatioOfMeans, logRatioOfVariations, variationOf } from './statistics.js';
+
+/** A question of the suite, with what the run answers. */
+export interface Experiment {
+  text: string;
+  factor: string;
+  baseline: FactorValue;
+  metric: Question['metric'];
+  unit: string;
+  per: Question['per'];
+  answers: Answer[];
+  /** Why there is no answer. */
+  reason?: string;
+}
+
+/** One statistic at one level of the factor, beside the baseline. */
+export interface Answer {
+  statistic: Question['statistics'][number];
+  level: FactorValue;
+  /** The levels of other factors at which this holds. */
+  by: Record<string, FactorValue>;
+  /** Cells that are compared: at the baseline, at the level. */
+  cells: [baseline: number, level: number];
+  /** Whether each cell is held against one that differs in the factor alone. */
+  matched: boolean;
+  /** Whether both sides are billed the same tokens. */
+  equalBill: boolean;
+  /** The statistic on each side: a mean, a coefficient of variation, a share. */
+  atBaseline: number | null;
+  atLevel: number | null;
+  /** `mean`, `variation`: level ÷ baseline; `hiddenShare`: the difference of the shares. With its 95% interval. */
+  value: number | null;
+  low: number | null;
+  high: number | null;
+  verdict: AnswerVerdict | null;
+  reason?: string;
+}
+
+/** `same`: within 1% of each other, by the whole interval; `~`: neither a difference nor its absence is shown. */
+type AnswerVerdict = 'more' | 'less' | 'same' | '~';
+
+/** Differences within this are none. */
+const margin = 0.01;
+
+/** The answers to the questions that the run's suite was made to find out. */
+export function experimentsOf(
+  result: Result,
+  { design, seed }: { design: Design; seed: number },
+): Experiment[] {
+  return (result.run.questions ?? []).map((question) => {
+    const { text, factor, baseline, metric, per, statistics } = question;
+    const unit = metric in workSchema.shape ? (result.metrics[metric]?.unit ?? '') : 'ns';
+    const cells = measureCells(result, question);
+    const contrasts = contrastsOf(question, cells);
+    const answers = contrasts.flatMap((contrast) =>
+      statistics.map(
+        (statistic): Answer => ({
+          ...about(contrast, statistic),
+          ...answer(result, question, contrast, statistic, { design, seed }),
+        }),
+      ),
+    );
+    const reason = answers.length > 0 ? null : whyNone(cells, question);
+    return { text, factor, baseline, metric, unit, per, answers, ...(reason !== null && { reason }) };
+  });
+}
+
+function whyNone(cells: readonly MeasuredCell[], { factor, baseline, metric }: Question): string {
+  if (cells.length === 0) return `no request that takes part measured ${metric}`;
+  if (!cells.some(({ level }) => level === baseline)) return `no request ran at ${factor} = ${baseline}`;
+  return `every request ran at ${factor} = ${baseline}, or at other levels of what must be equal`;
+}
+
+function about({ by, level, matched, baseline, candidate }: Contrast, statistic: Answer['statistic']) {
+  const billed = (cells: readonly MeasuredCell[]) => meanOf(cells.map((cell) => cell.billed));
+  return {
+    statistic,
+    level,
+    by,
+    cells: [baseline.length, candidate.length] as [number, number],
+    matched,
+    equalBill: Math.abs(billed(candidate) / billed(baseline) - 1) < 1e-9,
+  };
+}
+
+type Figures = Pick<Answer, 'atBaseline' | 'atLevel' | 'value' | 'low' | 'high' | 'verdict' | 'reason'>;
+
+function answer(
+  result: Result,
+  { metric }: Question,
+  { baseline, candidate, matched }: Contrast,
+  statistic: Answer['statistic'],
+  { design, seed }: { design: Design; seed: number },
+): Figures {
+  if (statistic === 'hiddenShare') {
+    if (!(metric in workSchema.shape)) return nothing('only work has hidden parts, times have not');
+    const exact = result.metrics[metric]?.provenance === 'derived';
+    const share = (cells: readonly MeasuredCell[]) =>
+      hiddenShare(cells, metric as WorkMetric, { design, exact });
+    return differenceOf(share(baseline), share(candidate));
+  }
+  if (statistic === 'mean') {
+    const ratio = logRatioOfMeans(baseline, candidate, { design, matched });
+    return fromLog(ratio, mean(baseline), mean(candidate));
+  }
+  const ratio = logRatioOfVariations(baseline, candidate, { design, matched, seed });
+  return fromLog(ratio, variationOf(baseline), variationOf(candidate));
+}
+
+function mean(cells: readonly MeasuredCell[]): number {
+  return meanOf(cells.map((cell) => cell.mean));
+}
+
+function nothing(reason: string): Figures {
+  return { atBaseline: null, atLevel: null, value: null, low: null, high: null, verdict: null, reason };
+}
+
+function fromLog(ratio: LogRatio, atBaseline: number | null, atLevel: number | null): Figures {
+  if (ratio.value === null) return { ...nothing(ratio.reason), atBaseline, atLevel };
+  const value = Math.exp(ratio.value);
+  if (ratio.reach === null) {
+    return { ...nothing(ratio.reason), atBaseline, atLevel, value };
+  }
+  const [low, high] = [Math.exp(ratio.value - ratio.reach), Math.exp(ratio.value + ratio.reach)];
+  return { atBaseline, atLevel, value, low, high, verdict: verdictOn(low, high) };
+}
+
+function verdictOn(low: number, high: number): AnswerVerdict {
+  if (low >= 1 - margin && high <= 1 + margin) return 'same';
+  if (low > 1) return 'more';
+  return high < 1 ? 'less' : '~';
+}
+
+function hiddenShare(
+  cells: readonly MeasuredCell[],
+  metric: WorkMetric,
+  options: { design: Design; exact: boolean },
+): Share {
+  const rows = cells.flatMap(({ requests }) => requests);
+  const cellOf = Uint32Array.from(cells.flatMap(({ requests }, c) => requests.map(() => c)));
+  const works = stageWork(stageColumns(rows), metric);
+  const sum = (part: 'work' | 'uncounted') =>
+    addColumns(
+      works.map((own) => own[part]),
+      new Float64Array(rows.length),
+    );
+  return ratioOfSums(sum('uncounted'), sum('work'), cellOf, options);
+}
+
+function differenceOf(baseline: Share, level: Share): Figures {
+  const sides = { atBaseline: baseline.value, atLevel: level.value };
+  if (baseline.value === null || level.value === null) {
+    return { ...nothing(baseline.reason ?? level.reason ?? ''), ...sides };
+  }
+  const value = level.value - baseline.value;
+  if (baseline.low === null || level.low === null) {
+    return { ...nothing(baseline.reason ?? level.reason ?? ''), ...sides, value };
+  }
+  // Errors of the two sides are apart from each other (Newcombe 1998, method 10).
+  const low = value - Math.hypot(level.value - level.low, baseline.high! - baseline.value);
+  const high = value + Math.hypot(level.high! - level.value, baseline.value - baseline.low);
+  const verdict = low > 0 ? 'more' : high < 0 ? 'less' : low >= -margin && high <= margin ? 'same' : '~';
+  return { ...sides, value, low, high, verdict };
+}

@@ -1,0 +1,188 @@
+import type { FactorValue, Question } from '../../core/question.js';
+import { type Cell, isOk, type OkRequest, type Result } from '../../core/result.js';
+import { shrinkVariances } from '../../stats/variance-shrinkage.js';
+import { endToEndNs, timePerOutputToken, timeToFirstTokenNs } from '../request-metrics.js';
+
+/** A cell as a question looks at it: one amount per request. */
+export interface MeasuredCell {
+  cell: Cell;
+  level: FactorValue;
+  requests: OkRequest[];
+  values: number[];
+  mean: number;
+  /** Relative variance of the mean; `null` where repetitions show no noise. */
+  variance: number | null;
+  /** Degrees of freedom of that variance; those of all cells where they share one. */
+  freedom: number;
+  pooled: boolean;
+  /** Mean billed tokens. */
+  billed: number;
+}
+
+/** The cells of a question's two levels that are compared with each other. */
+export interface Contrast {
+  /** At which levels of the question's `by` factors. */
+  by: Record<string, FactorValue>;
+  level: FactorValue;
+  baseline: MeasuredCell[];
+  candidate: MeasuredCell[];
+  /** Whether each cell has a partner at the other level that is otherwise equal, in the same order. */
+  matched: boolean;
+}
+
+type Unjudged = Omit<MeasuredCell, 'variance' | 'freedom' | 'pooled'>;
+
+/** A cell's level of a factor, `model` being its model; `undefined` for a factor that it lacks. */
+function levelOf({ model, factors }: Cell, factor: string): FactorValue | undefined {
+  return factors[factor] ?? (factor === 'model' ? model : undefined);
+}
+
+/**
+ * Every level of a question held against its baseline, at each combination of the `by` factors. Where
+ * cells have partners that differ in nothing but the factor, only those are compared.
+ */
+export function contrastsOf(question: Question, cells: readonly MeasuredCell[]): Contrast[] {
+  const { factor, baseline, by } = question;
+  const groups = new Map<string, MeasuredCell[]>();
+  for (const own of cells) {
+    const key = JSON.stringify(by.map((name) => levelOf(own.cell, name)));
+    groups.set(key, [...(groups.get(key) ?? []), own]);
+  }
+  return [...groups.values()].flatMap((group) => {
+    const base = group.filter(({ level }) => level === baseline);
+    const levels = [...new Set(group.map(({ level }) => level))].filter((level) => level !== baseline);
+    if (base.length === 0) return [];
+    const shared = Object.fromEntries(
+      by.flatMap((name) => {
+        const own = levelOf(group[0]!.cell, name);
+        return own === undefined ? [] : [[name, own]];
+      }),
+    );
+    return levels.sort(byValue).map((level) => {
+      const candidates = group.filter((own) => own.level === level);
+      return { by: shared, level, ...pairUp(base, candidates, factor) };
+    });
+  });
+}
+
+function byValue(a: FactorValue, b: FactorValue): number {
+  return typeof a === 'number' && typeof b === 'number' ? a - b : 0;
+}
+
+function pairUp(
+  baseline: readonly MeasuredCell[],
+  candidates: readonly MeasuredCell[],
+  factor: string,
+): Pick<Contrast, 'baseline' | 'candidate' | 'matched'> {
+  const key = ({ cell }: MeasuredCell) =>
+    JSON.stringify(
+      Object.entries({ model: cell.model, ...cell.factors })
+        .filter(([name]) => name !== factor)
+        .sort(([a], [b]) => (a < b ? -1 : 1)),
+    );
+  const groups = [baseline, candidates].map((side) => {
+    const byKey = new Map<string, MeasuredCell[]>();
+    for (const own of side) byKey.set(key(own), [...(byKey.get(key(own)) ?? []), own]);
+    return byKey;
+  }) as [Map<string, MeasuredCell[]>, Map<string, MeasuredCell[]>];
+  const [before, after] = groups;
+  const shared = [...before.keys()].filter((own) => after.has(own));
+  if (shared.length === 0) return { baseline: [...baseline], candidate: [...candidates], matched: false };
+  return {
+    baseline: shared.flatMap((own) => before.get(own)!),
+    candidate: shared.flatMap((own) => after.get(own)!),
+    // Cells that differ by luck alone (drafts that are accepted or not) have no one partner.
+    matched: shared.every((own) => before.get(own)!.length === 1 && after.get(own)!.length === 1),
+  };
+}
+
+/** The cells that take part in a question, which are those that have its factor, each with its requests' amounts. */
+export function measureCells(result: Result, question: Question): MeasuredCell[] {
+  const amountOf = amountFor(question);
+  const taking = result.cells.filter(
+    (cell) =>
+      levelOf(cell, question.factor) !== undefined &&
+      Object.entries(question.where).every(([factor, level]) => levelOf(cell, factor) === level),
+  );
+  const rows = new Map<string, OkRequest[]>(taking.map(({ id }) => [id, []]));
+  for (const request of result.requests) if (isOk(request)) rows.get(request.cell)?.push(request);
+  const measured = taking.flatMap((cell) => {
+    const own = rows.get(cell.id)!.flatMap((request) => {
+      const value = amountOf(request, cell);
+      return value === null ? [] : [{ request, value }];
+    });
+    if (own.length === 0) return [];
+    const requests = own.map(({ request }) => request);
+    const values = own.map(({ value }) => value);
+    const billed = meanOf(requests.map(({ tokens }) => tokens.prompt + tokens.completion));
+    return [{ cell, level: levelOf(cell, question.factor)!, requests, values, mean: meanOf(values), billed }];
+  });
+  const exact = result.metrics[question.metric]?.provenance === 'derived';
+  return withNoise(measured, exact);
+}
+
+/**
+ * Of the cells' own variances and the pooled one, each what both say (see `shrinkVariances`), after what
+ * all cells of a repetition share is taken out: a drift of the machine falls on both sides of a ratio.
+ */
+function withNoise(cells: readonly Unjudged[], exact: boolean): MeasuredCell[] {
+  const freedom = cells.map(({ values }) => values.length - 1);
+  const pooled = freedom.reduce((sum, own) => sum + own, 0);
+  if (pooled === 0)
+    return cells.map((cell) => ({ ...cell, variance: exact ? 0 : null, freedom: 1, pooled: true }));
+  const { residuals, rounds } = driftRemoved(cells);
+  const left = pooled - (rounds - 1);
+  const kept = freedom.map((own) => (own * left) / pooled);
+  const squares = residuals.map((own) => own.reduce((sum, value) => sum + value ** 2, 0));
+  const variances = shrinkVariances(Float64Array.from(squares), Float64Array.from(kept));
+  const shared = variances.every((variance) => variance === variances[0]);
+  return cells.map((cell, c) => ({
+    ...cell,
+    variance: variances[c]! / cell.values.length,
+    freedom: Math.max(1, shared ? left : kept[c]!),
+    pooled: shared,
+  }));
+}
+
+/** Relative residuals around the means of cells and of repetitions. */
+function driftRemoved(cells: readonly Unjudged[]) {
+  const residuals = cells.map(({ values, mean }) => values.map((value) => (mean > 0 ? value / mean - 1 : 0)));
+  const rounds = new Map<number, { sum: number; count: number }>();
+  for (const [c, { requests }] of cells.entries()) {
+    for (const [k, { repetition }] of requests.entries()) {
+      const round = rounds.get(repetition) ?? { sum: 0, count: 0 };
+      rounds.set(repetition, { sum: round.sum + residuals[c]![k]!, count: round.count + 1 });
+    }
+  }
+  // A trace's cells are repeated by no plan: rounds of a few requests would take the noise out with them.
+  const requests = cells.reduce((sum, { values }) => sum + values.length, 0);
+  if (rounds.size * 4 > requests) return { residuals, rounds: 1 };
+  const shared = (repetition: number) => rounds.get(repetition)!.sum / rounds.get(repetition)!.count;
+  return {
+    residuals: residuals.map((own, c) =>
+      own.map((value, k) => value - shared(cells[c]!.requests[k]!.repetition)),
+    ),
+    rounds: rounds.size,
+  };
+}
+
+function amountFor({ metric, per }: Question): (request: OkRequest, cell: Cell) => number | null {
+  const batchOf = ({ factors }: Cell) => (typeof factors.batch === 'number' ? factors.batch : 1);
+  const amount = (request: OkRequest, cell: Cell): number | null => {
+    if (metric === 'ttft') return timeToFirstTokenNs(request, 'submitted');
+    if (metric === 'e2e') return endToEndNs(request, 'submitted');
+    if (metric === 'tpot') return timePerOutputToken(request, batchOf(cell)).value;
+    return request.work[metric];
+  };
+  return (request, cell) => {
+    const value = amount(request, cell);
+    if (value === null || per === 'request') return value;
+    if (per === 'sequence') return value / batchOf(cell);
+    const billed = request.tokens.prompt + request.tokens.completion;
+    return billed === 0 ? null : value / billed;
+  };
+}
+
+export function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

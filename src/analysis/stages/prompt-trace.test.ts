@@ -1,0 +1,96 @@
+import { describe, expect, it } from 'vitest';
+import type { OkRequest } from '../../core/result.js';
+import { promptTrace } from './prompt-trace.js';
+
+/** A request whose stages cost what they are told, in CPU time. */
+function request(
+  stages: { name: string; type: string; tokens: number; billed: number; cpu: number }[],
+): OkRequest {
+  const sum = (of: (stage: (typeof stages)[number]) => number) =>
+    stages.reduce((total, stage) => total + of(stage), 0);
+  const billed = sum((stage) => stage.billed);
+  return {
+    id: 0,
+    cell: 'c',
+    repetition: 0,
+    worker: 0,
+    outcome: { status: 'ok' },
+    tokens: {
+      prompt: 1,
+      completion: billed - 1,
+      cached: 0,
+      reasoning: 0,
+      processed: sum(({ tokens }) => tokens),
+      hidden: sum(({ tokens }) => tokens) - billed,
+    },
+    times: { submitted: 0, started: 0, firstToken: 1, lastToken: 2, ended: 3 },
+    interTokenLatency: null,
+    work: {
+      cpuTime: sum(({ cpu }) => cpu),
+      gpuTime: null,
+      energy: null,
+      peakMemory: null,
+      kvBytes: 1,
+      kvByteSeconds: 1,
+      flops: 1,
+      bytesMoved: 1,
+    },
+    stages: stages.map(({ name, type, tokens, billed, cpu }) => ({
+      name,
+      type: type as 'safety',
+      visible: billed > 0,
+      tokens,
+      billed,
+      times: { started: 0, ended: 1 },
+      work: { cpuTime: cpu, flops: 1 },
+      ...(name.endsWith('verification') && { detail: { verified: true } }),
+    })),
+  };
+}
+
+const traced = (scale: number) =>
+  request([
+    { name: 'guard', type: 'safety', tokens: 20, billed: 0, cpu: 200 * scale },
+    { name: 'guard: verification', type: 'safety', tokens: 15, billed: 0, cpu: 150 * scale },
+    { name: 'retrieval', type: 'retrieval', tokens: 51, billed: 0, cpu: 500 * scale },
+    { name: 'decode', type: 'decode', tokens: 3, billed: 3, cpu: 40 * scale },
+  ]);
+const reference = request([{ name: 'decode', type: 'decode', tokens: 256, billed: 256, cpu: 2560 }]);
+
+describe('a traced prompt', () => {
+  it('is weighed in plain tokens of the reference beside it', () => {
+    const { metric, plainToken, effective, stages, waterfall } = promptTrace(
+      [traced(1)],
+      [reference],
+      'Hello',
+    );
+    expect(metric).toBe('cpuTime');
+    expect(plainToken.value).toBe(10);
+    expect(effective).toEqual({ value: 89, low: null, high: null });
+    expect(waterfall).toMatchObject({ billed: 3, effective: 89 });
+    expect(stages.map(({ interval }) => interval.value)).toEqual([20, 15, 50, 4]);
+  });
+
+  it('is held against the published claim, part by part', () => {
+    const { claim } = promptTrace([traced(2)], [reference], 'Hello');
+    expect(claim).toMatchObject([
+      { part: 'safety', published: 20, processed: 20, effective: { value: 40 } },
+      { part: 'context', published: 50, processed: 51, effective: { value: 100 } },
+      { part: 'verification', published: 15, processed: 15, effective: { value: 30 } },
+      { part: 'all', published: 89, processed: 89, effective: { value: 178 } },
+    ]);
+  });
+
+  it('has the interval of its mean, by Student’s t', () => {
+    const { effective } = promptTrace([traced(0.9), traced(1), traced(1.1)], [reference, reference], 'Hello');
+    // Standard error 0.1·89/√3; two and one degrees of freedom, so t(0.975, 1) = 12.706.
+    expect(effective.value).toBeCloseTo(89, 9);
+    expect(effective.high! - effective.value).toBeCloseTo((12.7062 * 8.9) / Math.sqrt(3), 2);
+  });
+
+  it('counts FLOPs where a stage’s CPU time was not measured', () => {
+    const blind = traced(1);
+    blind.stages[0]!.work.cpuTime = null;
+    expect(promptTrace([blind], [reference], 'Hello').metric).toBe('flops');
+  });
+});

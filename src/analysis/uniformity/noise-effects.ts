@@ -1,0 +1,162 @@
+import { normal95 } from '../../stats/normal.js';
+import type { Random } from '../../stats/random.js';
+import type { Room } from '../../stats/room.js';
+import type { Design } from '../statistic.js';
+import { type CellSample, sampleBuffer } from './cell-sample.js';
+import { deviationErrors, fairestWork, leastMisbilledBias } from './noise-bias.js';
+import { noiseSource } from './noise-draws.js';
+import { type Spread, spreadOf } from './resampling.js';
+import { type CellParts, type Part, thin } from './thinning.js';
+import { type Measure, measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
+import type { Noise } from './within-cell-noise.js';
+
+/** What the noise between repetitions does to one statistic. */
+export interface NoiseEffect {
+  /** The statistic's distribution where tokens track work perfectly. */
+  floor: Spread;
+  /** How far the noise spreads the statistic around its value, as a standard error each way. */
+  error: { below: number; above: number };
+  /** By how much noise inflates it: as estimated, and the least and most that the data allow. */
+  bias: number;
+  leastBias: number;
+  mostBias: number;
+}
+
+interface NoiseOptions {
+  design: Design;
+  random: Random;
+  resamples: number;
+  parts: CellParts;
+  room: Room;
+  only?: StatisticName | undefined;
+}
+
+/**
+ * The noise's effect on every measure, by parametric bootstrap: draws of noise on the fair bill (the
+ * hypothesis), on the work as observed, and on the fairest work the data allow. `null` per measure where
+ * the resamples do not determine it.
+ *
+ * An unevenness is inflated by noise in a way that depends on how many cells are truly fair, which nothing
+ * can estimate well (the kink of |x|; Cai & Low 2011). The interval therefore spans the least and the most
+ * bias. Its coverage is measured in coverage.test.ts.
+ */
+export function noiseEffects(
+  { sample, measures, values }: Observed,
+  noise: Noise,
+  { design, random, resamples, parts, room, only }: NoiseOptions,
+): Map<StatisticName, NoiseEffect | null> {
+  const { part, next, errorScale } = thin(sample.totals, noise, parts);
+  const bench = benchOn(part, random, { design, only });
+  const draws: Draw[] = [];
+  for (let drawn = 0; drawn < resamples; drawn++) {
+    if (next() || drawn === 0) bench.set();
+    draws.push(bench.draw());
+  }
+  const least = room.within(() =>
+    leastMisbilledBias(sample, deviationErrors(sample, noise, room.numbers(sample.work.length))),
+  );
+  return new Map(
+    measures.map((measure) => {
+      const { name } = measure;
+      const effect = errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, errorScale);
+      if (effect === null) return [name, null];
+      if (name === 'misbilledShare') return [name, widened(effect, least)];
+      return [name, measure.ofTails ? withTies(effect, values.get(name)!) : effect];
+    }),
+  );
+}
+
+/** Values under one draw of noise, the same for all: of the fair bill, and how far it moved the two other patterns. */
+type Draw = Record<'fair' | 'shift' | 'fairestShift', Partial<Record<StatisticName, number>>>;
+
+/** Where noise is tried out on a part of the cells; `set` anew whenever other cells are in it. */
+interface Bench {
+  set(): void;
+  draw(): Draw;
+}
+
+function benchOn(
+  { totals, noise }: Part,
+  random: Random,
+  { design, only }: Pick<NoiseOptions, 'design' | 'only'>,
+): Bench {
+  const measures = measuresFor(totals, only);
+  const inflated = measures.filter((measure) => measure.inflated);
+  // Where the requests are a sample, that is the error; noise matters for the bias it gives alone.
+  const moved = design === 'fixed' ? measures : inflated;
+  const evaluate = (sample: CellSample, wanted: readonly Measure[]) =>
+    Object.fromEntries(wanted.map((measure) => [measure.name, measure.of(sample)])) as Draw['fair'];
+  const shift = (to: Draw['fair'], from: Draw['fair']) =>
+    Object.fromEntries(
+      Object.entries(to).map(([name, value]) => [name, value - from[name as StatisticName]!]),
+    ) as Draw['fair'];
+
+  const factors = new Float64Array(totals.work.length);
+  const product = new Float64Array(totals.work.length);
+  const [buffer, bufferAtRest] = [sampleBuffer(totals), sampleBuffer(totals)];
+  let drawNoise = noiseSource(noise!, totals, random);
+  let [fairBill, fairest] = [totals.work, totals.work];
+  let [atRest, fairestAtRest]: Draw['fair'][] = [{}, {}];
+  const disturbed = (work: Float64Array, wanted: readonly Measure[]) => {
+    for (let c = 0; c < factors.length; c++) product[c] = work[c]! * factors[c]!;
+    return evaluate(buffer.fill(product), wanted);
+  };
+  return {
+    set() {
+      const observed = bufferAtRest.fill(totals.work);
+      fairBill = observed.bill;
+      fairest = fairestWork(observed, deviationErrors(observed, noise!));
+      atRest = evaluate(observed, moved);
+      fairestAtRest = evaluate(buffer.fill(fairest), inflated);
+      drawNoise = noiseSource(noise!, totals, random);
+    },
+    draw() {
+      drawNoise(factors);
+      return {
+        fair: disturbed(fairBill, measures),
+        shift: shift(disturbed(totals.work, moved), atRest!),
+        fairestShift: shift(disturbed(fairest, inflated), fairestAtRest!),
+      };
+    },
+  };
+}
+
+function effectOn(measure: Measure, draws: readonly Draw[], errorScale: number): NoiseEffect | null {
+  const spread = (kind: keyof Draw) =>
+    spreadOf(
+      draws.map((draw) => draw[kind][measure.name] ?? 0),
+      errorScale,
+    );
+  const [floor, shift] = [spread('fair'), spread('shift')];
+  if (floor === null || shift === null) return null;
+  const error = { below: shift.sd, above: shift.sd };
+  if (!measure.inflated) return { floor, error, bias: 0, leastBias: 0, mostBias: 0 };
+  const biases = [shift.mean, spread('fairestShift')?.mean ?? shift.mean];
+  return { floor, error, bias: shift.mean, leastBias: Math.min(...biases), mostBias: Math.max(...biases) };
+}
+
+function widened(effect: NoiseEffect, least: { bias: number; standardError: number }): NoiseEffect {
+  return {
+    ...effect,
+    error: { ...effect.error, above: Math.max(effect.error.above, least.standardError) },
+    leastBias: Math.min(effect.leastBias, least.bias),
+    mostBias: Math.max(effect.mostBias, least.bias),
+  };
+}
+
+/**
+ * The ends of cells that all cost the same are whichever noise pushed out, which no value that came out shows:
+ * a ratio of tails may be inflated by as much as it is where every cell is fair.
+ */
+function withTies(effect: NoiseEffect, observed: number): NoiseEffect {
+  const ifTied = observed * (1 - 1 / effect.floor.mean);
+  return { ...effect, mostBias: Math.max(effect.mostBias, ifTied) };
+}
+
+/** The 95% interval of a statistic on a fixed design, where noise alone is random. */
+export function fixedDesignInterval(observed: number, effect: NoiseEffect): { low: number; high: number } {
+  return {
+    low: observed - effect.mostBias - normal95 * effect.error.below,
+    high: observed - effect.leastBias + normal95 * effect.error.above,
+  };
+}

@@ -1,0 +1,66 @@
+import { hoover } from '../../stats/concentration.js';
+import { Room } from '../../stats/room.js';
+import type { CellSample } from './cell-sample.js';
+import { fitTariff, productsPerModel, sumProducts } from './tariff-fit.js';
+
+/** Price lists by how many prices they have: one; input and output; input, output and a fee per request. */
+export const tariffs = ['oneRate', 'inputOutput', 'inputOutputFee'] as const;
+export type Tariff = (typeof tariffs)[number];
+
+/** What a fitted tariff charges, in units of work. A model of its own is a price list of its own. */
+export interface Prices {
+  model: number;
+  /** Per token, or per input token. */
+  inputPerToken: number;
+  outputPerToken: number;
+  perRequest: number;
+}
+
+interface FittedTariff {
+  prices: Prices[];
+  misbilledShare: number;
+}
+
+/**
+ * For each tariff, the prices that fit the work best (least squares over cells, weighted by requests), and the
+ * misbilled share that is left under them; `null` where the cells do not determine the prices.
+ */
+export function fittedTariffs(sample: CellSample, room = new Room()): Record<Tariff, FittedTariff | null> {
+  const { totals, work, price } = sample;
+  // In units of the model's mean price, so that no metric's unit is too large or too small.
+  const unit = price.map((own) => own || 1);
+  const column = room.numbers(work.length);
+  const products = new Float64Array(totals.models * productsPerModel);
+  sumProducts(sample, unit, { y: column, products });
+  const fitted = (tariff: Tariff): FittedTariff | null => {
+    const prices: Prices[] = [];
+    for (let model = 0; model < totals.models; model++) {
+      const fit = fitTariff(
+        tariff,
+        products.subarray(model * productsPerModel, (model + 1) * productsPerModel),
+      );
+      if (fit === null) return null;
+      const [inputPerToken, outputPerToken, perRequest] = fit.coefficients;
+      const scale = unit[model]!;
+      prices.push({
+        model,
+        inputPerToken: inputPerToken * scale,
+        outputPerToken: outputPerToken * scale,
+        perRequest: perRequest * scale,
+      });
+    }
+    for (let c = 0; c < column.length; c++) {
+      const { inputPerToken, outputPerToken, perRequest } = prices[totals.model[c]!]!;
+      column[c] =
+        (inputPerToken * totals.promptPerRequest[c]! +
+          outputPerToken * totals.completionPerRequest[c]! +
+          perRequest) *
+        totals.requests[c]!;
+    }
+    return { prices, misbilledShare: hoover(work, column) };
+  };
+  return Object.fromEntries(tariffs.map((tariff) => [tariff, fitted(tariff)])) as Record<
+    Tariff,
+    FittedTariff | null
+  >;
+}

@@ -1,0 +1,150 @@
+import { createRandom, deriveSeed } from '../../stats/random.js';
+import { Room } from '../../stats/room.js';
+import { absent, type Design, type Statistic, type Verdict } from '../statistic.js';
+import type { CellSample } from './cell-sample.js';
+import { drawsPerCall } from './noise-draws.js';
+import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './noise-effects.js';
+import type { Spread } from './resampling.js';
+import { clusterIntervals, fewestClusters, type Interval } from './sampled-workload.js';
+import { CellParts, mostCells } from './thinning.js';
+import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
+import type { Noise } from './within-cell-noise.js';
+
+export interface UniformityOptions {
+  design: Design;
+  seed: number;
+  /** Bootstrap resamples at most; large workloads, whose statistics hardly spread, get fewer. */
+  resamples: number;
+  /** Shared by metrics of the same cells, where there are many; drawn anew where absent. */
+  parts?: CellParts;
+  /** For columns over all cells. */
+  room?: Room;
+  /** One statistic instead of all, which is ten times quicker. */
+  only?: 'misbilledShare';
+}
+
+/** Numbers that a bootstrap may draw: of a metric about half a second; less for one statistic, and of a part. */
+const drawBudget = { all: 1_000_000, part: 100_000 };
+
+/**
+ * Every statistic of "do tokens track work?" for one metric's cells as measured, with intervals, noise floors
+ * and verdicts. `noise` is `null` where nothing was repeated: then there is no floor and no verdict.
+ */
+export function uniformityStatistics(
+  sample: CellSample,
+  noise: Noise | null,
+  { design, seed, resamples, parts = new CellParts(seed), room = new Room(), only }: UniformityOptions,
+): Record<StatisticName, Statistic> {
+  const { totals } = sample;
+  const measures = measuresFor(totals, only, room);
+  if (totals.work.length === totals.models) return nothingToCompare(measures);
+  const values = new Map(measures.map((measure) => [measure.name, measure.of(sample)]));
+  const observed = { sample, measures, values };
+  const stream = (part: number) => createRandom(deriveSeed(seed, part));
+  const share = Math.min(1, mostCells / totals.work.length);
+  const budget = drawBudget[share < 1 || only !== undefined ? 'part' : 'all'];
+  const affordable = (draws: number) =>
+    Math.max(1, Math.min(resamples, Math.floor(budget / Math.max(1, draws * share))));
+
+  const noisy = noise !== null && noise.sigma > 0;
+  const effects = noisy
+    ? noiseEffects(observed, noise, {
+        design,
+        random: stream(1),
+        resamples: affordable(drawsPerCall(totals)),
+        parts,
+        room,
+        only,
+      })
+    : null;
+  const clusters =
+    design === 'sampled' && totals.work.length >= fewestClusters
+      ? clusterIntervals(observed, {
+          random: stream(2),
+          resamples: affordable(totals.work.length),
+          parts,
+          only,
+        })
+      : null;
+
+  const entries = measures.map((measure) => {
+    const value = values.get(measure.name)!;
+    if (!Number.isFinite(value)) return [measure.name, absent(measure.undetermined)];
+    const effect = noisy ? (effects!.get(measure.name) ?? null) : noise && exactly(measure);
+    const interval =
+      design === 'fixed'
+        ? effect && fixedDesignInterval(value, effect)
+        : withBias(clusters?.get(measure.name) ?? null, effect);
+    const reasons = [
+      ...(noise === null ? ['noise is not known, as no cell was repeated or a request did no work'] : []),
+      ...(design === 'sampled' && clusters === null
+        ? [`fewer than ${fewestClusters} cells cannot stand for a population`]
+        : []),
+      ...(measure.extreme && share < 1 ? ['one of so many cells decides it'] : []),
+    ];
+    return [measure.name, judged(measure, value, effect, interval, reasons.join('; '))];
+  });
+  return Object.fromEntries(entries) as Record<StatisticName, Statistic>;
+}
+
+function nothingToCompare(measures: readonly Measure[]): Record<StatisticName, Statistic> {
+  const reason = 'one cell has no other to be compared with';
+  return Object.fromEntries(measures.map(({ name }) => [name, absent(reason)])) as Record<
+    StatisticName,
+    Statistic
+  >;
+}
+
+/** What no noise does to a statistic. */
+function exactly({ uniform }: Measure): NoiseEffect {
+  const floor = { mean: uniform, sd: 0, low: uniform, high: uniform };
+  return { floor, error: { below: 0, above: 0 }, bias: 0, leastBias: 0, mostBias: 0 };
+}
+
+function withBias(interval: Interval | null, effect: NoiseEffect | null): Interval | null {
+  return (
+    interval && {
+      low: interval.low - (effect?.mostBias ?? 0),
+      high: interval.high - (effect?.leastBias ?? 0),
+    }
+  );
+}
+
+function judged(
+  measure: Measure,
+  observed: number,
+  effect: NoiseEffect | null,
+  interval: Interval | null,
+  reason: string,
+): Statistic {
+  const bounded = (value: number) => withinRange(measure, value);
+  const verdict = effect === null ? null : verdictOn(measure, observed, effect.floor);
+  const value = bounded(observed - (effect?.bias ?? 0));
+  // What noise alone would show may be nothing at all: the interval then reaches there.
+  const nothing = verdict === 'not distinguishable' && measure.inflated;
+  const unsaid = effect === null || interval === null;
+  return {
+    value,
+    low: interval && Math.min(value, bounded(nothing ? measure.uniform : interval.low)),
+    high: interval && Math.max(value, bounded(interval.high)),
+    noiseFloor: effect?.floor.mean ?? null,
+    verdict,
+    ...(unsaid && { reason: reason || 'too few resamples determine it' }),
+  };
+}
+
+/** Rounding of exact metrics is no finding. */
+const rounding = 1e-9;
+
+function verdictOn({ against }: Measure, observed: number, floor: Spread): Verdict {
+  const above = observed > floor.high + rounding;
+  const below = observed < floor.low - rounding;
+  const found = against === 'above' ? above : against === 'below' ? below : above || below;
+  return found ? 'non-uniform' : 'not distinguishable';
+}
+
+/** No unevenness is below that of perfect proportion, and no share of variance above 1. */
+function withinRange({ against, uniform }: Measure, value: number): number {
+  if (against === 'above') return Math.max(uniform, value);
+  return against === 'below' ? Math.min(uniform, value) : value;
+}

@@ -1,0 +1,224 @@
+import { Room } from '../../stats/room.js';
+import { sum } from '../../stats/sum.js';
+import { shrinkVariances } from '../../stats/variance-shrinkage.js';
+import type { CellTotals } from './cell-totals.js';
+import type { Observations } from './observations.js';
+
+/** What repetitions of one cell differ by, on the log scale of work per token. */
+export interface Noise {
+  /** Of the pooled standard deviation; infinite for a metric that is computed and not measured. */
+  degreesOfFreedom: number;
+  /** Pooled over cells. */
+  sigma: number;
+  /** Per entry of the totals: the cell's own standard deviation, shrunk towards the pooled one. */
+  cellSigma: Float64Array;
+  /** Degrees of freedom of the Student t that fits the residuals' tails; null where the normal does. */
+  tails: number | null;
+  /** What all cells of a round share, where rounds do not fall on all cells alike; null where they do. */
+  drift: {
+    sigma: number;
+    rounds: number /** Share of each cell's requests in each round, row by row. */;
+    share: Float64Array;
+  } | null;
+}
+
+/** A computed metric: its repetitions cannot differ. */
+export function noNoise(totals: CellTotals): Noise {
+  const cellSigma = new Float64Array(totals.work.length);
+  return { degreesOfFreedom: Number.POSITIVE_INFINITY, sigma: 0, cellSigma, tails: null, drift: null };
+}
+
+/**
+ * Estimates the noise from the residuals of log work per token around the means of cells and of rounds
+ * (the machine's drift between rounds is common to all cells and cancels in their shares). `null` where no
+ * cell was repeated, or where a value is 0 and has no logarithm. The cells' own noise is in `room`.
+ */
+export function estimateNoise(
+  observations: Observations,
+  totals: CellTotals,
+  work: Float64Array,
+  room = new Room(),
+): Noise | null {
+  const cellSigma = room.numbers(totals.work.length);
+  return room.within(() => estimateInto(cellSigma, { observations, totals, work, room }));
+}
+
+function estimateInto(
+  cellSigma: Float64Array,
+  {
+    observations,
+    totals,
+    work,
+    room,
+  }: { observations: Observations; totals: CellTotals; work: Float64Array; room: Room },
+): Noise | null {
+  const size = totals.work.length;
+  const measured = sum(totals.requests);
+  // Rounds as many as the requests are no rounds: a cell repeated without any plan.
+  const rounds = observations.rounds * 4 <= measured ? observations.rounds : 1;
+  const degreesOfFreedom = measured - size - (rounds - 1);
+  if (degreesOfFreedom < 1) return null;
+  const residuals = logRates(observations, totals, work, { rounds, room });
+  if (residuals === null) return null;
+  const [freedom, squares, mean] = [room.numbers(size), room.numbers(size), room.numbers(size)];
+  const precision = room.numbers(size).fill(1);
+  for (let c = 0; c < size; c++) {
+    freedom[c] = ((totals.requests[c]! - 1) * degreesOfFreedom) / (measured - size);
+  }
+
+  const roundMean = removeMeans(residuals, totals, precision, mean);
+  squaresByCell(residuals, squares);
+  // Repetitions of a deterministic metric leave rounding, which is no noise.
+  if (pooledSigma(squares, degreesOfFreedom) < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
+  const variances = shrinkVariances(squares, freedom, cellSigma);
+  if (rounds > 1) {
+    // Loud cells would spoil the rounds' means for the quiet ones: once more, by precision.
+    for (let c = 0; c < size; c++) precision[c] = 1 / variances[c]!;
+    const more = removeMeans(residuals, totals, precision, mean);
+    for (let k = 0; k < rounds; k++) roundMean[k]! += more[k]!;
+    squaresByCell(residuals, squares);
+    shrinkVariances(squares, freedom, variances);
+  }
+  for (let c = 0; c < size; c++) cellSigma[c] = Math.sqrt(variances[c]!);
+  return {
+    degreesOfFreedom,
+    sigma: pooledSigma(squares, degreesOfFreedom),
+    cellSigma,
+    tails: fitTails(residuals, totals, cellSigma),
+    drift: driftOf(residuals, totals, roundMean),
+  };
+}
+
+function squaresByCell({ entry, value }: Residuals, squares: Float64Array): void {
+  squares.fill(0);
+  for (let i = 0; i < value.length; i++) squares[entry[i]!]! += value[i]! * value[i]!;
+}
+
+function pooledSigma(squares: Float64Array, degreesOfFreedom: number): number {
+  return Math.sqrt(sum(squares) / degreesOfFreedom);
+}
+
+interface Residuals {
+  entry: Uint32Array;
+  round: Uint32Array;
+  rounds: number;
+  value: Float64Array;
+}
+
+function logRates(
+  { cells, cell, round: roundOf, promptTokens, completionTokens }: Observations,
+  totals: CellTotals,
+  work: Float64Array,
+  { rounds, room }: { rounds: number; room: Room },
+): Residuals | null {
+  const [entry, round] = [room.indices(cell.length), room.indices(cell.length)];
+  const value = room.numbers(cell.length);
+  // Counted from 1: 0 is a cell that is not in the totals.
+  const entryOfCell = room.indices(cells.length);
+  for (let k = 0; k < totals.cell.length; k++) entryOfCell[totals.cell[k]!] = k + 1;
+  let filled = 0;
+  for (let i = 0; i < work.length; i++) {
+    const index = entryOfCell[cell[i]!]! - 1;
+    if (index < 0 || Number.isNaN(work[i]!)) continue;
+    const tokens = promptTokens[i]! + completionTokens[i]!;
+    if (work[i] === 0 || tokens === 0) return null;
+    entry[filled] = index;
+    round[filled] = rounds === 1 ? 0 : roundOf[i]!;
+    value[filled++] = Math.log(work[i]! / tokens);
+  }
+  return {
+    entry: entry.subarray(0, filled),
+    round: round.subarray(0, filled),
+    rounds,
+    value: value.subarray(0, filled),
+  };
+}
+
+/** A round's mean that moves logarithms by less than this moves nothing; a balanced design's second does. */
+const settled = 1e-13;
+
+/**
+ * Takes cell and round means out of `value` in turns (which converges fast), and returns the rounds', in
+ * which each cell weighs as its precision. `cellMean` is room for the cells'.
+ */
+function removeMeans(
+  { entry, round, rounds, value }: Residuals,
+  { requests }: CellTotals,
+  precision: Float64Array,
+  cellMean: Float64Array,
+): Float64Array {
+  const inRound = new Float64Array(rounds);
+  for (let i = 0; i < round.length; i++) inRound[round[i]!]! += precision[entry[i]!]!;
+  const roundMean = new Float64Array(rounds);
+  const mean = new Float64Array(rounds);
+  cellMean.fill(0);
+  for (let i = 0; i < value.length; i++) cellMean[entry[i]!]! += value[i]! / requests[entry[i]!]!;
+  for (let pass = 0; pass < (rounds > 1 ? 6 : 1); pass++) {
+    mean.fill(0);
+    for (let i = 0; i < value.length; i++) {
+      const [cell, own] = [entry[i]!, round[i]!];
+      value[i]! -= cellMean[cell]!;
+      mean[own]! += (precision[cell]! * value[i]!) / inRound[own]!;
+    }
+    if (rounds === 1) break;
+    // The next pass's cell means are taken on the way.
+    cellMean.fill(0);
+    for (let i = 0; i < value.length; i++) {
+      value[i]! -= mean[round[i]!]!;
+      cellMean[entry[i]!]! += value[i]! / requests[entry[i]!]!;
+    }
+    let farthest = 0;
+    for (let k = 0; k < rounds; k++) {
+      roundMean[k]! += mean[k]!;
+      farthest = Math.max(farthest, Math.abs(mean[k]!));
+    }
+    if (farthest < settled) {
+      for (let i = 0; i < value.length; i++) value[i]! -= cellMean[entry[i]!]!;
+      break;
+    }
+  }
+  return roundMean;
+}
+
+/** A Student t by its kurtosis, 3 + 6/(df − 4), where the residuals' exceeds 3 by twice its error. */
+function fitTails({ entry, value }: Residuals, totals: CellTotals, cellSigma: Float64Array): number | null {
+  let [fourth, second, dampening, count] = [0, 0, 0, 0];
+  for (let i = 0; i < value.length; i++) {
+    const n = totals.requests[entry[i]!]!;
+    if (n < 2) continue;
+    const kept = 1 - 1 / n;
+    const standard = value[i]! / (cellSigma[entry[i]!]! * Math.sqrt(kept));
+    const square = standard * standard;
+    fourth += square * square;
+    second += square;
+    // A residual mixes its cell's n errors, which brings its kurtosis nearer to the normal's.
+    dampening += kept * kept + (n - 1) / (n * n * n * n * kept * kept);
+    count++;
+  }
+  const kurtosis = (fourth / count / (second / count) ** 2 - 3) / (dampening / count);
+  return kurtosis > 2 * Math.sqrt(24 / count) ? 4 + 6 / kurtosis : null;
+}
+
+/** The round shares of a large unbalanced design take memory that nothing they say is worth. */
+const largestShareTable = 4_000_000;
+
+function driftOf(
+  { entry, round, rounds }: Residuals,
+  totals: CellTotals,
+  roundMean: Float64Array,
+): Noise['drift'] {
+  const size = totals.work.length;
+  if (rounds < 2 || size * rounds > largestShareTable) return null;
+  const share = new Float64Array(size * rounds);
+  for (let i = 0; i < entry.length; i++) {
+    share[entry[i]! * rounds + round[i]!]! += 1 / totals.requests[entry[i]!]!;
+  }
+  let balanced = true;
+  for (let at = rounds; at < share.length && balanced; at++) {
+    balanced = Math.abs(share[at]! - share[at % rounds]!) < 1e-9;
+  }
+  if (balanced) return null;
+  const mean = roundMean.reduce((sum, value) => sum + value, 0) / rounds;
+  const squares = roundMean.reduce((sum, value) => sum + (value - mean) ** 2, 0);
+  return { sigma: Math.sqrt(squares / (rounds - 1)), rounds, share };
+}

@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { adapterSchema } from '../../../core/result.js';
+import type { Device } from '../../engine.js';
+
+/** Before the answer on stdout, where drivers print too. */
+export const answerMark = 'tokenwork-probe:';
+
+const answerSchema = z.object({
+  /** Why the device does not open; null where it does. */
+  error: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
+  /** Those that WebGPU may take, the one it takes first; empty where they cannot be listed. */
+  adapters: z.array(adapterSchema),
+});
+export type ProbeAnswer = z.infer<typeof answerSchema>;
+
+// A child loads no TypeScript: where the sources run (tests), the build stands in for them.
+const childFile = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts')
+      ? '../../../../dist/engines/onnx/gpu/probe-device.js'
+      : './probe-device.js',
+    import.meta.url,
+  ),
+);
+const stallTimeoutMs = 120_000;
+
+/** Opens the GPU in a child process and multiplies on it. Never rejects: a crash or a hang is an answer too. */
+export function probeDevice(
+  device: Exclude<Device, 'cpu'>,
+  { file = childFile, timeoutMs = stallTimeoutMs }: { file?: string; timeoutMs?: number } = {},
+): Promise<ProbeAnswer> {
+  return new Promise((resolve) => {
+    const options = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 2 ** 24 } as const;
+    execFile(process.execPath, [file, device], options, (failure, stdout, stderr) => {
+      const line = stdout.split('\n').findLast((text) => text.startsWith(answerMark));
+      resolve(line === undefined ? died(failure, stderr, timeoutMs) : read(line));
+    });
+  });
+}
+
+function read(line: string): ProbeAnswer {
+  return answerSchema.parse(JSON.parse(line.slice(answerMark.length)));
+}
+
+function died(
+  failure: (Error & { killed?: boolean; signal?: string | null }) | null,
+  stderr: string,
+  timeoutMs: number,
+): ProbeAnswer {
+  const how = failure?.killed
+    ? `it did not answer within ${timeoutMs / 1000} s`
+    : `opening it ended the process${failure?.signal ? ` by ${failure.signal}` : ''}`;
+  const said = stderr.trim().split('\n');
+  // Node ends what it says of an uncaught error with its own version.
+  const last = (said.find((line) => /^\w*Error\b/.test(line)) ?? said.at(-1))?.slice(0, 300);
+  return {
+    error: {
+      code: 'device-unavailable',
+      message: `The GPU does not open: ${how}${last ? ` (${last})` : ''}.`,
+      hint: "Update the GPU's driver, or run with --device cpu.",
+    },
+    adapters: [],
+  };
+}

@@ -1,0 +1,160 @@
+import { z } from 'zod';
+import { questionSchema } from '../core/question.js';
+import {
+  ceilingsSchema,
+  coldStartSchema,
+  failedRequestSchema,
+  modelRecordSchema,
+  okRequestSchema,
+  resultSchema,
+  warningSchema,
+} from '../core/result.js';
+import { metricSchema } from '../core/work.js';
+import { devices } from '../engines/engine.js';
+import { dtypes } from '../models/dtype.js';
+import { requestPipelineSchema } from '../stages/pipeline.js';
+import { measuredRunSchema, preparationSchema } from './measured-run.js';
+import { samplingEntries } from './samples.js';
+
+/** What a run was asked to do; what resuming it must repeat. */
+const settingsSchema = z.strictObject({
+  workload: z.union([
+    z.strictObject({ suite: z.string() }),
+    z.strictObject({ trace: z.string(), limit: z.int().positive().nullable() }),
+  ]),
+  models: z.array(
+    z.strictObject({
+      id: z.string(),
+      spec: z.string(),
+      dtype: z.enum(dtypes).nullable(),
+      /** Of the graph, where the device decided on it. */
+      style: z.string().optional(),
+      /** A decoder that answers, where absent. */
+      kind: z.enum(['decoder', 'classification', 'embedding']).optional(),
+      roles: z.array(z.string()).optional(),
+    }),
+  ),
+  /** In place of the pipelines that the workload names, by name or path. */
+  pipeline: z.string().nullable().optional(),
+  /** What was asked for, or `auto` decided on. */
+  device: z.enum(devices),
+  backend: z.enum(['auto', 'native', 'node']),
+  threads: z.int().positive(),
+  concurrency: z.int().positive(),
+  repetitions: z.int().positive(),
+  seed: z.int(),
+  warmup: z.int().nonnegative(),
+  deadlineMs: z.number().positive().nullable(),
+  sampling: z.strictObject({
+    /** `auto`, `none`, `recorded:FILE`, or `custom` for sensors that were given by name. */
+    sensors: z.string(),
+    /** Whether requests are repeated until a window is long enough for their energy. */
+    energy: z.boolean(),
+    /** Whether the sharing among concurrent requests is held against the same requests alone. */
+    validate: z.boolean(),
+  }),
+});
+export type Settings = z.infer<typeof settingsSchema>;
+
+const requestSpecSchema = z.strictObject({
+  prompt: z.union([
+    z.strictObject({ kind: z.literal('synthetic'), tokens: z.int(), seed: z.int() }),
+    z.strictObject({ kind: z.literal('text'), text: z.string(), name: z.string() }),
+  ]),
+  completionTokens: z.int(),
+  batch: z.int(),
+  stop: z.enum(['forced', 'eos']),
+  sampling: z.union([
+    z.strictObject({ kind: z.literal('greedy') }),
+    z.strictObject({
+      kind: z.literal('seeded'),
+      temperature: z.number(),
+      topK: z.int().optional(),
+      seed: z.int(),
+    }),
+  ]),
+  neighbours: z.enum(['same', 'different']).optional(),
+  pipeline: requestPipelineSchema.optional(),
+});
+
+const plannedCellSchema = resultSchema.shape.cells.element.extend({
+  request: requestSpecSchema,
+  count: z.int().positive(),
+  arrivalsNs: z.array(z.number().nullable()).readonly().nullable(),
+});
+
+export const journalVersion = 1;
+
+/** Everything there is to know before the first request: what to fold a result from, and to resume by. */
+const headerSchema = z.strictObject({
+  kind: z.literal('header'),
+  version: z.literal(journalVersion),
+  id: z.string(),
+  suite: z.string(),
+  startedAt: z.iso.datetime(),
+  command: z.string(),
+  settings: settingsSchema,
+  tool: resultSchema.shape.tool,
+  hardware: resultSchema.shape.hardware,
+  environment: resultSchema.shape.environment,
+  models: z.array(modelRecordSchema.omit({ warmup: true })),
+  metrics: z.record(z.string(), metricSchema),
+  cells: z.array(plannedCellSchema),
+  questions: z.array(questionSchema).optional(),
+  warnings: z.array(warningSchema),
+});
+export type JournalHeader = z.infer<typeof headerSchema>;
+/** A model's record, but for its warm-up, which is yet to come. */
+export type JournalModel = JournalHeader['models'][number];
+
+/**
+ * A request's row as it is journalled: gaps between tokens raw. They become a histogram in the result,
+ * which takes longer to encode than a small model takes to run, and so is left until nothing is measured.
+ */
+const rowSchema = z.union([
+  okRequestSchema.omit({ interTokenLatency: true }).extend({ tokenGapsNs: z.array(z.int()) }),
+  failedRequestSchema,
+]);
+export type JournalRow = z.infer<typeof rowSchema>;
+export type OkJournalRow = Extract<JournalRow, { tokenGapsNs: number[] }>;
+
+export const entrySchema = z.discriminatedUnion('kind', [
+  headerSchema,
+  /** A process took the run up again. */
+  z.strictObject({ kind: z.literal('resumed'), at: z.iso.datetime(), warnings: z.array(warningSchema) }),
+  z.strictObject({
+    kind: z.literal('warmup'),
+    model: z.string(),
+    requests: z.int().nonnegative(),
+    durationNs: z.number().nonnegative(),
+    /** By other models that ran in them: in how many, and how long the stages took in which they did. */
+    alongside: z
+      .record(
+        z.string(),
+        z.strictObject({ requests: z.int().positive(), durationNs: z.number().nonnegative() }),
+      )
+      .optional(),
+    /** On a GPU. */
+    coldStart: coldStartSchema.optional(),
+  }),
+  /** A worker was given the request. */
+  z.strictObject({ kind: z.literal('started'), id: z.int() }),
+  z.strictObject({
+    kind: z.literal('request'),
+    row: rowSchema,
+    /** CPU time of the process since this segment of measuring began. */
+    processCpuNs: z.number(),
+    /** When its worker was free again. */
+    endedNs: z.number().optional(),
+    /** Where it ran several times in a row; the row is of the first time. */
+    runs: z.array(measuredRunSchema).min(2).optional(),
+    /** What was done before it, or before each time. */
+    preparations: z.array(preparationSchema).optional(),
+  }),
+  ...samplingEntries,
+  /** The machine, looked at once more after the requests. */
+  z.strictObject({ kind: z.literal('ceilings'), ceilings: ceilingsSchema }),
+  /** Measuring ended in good order; what was started and has no row was stopped, and did not crash. */
+  z.strictObject({ kind: z.literal('ended'), atNs: z.number(), processCpuNs: z.number() }),
+]);
+export type JournalEntry = z.infer<typeof entrySchema>;

@@ -1,0 +1,48 @@
+/**
+ * report/ puts findings into words and tables. It returns text and prints nothing; what belongs to a
+ * person's terminal (width, colour) comes in as an argument.
+ */
+import { createColors } from 'picocolors';
+import { summarizeCells } from '../../analysis/cell-summary.js';
+import type { Result } from '../../core/result.js';
+import { renderCellTable } from '../tables/cells.js';
+import { recordingNotice } from '../words/recording.js';
+import { describeFailures, findings } from '../words/run-findings.js';
+import { conservation, setting, unmeasured } from '../words/setting.js';
+import { samplingNotes } from './sampling.js';
+import { wrap } from './wrap.js';
+
+export interface RunReportOptions {
+  /** Characters per line; lines are wrapped and columns left out to keep to it. */
+  width: number;
+  color: boolean;
+  /** Where the result file lies; left out where it was not saved. */
+  savedAt?: string | undefined;
+}
+
+/** What a person reads at the end of a run: setting, table, findings, what went wrong, where it is kept. */
+export function renderRun(result: Result, { width, color, savedAt }: RunReportOptions): string {
+  const colors = createColors(color);
+  const summaries = summarizeCells(result);
+  const paragraphs = (lines: readonly string[], style: (text: string) => string = String) =>
+    lines.map((line) => style(wrap(line, width))).join('\n');
+  const warnings = result.warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`);
+  const notice = recordingNotice(result);
+  const { table, notes } = renderCellTable(summaries, width, colors.bold);
+  const sections = [
+    paragraphs(setting(result), colors.dim),
+    paragraphs(notice === null ? [] : [notice], colors.yellow),
+    ...(summaries.length === 0 ? ['No cell was planned.'] : [table, paragraphs(notes, colors.dim)]),
+    paragraphs(findings(result, summaries), colors.bold),
+    paragraphs([...conservation(result), ...samplingNotes(result), ...unmeasured(result)], colors.dim),
+    paragraphs([...incomplete(result), ...describeFailures(result)], colors.red),
+    paragraphs(warnings, colors.yellow),
+    ...(savedAt === undefined ? [] : [`Result: ${savedAt}`]),
+  ];
+  return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
+}
+
+function incomplete({ run, requests }: Result): string[] {
+  if (run.complete) return [];
+  return [`The run was cut short: ${requests.length} of ${run.plannedRequests} planned requests were run.`];
+}

@@ -1,0 +1,122 @@
+import type { Answer, Experiment } from '../../analysis/questions/answers.js';
+import { dash, formatNumber } from './format.js';
+import { factorName, percent } from './headline.js';
+import { metricName } from './metric-name.js';
+
+const verdicts: Record<
+  Experiment['answers'][number]['statistic'],
+  Record<NonNullable<Answer['verdict']>, string>
+> = {
+  mean: { more: 'dearer', less: 'cheaper', same: 'the same', '~': 'no difference shown' },
+  variation: {
+    more: 'less predictable',
+    less: 'more predictable',
+    same: 'as predictable',
+    '~': 'no difference shown',
+  },
+  hiddenShare: { more: 'more hidden', less: 'less hidden', same: 'the same', '~': 'no difference shown' },
+};
+
+/** An answer's verdict in words; a dash where there is none. */
+export function verdictWords({ statistic, verdict }: Answer): string {
+  return verdict === null ? dash : verdicts[statistic][verdict];
+}
+
+/** `9.3× [9.1–9.5]`, or in points of share `+12% [+10–+14%]`. */
+export function answerFigure(answer: Answer): string {
+  const { value, low, high } = answer;
+  if (value === null) return dash;
+  if (answer.statistic === 'hiddenShare') {
+    const range =
+      low === null || points(low) === points(high!) ? '' : ` [${points(low)} to ${points(high!)}]`;
+    return `${points(value)} points${range}`;
+  }
+  const narrow = low === null || formatNumber(low) === formatNumber(high);
+  return `${formatNumber(value)}×${narrow ? '' : ` [${formatNumber(low)}–${formatNumber(high)}]`}`;
+}
+
+/** `At equal billed tokens, cache = miss costs 9.3× [9.1–9.5] the CPU time of cache = hit.` */
+export function answerSentence(experiment: Experiment, answer: Answer): string {
+  const level = levelName(experiment.factor, answer.level);
+  const baseline = levelName(experiment.factor, experiment.baseline);
+  const where = Object.entries(answer.by).map(([factor, value]) => levelName(factorName(factor), value));
+  const at = where.length === 0 ? '' : `With ${where.join(', ')}: `;
+  const subject = amountName(experiment);
+  if (answer.value === null && answer.statistic === 'variation' && answer.atLevel !== answer.atBaseline) {
+    const varies = (value: number | null) =>
+      value === null ? 'by no more than noise' : `with a coefficient of variation of ${formatNumber(value)}`;
+    return capitalized(
+      `${at}${subject} of ${level} varies ${varies(answer.atLevel)} over the cells, that of ${baseline} ${varies(answer.atBaseline)}.`,
+    );
+  }
+  if (answer.value === null) {
+    return capitalized(
+      `${at}how ${subject} of ${level} compares with ${baseline} is not known: ${answer.reason}.`,
+    );
+  }
+  const bill = answer.equalBill && experiment.per === 'request' ? 'at equal billed tokens, ' : '';
+  const unsure =
+    answer.low === null
+      ? ` (${answer.reason})`
+      : answer.verdict === '~'
+        ? ', which noise alone could give'
+        : '';
+  const figure = answerFigure(answer);
+  const sentence = {
+    mean: () => `${level} ${verb(experiment)} ${figure} the ${subject} of ${baseline}${unsure}`,
+    variation: () =>
+      `${subject} of ${level} varies ${figure} as much as that of ${baseline} ` +
+      `(coefficient of variation ${formatNumber(answer.atLevel)} against ${formatNumber(answer.atBaseline)})` +
+      `${answer.verdict === null || answer.verdict === '~' ? unsure : `: it is ${verdictWords(answer)}`}`,
+    hiddenShare: () =>
+      `${percent(answer.atLevel ?? 0)} of the ${metricName(experiment.metric)} of ${level} is hidden, against ` +
+      `${percent(answer.atBaseline ?? 0)} with ${baseline}${answer.low === null ? '' : `: ${figure}`}${unsure}`,
+  }[answer.statistic]();
+  return capitalized(`${at}${bill}${sentence}.`);
+}
+
+/** What is compared, in words. */
+function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>): string {
+  const times: Record<string, string> = {
+    ttft: 'time to first token',
+    tpot: 'time per output token',
+    e2e: 'end-to-end time',
+  };
+  const name = times[metric] ?? metricName(metric);
+  return per === 'request' ? name : `${name} per ${per === 'sequence' ? 'sequence' : 'billed token'}`;
+}
+
+/** An answer's level with those of the other factors: `cache miss, output length 16`. */
+export function answerName(experiment: Experiment, { level, by }: Answer): string {
+  const where = Object.entries(by).map(([factor, value]) => levelName(factorName(factor), value));
+  return [levelName(experiment.factor, level), ...where].join(', ');
+}
+
+/** What a column of answers holds: `CPU time ÷ that of cache hit`. */
+export function comparison(experiment: Experiment, { statistic }: Answer): string {
+  const baseline = levelName(experiment.factor, experiment.baseline);
+  const amount = amountName(experiment);
+  if (statistic === 'hiddenShare')
+    return `hidden share of ${metricName(experiment.metric)} − that of ${baseline}`;
+  return `${statistic === 'variation' ? 'variation of ' : ''}${amount} ÷ that of ${baseline}`;
+}
+
+/** Times are taken and work is cost. */
+function verb({ metric }: Experiment): string {
+  return metric === 'ttft' || metric === 'tpot' || metric === 'e2e' ? 'takes' : 'costs';
+}
+
+/** A level with its factor; a word alone where it names itself. */
+function levelName(factor: string, level: Experiment['baseline']): string {
+  if (level === true) return factor;
+  if (level === false) return `no ${factor}`;
+  return `${factor} ${level}`;
+}
+
+function points(share: number): string {
+  return `${share < 0 ? '−' : '+'}${percent(Math.abs(share), '')}`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

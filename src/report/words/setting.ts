@@ -1,0 +1,120 @@
+import type { Ceilings, ModelRecord, Result } from '../../core/result.js';
+import {
+  capitalized,
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatEnergy,
+  formatNumber,
+  formatPercent,
+} from './format.js';
+import { metricName } from './metric-name.js';
+
+/** What was run, where and on what: the lines above the table. */
+export function setting(result: Result): string[] {
+  const { run, hardware } = result;
+  const concurrency =
+    run.concurrency === 1 ? 'one request at a time' : `${run.concurrency} requests at a time`;
+  const machine = [
+    hardware.cpu.brand,
+    formatCount(hardware.cpu.logicalCores, 'logical core'),
+    formatBytes(hardware.memoryBytes),
+    ...hardware.gpus.map(({ model }) => model),
+  ];
+  return [
+    `tokenwork ${result.tool.version} · ${run.suite} · seed ${run.seed} · ` +
+      `${formatCount(result.requests.length, 'request')} in ${formatDuration(run.durationNs)}, ${concurrency}`,
+    `Machine: ${machine.join(', ')}`,
+    ...(hardware.ceilings === null ? [] : [describeCeilings(hardware.ceilings)]),
+    ...result.models.map(describeModel),
+    ...devices(result.models),
+  ];
+}
+
+function describeCeilings({ memoryBandwidth, gemm, threads, device }: Ceilings): string {
+  const rates = Object.entries(gemm).map(
+    ([dtype, { value }]) => `${formatNumber(value / 1e9)} GFLOP/s ${dtype}`,
+  );
+  const bandwidth =
+    memoryBandwidth === null ? [] : [`${formatNumber(memoryBandwidth.value / 1e9)} GB/s read`];
+  const of = device === undefined ? `with ${formatCount(threads, 'thread')}` : `on ${device}`;
+  return `Ceilings ${of}: ${[...bandwidth, ...rates].join(', ')}`;
+}
+
+/** Why the device was taken, and what ran where. */
+function devices(models: readonly ModelRecord[]): string[] {
+  const reasons = new Set(
+    models.flatMap(({ engine: { device, deviceReason } }) =>
+      deviceReason === undefined ? [] : [`Device: ${device}, ${deviceReason}`],
+    ),
+  );
+  const placements = models.flatMap(({ id, placement }) =>
+    placement === undefined
+      ? []
+      : [
+          `${id}: ${formatCount(placement.device, 'node')} on the GPU, ${placement.cpu} on the CPU (${Object.keys(placement.cpuOps).join(', ')})`,
+        ],
+  );
+  return [...reasons, ...placements];
+}
+
+export function describeModel({
+  id,
+  source,
+  parameters,
+  dtype,
+  style,
+  engine,
+  loadNs,
+  warmup,
+  roles,
+  coldStart,
+}: ModelRecord): string {
+  const weights = {
+    synthesised: 'random weights',
+    folder: 'weights from its folder',
+    hub: 'weights from the Hub',
+  };
+  const sharing = engine.sharedSession ? ', session shared' : '';
+  // What a pipeline alone asks for runs in requests that are another model's.
+  const warmedUp = `${roles?.includes('chat') === false ? 'ran in ' : ''}${formatCount(warmup.requests, 'warm-up request')} left out`;
+  const fallback = engine.backend === 'node' ? ` (${engine.backendReason})` : '';
+  return (
+    `Model ${id}: ${formatParameters(parameters)} parameters, ${dtype}, ${style} graph, ${weights[source]}; ` +
+    `${engine.name} ${engine.version} ${engine.backend}${fallback} on ${engine.device}` +
+    `${engine.adapter ? ` (${engine.adapter.name})` : `, ${formatCount(engine.threads, 'thread')}`}${sharing}; ` +
+    `loaded in ${formatDuration(loadNs)}, ${warmedUp}` +
+    (coldStart ? `, cold start ${formatDuration(loadNs + coldStart.shadersNs)} with its shaders` : '')
+  );
+}
+
+function formatParameters(parameters: number): string {
+  if (parameters >= 1e9) return `${formatNumber(parameters / 1e9)} B`;
+  if (parameters >= 1e6) return `${formatNumber(parameters / 1e6)} M`;
+  return `${formatNumber(parameters / 1e3)} k`;
+}
+
+/** `CPU time: 61.2 s in all = 59.8 s in requests (97.7%) + 0 idle + 1.4 s unattributed`, and so on. */
+export function conservation(result: Result): string[] {
+  return Object.entries(result.conservation).map(
+    ([metric, { total, requests, idle, unattributed, unit }]) => {
+      const shown = { ns: formatDuration, B: formatBytes, J: formatEnergy }[unit];
+      const show = (value: number) => shown?.(value) ?? `${formatNumber(value)} ${unit}`;
+      const share = total > 0 ? ` (${formatPercent(requests / total)})` : '';
+      return (
+        `${capitalized(metricName(metric))}: ${show(total)} in all = ${show(requests)} in requests${share} ` +
+        `+ ${show(idle)} idle + ${show(unattributed)} unattributed`
+      );
+    },
+  );
+}
+
+/** What this run could not measure, and what would help. */
+export function unmeasured(result: Result): string[] {
+  return Object.entries(result.metrics)
+    .filter(([, { provenance, reason }]) => provenance === 'unavailable' || reason !== null)
+    .map(([metric, { reason, hint }]) => {
+      const why = reason === null ? '' : ` (${reason})`;
+      return `Not measured: ${metricName(metric)}${why}.${hint === null ? '' : ` ${hint}`}`;
+    });
+}

@@ -1,0 +1,198 @@
+import { freemem } from 'node:os';
+import { TokenworkError } from '../../core/errors.js';
+import type { DeviceParity, Placement, Warning } from '../../core/result.js';
+import type { Device } from '../../engines/engine.js';
+import {
+  type CheckedReads,
+  checkOnDevice,
+  cpuReference,
+  type DeviceCheck,
+} from '../../engines/onnx/gpu/parity.js';
+import { matrixOpsOnCpu, placementWarnings } from '../../engines/onnx/gpu/placement.js';
+import { type Style, stylesOf } from '../../models/build/style.js';
+import { type Dtype, dtypes } from '../../models/dtype.js';
+import type { EncoderFolder } from '../../models/encoder-folder.js';
+import type { ModelFolder } from '../../models/folder.js';
+import { locateModel, resolveModel } from '../../models/resolve.js';
+import type { BenchOptions } from '../options.js';
+import { tell } from '../progress.js';
+import { storedWeightBytes } from './memory.js';
+
+type Gpu = Exclude<Device, 'cpu'>;
+
+/** What a GPU was found to make of a model. */
+export interface ModelOnDevice {
+  placement: Placement;
+  /** Of the graph that runs, last, and of those tried before it. */
+  deviceParity: DeviceParity[];
+}
+
+export interface GatedModel<Folder> {
+  folder: Folder;
+  onDevice: ModelOnDevice;
+  warnings: Warning[];
+}
+
+type GateOptions = Pick<BenchOptions, 'cacheDirectory' | 'signal' | 'onProgress' | 'allowParityMismatch'>;
+
+interface Attempt<Folder extends AnyFolder = AnyFolder> extends DeviceCheck {
+  folder: Folder;
+}
+
+/** Where a model is to run, and what of it. */
+interface GateTarget extends CheckedReads {
+  device: Gpu;
+}
+
+type AnyFolder = ModelFolder | EncoderFolder;
+/** An encoder's graph is written in one way only. */
+const styleOf = (folder: AnyFolder): string => ('style' in folder ? folder.style : 'encoder');
+
+/**
+ * Memory of a session on the CPU, of the bytes of its weights, copies of some included. It computes in fp32:
+ * weights in fp16 are widened, and there twice (2.5 times their bytes for SmolLM2-135M, 1.3 in fp32).
+ */
+const hostShare = (dtype: string): number => (dtype === 'fp16' ? 2.6 : 1.4);
+
+/**
+ * Holds a model on the GPU against the CPU before anything is measured. A built model whose graph fails, or
+ * has matrix products that the GPU leaves to the CPU, is built in another style, the first that has neither
+ * fault; else the first that agrees. A model of the user's own is taken as it is, or not at all.
+ * Throws TokenworkError `device-parity` where nothing agrees (unless `allowParityMismatch`), or what opening
+ * and running the model throw.
+ */
+export async function gateModel(
+  { spec, folder }: { spec: string; folder: ModelFolder },
+  target: GateTarget,
+  options: GateOptions,
+): Promise<GatedModel<ModelFolder>> {
+  return gate(folder, otherStyles(spec, folder, options), target, options);
+}
+
+/** As `gateModel`, of an encoder, whose graph has no other style. */
+export async function gateEncoder(
+  folder: EncoderFolder,
+  target: GateTarget,
+  options: GateOptions,
+): Promise<GatedModel<EncoderFolder>> {
+  return gate(folder, [], target, options);
+}
+
+async function gate<Folder extends AnyFolder>(
+  folder: Folder,
+  others: Iterable<Folder> | AsyncIterable<Folder>,
+  { device, ...reads }: GateTarget,
+  options: GateOptions,
+): Promise<GatedModel<Folder>> {
+  const attempts: Attempt<Folder>[] = [];
+  for await (const candidate of firstThen(folder, others)) {
+    const style = styleOf(candidate);
+    tell(
+      options.onProgress,
+      'loading',
+      `holding ${candidate.id} (${candidate.dtype}, ${style}) against the CPU`,
+    );
+    const reference = hasRoom(candidate) ? await cpuReference(candidate, reads, options.signal) : null;
+    const attempt = {
+      folder: candidate,
+      ...(await checkOnDevice({ ...candidate, style }, { device, ...reads }, reference, options.signal)),
+    };
+    attempts.push(attempt);
+    if (agrees(attempt) && isWhole(attempt)) break;
+  }
+  const chosen = attempts.find((attempt) => agrees(attempt) && isWhole(attempt)) ?? attempts.find(agrees);
+  const taken = chosen ?? (options.allowParityMismatch ? attempts[0]! : undefined);
+  if (taken === undefined) throw disagreement(folder, device, attempts);
+  const tried = attempts.filter((attempt) => attempt !== taken);
+  return {
+    folder: taken.folder,
+    onDevice: {
+      placement: taken.placement,
+      deviceParity: [...tried, taken].map(({ parity }) => parity),
+    },
+    warnings: [
+      ...(taken.folder === folder ? [] : [replaced(folder, taken.folder, attempts[0]!)]),
+      ...placementWarnings(folder.id, taken.placement),
+      ...(taken.parity.passed === null ? [unchecked(folder)] : []),
+      ...(taken.parity.passed === false ? [mismatch(folder, taken.parity)] : []),
+    ],
+  };
+}
+
+const agrees = ({ parity }: Attempt): boolean => parity.passed !== false;
+/** Whether nothing is on the CPU that another style would bring onto the GPU; all have the same experts. */
+const isWhole = ({ placement }: Attempt): boolean =>
+  matrixOpsOnCpu(placement).every(([op]) => op === 'MoE' || op === 'QMoE');
+
+async function* firstThen<Item>(first: Item, others: Iterable<Item> | AsyncIterable<Item>) {
+  yield first;
+  yield* others;
+}
+
+/** The model in its other styles, where it can be built anew. */
+async function* otherStyles(
+  spec: string,
+  folder: ModelFolder,
+  { cacheDirectory, signal, onProgress }: GateOptions,
+): AsyncGenerator<ModelFolder> {
+  const located = folder.source === 'synthesised' ? await locateModel(spec) : null;
+  if (located?.kind !== 'recipe') return;
+  // Of those that are left, attention in matrix products runs on every device.
+  const order: readonly Style[] = ['contrib', 'primitive', 'standard'];
+  for (const style of order.filter((name) => stylesOf(located.recipe).includes(name))) {
+    if (style === folder.style) continue;
+    yield await resolveModel(spec, {
+      dtype: dtypes.find((name): name is Dtype => name === folder.dtype),
+      style,
+      cacheDirectory,
+      signal,
+      onProgress: ({ fraction, message }) => tell(onProgress, 'models', message, fraction),
+    });
+  }
+}
+
+/** A reference that drives the machine, or its container, out of memory takes the run with it. */
+const hasRoom = (folder: AnyFolder): boolean =>
+  storedWeightBytes(folder) * hostShare(folder.dtype) < (process.availableMemory?.() ?? freemem());
+
+function replaced(asked: AnyFolder, taken: AnyFolder, { parity, placement }: Attempt): Warning {
+  const why =
+    parity.passed === false
+      ? `the ${styleOf(asked)} graph's logits differ from the CPU's (${describe(parity)})`
+      : `the GPU leaves parts of the ${styleOf(asked)} graph to the CPU (${Object.keys(placement.cpuOps).join(', ')})`;
+  return {
+    code: 'style-replaced',
+    message: `${asked.id} runs as a ${styleOf(taken)} graph: on this GPU ${why}.`,
+    hint: 'Compare it with results of the same style only: another graph moves other bytes.',
+  };
+}
+
+function unchecked({ id }: AnyFolder): Warning {
+  return {
+    code: 'parity-unchecked',
+    message: `${id} was not held against the CPU: this machine has too little memory free to run it there.`,
+    hint: 'That the GPU computes rightly is not known for this model; a smaller one of the same kind would show it.',
+  };
+}
+
+function mismatch({ id }: AnyFolder, parity: DeviceParity): Warning {
+  return {
+    code: 'parity-mismatch',
+    message: `${id} runs although its logits on this GPU differ from the CPU's (${describe(parity)}).`,
+    hint: 'It was asked for by --allow-parity-mismatch. Something in it computes other than it should, at a cost that may be other too.',
+  };
+}
+
+function disagreement(folder: AnyFolder, device: Gpu, attempts: readonly Attempt[]): TokenworkError {
+  const list = attempts.map(({ parity }) => `${parity.style} graph: ${describe(parity)}`).join('; ');
+  return new TokenworkError(
+    'device-parity',
+    `On ${device}, the logits of ${folder.id} differ from the CPU's by more than ${folder.dtype} explains (${list}).`,
+    "Update the GPU's driver, use another export or dtype, or run with --device cpu; --allow-parity-mismatch measures it as it is, and says so.",
+  );
+}
+
+function describe({ difference, tolerance, worst }: DeviceParity): string {
+  const share = difference === null ? 'no numbers' : `${(100 * difference).toPrecision(2)}%`;
+  return `${share} where ${(100 * tolerance).toPrecision(2)}% is rounding, ${worst}`;
+}

@@ -1,0 +1,201 @@
+import { monotonicClock } from '../core/clock.js';
+import { exitCode, TokenworkError } from '../core/errors.js';
+import type { Ceilings, Warning } from '../core/result.js';
+import { energyUnavailable, windowOf } from '../fold/energy-window.js';
+import { isPending, type ValidationState } from '../fold/validation-state.js';
+import type { JournalEntry, JournalModel } from '../journal/entry.js';
+import type { Journal } from '../journal/journal.js';
+import { openCpuClock } from '../sensors/linux/cpu-time.js';
+import type { PlannedCell } from '../workload/plan.js';
+import { type ScheduledRequest, schedule } from '../workload/schedule.js';
+import { expectedTime, ratesOf, stallTimeoutMs } from './expected-time.js';
+import { warmUpDevice } from './gpu/warm-up.js';
+import { measure } from './measure.js';
+import type { BenchOptions } from './options.js';
+import type { PreparedRun } from './prepare.js';
+import { measuringProgress, tell } from './progress.js';
+import { type SamplingSession, startSampling } from './sampling-session.js';
+import type { SessionRecorder } from './session-recorder.js';
+import { openSessions, type Sessions } from './sessions.js';
+import { measureAlone } from './validate-attribution.js';
+import { warmUp } from './warm-up.js';
+import { openPool, type WorkerPool } from './workers/pool.js';
+import type { LoadedWorker } from './workers/protocol.js';
+import type { Limits } from './workers/worker-slot.js';
+
+/** Measuring in one process: a whole run, or the part of one that is left. */
+export interface Segment {
+  prepared: PreparedRun;
+  journal: Journal;
+  originNs: bigint;
+  ceilings: Ceilings | null;
+  /** Requests that are done. */
+  finished: ReadonlySet<number>;
+  /** How often a process died while it ran a request. */
+  crashes: ReadonlyMap<number, number>;
+  validation: ValidationState;
+  options: BenchOptions;
+  recorder: SessionRecorder | null;
+  /** Called when the workers are ready, and nothing has been measured. */
+  onReady(ready: Ready): void;
+}
+
+interface Ready {
+  loaded: LoadedWorker;
+  records: JournalModel[];
+  sensors: SamplingSession['sensors'];
+  warnings: Warning[];
+}
+
+/** A request that killed the process twice would kill it for ever. */
+const crashesAllowed = 1;
+
+/**
+ * Opens models and workers, warms them up and measures what is not finished. Returns when all is measured
+ * or the signal has stopped it. Throws what opening models, starting workers and journalling throw.
+ */
+export async function runSegment(segment: Segment): Promise<void> {
+  const { prepared, journal, finished, crashes, options } = segment;
+  const { settings, models, cells } = prepared;
+  const { onProgress } = options;
+  const unfinished = schedule({ ...prepared, ...settings }, settings).filter(({ id }) => !finished.has(id));
+  const requests = unfinished.filter(({ id }) => (crashes.get(id) ?? 0) <= crashesAllowed);
+  for (const request of unfinished) {
+    if (!requests.includes(request)) journal.append(crashed(request));
+  }
+  if (requests.length === 0 && !isPending(settings, segment.validation)) return;
+
+  tell(onProgress, 'loading', `opening ${models.map(({ id }) => id).join(', ')}`);
+  const { now } = monotonicClock(segment.originNs);
+  const { calibrateForNs } = options;
+  const { sensors: chosen } = prepared;
+  const { originNs, recorder } = segment;
+  // Beside the loading of the models, as both take a second.
+  const starting = startSampling({ chosen, originNs, now, recorder, calibrateForNs });
+  let sessions: Sessions | null = null;
+  let pool: WorkerPool | null = null;
+  try {
+    sessions = await openSessions(models, cells, settings);
+    refuseStopped(options);
+    const { workerModels, warnings } = sessions;
+    pool = await openPool({
+      workers: settings.concurrency,
+      models: workerModels,
+      originNs,
+    });
+    refuseStopped(options);
+    const sampling = await starting;
+    const { sensors } = sampling;
+    segment.onReady({
+      loaded: pool.loaded,
+      records: sessions.records(pool.loaded),
+      sensors,
+      warnings: [...warnings, ...sampling.warnings, ...energyUnavailable(settings, sensors)],
+    });
+    sampling.begin(journal);
+    await measureWith(pool, requests, segment, sampling);
+    await sampling.end();
+  } finally {
+    await (await starting).abandon();
+    await pool?.close();
+    sessions?.close();
+  }
+}
+
+async function measureWith(
+  pool: WorkerPool,
+  requests: readonly ScheduledRequest[],
+  { prepared, journal, originNs, ceilings, validation, options }: Segment,
+  sampling: SamplingSession,
+): Promise<void> {
+  const { settings, models, cells } = prepared;
+  const { onProgress, signal } = options;
+  const { now } = monotonicClock(originNs);
+  const rates = ratesOf(ceilings);
+  const costs = new Map(models.map(({ id, folder }) => [id, folder.cost]));
+  const expected = new Map(
+    cells.map((cell) => [cell, expectedTime(cell.request, costs.get(cell.model)!, rates)]),
+  );
+  const limitsOf = (cell: PlannedCell): Limits => ({
+    deadlineMs: settings.deadlineMs,
+    stallTimeoutMs: stallTimeoutMs(expected.get(cell)!.prefillNs),
+  });
+
+  await sampling.rest('idle-before', signal);
+  for (const { id } of models) {
+    const own = cells.filter(({ model }) => model === id);
+    // A model that pipelines alone ask for is warmed up with them.
+    if (own.length === 0) continue;
+    tell(onProgress, 'warm-up', `warming up ${id}`);
+    const startedNs = now();
+    const cold =
+      settings.device === 'cpu' ? null : await warmUpDevice({ pool, cells: own, limitsOf, now, signal });
+    const { requests: count, alongside } = await warmUp({
+      pool,
+      cells: own,
+      requestsPerWorker: settings.warmup,
+      limitsOf,
+      expectedNs: (cell) => expected.get(cell)!.requestNs,
+      signal,
+    });
+    journal.append({
+      kind: 'warmup',
+      model: id,
+      requests: count + (cold?.requests ?? 0),
+      durationNs: now() - startedNs,
+      alongside,
+      ...(cold && { coldStart: cold.coldStart }),
+    });
+  }
+  const onFinished = measuringProgress(
+    requests,
+    ({ cell }) => expected.get(cell)!.requestNs,
+    now,
+    onProgress,
+  );
+  const windowNs = windowOf(settings, sampling.sensors);
+  const rule = windowNs === null ? null : { windowNs, hasMoved: sampling.hasMoved };
+  const cpuClock = openCpuClock();
+  sampling.measuring();
+  await measure({ requests, pool, journal, limitsOf, rule, cpuClock, now, signal, onFinished });
+  if (isPending(settings, validation) && !signal?.aborted) {
+    tell(onProgress, 'validating', 'running the same requests alone');
+    const { runs: done } = validation;
+    await measureAlone({ cells, slot: pool.slots[0]!, journal, limitsOf, rule, done, signal });
+  }
+  await sampling.rest('idle-after', signal);
+}
+
+function crashed({ id, cell, repetition }: ScheduledRequest): JournalEntry {
+  const message = 'The process died both times that it ran this request.';
+  return {
+    kind: 'request',
+    row: {
+      id,
+      cell: cell.id,
+      repetition,
+      worker: 0,
+      outcome: { status: 'failed', code: 'process-crashed', message },
+      tokens: null,
+      times: null,
+    },
+    processCpuNs: 0,
+  };
+}
+
+/** Throws TokenworkError `interrupted` where the run is to stop before anything is measured. */
+export function refuseStopped({ signal, resume }: BenchOptions): void {
+  if (signal?.aborted) throw interruptedEarly(undefined, resume);
+}
+
+/** `resumed`: what the user named to go on with, where this was not the beginning. */
+export function interruptedEarly(cause?: unknown, resumed?: string): TokenworkError {
+  return new TokenworkError(
+    'interrupted',
+    'The run was stopped before a request had finished.',
+    resumed === undefined
+      ? 'Nothing was measured, and nothing is lost: start it again.'
+      : `What was measured before is kept. Go on with: tokenwork bench --resume ${resumed}`,
+    { cause, exitCode: exitCode.incomplete },
+  );
+}

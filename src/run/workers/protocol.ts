@@ -1,0 +1,114 @@
+import type { CostModel } from '../../core/cost.js';
+import type { ExitCode } from '../../core/errors.js';
+import type { EngineRecord } from '../../core/result.js';
+import type { Bytes, Nanoseconds } from '../../core/units.js';
+import type { Device } from '../../engines/engine.js';
+import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
+import type { DecoderGraph } from '../../models/decoder-graph.js';
+import type { EncoderGraph } from '../../models/encoder-graph.js';
+import type { Absence } from '../../sensors/absence.js';
+import type { FinishedRequest, UnfinishedRequest } from '../../stages/run-request.js';
+import type { RequestSpec } from '../../workload/plan.js';
+
+/** What passes between the coordinating thread and a worker; all of it survives structured cloning. */
+
+interface AnyWorkerModel {
+  id: string;
+  directory: string;
+  onnxPath: string;
+  contextLength: number;
+  cost: CostModel;
+  backend: 'native' | 'node';
+  device: Device;
+  threads: number;
+  /** The coordinator's session, to be shared; null where the worker opens one of its own. */
+  sharedHandle: bigint | null;
+}
+
+export interface WorkerDecoder extends AnyWorkerModel {
+  kind: 'decoder';
+  decoder: DecoderGraph;
+  costOfAllLogits: CostModel;
+  eosTokenIds: number[];
+  /** Whether a prompt of the plan is text, or a stage reads it as text. */
+  needsTokenizer: boolean;
+}
+
+export interface WorkerEncoder extends AnyWorkerModel {
+  kind: 'classification' | 'embedding';
+  encoder: EncoderGraph;
+  vocabulary: number;
+}
+
+/** A model as a worker opens it. */
+export type WorkerModel = WorkerDecoder | WorkerEncoder;
+
+export interface LoadTask {
+  models: readonly WorkerModel[];
+  /** Origin of the run's clock. */
+  originNs: bigint;
+  /** Whether no other request ever runs beside this worker's. */
+  alone: boolean;
+  /** Shared memory of `controlFields`. */
+  control: Int32Array<SharedArrayBuffer>;
+}
+
+/** Fields of a worker's control memory. */
+export const controlFields = {
+  stopRequested: 0,
+  stepsDone: 1,
+  /** Times that the request at hand has run. */
+  runsDone: 2,
+  /** Whether the counters have moved often enough since it first ended. */
+  countersMoved: 3,
+  count: 4,
+} as const;
+
+/** The method by which a sensor reads, or why it does not. */
+export type SensorState = { method: string } | Absence;
+
+interface LoadedModelState {
+  id: string;
+  record: EngineRecord;
+  loadNs: Nanoseconds;
+  terminationHandle: bigint | null;
+  cpuTime: SensorState;
+}
+
+export interface LoadedWorker {
+  models: LoadedModelState[];
+  peakMemory: SensorState;
+}
+
+/** An error with its fields: those are lost when an Error crosses threads. */
+export interface ThreadError {
+  code: string;
+  message: string;
+  hint: string;
+  exitCode: ExitCode;
+}
+
+export type LoadReply = { loaded: LoadedWorker } | { error: ThreadError };
+
+export interface RunTask {
+  modelId: string;
+  request: RequestSpec;
+  submittedNs: Nanoseconds;
+  /** From the beginning of each time that it runs. */
+  deadlineMs: number | null;
+  /** How long all times should take together, so that counters move enough; null for once. */
+  repeatForNs: Nanoseconds | null;
+}
+
+export type RunReply = (
+  | (Omit<FinishedRequest, 'completions'> & { peakMemory: Bytes | null })
+  | UnfinishedRequest
+) & {
+  /** Every time that it finished, the first among them: all else is of that one. */
+  runs: MeasuredRun[];
+  /**
+   * Where the worker had to make what the request was to find there, before each time: it counts as submitted
+   * from the end of the first on, else from being sent.
+   */
+  preparations: Preparation[];
+};

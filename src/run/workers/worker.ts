@@ -1,0 +1,219 @@
+/**
+ * The worker thread: holds the models and runs one request at a time. ONNX Runtime computes on this
+ * very thread, so that the thread's CPU clock is the request's.
+ */
+import { type Clock, monotonicClock } from '../../core/clock.js';
+import { exitCode, messageOf, TokenworkError } from '../../core/errors.js';
+import type { Bytes, Nanoseconds } from '../../core/units.js';
+import type { Decoder, Encoder } from '../../engines/engine.js';
+import { openDecoder } from '../../engines/onnx/open-decoder.js';
+import { openEncoder } from '../../engines/onnx/open-encoder.js';
+import { measuredRun, type Preparation } from '../../journal/measured-run.js';
+import { loadTokenizer } from '../../models/tokenizer.js';
+import type { Absence } from '../../sensors/absence.js';
+import { openDevicePeakMemory } from '../../sensors/device-peak-memory.js';
+import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../../sensors/linux/cpu-time.js';
+import { openPeakMemory, type PeakMemory } from '../../sensors/linux/memory.js';
+import { cpuBetween, readInstruments } from '../../stages/instruments.js';
+import { loadTerms, shippedTerms } from '../../stages/lexical-filter.js';
+import type { RequestControl } from '../../stages/meter.js';
+import { plainChat, readsText } from '../../stages/pipeline.js';
+import type { LoadedModel, RequestInput } from '../../stages/request.js';
+import { type LoadedEncoder, Resources } from '../../stages/resources.js';
+import { prepareRequest, repeatRequest, runRequest } from '../../stages/run-request.js';
+import { syntheticTokenIds } from '../../stages/synthetic-tokens.js';
+import { type Prompt, tokenizerOf } from '../../stages/tokenization.js';
+import { deriveSeed } from '../../stats/random.js';
+import type { RequestSpec } from '../../workload/plan.js';
+import {
+  controlFields,
+  type LoadedWorker,
+  type LoadReply,
+  type LoadTask,
+  type RunReply,
+  type RunTask,
+  type SensorState,
+  type ThreadError,
+  type WorkerDecoder,
+  type WorkerEncoder,
+} from './protocol.js';
+import { repeatRuns } from './repeated-runs.js';
+
+interface WorkerControl extends RequestControl {
+  countersMoved(): boolean;
+  onRun(): void;
+}
+
+interface WorkerState {
+  clock: Clock;
+  control: WorkerControl;
+  engines: readonly (Decoder | Encoder)[];
+  resources: Resources;
+  cpuTime: RequestCpuTime | Absence;
+  peakMemory: PeakMemory | Absence;
+}
+
+let state: WorkerState | null = null;
+
+/** Opens the models. Answers with the error where one does not open. */
+export async function load(task: LoadTask): Promise<LoadReply> {
+  const engines: (Decoder | Encoder)[] = [];
+  try {
+    const decoders = new Map<string, LoadedModel>();
+    const encoders = new Map<string, LoadedEncoder>();
+    const loadTimesNs: number[] = [];
+    for (const model of task.models) {
+      const startedNs = process.hrtime.bigint();
+      if (model.kind === 'decoder') decoders.set(model.id, await loadDecoder(model, engines));
+      else encoders.set(model.id, await loadEncoder(model, engines));
+      loadTimesNs.push(Number(process.hrtime.bigint() - startedNs));
+    }
+    // The threads of all: a request may run any of the models, and those it does not run do nothing.
+    const threadIds = engines.map((engine) => engine.threadIds);
+    const computing = threadIds.some((ids) => ids === null) ? null : threadIds.flatMap((ids) => ids ?? []);
+    const cpuTime = requestCpuTime(openCpuClock(), computing, task.alone);
+    const onGpu = task.models.some(({ device }) => device !== 'cpu');
+    const peakMemory = onGpu ? openDevicePeakMemory(task.alone) : openPeakMemory(task.alone);
+    const models: LoadedWorker['models'] = task.models.map(({ id }, index) => {
+      const { record, terminationHandle } = engines[index]!;
+      const loadNs = loadTimesNs[index]!;
+      return { id, record, loadNs, terminationHandle, cpuTime: describeSensor(cpuTime) };
+    });
+    state = {
+      clock: monotonicClock(task.originNs),
+      control: controlOver(task.control),
+      engines,
+      resources: new Resources(decoders, encoders, await loadTerms(shippedTerms)),
+      cpuTime,
+      peakMemory,
+    };
+    return { loaded: { models, peakMemory: describeSensor(peakMemory) } };
+  } catch (thrown) {
+    for (const engine of engines) engine.close();
+    return { error: threadError(thrown) };
+  }
+}
+
+/**
+ * Runs one request, and again until the counters have moved enough: they tick too seldom for a single short
+ * one. It is repeated here, as on the way to the other thread and back the machine would idle for a part of
+ * every tick. A request that fails is an answer, not an exception.
+ */
+export async function run(task: RunTask): Promise<RunReply> {
+  if (!state) throw new Error('worker has not loaded its models');
+  const { clock, control, resources, cpuTime, peakMemory } = state;
+  const chat = resources.decoder(task.modelId);
+  const instruments = { clock, cpuTime: 'read' in cpuTime ? cpuTime.read : null };
+  const request = {
+    ...task.request,
+    prompt: promptOf(task.request, chat),
+    ...otherRowsOf(task.request, chat),
+  };
+  const preparations: Preparation[] = [];
+  const prepared = async (fromNs: Nanoseconds): Promise<RequestInput> => {
+    const deadlineNs = task.deadlineMs === null ? null : fromNs + task.deadlineMs * 1e6;
+    const input = { ...request, deadlineNs };
+    const from = readInstruments(instruments);
+    if (await prepareRequest(input, chat, resources)) {
+      const to = readInstruments(instruments);
+      preparations.push({ startedNs: from.atNs, endedNs: to.atNs, cpuNs: cpuBetween(from, to) });
+    }
+    return input;
+  };
+  const input = await prepared(task.submittedNs);
+  const memory = 'begin' in peakMemory ? peakMemory : null;
+  memory?.begin();
+  const outcome = await runRequest(input, chat, instruments, control, resources);
+  const peakBytes: Bytes | null = memory?.end() ?? null;
+  control.onRun();
+  if (outcome.status === 'failed') return { ...outcome, runs: [], preparations };
+  const first = measuredRun(outcome);
+  const again = async () => repeatRequest(await prepared(clock.now()), chat, instruments, control, resources);
+  const onGpu = chat.decoder.record.device !== 'cpu';
+  const { repeatForNs: windowNs } = task;
+  const more = windowNs === null ? [] : await repeatRuns({ windowNs, first, onGpu, control, again });
+  const { completions: _, ...finished } = outcome;
+  return { ...finished, peakMemory: peakBytes, runs: [first, ...more], preparations };
+}
+
+/** Closes the models, so that a worker's own sessions are gone before its thread is. */
+export function unload(): void {
+  for (const engine of state?.engines ?? []) engine.close();
+  state = null;
+}
+
+async function loadDecoder(model: WorkerDecoder, engines: (Decoder | Encoder)[]): Promise<LoadedModel> {
+  const { id, cost, costOfAllLogits, eosTokenIds } = model;
+  const decoder = await openDecoder(model, openingOptions(model));
+  engines.push(decoder);
+  const tokenizer = model.needsTokenizer ? await loadTokenizer(model.directory) : null;
+  return { id, decoder, cost, costOfAllLogits, eosTokenIds, tokenizer };
+}
+
+async function loadEncoder(model: WorkerEncoder, engines: (Decoder | Encoder)[]): Promise<LoadedEncoder> {
+  const { id, cost } = model;
+  const encoder = await openEncoder(model, openingOptions(model));
+  engines.push(encoder);
+  return { id, encoder, cost, tokenizer: await loadTokenizer(model.directory) };
+}
+
+function openingOptions({ backend, device, threads, sharedHandle }: WorkerDecoder | WorkerEncoder) {
+  return { backend, device, threads, ...(sharedHandle !== null && { sharedHandle }) };
+}
+
+/** A synthetic prompt is made into a text as well where a stage reads it as one. */
+function promptOf(
+  { prompt, pipeline = plainChat }: RequestSpec,
+  { decoder, eosTokenIds, tokenizer }: LoadedModel,
+): Prompt {
+  if (prompt.kind === 'text') return prompt;
+  const { tokens, seed } = prompt;
+  const { vocabulary } = decoder;
+  const ids = syntheticTokenIds({ tokens, seed, vocabulary, avoid: eosTokenIds });
+  return readsText(pipeline)
+    ? { kind: 'ids', ids, text: tokenizerOf(tokenizer).decode(ids) }
+    : { kind: 'ids', ids };
+}
+
+/** Prompts of a row's neighbours: by seeds of their own, those of a smaller batch among those of a larger. */
+function otherRowsOf(
+  { prompt, batch, neighbours, pipeline = plainChat }: RequestSpec,
+  { decoder, eosTokenIds, tokenizer }: LoadedModel,
+): Pick<RequestInput, 'otherRows' | 'otherTexts'> {
+  if (neighbours !== 'different' || prompt.kind !== 'synthetic') return {};
+  const { tokens, seed } = prompt;
+  const { vocabulary } = decoder;
+  const otherRows = Array.from({ length: batch - 1 }, (_, row) =>
+    syntheticTokenIds({ tokens, seed: deriveSeed(seed, row + 1), vocabulary, avoid: eosTokenIds }),
+  );
+  if (!readsText(pipeline)) return { otherRows };
+  const { decode } = tokenizerOf(tokenizer);
+  return { otherRows, otherTexts: otherRows.map((ids) => decode(ids)) };
+}
+
+function controlOver(control: Int32Array): WorkerControl {
+  return {
+    countersMoved: () => Atomics.load(control, controlFields.countersMoved) !== 0,
+    onRun: () => void Atomics.add(control, controlFields.runsDone, 1),
+    stopRequested: () => Atomics.load(control, controlFields.stopRequested) !== 0,
+    onStep: () => void Atomics.add(control, controlFields.stepsDone, 1),
+  };
+}
+
+/** Without the functions, which no message can carry. */
+function describeSensor(sensor: SensorState): SensorState {
+  return 'method' in sensor ? { method: sensor.method } : sensor;
+}
+
+function threadError(thrown: unknown): ThreadError {
+  if (thrown instanceof TokenworkError) {
+    const { code, message, hint } = thrown;
+    return { code, message, hint, exitCode: thrown.exitCode };
+  }
+  return {
+    code: 'model-load-failed',
+    message: `A worker could not open its model: ${messageOf(thrown)}`,
+    hint: 'See whether there is memory enough for the model and its sessions.',
+    exitCode: exitCode.unusableInput,
+  };
+}

@@ -1,0 +1,105 @@
+/**
+ * sensors/ reads the machine's counters, one file per counter. A sensor says by which method it reads,
+ * or for which reason it cannot, and never answers 0 for "not measured".
+ */
+import koffi from 'koffi';
+import type { Nanoseconds } from '../../core/units.js';
+import type { Absence } from '../absence.js';
+
+/** CPU time used so far, by this process and by single threads of it. */
+export interface CpuClock {
+  method: string;
+  /** The whole process, all threads, user and system time. */
+  processNs(): Nanoseconds;
+  /** The calling thread; null where threads cannot be told apart. */
+  threadNs: (() => Nanoseconds) | null;
+  /** Another thread of this process by its OS id; null where that cannot be read. */
+  otherThreadNs: ((threadId: number) => Nanoseconds) | null;
+}
+
+/** The figures of a request's CPU time, and how they come about. */
+export interface RequestCpuTime {
+  method: string;
+  /** CPU time so far of every thread that works for the requests of the calling thread. */
+  read(): Nanoseconds;
+}
+
+// Clock ids of Linux (include/uapi/linux/time.h); a thread's own clock packs its id, per
+// include/linux/posix-timers_types.h: CPUCLOCK_SCHED | CPUCLOCK_PERTHREAD_MASK.
+const processCpuClock = 2;
+const threadCpuClock = 3;
+const clockOfThread = (threadId: number) => (~threadId << 3) | 6;
+
+/**
+ * The most precise CPU clock of this platform.
+ *
+ * On Linux that is `clock_gettime`, and not /proc/self/task/N/schedstat: the kernel brings schedstat of
+ * a running thread up to date only at its timer tick, the clock reads it up to the moment. Around 5 ms
+ * of spinning on a kernel with 250 Hz, schedstat erred by −1 to +3 ms, the clock by 3 µs; a reading
+ * takes 0.3 µs against 6 µs.
+ */
+export function openCpuClock(): CpuClock {
+  return linuxCpuClock() ?? nodeCpuClock();
+}
+
+/**
+ * How to read the CPU time of requests that run on the calling thread and on `computeThreadIds`
+ * besides. Where threads cannot be told apart, a request that runs `alone` is charged with the whole
+ * process; otherwise there is no figure.
+ */
+export function requestCpuTime(
+  clock: CpuClock,
+  computeThreadIds: readonly number[] | null,
+  alone: boolean,
+): RequestCpuTime | Absence {
+  const { threadNs, otherThreadNs } = clock;
+  if (threadNs && computeThreadIds?.length === 0) return { method: clock.method, read: threadNs };
+  if (threadNs && otherThreadNs && computeThreadIds !== null) {
+    return {
+      method: `${clock.method}, summed over the request's thread and its engine's ${computeThreadIds.length} more`,
+      read: () => computeThreadIds.reduce((sum, id) => sum + otherThreadNs(id), threadNs()),
+    };
+  }
+  if (alone) {
+    return { method: 'CPU time of the whole process while the request ran alone', read: clock.processNs };
+  }
+  return {
+    reason: 'unsupported',
+    hint: 'This platform or engine does not tell threads apart; run with --concurrency 1.',
+  };
+}
+
+function linuxCpuClock(): CpuClock | null {
+  if (process.platform !== 'linux') return null;
+  let clockGettime: (clock: number, timespec: BigInt64Array) => number;
+  try {
+    clockGettime = koffi.load(null).func('int clock_gettime(int, void *)');
+  } catch {
+    return null; // A libc that does not export it: the portable clock is what remains.
+  }
+  const timespec = new BigInt64Array(2);
+  const read = (clock: number): Nanoseconds => {
+    if (clockGettime(clock, timespec) !== 0) throw new Error(`CPU clock ${clock} cannot be read`);
+    return Number(timespec[0]) * 1e9 + Number(timespec[1]);
+  };
+  return {
+    method: 'thread CPU clock (clock_gettime)',
+    processNs: () => read(processCpuClock),
+    threadNs: () => read(threadCpuClock),
+    otherThreadNs: (threadId) => read(clockOfThread(threadId)),
+  };
+}
+
+function nodeCpuClock(): CpuClock {
+  const processNs = () => nanoseconds(process.cpuUsage());
+  // From Node 23.9 on; absent from the types of the Node version this is built for.
+  const { threadCpuUsage } = process as { threadCpuUsage?: () => NodeJS.CpuUsage };
+  return {
+    method: threadCpuUsage ? 'process.threadCpuUsage' : 'process.cpuUsage',
+    processNs,
+    threadNs: threadCpuUsage ? () => nanoseconds(threadCpuUsage.call(process)) : null,
+    otherThreadNs: null,
+  };
+}
+
+const nanoseconds = (usage: NodeJS.CpuUsage): Nanoseconds => (usage.user + usage.system) * 1000;

@@ -1,0 +1,153 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { afterAll, beforeEach, describe, expect, it } from 'vitest';
+import { fakeClock, openOrFail, record } from '../sensor-probe.test-support.js';
+import { cpuFrequencySensor } from './cpu-frequency.js';
+import { pressureSensor, stalledNs } from './pressure.js';
+import { processPssSensor } from './process-pss.js';
+import { processUsageSensor } from './process-usage.js';
+import { systemCpuSensor, systemTimes } from './system-cpu.js';
+
+const parent = mkdtempSync(join(tmpdir(), 'tokenwork-procfs-'));
+afterAll(() => rmSync(parent, { recursive: true }));
+let root = '';
+let trees = 0;
+beforeEach(() => {
+  root = join(parent, String(trees++));
+  mkdirSync(root);
+});
+
+function write(path: string, text: string): void {
+  mkdirSync(dirname(join(root, path)), { recursive: true });
+  writeFileSync(join(root, path), text);
+}
+
+describe('systemTimes', () => {
+  it('counts guests once, and interrupts as busy', () => {
+    // user nice system idle iowait irq softirq steal guest guest_nice; guests are within user and nice.
+    const stat = 'cpu  100 10 20 1000 5 3 2 7 50 5\ncpu0 1 1 1 1 1 1 1 1 1 1\nintr 12\n';
+    expect(systemTimes(stat)).toEqual([1.35e9, 10e9, 0.05e9, 0.07e9]);
+  });
+
+  it('reads the four columns of the oldest kernels', () => {
+    expect(systemTimes('cpu  1 2 3 4\n')).toEqual([6e7, 4e7, 0, 0]);
+  });
+
+  it('refuses text without the line of all CPUs', () => {
+    expect(() => systemTimes('cpu0 1 2 3 4\n')).toThrow('no line of all CPUs');
+  });
+});
+
+describe('systemCpuSensor', () => {
+  it('is unavailable without /proc', async () => {
+    const answer = await systemCpuSensor(root).open(fakeClock());
+    expect(answer).toMatchObject({ reason: 'unsupported', hint: expect.stringContaining('/proc') });
+  });
+});
+
+describe('pressureSensor', () => {
+  const text = (total: number) =>
+    `some avg10=0.68 avg60=0.89 avg300=0.61 total=${total}\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=0\n`;
+
+  it('reads the stalled time in ns', () => {
+    expect(stalledNs(text(16356744))).toBe(16_356_744_000);
+  });
+
+  it('reads what is there and names what is not', async () => {
+    write('pressure/cpu', text(5));
+    write('pressure/io', text(7));
+    const sensor = await openOrFail(pressureSensor(root));
+    expect(record(sensor).latest).toEqual({ 'system cpuStall': 5000, 'system ioStall': 7000 });
+    expect(sensor.missing).toMatchObject([{ quantity: 'memoryStall', reason: 'unsupported' }]);
+    sensor.close();
+  });
+
+  it('says how to switch it on', async () => {
+    expect(await pressureSensor(root).open(fakeClock())).toMatchObject({
+      reason: 'unsupported',
+      hint: expect.stringContaining('psi=1'),
+    });
+  });
+});
+
+describe('cpuFrequencySensor', () => {
+  const core = (index: number, kilohertz: number, socket: number, throttles: number) => {
+    const path = `devices/system/cpu/cpu${index}`;
+    write(`${path}/cpufreq/scaling_cur_freq`, `${kilohertz}\n`);
+    write(`${path}/topology/physical_package_id`, `${socket}\n`);
+    write(`${path}/thermal_throttle/package_throttle_count`, `${throttles}\n`);
+  };
+
+  it('takes mean and lowest frequency, and each package’s throttles once', async () => {
+    core(0, 3_000_000, 0, 2);
+    core(1, 1_000_000, 0, 2);
+    core(2, 2_000_000, 1, 5);
+    const sensor = await openOrFail(cpuFrequencySensor(root));
+    expect(record(sensor).latest).toEqual({
+      'system meanFrequency': 2e9,
+      'system lowestFrequency': 1e9,
+      'system thermalThrottles': 7,
+    });
+    sensor.close();
+  });
+
+  it('asks a few cores of many, evenly spaced', async () => {
+    for (let index = 0; index < 64; index++) core(index, (index + 1) * 1000, 0, 0);
+    const sensor = await openOrFail(cpuFrequencySensor(root));
+    // Cores 0, 8, …, 56.
+    expect(record(sensor).latest['system meanFrequency']).toBe(29e6);
+    sensor.close();
+  });
+
+  it('is unavailable where a virtual machine shows none', async () => {
+    write('devices/system/cpu/cpu0/topology/physical_package_id', '0\n');
+    expect(await cpuFrequencySensor(root).open(fakeClock())).toMatchObject({ reason: 'unsupported' });
+  });
+});
+
+describe('processUsageSensor', () => {
+  it('reads this process, with or without /proc', async () => {
+    for (const proc of ['/proc', root]) {
+      const sensor = await openOrFail(processUsageSensor(proc));
+      const { latest } = record(sensor);
+      expect(latest['process cpuTime']).toBeGreaterThan(0);
+      expect(latest['process minorFaults']).toBeGreaterThan(0);
+      expect(latest['process peakMemory']).toBeGreaterThan(0);
+      expect(latest['process residentMemory']).toBeGreaterThan(2 ** 20);
+      sensor.close();
+    }
+  });
+});
+
+describe('processPssSensor', () => {
+  it('reads the proportional set size in bytes', async () => {
+    write('self/smaps_rollup', '55-7f ---p 0 00:00 0 [rollup]\nRss:  1740 kB\nPss:   354 kB\n');
+    const sensor = await openOrFail(processPssSensor(root));
+    expect(record(sensor).latest).toEqual({ 'process proportionalMemory': 354 * 1024 });
+    sensor.close();
+  });
+
+  it('is read so seldom that it costs a thousandth of a core', async () => {
+    write('self/smaps_rollup', 'Pss:   354 kB\n');
+    const clock = fakeClock();
+    let usedNs = 0;
+    const threadNs = () => {
+      const before = usedNs;
+      usedNs += 6e6; // Read before and after: a reading then costs 6 ms.
+      return before;
+    };
+    const sensor = await openOrFail(processPssSensor(root, { threadNs, processNs: () => 0 }), clock);
+    const isRead = () => Object.keys(record(sensor).latest).length > 0;
+    expect(isRead()).toBe(true);
+    clock.advance(5.9e9);
+    expect(isRead()).toBe(false);
+    clock.advance(0.2e9);
+    expect(isRead()).toBe(true);
+    sensor.close();
+  });
+
+  it('is unavailable on an older kernel', async () => {
+    expect(await processPssSensor(root).open(fakeClock())).toMatchObject({ reason: 'unsupported' });
+  });
+});

@@ -1,0 +1,132 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { MonotonicCounter } from '../monotonic-counter.js';
+import { type Channel, type MissingChannel, type OpenSensor, oftenNs, type Sensor } from '../sensor.js';
+import { type CounterFile, openCounterFile, refusal } from './counter-file.js';
+
+interface Zone {
+  channel: Channel;
+  file: CounterFile;
+  counter: MonotonicCounter;
+}
+
+// The most power-hungry sockets draw a tenth of it.
+const mostWatts = 5000;
+
+/**
+ * CPU energy by RAPL through the powercap tree of Linux (Intel and AMD): each socket's package, and its
+ * DRAM, which the package does not contain. Not read are `core` and `uncore`, contained in the package;
+ * `psys`, which contains the packages and would be counted twice beside them; and `intel-rapl-mmio`,
+ * a second view of the same counters.
+ */
+export function raplSensor(root = '/sys'): Sensor {
+  const directory = join(root, 'class/powercap');
+  return {
+    name: 'rapl',
+    reads: `energy of CPU packages and DRAM (${join(directory, 'intel-rapl:*')})`,
+    async open(clock) {
+      const missing: MissingChannel[] = [];
+      const zones = zonesOf(directory).flatMap(({ path, device }) => {
+        try {
+          return [openZone(path, device)];
+        } catch (error) {
+          const { reason, message } = refusal(error);
+          const hint = reason === 'permission' ? permissionHint(directory) : message;
+          missing.push({ device, quantity: 'energy', reason, hint });
+          return [];
+        }
+      });
+      const refused = missing[0];
+      if (zones.length === 0) {
+        return refused
+          ? { reason: refused.reason, hint: refused.hint }
+          : { reason: 'unsupported', hint: absenceHint(directory) };
+      }
+      return openZones(zones, missing, () => clock.now());
+    },
+  };
+}
+
+const absenceHint = (directory: string) =>
+  process.platform === 'linux'
+    ? `${directory} has no RAPL zone: none on this processor, or a virtual machine hides it; on bare metal try: sudo modprobe intel_rapl_msr`
+    : 'Only Linux shows the energy counters of the processor.';
+
+const permissionHint = (directory: string) =>
+  `Energy counters may be read by root only; allow it with: sudo chmod a+r ${directory}/intel-rapl:*/energy_uj ${directory}/intel-rapl:*/intel-rapl:*/energy_uj`;
+
+function openZones(zones: Zone[], missing: MissingChannel[], now: () => number): OpenSensor {
+  const lost = new Set<number>();
+  return {
+    channels: zones.map((zone) => zone.channel),
+    missing,
+    periodNs: oftenNs, // It ticks every ms; reading that often would cost more than sharper edges are worth.
+    arrives: false,
+    read(sink) {
+      for (const [index, { file, counter }] of zones.entries()) {
+        if (lost.has(index)) continue;
+        try {
+          const raw = file.integer();
+          const atNs = now();
+          sink.put(index, counter.next(raw, atNs), atNs);
+        } catch (error) {
+          lost.add(index);
+          sink.lose(index, refusal(error).message);
+        }
+      }
+    },
+    close() {
+      for (const { file } of zones) file.close();
+    },
+  };
+}
+
+function zonesOf(directory: string): { path: string; device: string }[] {
+  const packages = children(directory, /^intel-rapl:\d+$/).filter(({ name }) => name.startsWith('package-'));
+  return packages.flatMap(({ path, name }) => [
+    { path, device: name },
+    ...children(path, /^intel-rapl:\d+:\d+$/)
+      .filter((zone) => zone.name === 'dram')
+      .map((zone) => ({ path: zone.path, device: `dram-${name.slice('package-'.length)}` })),
+  ]);
+}
+
+function children(directory: string, pattern: RegExp): { path: string; name: string }[] {
+  let entries: string[];
+  try {
+    entries = readdirSync(directory);
+  } catch {
+    return []; // Not Linux, or a kernel without powercap: no zones.
+  }
+  return entries
+    .filter((entry) => pattern.test(entry))
+    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .flatMap((entry) => {
+      const path = join(directory, entry);
+      try {
+        return [{ path, name: readFileSync(join(path, 'name'), 'latin1').trim() }];
+      } catch {
+        return []; // A zone without a name is none that we know.
+      }
+    });
+}
+
+function openZone(path: string, device: string): Zone {
+  const largest = Number(readFileSync(join(path, 'max_energy_range_uj'), 'latin1'));
+  const file = openCounterFile(join(path, 'energy_uj'));
+  try {
+    file.integer();
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  return {
+    channel: { quantity: 'energy', device, unit: 'J', kind: 'counter' },
+    file,
+    counter: new MonotonicCounter({
+      largest: Number.isFinite(largest) && largest > 0 ? largest : null,
+      scale: 1e-6,
+      mostPerSecond: mostWatts,
+    }),
+  };
+}

@@ -1,0 +1,205 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { fakeClock, openOrFail, record } from '../sensor-probe.test-support.js';
+import { nvidiaSmiSensor, readSmiInventory } from './nvidia-smi.js';
+
+const directory = mkdtempSync(join(tmpdir(), 'tokenwork-smi-'));
+afterAll(() => rmSync(directory, { recursive: true }));
+
+interface Machine {
+  /** By GPU, its values by field; a field that no GPU has is not known to this version. */
+  gpus: Record<string, string>[];
+  /** Fields this version does not know. */
+  unknown?: string[];
+  /** What the looping process prints after its first round, and how it goes on. */
+  meanwhile?: string;
+  dies?: boolean;
+  /** In place of everything. */
+  fails?: string;
+}
+
+const units: Record<string, string> = {
+  'power.draw': ' [W]',
+  'power.draw.instant': ' [W]',
+  'utilization.gpu': ' [%]',
+  'memory.used': ' [MiB]',
+  'clocks.sm': ' [MHz]',
+  'clocks.mem': ' [MHz]',
+};
+const longNames: Record<string, string> = {
+  'clocks.sm': 'clocks.current.sm',
+  'clocks.mem': 'clocks.current.memory',
+};
+
+/** A program that answers as nvidia-smi on that machine would. */
+function fakeSmi(name: string, machine: Machine): string[] {
+  const script = join(directory, `${name}.cjs`);
+  writeFileSync(
+    script,
+    `const machine = ${JSON.stringify(machine)}, units = ${JSON.stringify(units)}, names = ${JSON.stringify(longNames)};
+if (machine.fails !== undefined) { process.stdout.write(machine.fails); process.exit(9); }
+const query = process.argv.find((option) => option.startsWith('--query-gpu=')).slice(12).split(',');
+const unknown = query.find((field) => (machine.unknown ?? []).includes(field));
+if (unknown) { process.stdout.write('Field "' + unknown + '" is not a valid field to query.\\n\\n'); process.exit(2); }
+const rows = () => machine.gpus.map((gpu, index) => query.map((field) => field === 'index' ? index : gpu[field] ?? '[N/A]').join(', ') + '\\n').join('');
+process.stdout.write(query.map((field) => (names[field] ?? field) + (units[field] ?? '')).join(', ') + '\\n' + rows());
+if (process.argv.some((option) => option.startsWith('--loop-ms='))) {
+  setTimeout(() => {
+    process.stdout.write(machine.meanwhile ?? '', () => { if (machine.dies) process.exit(15); });
+    if (!machine.dies) setInterval(() => process.stdout.write(rows()), 20);
+  }, 20);
+}
+`,
+  );
+  return [process.execPath, script];
+}
+
+const h100 = {
+  name: 'NVIDIA H100 80GB HBM3',
+  'power.draw.instant': '312.50 W',
+  'power.draw': '290.00 W',
+  'utilization.gpu': '97 %',
+  'memory.used': '1024 MiB',
+  'clocks.sm': '1980 MHz',
+  'clocks.mem': '2619 MHz',
+  'temperature.gpu': '61',
+  'clocks_throttle_reasons.active': '0x0000000000000004',
+};
+
+describe('nvidiaSmiSensor', () => {
+  it('reads all in base units from one process', async () => {
+    const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi('h100', { gpus: [h100] })));
+    const latest = {};
+    await expect
+      .poll(() => Object.assign(latest, record(sensor).latest), { timeout: 20_000 })
+      .toEqual({
+        'gpu-0 power': 312.5,
+        'gpu-0 utilisation': 0.97,
+        'gpu-0 memoryUsed': 2 ** 30,
+        'gpu-0 smClock': 1.98e9,
+        'gpu-0 memoryClock': 2.619e9,
+        'gpu-0 temperature': 61,
+        'gpu-0 throttleReasons': 4,
+      });
+    expect(sensor.channels[0]).not.toHaveProperty('averagedOverNs');
+    sensor.close();
+  });
+
+  it('asks an older or newer version by the names it knows', async () => {
+    const old = { ...h100, 'clocks_event_reasons.active': '0x08' };
+    const sensor = await openOrFail(
+      nvidiaSmiSensor(
+        fakeSmi('old', { gpus: [old], unknown: ['power.draw.instant', 'clocks_throttle_reasons.active'] }),
+      ),
+    );
+    const latest = {};
+    await expect
+      .poll(() => Object.assign(latest, record(sensor).latest), { timeout: 20_000 })
+      .toMatchObject({ 'gpu-0 power': 290, 'gpu-0 throttleReasons': 8 });
+    expect(sensor.channels[0]).toMatchObject({ quantity: 'power', averagedOverNs: 1e9 });
+    sensor.close();
+  });
+
+  it('names what one of two GPUs does not show, and why', async () => {
+    const laptop = { ...h100, name: 'NVIDIA GeForce MX450', 'power.draw.instant': '[N/A]' };
+    const silent = { ...h100, 'power.draw.instant': '[Insufficient Permissions]' };
+    const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi('two', { gpus: [laptop, h100, silent] })));
+    expect(sensor.missing).toMatchObject([
+      { device: 'gpu-0', quantity: 'power', reason: 'unsupported', hint: expect.stringContaining('MX450') },
+      { device: 'gpu-2', quantity: 'power', reason: 'permission' },
+    ]);
+    const latest = {};
+    await expect
+      .poll(() => Object.assign(latest, record(sensor).latest), { timeout: 20_000 })
+      .toMatchObject({ 'gpu-1 power': 312.5, 'gpu-0 utilisation': 0.97, 'gpu-2 temperature': 61 });
+    expect(latest).not.toHaveProperty('gpu-0 power');
+    sensor.close();
+  });
+
+  it('takes nothing that a GPU split by MIG shows of all instances for one’s own', async () => {
+    const split = { ...h100, 'mig.mode.current': 'Enabled', 'utilization.gpu': '[N/A]' };
+    const whole = { ...h100, 'mig.mode.current': 'Disabled' };
+    const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi('mig', { gpus: [split, whole] })));
+    expect(sensor.missing).toMatchObject([
+      { device: 'gpu-0', quantity: 'power', mig: true, hint: expect.stringContaining('-i 0 -mig 0') },
+      { device: 'gpu-0', quantity: 'utilisation', mig: true },
+    ]);
+    const latest = {};
+    await expect
+      .poll(() => Object.assign(latest, record(sensor).latest), { timeout: 20_000 })
+      .toMatchObject({ 'gpu-0 memoryUsed': 2 ** 30, 'gpu-1 power': 312.5, 'gpu-1 utilisation': 0.97 });
+    expect(latest).not.toHaveProperty('gpu-0 power');
+    sensor.close();
+  });
+
+  it('asks a version from before MIG without it', async () => {
+    const sensor = await openOrFail(
+      nvidiaSmiSensor(fakeSmi('before-mig', { gpus: [h100], unknown: ['mig.mode.current'] })),
+    );
+    expect(sensor.missing).toEqual([]);
+    sensor.close();
+  });
+
+  it('leaves a gap where a message or garbage stands between the rows, and reads on', async () => {
+    const noise = 'Unable to determine the device handle for GPU0000:BA:80.0: Unknown Error\n';
+    const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi('noise', { gpus: [h100], meanwhile: noise })));
+    const seen: number[] = [];
+    await expect
+      .poll(
+        () => {
+          sensor.read({ put: (channel, value) => channel === 0 && seen.push(value), lose: () => {} });
+          return seen.slice(0, 3);
+        },
+        { timeout: 20_000 },
+      )
+      .toEqual([312.5, Number.NaN, 312.5]);
+    sensor.close();
+  });
+
+  it('ends with the process, which leaves half a line', async () => {
+    const half = '0, NVIDIA H100 80GB HBM3, 999.9';
+    const sensor = await openOrFail(
+      nvidiaSmiSensor(fakeSmi('dies', { gpus: [h100], meanwhile: half, dies: true })),
+    );
+    const powers: number[] = [];
+    const read = () => {
+      sensor.read({ put: (channel, value) => channel === 0 && powers.push(value), lose: () => {} });
+      return 'goes on';
+    };
+    await expect.poll(() => attempt(read), { timeout: 20_000 }).toContain('ended by itself (15)');
+    expect(powers).toEqual([312.5]);
+    sensor.close();
+  });
+
+  it.each([
+    ['No devices were found\n', 'No devices'],
+    ['Failed to initialize NVML: Driver/library version mismatch\n', 'version mismatch'],
+    ['', 'ended with 9'],
+    ['<<<garbage>>>', 'garbage'],
+  ])('is unavailable where nvidia-smi says %j', async (fails, said) => {
+    const answer = await nvidiaSmiSensor(fakeSmi('fails', { gpus: [], fails })).open(fakeClock());
+    expect(answer).toMatchObject({ reason: 'unsupported', hint: expect.stringContaining(said) });
+  });
+
+  it('is unavailable where there is no nvidia-smi', async () => {
+    const answer = await nvidiaSmiSensor([join(directory, 'absent')]).open(fakeClock());
+    expect(answer).toMatchObject({ reason: 'unsupported', hint: expect.stringContaining('driver') });
+  });
+});
+
+describe('readSmiInventory', () => {
+  it('fails with the program’s own words', async () => {
+    const command = fakeSmi('inventory', { gpus: [], fails: 'NVIDIA-SMI has failed' });
+    await expect(readSmiInventory(command)).rejects.toThrow(/^NVIDIA-SMI has failed$/);
+  });
+});
+
+function attempt(read: () => string): string {
+  try {
+    return read();
+  } catch (error) {
+    return String(error);
+  }
+}
