@@ -31,10 +31,12 @@ if (faults.length > 0) {
   console.error(faults.join('\n'));
   process.exit(1);
 }
-for (const { id, style, engine, placement, deviceParity } of models) {
-  const styles = deviceParity.map((parity) => `${parity.style} ${parity.passed ? 'agrees' : 'differs'}`);
+for (const { id, graphVariant, engine, placement, deviceParity } of models) {
+  const graphVariants = deviceParity.map(
+    (parity) => `${parity.graphVariant} ${parity.passed ? 'agrees' : 'differs'}`,
+  );
   console.log(
-    `${id}: ${requests.length} requests on ${engine.adapter.name}, ${style} graph (${styles.join(', ')}), ` +
+    `${id}: ${requests.length} requests on ${engine.adapter.name}, ${graphVariant} graph (${graphVariants.join(', ')}), ` +
       `${placement.device} nodes on the GPU and ${placement.cpu} on the CPU`,
   );
 }

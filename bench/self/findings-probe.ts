@@ -111,7 +111,6 @@ function madeUpTrace(requests: number): Result {
   );
   const about = {
     unit: 'ns',
-    direction: 'lower' as const,
     provenance: 'measured' as const,
     method: 'made up',
   };

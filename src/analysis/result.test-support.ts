@@ -45,7 +45,7 @@ export function failedRequest(changes: Changes<FailedRequest> = {}): FailedReque
 /** A result of one model `m` (fp32, 1e10 FLOP/s and 1e10 B/s of ceilings) with one cell and no request. */
 export function testResult(changes: Changes<Result> = {}): Result {
   return {
-    schemaVersion: 1,
+    schemaVersion: 2,
     tool: { name: 'tokenwork', version: '0.1.0', commit: null },
     run: {
       id: 'run-1',
@@ -97,7 +97,7 @@ export function testModel(id: string, dtype: string): Result['models'][number] {
     sha256: 'abc',
     parameters: 134_515_008,
     dtype,
-    style: 'contrib',
+    graphVariant: 'contrib',
     contextLength: 8192,
     engine: {
       name: 'onnx',
@@ -121,7 +121,7 @@ export function testModel(id: string, dtype: string): Result['models'][number] {
 }
 
 function metric(unit: string, provenance: Result['metrics'][string]['provenance'], method: string) {
-  return { unit, direction: 'lower' as const, provenance, method, reason: null, hint: null };
+  return { unit, provenance, method, reason: null, hint: null };
 }
 
 /**

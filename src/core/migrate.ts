@@ -7,9 +7,40 @@ type Json = Record<string, unknown>;
 
 /**
  * `migrations[v]` turns a document of schema version v into one of version v + 1, leaving its argument as
- * it was. Empty while version 1 is the only one there has been; the bump rule is in result.ts.
+ * it was. The bump rule is in result.ts.
  */
-export const migrations: Record<number, (document: Json) => Json> = {};
+export const migrations: Record<number, (document: Json) => Json> = { 1: fromVersion1 };
+
+/**
+ * Version 2 dropped `direction` from metrics, of which all are better lower, and calls `style` of a model and
+ * of what was compared on a device `graphVariant`.
+ */
+function fromVersion1(document: Json): Json {
+  const withoutDirection = ({ direction, ...metric }: Json): Json => metric;
+  const named = ({ style, ...rest }: Json): Json => ({ graphVariant: style, ...rest });
+  const model = (record: Json): Json => ({
+    ...named(record),
+    ...(Array.isArray(record.deviceParity) && { deviceParity: mapObjects(record.deviceParity, named) }),
+  });
+  const { metrics, models } = document;
+  return {
+    ...document,
+    ...(isObject(metrics) && {
+      metrics: Object.fromEntries(
+        Object.entries(metrics).map(([name, metric]) => [
+          name,
+          isObject(metric) ? withoutDirection(metric) : metric,
+        ]),
+      ),
+    }),
+    ...(Array.isArray(models) && { models: mapObjects(models, model) }),
+  };
+}
+
+/** What is no object is left for the schema to refuse. */
+function mapObjects(items: readonly unknown[], of: (item: Json) => Json): unknown[] {
+  return items.map((item) => (isObject(item) ? of(item) : item));
+}
 
 /**
  * A result of any schema version up to the current one, checked and brought up to date.

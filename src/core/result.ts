@@ -1,7 +1,7 @@
 /**
  * The result file: the one contract between measuring and explaining.
  *
- * Bump rule: adding an optional field keeps `schemaVersion`; renaming, removing, retyping or changing
+ * Bump rule: adding an optional field or a metric keeps `schemaVersion`; renaming, removing, retyping or changing
  * the meaning of a field raises it by one, and a migration from the version before is added to
  * `migrations` in the same change. Old results in `results/` must still open (tested).
  *
@@ -19,7 +19,7 @@ import {
 } from './sampling-record.js';
 import { absenceReason, metricSchema, workSchema } from './work.js';
 
-export const schemaVersion = 1;
+export const schemaVersion = 2;
 
 const count = z.int().nonnegative();
 const timeNs = z.int();
@@ -105,7 +105,7 @@ export type Placement = z.infer<typeof placementSchema>;
 /** How far a GPU's logits are from the CPU's, on the same tokens. */
 const deviceParitySchema = z.strictObject({
   /** Of the graph that was compared. */
-  style: z.string(),
+  graphVariant: z.string(),
   /** Root mean square of the difference ÷ that of the CPU's, in the worst step; null: not compared, or no numbers. */
   difference: z.number().nullable(),
   tolerance: z.number(),
@@ -132,7 +132,7 @@ export const modelRecordSchema = z.looseObject({
   sha256: z.string(),
   parameters: count,
   dtype: z.string(),
-  style: z.string(),
+  graphVariant: z.string(),
   contextLength: count,
   engine: engineSchema,
   cost: costModelSchema,

@@ -7,7 +7,6 @@ export type AbsenceReason = z.infer<typeof absenceReason>;
 
 export const metricSchema = z.strictObject({
   unit: z.string(),
-  direction: z.enum(['lower', 'higher']),
   provenance: z.enum(provenances),
   method: z.string(),
   /** Set where the whole metric is unavailable in this run. */
@@ -16,7 +15,8 @@ export const metricSchema = z.strictObject({
 });
 export type Metric = z.infer<typeof metricSchema>;
 
-const amount = z.number().nonnegative().nullable();
+/** Results from before there was a metric have none of it. */
+const amount = z.number().nonnegative().nullable().default(null);
 
 /** What a request (or a stage of it) cost, in base units by metric; `null` where it was not measured. */
 export const workSchema = z.strictObject(

@@ -29,7 +29,7 @@ function fold(entries: readonly JournalEntry[], { concurrency = 1, device = 'cpu
       ['energy', 'gpuTime'].map((metric) => [
         metric,
         {
-          ...{ unit: metric === 'energy' ? 'J' : 'ns', direction: 'lower', provenance: 'unavailable' },
+          ...{ unit: metric === 'energy' ? 'J' : 'ns', provenance: 'unavailable' },
           ...{ method: 'none', reason: 'not-applicable', hint: null },
         } as const,
       ]),

@@ -29,7 +29,7 @@ export function sampledMetric(
       metric === 'gpuTime' && !setting.usesGpu
         ? { reason: 'not-applicable' as const, hint: 'No model ran on a GPU.' }
         : nearest(metric, segment, setting);
-    return { unit, direction: 'lower', provenance: 'unavailable', method: 'none', ...absence };
+    return { unit, provenance: 'unavailable', method: 'none', ...absence };
   }
   const lacking = lackingParts(metric, segment, counted, setting).map(({ part }) => part);
   const method = [
@@ -43,7 +43,7 @@ export function sampledMetric(
   // That these requests ran beside what was recorded is an assumption.
   const provenance =
     segment.recorded !== null ? 'estimated' : setting.concurrency === 1 ? 'measured' : 'attributed';
-  return { unit, direction: 'lower', provenance, method, reason: null, hint: null };
+  return { unit, provenance, method, reason: null, hint: null };
 }
 
 function partsOf(metric: UseMetric, counted: readonly DeviceUse[]): string {

@@ -28,7 +28,7 @@ const settingsSchema = z.strictObject({
       spec: z.string(),
       dtype: z.enum(dtypes).nullable(),
       /** Of the graph, where the device decided on it. */
-      style: z.string().optional(),
+      graphVariant: z.string().optional(),
       /** A decoder that answers, where absent. */
       kind: z.enum(['decoder', 'classification', 'embedding']).optional(),
       roles: z.array(z.string()).optional(),
@@ -83,7 +83,7 @@ const plannedCellSchema = resultSchema.shape.cells.element.extend({
   arrivalsNs: z.array(z.number().nullable()).readonly().nullable(),
 });
 
-export const journalVersion = 1;
+export const journalVersion = 2;
 
 /** Everything there is to know before the first request: what to fold a result from, and to resume by. */
 const headerSchema = z.strictObject({

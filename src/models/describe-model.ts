@@ -2,7 +2,7 @@ import type { CostModel } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
 import { buildEncoderGraph } from './build/build-encoder.js';
 import { buildGraph } from './build/build-graph.js';
-import { defaultStyle } from './build/style.js';
+import { defaultGraphVariant } from './build/graph-variant.js';
 import { cacheDirectory } from './cache-directory.js';
 import { type DeriveOptions, deriveCost, deriveEncoderCost } from './cost/derive-cost.js';
 import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
@@ -56,8 +56,8 @@ export async function describeModel(spec: string, options: ResolveOptions = {}):
 }
 
 function describeRecipe(recipe: Recipe, options: ResolveOptions): ModelDescription {
-  const { dtype = defaultBuildDtype, style = defaultStyle(recipe), seed = 1 } = options;
-  const graph = buildGraph(recipe, { dtype, style, seed, weights: false });
+  const { dtype = defaultBuildDtype, graphVariant = defaultGraphVariant(recipe), seed = 1 } = options;
+  const graph = buildGraph(recipe, { dtype, graphVariant, seed, weights: false });
   const decoder = describeDecoder(graph);
   const cost = deriveCost(graph, decoder, { tiedEmbeddings: recipe.tiedEmbeddings });
   return { id: recipe.id, dtype, graph, decoder, encoder: null, cost };

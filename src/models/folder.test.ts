@@ -43,7 +43,7 @@ describe.skipIf(!existsSync(stories))('a model folder', () => {
       directory,
       onnxPath: join(directory, 'onnx/model.onnx'),
       dtype: 'fp32',
-      style: 'primitive',
+      graphVariant: 'primitive',
       contextLength: 512,
       vocabulary: 512,
       eosTokenIds: [2],

@@ -24,7 +24,7 @@ export interface ModelFolder {
   onnxPath: string;
   dtype: string;
   /** `contrib` or `standard` where attention is one operator of ONNX Runtime or of ONNX, else `primitive`. */
-  style: string;
+  graphVariant: string;
   /** Positions the model was made for. */
   contextLength: number;
   /** Logits per position. */
@@ -88,7 +88,7 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
     directory: root,
     onnxPath: file.path,
     dtype: file.dtype,
-    style: graph.style,
+    graphVariant: graph.graphVariant,
     contextLength,
     vocabulary: graph.decoder.vocabulary,
     eosTokenIds: eosTokenIdsOf(generation, config),
@@ -160,7 +160,7 @@ async function readDecoder(onnxPath: string, config: Record<string, unknown>) {
     const cost = deriveCost(model, decoder, tied);
     const onDemand = decoder.logitsToKeep !== null;
     const costOfAllLogits = onDemand ? deriveCost(model, decoder, { ...tied, logits: 'all' }) : cost;
-    return { decoder, cost, costOfAllLogits, style: styleOf(model), dataPaths };
+    return { decoder, cost, costOfAllLogits, graphVariant: graphVariantOf(model), dataPaths };
   } catch (cause) {
     if (!(cause instanceof TokenworkError)) throw cause;
     throw new TokenworkError(cause.code, `${onnxPath}: ${messageOf(cause)}`, cause.hint, { cause });
@@ -205,8 +205,8 @@ export function tiedEmbeddingsOf(config: Record<string, unknown>): { tiedEmbeddi
   return typeof tied === 'boolean' ? { tiedEmbeddings: tied } : {};
 }
 
-/** Told by the attention: quantised products are contrib ops in either style. */
-function styleOf({ graph }: ModelProto): string {
+/** Told by the attention: quantised products are contrib ops in either graph variant. */
+function graphVariantOf({ graph }: ModelProto): string {
   const attentions = graph.node?.filter(({ opType }) => opType.endsWith('Attention')) ?? [];
   if (attentions.length === 0) return 'primitive';
   return attentions.some(({ domain }) => domain === 'com.microsoft') ? 'contrib' : 'standard';

@@ -6,7 +6,7 @@ import type { EncoderHead } from './encoder-recipe.js';
 import { downloadRepo } from './hub.js';
 import { defaultBuildDtype, locateModel, type ResolveOptions } from './resolve.js';
 
-export type ResolveEncoderOptions = Omit<ResolveOptions, 'style'> & {
+export type ResolveEncoderOptions = Omit<ResolveOptions, 'graphVariant'> & {
   /** What is needed of it: a recipe is built with that head, a model of its own weights must have it. */
   head: EncoderHead;
 };

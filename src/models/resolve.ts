@@ -4,7 +4,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import { TokenworkError } from '../core/errors.js';
 import type { Warning } from '../core/result.js';
 import { buildModel } from './build/build-model.js';
-import type { Style } from './build/style.js';
+import type { GraphVariant } from './build/graph-variant.js';
 import { cacheDirectory } from './cache-directory.js';
 import type { Dtype } from './dtype.js';
 import { type EncoderRecipe, listEncoderRecipes } from './encoder-recipe.js';
@@ -17,7 +17,7 @@ import { listRecipes, type Recipe, recipeFromConfig } from './recipe.js';
 export interface ResolveOptions {
   dtype?: Dtype | undefined;
   /** Of a model that is built. */
-  style?: Style | undefined;
+  graphVariant?: GraphVariant | undefined;
   /** Of the weights of a model that is built. */
   seed?: number | undefined;
   cacheDirectory?: string | undefined;
@@ -56,11 +56,11 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
   switch (located.kind) {
     case 'recipe': {
       const { recipe, notices } = located;
-      const { dtype = defaultBuildDtype, style, seed } = options;
+      const { dtype = defaultBuildDtype, graphVariant, seed } = options;
       const directory = await buildModel(recipe, {
         dtype,
         cacheDirectory: cache,
-        ...(style && { style }),
+        ...(graphVariant && { graphVariant }),
         ...(seed !== undefined && { seed }),
         ...(onProgress && { onProgress }),
         ...(signal && { signal }),

@@ -3,7 +3,7 @@ import type { Metric } from '../core/work.js';
 import type { LoadedWorker, SensorState } from './workers/protocol.js';
 
 /**
- * The table of metrics: unit, direction, provenance and method of every kind of work, as the workers of
+ * The table of metrics: unit, provenance and method of every kind of work, as the workers of
  * this run measure them.
  */
 export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkMetric, Metric> {
@@ -13,7 +13,6 @@ export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkM
   // Where something is sampled, folding the journal replaces these.
   const unsampled = (unit: string): Metric => ({
     unit,
-    direction: 'lower',
     provenance: 'unavailable',
     method: 'none',
     reason: 'not-applicable',
@@ -41,14 +40,13 @@ export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkM
 }
 
 function derived(unit: string, method: string): Metric {
-  return { unit, direction: 'lower', provenance: 'derived', method, reason: null, hint: null };
+  return { unit, provenance: 'derived', method, reason: null, hint: null };
 }
 
 function measured(unit: string, state: SensorState): Metric {
   if ('method' in state) {
     return {
       unit,
-      direction: 'lower',
       provenance: 'measured',
       method: state.method,
       reason: null,
@@ -56,5 +54,5 @@ function measured(unit: string, state: SensorState): Metric {
     };
   }
   const { reason, hint } = state;
-  return { unit, direction: 'lower', provenance: 'unavailable', method: 'none', reason, hint };
+  return { unit, provenance: 'unavailable', method: 'none', reason, hint };
 }

@@ -2,7 +2,7 @@ import { TokenworkError } from '../core/errors.js';
 import type { Question } from '../core/question.js';
 import type { Warning } from '../core/result.js';
 import type { JournalHeader, Settings } from '../journal/entry.js';
-import { styles } from '../models/build/style.js';
+import { graphVariants } from '../models/build/graph-variant.js';
 import { expandSuite } from '../workload/expand.js';
 import { expandTrace } from '../workload/expand-trace.js';
 import { wantedModels } from '../workload/models.js';
@@ -190,13 +190,15 @@ async function readWorkload({
 export async function prepareResumed(header: JournalHeader, options: BenchOptions): Promise<PreparedRun> {
   const { settings, suite, cells, questions = [], warnings } = header;
   const chosen = await chooseDevice(settings.device, settings.backend);
-  const wanted = settings.models.map(({ spec, dtype, style, kind = 'decoder', roles = [chatRole] }) => ({
-    spec,
-    dtype: dtype ?? undefined,
-    style: styles.find((name) => name === style),
-    kind,
-    roles,
-  }));
+  const wanted = settings.models.map(
+    ({ spec, dtype, graphVariant, kind = 'decoder', roles = [chatRole] }) => ({
+      spec,
+      dtype: dtype ?? undefined,
+      graphVariant: graphVariants.find((name) => name === graphVariant),
+      kind,
+      roles,
+    }),
+  );
   const resolved = await resolveModels(wanted, options);
   const models = settings.models.map(({ id }, index) => ({ ...resolved[index]!, id }));
   const choice = options.sensors ?? (settings.sampling.sensors as SensorChoice);

@@ -1,4 +1,4 @@
-import type { Style } from '../models/build/style.js';
+import type { GraphVariant } from '../models/build/graph-variant.js';
 import type { EncoderFolder } from '../models/encoder-folder.js';
 import type { EncoderHead } from '../models/encoder-recipe.js';
 import type { ModelFolder } from '../models/folder.js';
@@ -30,7 +30,7 @@ interface RunEncoder {
 
 export const chatRole = 'chat';
 
-type Wanted = HelperModel & { style?: Style | undefined };
+type Wanted = HelperModel & { graphVariant?: GraphVariant | undefined };
 
 /** The chat models, and behind them what the pipelines ask for; a model asked for as both is one. */
 export function withHelpers(chat: readonly WantedModel[], pipelines: readonly Pipeline[]): HelperModel[] {
@@ -51,7 +51,7 @@ export async function resolveModels(
   const named: ((id: string) => RunModel & Wanted)[] = [];
   const folders: { id: string; dtype: string }[] = [];
   for (const [index, model] of wanted.entries()) {
-    const { spec, dtype, style, kind } = model;
+    const { spec, dtype, graphVariant, kind } = model;
     const place = wanted.length > 1 ? ` (model ${index + 1} of ${wanted.length})` : '';
     const options = {
       dtype,
@@ -61,7 +61,7 @@ export async function resolveModels(
         tell(onProgress, 'models', `${message}${place}`, fraction),
     };
     if (kind === 'decoder') {
-      const folder = await resolveModel(spec, { ...options, style });
+      const folder = await resolveModel(spec, { ...options, graphVariant });
       folders.push(folder);
       named.push((id) => ({ ...model, id, kind, folder }));
     } else {

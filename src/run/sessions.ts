@@ -110,7 +110,7 @@ export async function openSessions(
         sha256: folder.sha256,
         parameters: folder.cost.parameters,
         dtype: folder.dtype,
-        style: kind === 'decoder' ? folder.style : 'encoder',
+        graphVariant: kind === 'decoder' ? folder.graphVariant : 'encoder',
         contextLength: folder.contextLength,
         engine: { ...state.record, backendReason: reason },
         cost: folder.cost,

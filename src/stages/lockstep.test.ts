@@ -25,8 +25,12 @@ async function open(onnxPath: string): Promise<Decoder> {
   return openDecoder({ onnxPath, decoder: graph, contextLength: 256 }, { threads: 1, backend: 'auto' });
 }
 
-async function built(id: string, style: 'contrib' | 'standard'): Promise<Decoder> {
-  const folder = await buildModel(await loadRecipe(id), { dtype: 'fp32', style, cacheDirectory: scratch });
+async function built(id: string, graphVariant: 'contrib' | 'standard'): Promise<Decoder> {
+  const folder = await buildModel(await loadRecipe(id), {
+    dtype: 'fp32',
+    graphVariant,
+    cacheDirectory: scratch,
+  });
   return open(join(folder, 'onnx', onnxFileName('fp32')));
 }
 

@@ -24,7 +24,7 @@ describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
   let model: Awaited<ReturnType<typeof resolveModel>>;
   const decoders = new Map<Device, Decoder>();
   beforeAll(async () => {
-    model = await resolveModel('tiny', { dtype: 'fp32', style: 'primitive', cacheDirectory });
+    model = await resolveModel('tiny', { dtype: 'fp32', graphVariant: 'primitive', cacheDirectory });
     for (const device of ['cpu', 'webgpu'] as const)
       decoders.set(device, await openDecoder(model, { threads: 1, backend: 'native', device }));
   }, stallTimeoutMs);

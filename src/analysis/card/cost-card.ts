@@ -38,7 +38,7 @@ interface CostChanges {
  */
 export interface CostCard {
   cardVersion: 1;
-  model: Pick<ModelRecord, 'id' | 'dtype' | 'parameters' | 'source' | 'sha256' | 'style' | 'engine'>;
+  model: Pick<ModelRecord, 'id' | 'dtype' | 'parameters' | 'source' | 'sha256' | 'graphVariant' | 'engine'>;
   hardware: Hardware;
   /** Wall-clock start of the run. */
   measuredAt: string;
@@ -59,7 +59,7 @@ export interface CostCard {
 
 /** The card of the only model of a result, from the findings on it. */
 export function costCard(result: Result, findings: Findings): CostCard {
-  const { id, dtype, parameters, source, sha256, style, engine } = result.models[0]!;
+  const { id, dtype, parameters, source, sha256, graphVariant, engine } = result.models[0]!;
   const { run, hardware, tool } = result;
   const observations = observe(result);
   const plainToken = [
@@ -69,7 +69,7 @@ export function costCard(result: Result, findings: Findings): CostCard {
   const { workload, uniformity, components, stages } = findings;
   return {
     cardVersion: 1,
-    model: { id, dtype, parameters, source, sha256, style, engine },
+    model: { id, dtype, parameters, source, sha256, graphVariant, engine },
     hardware,
     measuredAt: run.startedAt,
     workload,

@@ -42,12 +42,12 @@ function settingsOf({ models, run, hardware, environment, tool }: Result): Map<s
 }
 
 function modelSettings(
-  { dtype, style, source, sha256, engine }: ModelRecord,
+  { dtype, graphVariant, source, sha256, engine }: ModelRecord,
   prefix: string,
 ): [string, unknown][] {
   return [
     [`${prefix}dtype`, dtype],
-    [`${prefix}graph style`, style],
+    [`${prefix}graph variant`, graphVariant],
     [`${prefix}weights`, source],
     [`${prefix}sha256`, sha256],
     [`${prefix}engine`, `${engine.name} ${engine.version}`],

@@ -3,7 +3,7 @@ import { TokenworkError } from '../../core/errors.js';
 import { buildEncoder, builtEncoderDirectory } from '../../models/build/build-encoder.js';
 import type { BuildWatch } from '../../models/build/build-folder.js';
 import { buildModel, builtModelDirectory } from '../../models/build/build-model.js';
-import { defaultStyle, type Style, styles } from '../../models/build/style.js';
+import { defaultGraphVariant, type GraphVariant, graphVariants } from '../../models/build/graph-variant.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { encoderParameters, listEncoderRecipes } from '../../models/encoder-recipe.js';
 import { listRecipes, parameterCount } from '../../models/recipe.js';
@@ -17,7 +17,7 @@ import { printData, terminalOf } from '../terminal.js';
 
 interface BuildFlags {
   dtype: Dtype;
-  style?: Style;
+  graphVariant?: GraphVariant;
   seed: number;
   labels?: number;
 }
@@ -43,9 +43,9 @@ function withBuildOptions(command: Command): Command {
     .argument('<model>', 'a recipe, or a Hugging Face config.json')
     .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes), defaultBuildDtype)
     .option(
-      '--style <style>',
+      '--graph-variant <variant>',
       'contrib (ONNX Runtime’s own operators), standard (opset 23) or primitive (attention in matrix products)',
-      oneOf(styles),
+      oneOf(graphVariants),
     )
     .option('--labels <n>', 'of an encoder: classify into so many, instead of embedding', wholeNumber(1))
     .option('--seed <n>', 'of the weights', wholeNumber(0), 1);
@@ -127,8 +127,8 @@ async function buildableOf(spec: string, flags: BuildFlags) {
   const { dtype, seed, labels } = flags;
   const located = await locateModel(spec);
   if (located.kind === 'encoder') {
-    if (flags.style !== undefined)
-      throw misused('--style', `${spec} is an encoder, which has one style only`);
+    if (flags.graphVariant !== undefined)
+      throw misused('--graph-variant', `${spec} is an encoder, which has one graph variant only`);
     const head = labels === undefined ? embedding : ({ kind: 'classification', labels } as const);
     const target = { dtype, seed, head };
     return {
@@ -138,7 +138,7 @@ async function buildableOf(spec: string, flags: BuildFlags) {
   }
   if (labels !== undefined) throw misused('--labels', `${spec} is no recipe of an encoder`);
   if (located.kind === 'recipe') {
-    const target = { dtype, seed, style: flags.style ?? defaultStyle(located.recipe) };
+    const target = { dtype, seed, graphVariant: flags.graphVariant ?? defaultGraphVariant(located.recipe) };
     return {
       build: (watch: BuildWatch) => buildModel(located.recipe, { ...target, ...watch }),
       built: () => builtModelDirectory(located.recipe, target),

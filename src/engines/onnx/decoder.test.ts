@@ -22,8 +22,11 @@ function modelAt(onnxPath: string, contextLength: number): DecoderModel {
   return { onnxPath, decoder: describeDecoder(decodeModel(readFileSync(onnxPath))), contextLength };
 }
 
-async function tiny(dtype: 'fp32' | 'fp16' | 'q4', style: 'contrib' | 'standard'): Promise<DecoderModel> {
-  const folder = await buildModel(await loadRecipe('tiny'), { dtype, style, cacheDirectory: scratch });
+async function tiny(
+  dtype: 'fp32' | 'fp16' | 'q4',
+  graphVariant: 'contrib' | 'standard',
+): Promise<DecoderModel> {
+  const folder = await buildModel(await loadRecipe('tiny'), { dtype, graphVariant, cacheDirectory: scratch });
   return modelAt(join(folder, 'onnx', onnxFileName(dtype)), 128);
 }
 
@@ -139,10 +142,10 @@ describe.each([
   ['q4', 'contrib', true],
   ['fp32', 'standard', false],
   ['fp16', 'standard', false],
-] as const)('a built model, %s in %s ops', (dtype, style, inPlace) => {
+] as const)('a built model, %s in %s ops', (dtype, graphVariant, inPlace) => {
   let model: DecoderModel;
   beforeAll(async () => {
-    model = await tiny(dtype, style);
+    model = await tiny(dtype, graphVariant);
   });
 
   // In place against a cache of exact length: the Node binding knows only the latter.

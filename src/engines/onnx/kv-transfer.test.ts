@@ -21,8 +21,11 @@ function modelAt(onnxPath: string): DecoderModel {
   return { onnxPath, decoder: describeDecoder(decodeModel(readFileSync(onnxPath))), contextLength: 128 };
 }
 
-async function tiny(dtype: 'fp32' | 'fp16' | 'q4', style: 'contrib' | 'standard'): Promise<DecoderModel> {
-  const folder = await buildModel(await loadRecipe('tiny'), { dtype, style, cacheDirectory: scratch });
+async function tiny(
+  dtype: 'fp32' | 'fp16' | 'q4',
+  graphVariant: 'contrib' | 'standard',
+): Promise<DecoderModel> {
+  const folder = await buildModel(await loadRecipe('tiny'), { dtype, graphVariant, cacheDirectory: scratch });
   return modelAt(join(folder, 'onnx', onnxFileName(dtype)));
 }
 

@@ -31,7 +31,7 @@ export function openingError(model: string, message: string): TokenworkError {
   return new TokenworkError(
     'model-unsupported',
     `ONNX Runtime cannot run ${model}: ${cause.message}`,
-    'Try another dtype or style of the model, or an export made for ONNX Runtime on this device.',
+    'Try another dtype or graph variant of the model, or an export made for ONNX Runtime on this device.',
     { cause },
   );
 }

@@ -3,7 +3,7 @@ import type { JournalEntry, JournalHeader, JournalRow } from '../entry.js';
 /** A header of a run of two cells, three repetitions each: requests 0 to 5. */
 export const header: JournalHeader = {
   kind: 'header',
-  version: 1,
+  version: 2,
   id: 'run-1',
   suite: 'sample',
   startedAt: '2026-11-23T10:00:00.000Z',
@@ -37,7 +37,7 @@ export const header: JournalHeader = {
       sha256: 'abc',
       parameters: 5,
       dtype: 'fp32',
-      style: 'contrib',
+      graphVariant: 'contrib',
       contextLength: 100,
       engine: {
         name: 'onnx',

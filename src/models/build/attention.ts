@@ -8,25 +8,25 @@ import { elementType, floatTypeOf } from './tensor.js';
 export interface AttentionInputs {
   /** Rotary tables [contextLength, headDim/2]; null where positions are learned. */
   rotary: { cos: string; sin: string } | null;
-  /** Contrib style: int32 [batch], the index of each row's last position; unused in the others. */
+  /** Contrib graph variant: int32 [batch], the index of each row's last position; unused in the others. */
   lastPositions: string;
-  /** Contrib style: int32 scalar, cached and new positions together; unused in the others. */
+  /** Contrib graph variant: int32 scalar, cached and new positions together; unused in the others. */
   totalLength: string;
   /**
-   * Standard style: bool [batch, 1, new, total], false where a position is padding; primitive: what is
+   * Standard graph variant: bool [batch, 1, new, total], false where a position is padding; primitive: what is
    * added to scores of that shape; contrib: unused.
    */
   mask: string;
-  /** int64 [batch, new]; contrib style with rotary positions has none. */
+  /** int64 [batch, new]; contrib graph variant with rotary positions has none. */
   positions: string;
 }
 
 /** Writes what `AttentionInputs` names. */
 export function attentionInputs(writer: Writer, attentionMask: string, positions: string): AttentionInputs {
-  const { graph, style } = writer;
+  const { graph, graphVariant } = writer;
   const rotary = rotaryTables(writer);
-  if (style !== 'contrib') {
-    const maskOf = style === 'standard' ? paddingMask : additiveMask;
+  if (graphVariant !== 'contrib') {
+    const maskOf = graphVariant === 'standard' ? paddingMask : additiveMask;
     const mask = maskOf(writer, attentionMask, positions);
     return { rotary, mask, positions, lastPositions: '', totalLength: '' };
   }
@@ -108,7 +108,7 @@ export function attention(writer: Writer, layer: number, input: string, shared: 
     recipe.architecture === 'gpt2'
       ? fusedProjection(writer, module, input)
       : separateProjections(writer, module, input);
-  const attend = writer.style === 'contrib' ? groupQueryAttention : rotatedAttention;
+  const attend = writer.graphVariant === 'contrib' ? groupQueryAttention : rotatedAttention;
   const attended = attend(writer, module, projected, caches, shared);
   return linear(writer, {
     module: `${module}.o_proj`,
@@ -132,7 +132,7 @@ function fusedProjection(writer: Writer, module: string, input: string): Project
     outputSize: 3 * hiddenSize,
     bias: true,
   });
-  if (writer.style === 'contrib') return [packed];
+  if (writer.graphVariant === 'contrib') return [packed];
   const parts = ['query', 'key', 'value'].map((part) => `${pathOf(module)}/Split/${part}`);
   writer.graph.node('Split', `${pathOf(module)}/Split`, [packed], {
     attributes: { axis: { int: -1 }, num_outputs: { int: 3 } },
@@ -212,7 +212,7 @@ function rotatedAttention(
   caches: Caches,
   { rotary, mask, positions }: AttentionInputs,
 ): string {
-  const { graph, recipe, style } = writer;
+  const { graph, recipe, graphVariant } = writer;
   const path = pathOf(module);
   const [query, key, value] = projected as [string, string, string];
   const rotate = (part: string, input: string, heads: number) =>
@@ -222,7 +222,7 @@ function rotatedAttention(
           attributes: { num_heads: { int: heads } },
         });
   const [q, k] = [rotate('q', query, recipe.heads), rotate('k', key, recipe.kvHeads)];
-  if (style === 'primitive') return primitiveAttention(writer, module, [q, k, value], caches, mask);
+  if (graphVariant === 'primitive') return primitiveAttention(writer, module, [q, k, value], caches, mask);
   const output = `${path}/Attention/output_0`;
   return graph.node(
     'Attention',

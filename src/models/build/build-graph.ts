@@ -3,12 +3,12 @@ import type { ModelProto, TensorProto } from '../onnx/proto.js';
 import type { Recipe } from '../recipe.js';
 import { opsetImports, writeDecoder } from './decoder.js';
 import type { GraphBuilder } from './graph-builder.js';
-import type { Style } from './style.js';
+import type { GraphVariant } from './graph-variant.js';
 import { byteLength, type TensorSpec, tensorBytes } from './tensor.js';
 
 export interface GraphOptions {
   dtype: Dtype;
-  style: Style;
+  graphVariant: GraphVariant;
   seed: number;
 }
 
@@ -18,7 +18,7 @@ export type Store = (tensor: TensorSpec) => Pick<TensorProto, 'rawData' | 'exter
 /**
  * The decoder of a recipe. With `weights` false, initializers carry dims but no data, save the small
  * constants that are part of the graph's logic, so shapes of any size are counted without building them.
- * Throws TokenworkError `style-unsupported` where the style's ops cannot express the recipe.
+ * Throws TokenworkError `graph-variant-unsupported` where the graph variant's ops cannot express the recipe.
  */
 export function buildGraph(recipe: Recipe, options: GraphOptions & { weights?: boolean }): ModelProto {
   return assemble(recipe, options, storeOf(options.seed, options.weights));
@@ -30,8 +30,8 @@ export function storeOf(seed: number, weights = true): Store {
 }
 
 /** The decoder as a message whose tensors `store` has put where they belong, in order of the graph. */
-export function assemble(recipe: Recipe, { dtype, style }: GraphOptions, store: Store): ModelProto {
-  return modelOf(recipe.id, writeDecoder(recipe, { dtype, style }), opsetImports(style), store);
+export function assemble(recipe: Recipe, { dtype, graphVariant }: GraphOptions, store: Store): ModelProto {
+  return modelOf(recipe.id, writeDecoder(recipe, { dtype, graphVariant }), opsetImports(graphVariant), store);
 }
 
 /** A written graph as a message. */

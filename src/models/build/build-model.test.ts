@@ -58,13 +58,13 @@ describe('building a model', () => {
     }
   });
 
-  it('keeps a folder per shape, dtype, style and seed, whatever the recipe is called', async () => {
+  it('keeps a folder per shape, dtype, graph variant and seed, whatever the recipe is called', async () => {
     const recipe = smallRecipes.llama;
     const options = { dtype: 'q4', cacheDirectory: cache } as const;
     const base = await buildModel(recipe, options);
     const others = await Promise.all([
       buildModel(recipe, { ...options, dtype: 'int8' }),
-      buildModel(recipe, { ...options, style: 'standard' }),
+      buildModel(recipe, { ...options, graphVariant: 'standard' }),
       buildModel(recipe, { ...options, seed: 2 }),
       buildModel({ ...recipe, layers: 1 }, options),
     ]);

@@ -9,7 +9,7 @@ import { assemble, type GraphOptions, type Store } from './build-graph.js';
 import { writeDecoder } from './decoder.js';
 import { folderFiles } from './folder-files.js';
 import type { GraphBuilder } from './graph-builder.js';
-import { defaultStyle, type Style } from './style.js';
+import { defaultGraphVariant, type GraphVariant } from './graph-variant.js';
 
 /**
  * Part of a built folder's name. Raise it whenever the same graph would come with other bytes: a change
@@ -20,7 +20,7 @@ const builderVersion = 1;
 
 export interface BuildTarget {
   dtype: Dtype;
-  style?: Style;
+  graphVariant?: GraphVariant;
   seed?: number;
   cacheDirectory?: string;
 }
@@ -29,15 +29,15 @@ export type BuildOptions = BuildTarget & BuildWatch;
 
 /**
  * Builds a recipe into a complete transformers.js model folder and returns its path; a folder built
- * before is returned at once. The same recipe, dtype, style and seed give the same bytes.
- * Throws TokenworkError `style-unsupported`, `disk-full`, `cache-unwritable` or `aborted`.
+ * before is returned at once. The same recipe, dtype, graph variant and seed give the same bytes.
+ * Throws TokenworkError `graph-variant-unsupported`, `disk-full`, `cache-unwritable` or `aborted`.
  */
 export async function buildModel(recipe: Recipe, options: BuildOptions): Promise<string> {
   const graphOptions = graphOptionsOf(recipe, options);
-  const { dtype, style, seed } = graphOptions;
+  const { dtype, graphVariant, seed } = graphOptions;
   const blueprint = {
     name: recipe.name,
-    message: `Building ${recipe.name} (${dtype}, ${style})`,
+    message: `Building ${recipe.name} (${dtype}, ${graphVariant})`,
     target: targetOf(recipe, options),
     dtype,
     seed,
@@ -55,9 +55,9 @@ export async function builtModelDirectory(recipe: Recipe, options: BuildTarget):
 
 function graphOptionsOf(
   recipe: Recipe,
-  { dtype, style = defaultStyle(recipe), seed = 1 }: BuildTarget,
+  { dtype, graphVariant = defaultGraphVariant(recipe), seed = 1 }: BuildTarget,
 ): GraphOptions {
-  return { dtype, style, seed };
+  return { dtype, graphVariant, seed };
 }
 
 function targetOf(recipe: Recipe, options: BuildTarget): string {
@@ -68,7 +68,7 @@ function targetOf(recipe: Recipe, options: BuildTarget): string {
 function folderName(recipe: Recipe, options: GraphOptions): string {
   const { name: _name, source: _source, ...shape } = recipe;
   const digest = digestOf(shape, options, writeDecoder(recipe, options));
-  return `${recipe.id}-${options.dtype}-${options.style}-seed${options.seed}-${digest}`;
+  return `${recipe.id}-${options.dtype}-${options.graphVariant}-seed${options.seed}-${digest}`;
 }
 
 /** Tells a built folder from those of other shapes, options and graphs. */

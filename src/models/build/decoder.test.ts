@@ -2,16 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { dtypes } from '../dtype.js';
 import { listRecipes, parameterCount } from '../recipe.js';
 import { buildGraph } from './build-graph.js';
+import { defaultGraphVariant, graphVariantsOf } from './graph-variant.js';
 import { referenceLogits } from './reference.test-support.js';
 import { largestDifference, openForTest, widened } from './session.test-support.js';
 import { smallRecipes } from './shapes.test-support.js';
-import { defaultStyle, stylesOf } from './style.js';
 
 const ids = [5, 77, 123, 99, 42, 7, 200, 8, 15, 16];
 const recipes = Object.values(smallRecipes);
 const everyKind = recipes.flatMap((recipe) =>
-  stylesOf(recipe).flatMap((style) =>
-    dtypes.map((dtype) => ({ recipe, architecture: recipe.architecture, style, dtype })),
+  graphVariantsOf(recipe).flatMap((graphVariant) =>
+    dtypes.map((dtype) => ({ recipe, architecture: recipe.architecture, graphVariant, dtype })),
   ),
 );
 
@@ -23,10 +23,10 @@ const tolerance = { fp32: 2e-5, fp16: 2e-2, int8: 0.15, q4: 0.15 };
 
 describe('a built decoder', () => {
   it.each(everyKind)(
-    '$architecture, $style, $dtype: a prompt in steps gives the logits of the whole',
+    '$architecture, $graphVariant, $dtype: a prompt in steps gives the logits of the whole',
     async (kind) => {
-      const { recipe, style, dtype } = kind;
-      const run = await openForTest(buildGraph(recipe, { dtype, style, seed: 1 }), recipe, dtype);
+      const { recipe, graphVariant, dtype } = kind;
+      const run = await openForTest(buildGraph(recipe, { dtype, graphVariant, seed: 1 }), recipe, dtype);
       const whole = await run({ ids: [ids] });
       expect(whole.dims).toEqual([1, ids.length, recipe.vocabulary]);
       let step = await run({ ids: [ids.slice(0, 6)] });
@@ -36,8 +36,8 @@ describe('a built decoder', () => {
   );
 
   it.each(recipes)('$architecture agrees with an independent forward pass at fp32', async (recipe) => {
-    for (const style of stylesOf(recipe)) {
-      const model = buildGraph(recipe, { dtype: 'fp32', style, seed: 3 });
+    for (const graphVariant of graphVariantsOf(recipe)) {
+      const model = buildGraph(recipe, { dtype: 'fp32', graphVariant, seed: 3 });
       const run = await openForTest(model, recipe, 'fp32');
       const { row } = await run({ ids: [ids] });
       const expected = referenceLogits(model, recipe, ids);
@@ -51,7 +51,7 @@ describe('a built decoder', () => {
     '%s products multiply the codes and scales that are stored',
     async (dtype) => {
       for (const recipe of [smallRecipes.llama, smallRecipes.mixtral, smallRecipes.olmoe]) {
-        const model = buildGraph(recipe, { dtype, style: 'contrib', seed: 3 });
+        const model = buildGraph(recipe, { dtype, graphVariant: 'contrib', seed: 3 });
         const run = await openForTest(model, recipe, dtype);
         const expected = referenceLogits(model, recipe, ids);
         const { last } = await run({ ids: [ids] });
@@ -61,8 +61,12 @@ describe('a built decoder', () => {
   );
 
   it.each(recipes)('$architecture: rows of a batch do not touch each other', async (recipe) => {
-    for (const style of stylesOf(recipe)) {
-      const run = await openForTest(buildGraph(recipe, { dtype: 'fp32', style, seed: 1 }), recipe, 'fp32');
+    for (const graphVariant of graphVariantsOf(recipe)) {
+      const run = await openForTest(
+        buildGraph(recipe, { dtype: 'fp32', graphVariant, seed: 1 }),
+        recipe,
+        'fp32',
+      );
       const other = ids.map((id) => id + 1);
       const batch = await run({ ids: [other, ids] });
       const alone = await run({ ids: [ids] });
@@ -71,12 +75,12 @@ describe('a built decoder', () => {
   });
 
   it.each(everyKind)(
-    '$architecture, $style, $dtype: logits on demand are those of all positions, bit by bit',
-    async ({ recipe, style, dtype }) => {
+    '$architecture, $graphVariant, $dtype: logits on demand are those of all positions, bit by bit',
+    async ({ recipe, graphVariant, dtype }) => {
       const rows = [ids, ids.map((id) => id + 1)];
-      const all = await openForTest(buildGraph(recipe, { dtype, style, seed: 1 }), recipe, dtype);
+      const all = await openForTest(buildGraph(recipe, { dtype, graphVariant, seed: 1 }), recipe, dtype);
       const asked = { ...recipe, logits: 'on-demand' } as const;
-      const onDemand = await openForTest(buildGraph(asked, { dtype, style, seed: 1 }), recipe, dtype);
+      const onDemand = await openForTest(buildGraph(asked, { dtype, graphVariant, seed: 1 }), recipe, dtype);
       const whole = await all({ ids: rows });
       // The CPU computes fp16 in fp32, and which roundings in between it leaves out hangs on the nodes around.
       const expectSame = (found: Float32Array, expected: Float32Array) =>
@@ -97,28 +101,31 @@ describe('a built decoder', () => {
     },
   );
 
-  it.each(recipes)('$architecture: the contrib style takes a cache with room to grow', async (recipe) => {
-    const run = await openForTest(
-      buildGraph(recipe, { dtype: 'fp32', style: 'contrib', seed: 1 }),
-      recipe,
-      'fp32',
-    );
-    const prompt = await run({ ids: [ids] });
-    const exact = await run({ ids: [[9]], cache: prompt.cache });
-    const roomy = await run({
-      ids: [[9]],
-      cache: widened(prompt.cache, 32),
-      attentionMask: [new Array<number>(ids.length + 1).fill(1)],
-      positions: [[ids.length]],
-    });
-    expect(roomy.cache['present.0.key']!.dims[2]).toBe(32);
-    expect([...roomy.last]).toEqual([...exact.last]);
-  });
+  it.each(recipes)(
+    '$architecture: the contrib graph variant takes a cache with room to grow',
+    async (recipe) => {
+      const run = await openForTest(
+        buildGraph(recipe, { dtype: 'fp32', graphVariant: 'contrib', seed: 1 }),
+        recipe,
+        'fp32',
+      );
+      const prompt = await run({ ids: [ids] });
+      const exact = await run({ ids: [[9]], cache: prompt.cache });
+      const roomy = await run({
+        ids: [[9]],
+        cache: widened(prompt.cache, 32),
+        attentionMask: [new Array<number>(ids.length + 1).fill(1)],
+        positions: [[ids.length]],
+      });
+      expect(roomy.cache['present.0.key']!.dims[2]).toBe(32);
+      expect([...roomy.last]).toEqual([...exact.last]);
+    },
+  );
 
-  it('in the standard style does not see positions the mask hides', async () => {
+  it('in the standard graph variant does not see positions the mask hides', async () => {
     const recipe = smallRecipes.llama;
     const run = await openForTest(
-      buildGraph(recipe, { dtype: 'fp32', style: 'standard', seed: 1 }),
+      buildGraph(recipe, { dtype: 'fp32', graphVariant: 'standard', seed: 1 }),
       recipe,
       'fp32',
     );
@@ -133,7 +140,7 @@ describe('a built decoder', () => {
 
   it.each(recipes)('$architecture: logits have about unit variance', async (recipe) => {
     const run = await openForTest(
-      buildGraph(recipe, { dtype: 'q4', style: 'contrib', seed: 1 }),
+      buildGraph(recipe, { dtype: 'q4', graphVariant: 'contrib', seed: 1 }),
       recipe,
       'q4',
     );
@@ -147,7 +154,12 @@ describe('a built decoder', () => {
 describe('a graph without weights', () => {
   it('of any shipped recipe holds exactly its parameters', async () => {
     for (const recipe of await listRecipes()) {
-      const { graph } = buildGraph(recipe, { dtype: 'fp32', style: 'contrib', seed: 1, weights: false });
+      const { graph } = buildGraph(recipe, {
+        dtype: 'fp32',
+        graphVariant: 'contrib',
+        seed: 1,
+        weights: false,
+      });
       const trained = graph.initializer!.filter(
         ({ dataType, name }) => dataType === 1 && !name!.endsWith('_cache'),
       );
@@ -162,7 +174,7 @@ describe('a graph without weights', () => {
   it('keeps the constants that are part of its logic, and no other data', () => {
     const { graph } = buildGraph(smallRecipes.qwen3, {
       dtype: 'q4',
-      style: 'standard',
+      graphVariant: 'standard',
       seed: 1,
       weights: false,
     });
@@ -172,17 +184,23 @@ describe('a graph without weights', () => {
   });
 });
 
-describe('a style that cannot express a shape', () => {
+describe('a graph variant that cannot express a shape', () => {
   it('is refused by name, with the one that can', () => {
     const options = { dtype: 'fp32', seed: 1, weights: false } as const;
-    expect(() => buildGraph(smallRecipes.mixtral, { ...options, style: 'standard' })).toThrow(
-      expect.objectContaining({ code: 'style-unsupported', hint: 'Build it in the contrib style.' }),
+    expect(() => buildGraph(smallRecipes.mixtral, { ...options, graphVariant: 'standard' })).toThrow(
+      expect.objectContaining({
+        code: 'graph-variant-unsupported',
+        hint: 'Build it in the contrib graph variant.',
+      }),
     );
     const narrow = { ...smallRecipes.llama, headDim: 8 };
-    expect(() => buildGraph(narrow, { ...options, style: 'contrib' })).toThrow(
-      expect.objectContaining({ code: 'style-unsupported', hint: 'Build it in the standard style.' }),
+    expect(() => buildGraph(narrow, { ...options, graphVariant: 'contrib' })).toThrow(
+      expect.objectContaining({
+        code: 'graph-variant-unsupported',
+        hint: 'Build it in the standard graph variant.',
+      }),
     );
-    expect(defaultStyle(narrow)).toBe('standard');
-    expect(defaultStyle(smallRecipes.llama)).toBe('contrib');
+    expect(defaultGraphVariant(narrow)).toBe('standard');
+    expect(defaultGraphVariant(smallRecipes.llama)).toBe('contrib');
   });
 });

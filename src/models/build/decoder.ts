@@ -7,30 +7,33 @@ import type { Recipe } from '../recipe.js';
 import { attention, attentionInputs } from './attention.js';
 import { gatedFeedForward, geluFeedForward } from './feed-forward.js';
 import { contrib, GraphBuilder } from './graph-builder.js';
+import { type GraphVariant, requireGraphVariant } from './graph-variant.js';
 import { linear, quantisedBits, type Writer } from './linear.js';
 import { mixtureOfExperts } from './mixture.js';
 import { normalise, type Stream } from './norm.js';
-import { requireStyle, type Style } from './style.js';
 import { elementType, floatTypeOf } from './tensor.js';
 
-/** The standard opset each style is written in; Attention and its kin came with 23. */
-const opsetOf: Record<Style, number> = { contrib: 21, standard: 23, primitive: 23 };
+/** The standard opset each graph variant is written in; Attention and its kin came with 23. */
+const opsetOf: Record<GraphVariant, number> = { contrib: 21, standard: 23, primitive: 23 };
 
 /**
  * Writes the whole decoder: int64 input_ids [batch, new], attention_mask [batch, past + new] and a KV
  * cache [batch, kvHeads, past, headDim] per layer in; fp32 logits [batch, new, vocabulary] and the grown
  * cache out. position_ids is an input where nothing in the graph derives positions: for learned ones,
- * and in every style but contrib. A recipe with logits on demand has a scalar num_logits_to_keep as well, and
- * logits of so many last positions; 0 stands for all. Throws TokenworkError `style-unsupported`.
+ * and in every graph variant but contrib. A recipe with logits on demand has a scalar num_logits_to_keep as well, and
+ * logits of so many last positions; 0 stands for all. Throws TokenworkError `graph-variant-unsupported`.
  */
-export function writeDecoder(recipe: Recipe, options: { dtype: Dtype; style: Style }): GraphBuilder {
-  requireStyle(recipe, options.style);
+export function writeDecoder(
+  recipe: Recipe,
+  options: { dtype: Dtype; graphVariant: GraphVariant },
+): GraphBuilder {
+  requireGraphVariant(recipe, options.graphVariant);
   const graph = new GraphBuilder();
   const writer: Writer = { graph, recipe, ...options };
   const ids = graph.input('input_ids', elementType.int64, ['batch_size', 'sequence_length']);
   const mask = graph.input('attention_mask', elementType.int64, ['batch_size', 'total_sequence_length']);
   const positions =
-    recipe.ropeTheta === null || options.style !== 'contrib'
+    recipe.ropeTheta === null || options.graphVariant !== 'contrib'
       ? graph.input('position_ids', elementType.int64, ['batch_size', 'sequence_length'])
       : '';
   const onDemand = recipe.logits === 'on-demand';
@@ -127,10 +130,10 @@ function tiedHead({ graph, recipe }: Writer, input: string, ids: string, output:
   graph.node('Reshape', '/lm_head/Reshape_2', [product, shape], { outputs: [output] });
 }
 
-/** Domains and versions a graph of that style imports. */
-export function opsetImports(style: Style): { domain: string; version: number }[] {
+/** Domains and versions a graph of that graph variant imports. */
+export function opsetImports(graphVariant: GraphVariant): { domain: string; version: number }[] {
   return [
-    { domain: '', version: opsetOf[style] },
+    { domain: '', version: opsetOf[graphVariant] },
     { domain: contrib, version: 1 },
   ];
 }

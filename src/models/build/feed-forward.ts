@@ -31,7 +31,7 @@ export function gatedFeedForward(writer: Writer, module: string, input: string, 
 
 /** GPT-2's: down(gelu(up(x))), GELU by its tanh approximation. */
 export function geluFeedForward(writer: Writer, module: string, input: string): string {
-  const { graph, recipe, style } = writer;
+  const { graph, recipe, graphVariant } = writer;
   const { hiddenSize, intermediateSize, mlpBias } = recipe;
   const path = pathOf(module);
   const up = linear(writer, {
@@ -42,7 +42,7 @@ export function geluFeedForward(writer: Writer, module: string, input: string): 
     bias: mlpBias,
   });
   const activated =
-    style === 'contrib'
+    graphVariant === 'contrib'
       ? graph.node('FastGelu', `${path}/FastGelu`, [up], { domain: contrib })
       : graph.node('Gelu', `${path}/Gelu`, [up], { attributes: { approximate: { string: 'tanh' } } });
   return linear(writer, {

@@ -1,7 +1,7 @@
 import type { Dtype } from '../dtype.js';
 import type { Recipe } from '../recipe.js';
 import { contrib, type GraphBuilder } from './graph-builder.js';
-import type { Style } from './style.js';
+import type { GraphVariant } from './graph-variant.js';
 import { elementType, type Fill, floatTypeOf } from './tensor.js';
 
 /** What weights are written with. */
@@ -13,7 +13,7 @@ export interface WeightWriter {
 /** What every part of a decoder is written with. */
 export interface Writer extends WeightWriter {
   recipe: Recipe;
-  style: Style;
+  graphVariant: GraphVariant;
 }
 
 /** Weights per quantisation block; each block has one fp32 scale. */

@@ -10,18 +10,18 @@ export interface Stream {
 
 /**
  * Adds the pending branch to the residual stream and normalises the sum (LayerNorm for GPT-2, RMS norm
- * otherwise). All but the standard style do both in one node, as exported models do.
+ * otherwise). All but the standard graph variant do both in one node, as exported models do.
  */
 export function normalise(
   writer: Writer,
   module: string,
   stream: Stream,
 ): { normed: string; residual: string } {
-  const { graph, recipe, style } = writer;
+  const { graph, recipe, graphVariant } = writer;
   const path = pathOf(module);
   const layerNorm = recipe.architecture === 'gpt2';
   const gains = gainsOf(writer, module, recipe.hiddenSize, layerNorm);
-  if (stream.branch !== null && style !== 'standard') {
+  if (stream.branch !== null && graphVariant !== 'standard') {
     const opType = layerNorm ? 'SkipLayerNormalization' : 'SkipSimplifiedLayerNormalization';
     const [normed, residual] = [`${path}/output_0`, `${path}/residual`];
     graph.node(opType, `${path}/${opType}`, [stream.residual, stream.branch, ...gains], {
@@ -43,9 +43,14 @@ export function rmsNorm(writer: Writer, module: string, input: string, size: num
   return normNode(writer, pathOf(module), input, gainsOf(writer, module, size, false));
 }
 
-function normNode({ graph, recipe, style }: Writer, path: string, input: string, gains: string[]): string {
+function normNode(
+  { graph, recipe, graphVariant }: Writer,
+  path: string,
+  input: string,
+  gains: string[],
+): string {
   const attributes = { axis: { int: -1 }, epsilon: { float: recipe.normEpsilon } };
-  const rms = style === 'standard' ? 'RMSNormalization' : 'SimplifiedLayerNormalization';
+  const rms = graphVariant === 'standard' ? 'RMSNormalization' : 'SimplifiedLayerNormalization';
   const opType = gains.length === 2 ? 'LayerNormalization' : rms;
   return graph.node(opType, `${path}/${opType}`, [input, ...gains], { attributes });
 }

@@ -6,7 +6,7 @@ import { type ElementType, elementType, floatTypeOf } from './tensor.js';
 const hidden = -30_000;
 
 /**
- * The primitive style's mask: [batch, 1, new, total] in the model's dtype, 0 where a position is seen. The
+ * The primitive graph variant's mask: [batch, 1, new, total] in the model's dtype, 0 where a position is seen. The
  * rectangle is made where attention runs: positions are compared in fp32, since GPUs have no int64.
  */
 export function additiveMask(writer: Writer, attentionMask: string, positions: string): string {

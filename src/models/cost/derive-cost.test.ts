@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { bytesOf, flopsOf } from '../../core/cost.js';
 import { evaluate } from '../../core/polynomial.js';
 import { buildGraph } from '../build/build-graph.js';
-import { styles } from '../build/style.js';
+import { graphVariants } from '../build/graph-variant.js';
 import { describeDecoder } from '../decoder-graph.js';
 import { dtypes } from '../dtype.js';
 import { readModel } from '../onnx/read-model.js';
@@ -49,10 +49,10 @@ test('what is no polynomial is noticed', () => {
   expect(holds(polynomial, [cubic(9), cubic(1), cubic(6)])).toBe(false);
 });
 
-const every = styles.flatMap((style) => dtypes.map((dtype) => ({ style, dtype })));
+const every = graphVariants.flatMap((graphVariant) => dtypes.map((dtype) => ({ graphVariant, dtype })));
 
 test.each(every)(
-  'the polynomials give what counting node by node gives, at any shape ($style, $dtype)',
+  'the polynomials give what counting node by node gives, at any shape ($graphVariant, $dtype)',
   async (of) => {
     const built = buildGraph(await loadRecipe('tiny'), { ...of, seed: 1, weights: false });
     const decoder = describeDecoder(built);
@@ -71,7 +71,7 @@ test.each(every)(
 
 test('a head that runs on as many positions as asked costs as many', async () => {
   const recipe = await loadRecipe('tiny');
-  const of = { dtype: 'fp32', style: 'contrib', seed: 1, weights: false } as const;
+  const of = { dtype: 'fp32', graphVariant: 'contrib', seed: 1, weights: false } as const;
   const plain = buildGraph(recipe, of);
   const sliced = buildGraph(recipe, of);
   // The last positions of the final norm's output, [batch, kept, hidden], before the head reads them.
@@ -166,7 +166,7 @@ describe.skipIf(!existsSync(stories))('stories260K', () => {
 
 test('a cache in place is read over its past and written at the new positions only', async () => {
   const recipe = await loadRecipe('smollm2-135m');
-  const built = buildGraph(recipe, { dtype: 'fp16', style: 'contrib', seed: 1, weights: false });
+  const built = buildGraph(recipe, { dtype: 'fp16', graphVariant: 'contrib', seed: 1, weights: false });
   const cost = deriveCost(built, describeDecoder(built));
   const perToken = recipe.layers * 2 * recipe.kvHeads * recipe.headDim * 2;
   expect(cost.kvBytesPerToken).toBe(perToken);
@@ -176,7 +176,7 @@ test('a cache in place is read over its past and written at the new positions on
 
 test('a copied cache is written whole', async () => {
   const recipe = await loadRecipe('smollm2-135m');
-  const built = buildGraph(recipe, { dtype: 'fp32', style: 'standard', seed: 1, weights: false });
+  const built = buildGraph(recipe, { dtype: 'fp32', graphVariant: 'standard', seed: 1, weights: false });
   const cost = deriveCost(built, describeDecoder(built));
   const bytes = bytesOf(cost, { batch: 3, newTokens: 5, pastTokens: 70 });
   expect([bytes.kvRead, bytes.kvWritten]).toEqual([
@@ -187,7 +187,7 @@ test('a copied cache is written whole', async () => {
 
 test('4-bit weights are read as stored, with their scales', async () => {
   const recipe = await loadRecipe('smollm2-135m');
-  const built = buildGraph(recipe, { dtype: 'q4', style: 'contrib', seed: 1, weights: false });
+  const built = buildGraph(recipe, { dtype: 'q4', graphVariant: 'contrib', seed: 1, weights: false });
   const { weights } = bytesOf(deriveCost(built, describeDecoder(built)), {
     batch: 1,
     newTokens: 1,

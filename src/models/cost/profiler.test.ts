@@ -8,7 +8,7 @@ import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StepShape } from '../../core/polynomial.js';
 import { buildGraph } from '../build/build-graph.js';
-import { styles } from '../build/style.js';
+import { graphVariants } from '../build/graph-variant.js';
 import { type DecoderGraph, describeDecoder } from '../decoder-graph.js';
 import { encodeModel, type ModelProto } from '../onnx/proto.js';
 import { readModel } from '../onnx/read-model.js';
@@ -177,13 +177,14 @@ describe.skipIf(!existsSync(stories))('stories260K', () => {
   );
 });
 
-test.each(styles.flatMap((style) => (['fp32', 'q4'] as const).map((dtype) => ({ style, dtype }))))(
-  'a built model runs with the shapes it is counted by ($style, $dtype)',
-  async (of) => {
-    const built = buildGraph(await loadRecipe('tiny'), { ...of, seed: 1 });
-    for (const step of builtSteps) await agree(built, step);
-  },
-);
+test.each(
+  graphVariants.flatMap((graphVariant) =>
+    (['fp32', 'q4'] as const).map((dtype) => ({ graphVariant, dtype })),
+  ),
+)('a built model runs with the shapes it is counted by ($graphVariant, $dtype)', async (of) => {
+  const built = buildGraph(await loadRecipe('tiny'), { ...of, seed: 1 });
+  for (const step of builtSteps) await agree(built, step);
+});
 
 test('a built GPT-2 too', async () => {
   const gpt2 = await loadRecipe('gpt2-124m');
@@ -197,6 +198,6 @@ test('a built GPT-2 too', async () => {
     vocabulary: 300,
   };
   const small = { ...gpt2, ...shape, contextLength: 64, bosTokenId: 0, eosTokenIds: [0] };
-  for (const style of styles)
-    await agree(buildGraph(small, { dtype: 'fp32', style, seed: 1 }), builtSteps[0]!);
+  for (const graphVariant of graphVariants)
+    await agree(buildGraph(small, { dtype: 'fp32', graphVariant, seed: 1 }), builtSteps[0]!);
 });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { flopsOf } from '../../core/cost.js';
 import { buildGraph } from '../build/build-graph.js';
-import { styles } from '../build/style.js';
+import { graphVariants } from '../build/graph-variant.js';
 import { describeDecoder } from '../decoder-graph.js';
 import { dtypes } from '../dtype.js';
 import type { NodeProto, TensorProto } from '../onnx/proto.js';
@@ -15,7 +15,13 @@ import { info, ints, model, node, weight } from './test-graph.js';
 type Options = Partial<Parameters<typeof buildGraph>[1]>;
 
 function graphOf(recipe: Recipe, options: Options = {}) {
-  const built = buildGraph(recipe, { dtype: 'fp32', style: 'contrib', seed: 1, ...options, weights: false });
+  const built = buildGraph(recipe, {
+    dtype: 'fp32',
+    graphVariant: 'contrib',
+    seed: 1,
+    ...options,
+    weights: false,
+  });
   return { built, decoder: describeDecoder(built) };
 }
 
@@ -29,35 +35,41 @@ const prompt = (newTokens: number) => ({ batch: 1, newTokens, pastTokens: 0 });
 const gpt2 = await loadRecipe('gpt2-124m');
 const llama2 = await loadRecipe('llama-2-7b');
 
-const every = styles.flatMap((style) => dtypes.map((dtype) => ({ style, dtype })));
+const every = graphVariants.flatMap((graphVariant) => dtypes.map((dtype) => ({ graphVariant, dtype })));
 
-test.each(every)('GPT-2 124M at 1024 tokens costs what nanoGPT computes ($style, $dtype)', (options) => {
-  const cost = costOf(gpt2, options);
-  expect(flopsOf(cost, prompt(1024)).matmul).toBe(291_648_307_200);
-  expect(cost.parameters).toBe(124_439_808);
-});
+test.each(every)(
+  'GPT-2 124M at 1024 tokens costs what nanoGPT computes ($graphVariant, $dtype)',
+  (options) => {
+    const cost = costOf(gpt2, options);
+    expect(flopsOf(cost, prompt(1024)).matmul).toBe(291_648_307_200);
+    expect(cost.parameters).toBe(124_439_808);
+  },
+);
 
-test.each(styles)('GPT-2 124M splits into blocks and head, and a block into its products (%s)', (style) => {
-  const { built, decoder } = graphOf(gpt2, { style });
-  const step = prompt(1024);
-  const whole = countDecoder(built, decoder, step).tally;
-  // Products with weights are MatMul nodes, apart from the head's Gemm; the rest is attention, whose own
-  // products are MatMul nodes too in the primitive style.
-  const head = whole.byOpType.get('Gemm')!.matmul;
-  expect(head).toBe(79_047_426_048);
-  expect(whole.flops.matmul - head).toBe(212_600_881_152);
-  const [scores, reduce] = [1_610_612_736, 1_610_612_736];
-  const [qkv, projection, feedForward] = [3_623_878_656, 1_207_959_552, 2 * 4_831_838_208];
-  const attention = {
-    contrib: 'com.microsoft.GroupQueryAttention',
-    standard: 'Attention',
-    primitive: 'MatMul',
-  };
-  const own = style === 'primitive' ? qkv + projection + feedForward : 0;
-  expect(whole.byOpType.get(attention[style])!.matmul).toBe(12 * (scores + reduce + own));
-  if (style === 'primitive') return;
-  expect(whole.byOpType.get('MatMul')!.matmul).toBe(12 * (qkv + projection + feedForward));
-});
+test.each(graphVariants)(
+  'GPT-2 124M splits into blocks and head, and a block into its products (%s)',
+  (graphVariant) => {
+    const { built, decoder } = graphOf(gpt2, { graphVariant });
+    const step = prompt(1024);
+    const whole = countDecoder(built, decoder, step).tally;
+    // Products with weights are MatMul nodes, apart from the head's Gemm; the rest is attention, whose own
+    // products are MatMul nodes too in the primitive graph variant.
+    const head = whole.byOpType.get('Gemm')!.matmul;
+    expect(head).toBe(79_047_426_048);
+    expect(whole.flops.matmul - head).toBe(212_600_881_152);
+    const [scores, reduce] = [1_610_612_736, 1_610_612_736];
+    const [qkv, projection, feedForward] = [3_623_878_656, 1_207_959_552, 2 * 4_831_838_208];
+    const attention = {
+      contrib: 'com.microsoft.GroupQueryAttention',
+      standard: 'Attention',
+      primitive: 'MatMul',
+    };
+    const own = graphVariant === 'primitive' ? qkv + projection + feedForward : 0;
+    expect(whole.byOpType.get(attention[graphVariant])!.matmul).toBe(12 * (scores + reduce + own));
+    if (graphVariant === 'primitive') return;
+    expect(whole.byOpType.get('MatMul')!.matmul).toBe(12 * (qkv + projection + feedForward));
+  },
+);
 
 test.each([
   ['medium', 1024, 24, 16, 826_951_073_792, 354_823_168],
@@ -70,7 +82,7 @@ test.each([
   expect(cost.parameters).toBe(parameters);
 });
 
-test.each(every)('Llama-2-7B ($style, $dtype)', (options) => {
+test.each(every)('Llama-2-7B ($graphVariant, $dtype)', (options) => {
   const cost = costOf(llama2, options);
   expect(flopsOf(cost, prompt(128)).matmul / 2).toBe(850_000_871_424);
   // One token at a context of 4096, itself included.

@@ -8,7 +8,6 @@ export const attack = `'"\`--></title></textarea></style></script><script>window
 const fixed = new Set([
   'status',
   'provenance',
-  'direction',
   'source',
   'backend',
   'startedAt',

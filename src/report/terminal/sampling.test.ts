@@ -5,7 +5,7 @@ import { renderRun } from './run.js';
 
 const cost = { cpuShare: 0.004, durationNs: 1e9, samples: 100, dropped: 0, missed: 0 };
 const measured: Result['metrics'][string] = {
-  ...({ unit: 'J', direction: 'lower', provenance: 'measured' } as const),
+  ...({ unit: 'J', provenance: 'measured' } as const),
   method: 'package-0 (rapl counter)',
   ...{ reason: null, hint: null },
 };

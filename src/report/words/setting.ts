@@ -63,7 +63,7 @@ export function describeModel({
   source,
   parameters,
   dtype,
-  style,
+  graphVariant,
   engine,
   loadNs,
   warmup,
@@ -80,7 +80,7 @@ export function describeModel({
   const warmedUp = `${roles?.includes('chat') === false ? 'ran in ' : ''}${formatCount(warmup.requests, 'warm-up request')} left out`;
   const fallback = engine.backend === 'node' ? ` (${engine.backendReason})` : '';
   return (
-    `Model ${id}: ${formatParameters(parameters)} parameters, ${dtype}, ${style} graph, ${weights[source]}; ` +
+    `Model ${id}: ${formatParameters(parameters)} parameters, ${dtype}, ${graphVariant} graph, ${weights[source]}; ` +
     `${engine.name} ${engine.version} ${engine.backend}${fallback} on ${engine.device}` +
     `${engine.adapter ? ` (${engine.adapter.name})` : `, ${formatCount(engine.threads, 'thread')}`}${sharing}; ` +
     `loaded in ${formatDuration(loadNs)}, ${warmedUp}` +

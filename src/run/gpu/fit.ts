@@ -82,7 +82,7 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
         .filter(({ id }) => used.some((model) => model.id === id))
         .map((model) => {
           const run = used.find(({ id }) => id === model.id)!;
-          return run.kind === 'decoder' ? { ...model, style: run.folder.style } : model;
+          return run.kind === 'decoder' ? { ...model, graphVariant: run.folder.graphVariant } : model;
         }),
     },
     models: used,

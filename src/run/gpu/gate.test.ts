@@ -16,16 +16,16 @@ const device = { device: 'webgpu', prefixCache: true } as const;
 
 describe.skipIf(!software)('holding a model on a GPU against the CPU', () => {
   it(
-    'builds a recipe anew in the style that agrees and leaves nothing to the CPU, and says so',
+    'builds a recipe anew in the graph variant that agrees and leaves nothing to the CPU, and says so',
     async () => {
       const folder = await resolveModel('tiny', { dtype: 'fp32', cacheDirectory });
       const gated = await gateModel({ spec: 'tiny', folder }, device, { cacheDirectory });
-      expect([folder.style, gated.folder.style]).toEqual(['contrib', 'primitive']);
+      expect([folder.graphVariant, gated.folder.graphVariant]).toEqual(['contrib', 'primitive']);
       expect(gated.onDevice.deviceParity).toMatchObject([
-        { style: 'contrib', passed: false, worst: expect.stringContaining('48') },
-        { style: 'primitive', passed: true },
+        { graphVariant: 'contrib', passed: false, worst: expect.stringContaining('48') },
+        { graphVariant: 'primitive', passed: true },
       ]);
-      expect(gated.warnings).toMatchObject([{ code: 'style-replaced' }]);
+      expect(gated.warnings).toMatchObject([{ code: 'graph-variant-replaced' }]);
       expect(gated.folder.cost.parameters).toBe(folder.cost.parameters);
     },
     stallTimeoutMs,

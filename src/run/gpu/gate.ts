@@ -9,7 +9,7 @@ import {
   type DeviceCheck,
 } from '../../engines/onnx/gpu/parity.js';
 import { matrixOpsOnCpu, placementWarnings } from '../../engines/onnx/gpu/placement.js';
-import { type Style, stylesOf } from '../../models/build/style.js';
+import { type GraphVariant, graphVariantsOf } from '../../models/build/graph-variant.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import type { EncoderFolder } from '../../models/encoder-folder.js';
 import type { ModelFolder } from '../../models/folder.js';
@@ -46,7 +46,8 @@ interface GateTarget extends CheckedReads {
 
 type AnyFolder = ModelFolder | EncoderFolder;
 /** An encoder's graph is written in one way only. */
-const styleOf = (folder: AnyFolder): string => ('style' in folder ? folder.style : 'encoder');
+const graphVariantOf = (folder: AnyFolder): string =>
+  'graphVariant' in folder ? folder.graphVariant : 'encoder';
 
 /**
  * Memory of a session on the CPU, of the bytes of its weights, copies of some included. It computes in fp32:
@@ -56,7 +57,7 @@ const hostShare = (dtype: string): number => (dtype === 'fp16' ? 2.6 : 1.4);
 
 /**
  * Holds a model on the GPU against the CPU before anything is measured. A built model whose graph fails, or
- * has matrix products that the GPU leaves to the CPU, is built in another style, the first that has neither
+ * has matrix products that the GPU leaves to the CPU, is built in another graph variant, the first that has neither
  * fault; else the first that agrees. A model of the user's own is taken as it is, or not at all.
  * Throws TokenworkError `device-parity` where nothing agrees (unless `allowParityMismatch`), or what opening
  * and running the model throw.
@@ -66,10 +67,10 @@ export async function gateModel(
   target: GateTarget,
   options: GateOptions,
 ): Promise<GatedModel<ModelFolder>> {
-  return gate(folder, otherStyles(spec, folder, options), target, options);
+  return gate(folder, otherGraphVariants(spec, folder, options), target, options);
 }
 
-/** As `gateModel`, of an encoder, whose graph has no other style. */
+/** As `gateModel`, of an encoder, whose graph has no other graph variant. */
 export async function gateEncoder(
   folder: EncoderFolder,
   target: GateTarget,
@@ -86,16 +87,21 @@ async function gate<Folder extends AnyFolder>(
 ): Promise<GatedModel<Folder>> {
   const attempts: Attempt<Folder>[] = [];
   for await (const candidate of firstThen(folder, others)) {
-    const style = styleOf(candidate);
+    const graphVariant = graphVariantOf(candidate);
     tell(
       options.onProgress,
       'loading',
-      `holding ${candidate.id} (${candidate.dtype}, ${style}) against the CPU`,
+      `holding ${candidate.id} (${candidate.dtype}, ${graphVariant}) against the CPU`,
     );
     const reference = hasRoom(candidate) ? await cpuReference(candidate, reads, options.signal) : null;
     const attempt = {
       folder: candidate,
-      ...(await checkOnDevice({ ...candidate, style }, { device, ...reads }, reference, options.signal)),
+      ...(await checkOnDevice(
+        { ...candidate, graphVariant },
+        { device, ...reads },
+        reference,
+        options.signal,
+      )),
     };
     attempts.push(attempt);
     if (agrees(attempt) && isWhole(attempt)) break;
@@ -120,7 +126,7 @@ async function gate<Folder extends AnyFolder>(
 }
 
 const agrees = ({ parity }: Attempt): boolean => parity.passed !== false;
-/** Whether nothing is on the CPU that another style would bring onto the GPU; all have the same experts. */
+/** Whether nothing is on the CPU that another graph variant would bring onto the GPU; all have the same experts. */
 const isWhole = ({ placement }: Attempt): boolean =>
   matrixOpsOnCpu(placement).every(([op]) => op === 'MoE' || op === 'QMoE');
 
@@ -129,8 +135,8 @@ async function* firstThen<Item>(first: Item, others: Iterable<Item> | AsyncItera
   yield* others;
 }
 
-/** The model in its other styles, where it can be built anew. */
-async function* otherStyles(
+/** The model in its other graph variants, where it can be built anew. */
+async function* otherGraphVariants(
   spec: string,
   folder: ModelFolder,
   { cacheDirectory, signal, onProgress }: GateOptions,
@@ -138,12 +144,12 @@ async function* otherStyles(
   const located = folder.source === 'synthesised' ? await locateModel(spec) : null;
   if (located?.kind !== 'recipe') return;
   // Of those that are left, attention in matrix products runs on every device.
-  const order: readonly Style[] = ['contrib', 'primitive', 'standard'];
-  for (const style of order.filter((name) => stylesOf(located.recipe).includes(name))) {
-    if (style === folder.style) continue;
+  const order: readonly GraphVariant[] = ['contrib', 'primitive', 'standard'];
+  for (const graphVariant of order.filter((name) => graphVariantsOf(located.recipe).includes(name))) {
+    if (graphVariant === folder.graphVariant) continue;
     yield await resolveModel(spec, {
       dtype: dtypes.find((name): name is Dtype => name === folder.dtype),
-      style,
+      graphVariant,
       cacheDirectory,
       signal,
       onProgress: ({ fraction, message }) => tell(onProgress, 'models', message, fraction),
@@ -158,12 +164,12 @@ const hasRoom = (folder: AnyFolder): boolean =>
 function replaced(asked: AnyFolder, taken: AnyFolder, { parity, placement }: Attempt): Warning {
   const why =
     parity.passed === false
-      ? `the ${styleOf(asked)} graph's logits differ from the CPU's (${describe(parity)})`
-      : `the GPU leaves parts of the ${styleOf(asked)} graph to the CPU (${Object.keys(placement.cpuOps).join(', ')})`;
+      ? `the ${graphVariantOf(asked)} graph's logits differ from the CPU's (${describe(parity)})`
+      : `the GPU leaves parts of the ${graphVariantOf(asked)} graph to the CPU (${Object.keys(placement.cpuOps).join(', ')})`;
   return {
-    code: 'style-replaced',
-    message: `${asked.id} runs as a ${styleOf(taken)} graph: on this GPU ${why}.`,
-    hint: 'Compare it with results of the same style only: another graph moves other bytes.',
+    code: 'graph-variant-replaced',
+    message: `${asked.id} runs as a ${graphVariantOf(taken)} graph: on this GPU ${why}.`,
+    hint: 'Compare it with results of the same graph variant only: another graph moves other bytes.',
   };
 }
 
@@ -184,7 +190,7 @@ function mismatch({ id }: AnyFolder, parity: DeviceParity): Warning {
 }
 
 function disagreement(folder: AnyFolder, device: Gpu, attempts: readonly Attempt[]): TokenworkError {
-  const list = attempts.map(({ parity }) => `${parity.style} graph: ${describe(parity)}`).join('; ');
+  const list = attempts.map(({ parity }) => `${parity.graphVariant} graph: ${describe(parity)}`).join('; ');
   return new TokenworkError(
     'device-parity',
     `On ${device}, the logits of ${folder.id} differ from the CPU's by more than ${folder.dtype} explains (${list}).`,

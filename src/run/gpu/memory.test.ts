@@ -74,7 +74,7 @@ describe('the memory of a GPU', () => {
     const cell = { request: { prompt, completionTokens: 128, batch: 32 } } as Pick<PlannedCell, 'request'>;
     for (const { model, dtype } of (await loadSuite('gpu')).models) {
       const { decoder, cost } = await describeModel(model, { dtype });
-      const { largest } = requestBytes(cell, { decoder: decoder!, cost: cost!, style: 'contrib' });
+      const { largest } = requestBytes(cell, { decoder: decoder!, cost: cost!, graphVariant: 'contrib' });
       expect(largest, model).toBe(4 * 32 * decoder!.vocabulary);
     }
   });
@@ -109,7 +109,7 @@ describe('the memory of a GPU', () => {
     const prompt = { kind: 'synthetic' as const, tokens: 100, seed: 1 };
     const cell = { request: { prompt, completionTokens: 28, batch: 4 } } as Pick<PlannedCell, 'request'>;
     const of = (part: object) =>
-      requestBytes(cell, { decoder: { ...decoder, ...part } as never, cost, style: 'contrib' });
+      requestBytes(cell, { decoder: { ...decoder, ...part } as never, cost, graphVariant: 'contrib' });
     const cache = 4 * 128 * 2 * 2 * 8 * 64 * 2;
     expect(of({})).toEqual({ inAll: cache + 1.5 * 4 * 100 * 1000 * 4, largest: 4 * 100 * 1000 * 4 });
     expect(of({ cacheInPlace: false }).inAll - of({}).inAll).toBe(cache);
@@ -120,7 +120,7 @@ describe('the memory of a GPU', () => {
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const model = {
       ...{ kind: 'decoder', id: 'm' },
-      folder: { onnxPath: join(directory, 'model.onnx'), decoder, cost, style: 'contrib' },
+      folder: { onnxPath: join(directory, 'model.onnx'), decoder, cost, graphVariant: 'contrib' },
     } as never;
     const cell = (id: string, cacheTokens: number | null, blockTokens = 16): PlannedCell => {
       const cache = cacheTokens === null ? {} : { cache: 'cold', cacheTokens, blockTokens };

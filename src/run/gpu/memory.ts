@@ -124,7 +124,7 @@ export function fittingCells(
  */
 export function requestBytes(
   { request }: Pick<PlannedCell, 'request'>,
-  { decoder, cost, style }: Pick<ModelFolder, 'decoder' | 'cost' | 'style'>,
+  { decoder, cost, graphVariant }: Pick<ModelFolder, 'decoder' | 'cost' | 'graphVariant'>,
 ): { inAll: Bytes; largest: Bytes } {
   const { batch, prompt, completionTokens, pipeline = plainChat } = request;
   const ownTokens = prompt.kind === 'synthetic' ? prompt.tokens : Buffer.byteLength(prompt.text);
@@ -135,7 +135,7 @@ export function requestBytes(
   const { activations } = bytesOf(cost, { batch, newTokens, pastTokens: 0 });
   // What all nodes read and write: of a layer, half of it is there at a time.
   const layer = activations / decoder.layers.length;
-  const scores = style === 'contrib' ? 0 : layer / 4;
+  const scores = graphVariant === 'contrib' ? 0 : layer / 4;
   return { inAll: cache + 1.5 * logits + layer, largest: Math.max(logits, scores) };
 }
 

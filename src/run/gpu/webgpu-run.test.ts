@@ -170,7 +170,7 @@ describe.skipIf(error !== null)('a run on a GPU', () => {
       for (const [index, model] of result.models.entries()) {
         expect(model.engine.device).toBe('webgpu');
         expect(model).toMatchObject({
-          style: header.models[index]!.style,
+          graphVariant: header.models[index]!.graphVariant,
           placement: header.models[index]!.placement,
           deviceParity: header.models[index]!.deviceParity,
         });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { compareSteps } from './parity.js';
 
 const step = (what: string, ...logits: number[]) => ({ what, logits: Float32Array.from(logits) });
-const model = { dtype: 'fp32', style: 'contrib' };
+const model = { dtype: 'fp32', graphVariant: 'contrib' };
 
 describe('parity of a GPU with the CPU', () => {
   it('passes rounding', () => {
@@ -11,7 +11,7 @@ describe('parity of a GPU with the CPU', () => {
     expect(compareSteps(found, reference, model)).toMatchObject({
       passed: true,
       worst: 'a',
-      style: 'contrib',
+      graphVariant: 'contrib',
     });
   });
 

@@ -73,7 +73,7 @@ export async function cpuReference(
  * signal's reason.
  */
 export async function checkOnDevice(
-  model: (DecoderModel | EncoderModel) & { dtype: string; style: string },
+  model: (DecoderModel | EncoderModel) & { dtype: string; graphVariant: string },
   { device, ...reads }: CheckedReads & { device: Exclude<Device, 'cpu'> },
   reference: Steps | null,
   signal?: AbortSignal,
@@ -202,10 +202,10 @@ function copyBlocks(decoder: Decoder, source: Sequence, target: Sequence, count:
 export function compareSteps(
   steps: Steps,
   reference: Steps | null,
-  { dtype, style }: { dtype: string; style: string },
+  { dtype, graphVariant }: { dtype: string; graphVariant: string },
 ): DeviceParity {
   const tolerance = tolerances[dtype] ?? looseTolerance;
-  if (reference === null) return { style, tolerance, difference: null, worst: null, passed: null };
+  if (reference === null) return { graphVariant, tolerance, difference: null, worst: null, passed: null };
   let difference = 0;
   let worst = steps[0]!.what;
   for (const [i, { what, logits }] of steps.entries()) {
@@ -215,7 +215,7 @@ export function compareSteps(
     worst = what;
   }
   return {
-    style,
+    graphVariant,
     tolerance,
     difference: Number.isFinite(difference) ? difference : null,
     worst,

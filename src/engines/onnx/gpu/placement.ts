@@ -69,7 +69,7 @@ export function placementWarnings(model: string, placement: Placement): Warning[
     {
       code: 'cpu-fallback',
       message: `${model}: the GPU ran ${device} nodes, but not these, which the CPU ran: ${list}.`,
-      hint: 'Times and work are those of both together. Use another dtype or style, or an export for this device.',
+      hint: 'Times and work are those of both together. Use another dtype or graph variant, or an export for this device.',
     },
   ];
 }

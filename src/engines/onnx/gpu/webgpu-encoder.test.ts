@@ -25,12 +25,12 @@ const stallTimeoutMs = 300_000;
 async function tiny(
   dtype: Dtype,
   head: EncoderHead,
-): Promise<EncoderModel & { dtype: string; style: string }> {
+): Promise<EncoderModel & { dtype: string; graphVariant: string }> {
   const folder = await buildEncoder(recipe, { dtype, head, cacheDirectory: scratch });
   const onnxPath = join(folder, 'onnx', onnxFileName(dtype));
   const encoder = describeEncoder(decodeModel(readFileSync(onnxPath)));
   const { contextLength, vocabulary } = recipe;
-  return { onnxPath, encoder, contextLength, vocabulary, dtype, style: 'encoder' };
+  return { onnxPath, encoder, contextLength, vocabulary, dtype, graphVariant: 'encoder' };
 }
 
 const open = (model: EncoderModel, device: Device) =>
@@ -83,7 +83,7 @@ describe.skipIf(error !== null)('an encoder on WebGPU', () => {
           { device: 'webgpu', prefixCache: false },
           await cpuReference(model, { prefixCache: false }),
         );
-        expect(parity).toMatchObject({ passed: true, style: 'encoder' });
+        expect(parity).toMatchObject({ passed: true, graphVariant: 'encoder' });
         // 2 layers of 6 products with weights and 2 of attention.
         expect(placement.device).toBeGreaterThanOrEqual(2 * 8);
         expect(placementWarnings('tiny-encoder', placement)).toEqual([]);

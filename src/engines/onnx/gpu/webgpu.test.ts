@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildModel } from '../../../models/build/build-model.js';
-import type { Style } from '../../../models/build/style.js';
+import type { GraphVariant } from '../../../models/build/graph-variant.js';
 import { describeDecoder } from '../../../models/decoder-graph.js';
 import { decodeModel } from '../../../models/onnx/proto.js';
 import { loadRecipe, type Recipe } from '../../../models/recipe.js';
@@ -20,14 +20,14 @@ afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 const stallTimeoutMs = 300_000;
 
 async function tiny(
-  style: Style,
+  graphVariant: GraphVariant,
   logits?: Recipe['logits'],
-): Promise<DecoderModel & { dtype: string; style: string }> {
+): Promise<DecoderModel & { dtype: string; graphVariant: string }> {
   const recipe = { ...(await loadRecipe('tiny')), logits };
-  const folder = await buildModel(recipe, { dtype: 'fp32', style, cacheDirectory: scratch });
+  const folder = await buildModel(recipe, { dtype: 'fp32', graphVariant, cacheDirectory: scratch });
   const onnxPath = join(folder, 'onnx/model.onnx');
   const decoder = describeDecoder(decodeModel(readFileSync(onnxPath)));
-  return { onnxPath, decoder, contextLength: 128, dtype: 'fp32', style };
+  return { onnxPath, decoder, contextLength: 128, dtype: 'fp32', graphVariant };
 }
 
 const open = (model: DecoderModel, device: Device) =>
@@ -58,9 +58,10 @@ async function exercise(decoder: Decoder, batch: number): Promise<Float32Array[]
 }
 
 describe.skipIf(error !== null)('a decoder on WebGPU', () => {
-  const models = new Map<Style, Awaited<ReturnType<typeof tiny>>>();
+  const models = new Map<GraphVariant, Awaited<ReturnType<typeof tiny>>>();
   beforeAll(async () => {
-    for (const style of ['contrib', 'primitive'] as const) models.set(style, await tiny(style));
+    for (const graphVariant of ['contrib', 'primitive'] as const)
+      models.set(graphVariant, await tiny(graphVariant));
   });
 
   // Below 32 tokens contrib agrees on every driver; its cache grows in place, the other's does not.
@@ -70,8 +71,8 @@ describe.skipIf(error !== null)('a decoder on WebGPU', () => {
     ['primitive', 3],
   ] as const)(
     'gives the CPU’s logits, %s graph, batch %i, through steps and cuts of its cache',
-    async (style, batch) => {
-      const model = models.get(style)!;
+    async (graphVariant, batch) => {
+      const model = models.get(graphVariant)!;
       const [cpu, gpu] = [await open(model, 'cpu'), await open(model, 'webgpu')];
       const [expected, found] = [await exercise(cpu, batch), await exercise(gpu, batch)];
       for (const [i, logits] of expected.entries())
@@ -86,8 +87,8 @@ describe.skipIf(error !== null)('a decoder on WebGPU', () => {
   // The cache of the one grows in place, the other's is appended to.
   it.each(['contrib', 'primitive'] as const)(
     'continues from cached blocks as from positions computed, bit by bit, %s graph',
-    async (style) => {
-      const decoder = await open(models.get(style)!, 'webgpu');
+    async (graphVariant) => {
+      const decoder = await open(models.get(graphVariant)!, 'webgpu');
       const { vocabulary } = decoder;
       const ids = (count: number, salt: number) =>
         BigInt64Array.from({ length: count }, (_, i) => BigInt(((i + salt + 1) * 131) % vocabulary));
@@ -181,7 +182,7 @@ describe.skipIf(error !== null)('a decoder on WebGPU', () => {
         { device: 'webgpu', prefixCache: true },
         await cpuReference(model, { prefixCache: true }),
       );
-      expect(parity).toMatchObject({ passed: true, style: 'primitive' });
+      expect(parity).toMatchObject({ passed: true, graphVariant: 'primitive' });
       // 4 layers of 7 products with weights and 2 without, and the head.
       expect(placement.device).toBeGreaterThanOrEqual(4 * 9 + 1);
       expect(Object.keys(placement.cpuOps)).toEqual(
@@ -193,10 +194,10 @@ describe.skipIf(error !== null)('a decoder on WebGPU', () => {
 
   it.each(['contrib', 'primitive'] as const)(
     'computes the logits that are asked for only, %s graph, and cuts positions on the GPU',
-    async (style) => {
-      const model = await tiny(style, 'on-demand');
+    async (graphVariant) => {
+      const model = await tiny(graphVariant, 'on-demand');
       const gpu = await open(model, 'webgpu');
-      const cpu = await open(models.get(style)!, 'cpu');
+      const cpu = await open(models.get(graphVariant)!, 'cpu');
       const [expected, found] = [await exercise(cpu, 1), await exercise(gpu, 1)];
       for (const [i, logits] of expected.entries())
         for (const [j, value] of logits.entries()) expect(found[i]![j]).toBeCloseTo(value, 3);

@@ -197,7 +197,7 @@ export function check(api: OrtApi, status: Status, doing: string): void {
   throw new TokenworkError(
     'engine-failed',
     `ONNX Runtime failed ${doing}: ${message.trim()}`,
-    'Check that the model runs in ONNX Runtime with these lengths, or try another dtype or style.',
+    'Check that the model runs in ONNX Runtime with these lengths, or try another dtype or graph variant.',
     { exitCode: 3 },
   );
 }
