@@ -1,4 +1,5 @@
 import { decodeFromCompressedBase64, JsHistogram } from 'hdr-histogram-js';
+import { log } from '../core/log.js';
 import type { OkRequest, Result } from '../core/result.js';
 import { isOk } from '../core/result.js';
 import { smallestSample } from '../stats/quantile.js';
@@ -65,8 +66,9 @@ function mergedHistogram(encoded: readonly string[]): { merged: JsHistogram | nu
         merged.autoResize = true;
       } else merged.add(histogram);
       read++;
-    } catch {
+    } catch (error) {
       // Counted as unread.
+      log('histogram of inter-token latencies: %s', error);
     }
   }
   return { merged, read };

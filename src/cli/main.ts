@@ -4,6 +4,7 @@
  * stdout; exit codes are those of `core/errors.ts`.
  */
 import { Command } from 'commander';
+import { startLog } from '../core/log.js';
 import { leaveStuckThreads } from '../run/workers/stuck-threads.js';
 import { benchCommand } from './commands/bench.js';
 import { diffCommand } from './commands/diff.js';
@@ -20,7 +21,9 @@ const program = new Command('tokenwork')
     'Do tokens track the work a model really does? Runs open models on this machine and puts what each request cost (time, CPU time, memory, FLOPs, bytes moved) beside the tokens it would be billed for.',
   )
   .version(toolVersion)
-  .option('--verbose', 'show where an error came from')
+  .option('--verbose', 'log decisions, probes and requests to stderr, and where an error came from')
+  .on('option:verbose', startLog)
+  .configureHelp({ showGlobalOptions: true })
   .showHelpAfterError('Run with --help to see every option.')
   .showSuggestionAfterError()
   .exitOverride()

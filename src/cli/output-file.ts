@@ -1,6 +1,7 @@
 import { mkdtemp, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { otherwise } from '../core/log.js';
 
 /**
  * Writes a document so that `path` holds either what it held before or all of it. Throws TokenworkError
@@ -22,7 +23,7 @@ export async function writeOutputFile(path: string, text: string): Promise<void>
 }
 
 async function refusePrecious(path: string): Promise<void> {
-  const found = await stat(path).catch(() => undefined);
+  const found = await stat(path).catch(otherwise(undefined, 'the place of the output'));
   if (found === undefined) return;
   if (!found.isFile()) {
     const what = found.isDirectory() ? 'a folder' : 'a device';
@@ -34,7 +35,7 @@ async function refusePrecious(path: string): Promise<void> {
 }
 
 async function beginningOf(path: string): Promise<string> {
-  const file = await open(path).catch(() => undefined);
+  const file = await open(path).catch(otherwise(undefined, 'what the output replaces'));
   if (file === undefined) return '';
   try {
     const { buffer, bytesRead } = await file.read(Buffer.alloc(256), 0, 256, 0);

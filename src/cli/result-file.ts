@@ -1,6 +1,7 @@
 import { constants } from 'node:buffer';
 import { stat } from 'node:fs/promises';
 import { TokenworkError } from '../core/errors.js';
+import { otherwise } from '../core/log.js';
 import { readResult } from '../core/migrate.js';
 import type { Result } from '../core/result.js';
 import { readJsonObject } from '../models/json-file.js';
@@ -38,10 +39,7 @@ export async function readResultFiles(paths: readonly string[]): Promise<Result[
 /** JSON has to fit into one string to be parsed; reading more only to fail would take its size in memory. */
 async function refuseTooLarge(path: string): Promise<void> {
   // A file that is not there or not to be seen is for the reading to tell.
-  const size = await stat(path).then(
-    (found) => found.size,
-    () => 0,
-  );
+  const size = await stat(path).then((found) => found.size, otherwise(0, 'size of a result'));
   if (size <= constants.MAX_STRING_LENGTH) return;
   throw new TokenworkError(
     'result-too-large',

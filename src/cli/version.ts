@@ -1,6 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { log } from '../core/log.js';
 
 const packageRoot = new URL('../../', import.meta.url);
 
@@ -18,7 +19,8 @@ export function toolCommit(): string | null {
       encoding: 'utf8',
     });
     return described.trim();
-  } catch {
+  } catch (error) {
+    log('no commit is known: %s', error);
     return null;
   }
 }

@@ -11,6 +11,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import { entrySchema, type JournalEntry, type JournalHeader } from './entry.js';
 
@@ -119,8 +120,9 @@ export class Journal {
   close(): void {
     try {
       fdatasyncSync(this.#file);
-    } catch {
+    } catch (error) {
       // Not every file can be synced; what was written stays written.
+      log('journal is not synced: %s', error);
     }
     closeSync(this.#file);
   }
@@ -140,8 +142,9 @@ export class Journal {
   #cutBack(): void {
     try {
       ftruncateSync(this.#file, this.#bytes);
-    } catch {
+    } catch (error) {
       // Reading tolerates a torn last line.
+      log('journal is not cut back: %s', error);
     }
   }
 

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 
 /**
  * Takes a journal for this process, as two that append to it would overwrite each other's lines. Returns
@@ -48,7 +49,8 @@ interface Owner {
 function readOwner(path: string): Owner {
   try {
     return JSON.parse(readFileSync(path, 'utf8')) as Owner;
-  } catch {
+  } catch (error) {
+    log('lock %s cannot be read: %s', path, error);
     return { pid: 0, started: null };
   }
 }
@@ -71,7 +73,8 @@ function startOf(pid: number): string | null {
     // The name, in parentheses, may hold spaces and parentheses of its own.
     const fieldsFromThird = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fieldsFromThird[19] ?? null;
-  } catch {
+  } catch (error) {
+    log('start of process %d: %s', pid, error);
     return null;
   }
 }

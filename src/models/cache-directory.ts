@@ -1,6 +1,7 @@
 import { mkdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import envPaths from 'env-paths';
+import { otherwise } from '../core/log.js';
 
 /** Where built and downloaded models are kept: TOKENWORK_CACHE, or the user's cache folder. */
 export function cacheDirectory(): string {
@@ -26,6 +27,6 @@ export async function makeDirectories(path: string): Promise<void> {
 }
 
 async function throwUnlessDirectory(path: string, cause: unknown): Promise<void> {
-  const found = await stat(path).catch(() => null);
+  const found = await stat(path).catch(otherwise(null, 'looking for a folder'));
   if (!found?.isDirectory()) throw cause;
 }

@@ -3,6 +3,7 @@ import { createReadStream } from 'node:fs';
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { exitCode, TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import { makeDirectories } from './cache-directory.js';
 
 /** Files below this are hashed faster than a remembered digest is worth. */
@@ -61,7 +62,8 @@ async function recall(memory: string, files: object[]): Promise<string | null> {
   try {
     const remembered = JSON.parse(await readFile(memory, 'utf8')) as Remembered;
     return JSON.stringify(remembered.files) === JSON.stringify(files) ? remembered.sha256 : null;
-  } catch {
+  } catch (error) {
+    log('remembered digest: %s', error);
     // Not there yet, or damaged: either way the files are hashed again.
     return null;
   }
@@ -73,7 +75,8 @@ async function store(memory: string, remembered: Remembered): Promise<void> {
     const unfinished = `${memory}.${process.pid}`;
     await writeFile(unfinished, JSON.stringify(remembered));
     await rename(unfinished, memory);
-  } catch {
+  } catch (error) {
+    log('digest is not remembered: %s', error);
     // A cache that cannot be written costs the next run some seconds; this run has its digest.
   }
 }

@@ -1,6 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { TokenworkError } from '../core/errors.js';
+import { otherwise } from '../core/log.js';
 import type { GraphProto, ModelProto, TensorProto } from './onnx/proto.js';
 
 /**
@@ -20,7 +21,7 @@ export async function externalDataFiles(model: ModelProto, onnxPath: string): Pr
     const path = join(dirname(onnxPath), location);
     const bytes = await stat(path).then(
       (found) => (found.isFile() ? found.size : null),
-      () => null,
+      otherwise(null, 'external weights'),
     );
     if (bytes === null) {
       throw new TokenworkError(

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import type { CostModel } from '../core/cost.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { otherwise } from '../core/log.js';
 import type { Warning } from '../core/result.js';
 import { deriveCost } from './cost/derive-cost.js';
 import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
@@ -129,7 +130,7 @@ export function dtypeNotice(
  * `readJsonObject`'s.
  */
 export async function readConfig(directory: string): Promise<Record<string, unknown>> {
-  const found = await stat(directory).catch(() => null);
+  const found = await stat(directory).catch(otherwise(null, 'looking for a model folder'));
   if (!found?.isDirectory()) {
     throw new TokenworkError(
       'not-a-folder',

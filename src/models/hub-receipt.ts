@@ -2,6 +2,7 @@ import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
 import { TokenworkError } from '../core/errors.js';
+import { otherwise } from '../core/log.js';
 import { externalDataFiles } from './external-data.js';
 import type { DownloadReport } from './hub-download.js';
 import { readJsonObject } from './json-file.js';
@@ -63,7 +64,9 @@ export async function checkReceipts(directory: string): Promise<Receipt[]> {
   const valid: Receipt[] = [];
   for (const name of await namesIn(directory)) {
     if (!receiptPattern.test(name)) continue;
-    const parsed = receiptSchema.safeParse(await readJsonObject(join(directory, name)).catch(() => null));
+    const parsed = receiptSchema.safeParse(
+      await readJsonObject(join(directory, name)).catch(otherwise(null, 'receipt of a download')),
+    );
     const changed: string[] = [];
     for (const [file, bytes] of Object.entries(parsed.data?.files ?? {}))
       if ((await sizeOf(join(directory, file))) !== bytes) changed.push(file);
@@ -109,14 +112,11 @@ function nameIn(directory: string, path: string): string {
 }
 
 async function namesIn(directory: string): Promise<string[]> {
-  return readdir(directory).catch(() => []);
+  return readdir(directory).catch(otherwise([], 'downloaded files'));
 }
 
 async function sizeOf(path: string): Promise<number | null> {
-  return stat(path).then(
-    ({ size }) => size,
-    () => null,
-  );
+  return stat(path).then(({ size }) => size, otherwise(null, 'size of a downloaded file'));
 }
 
 function isAlive(pid: number): boolean {

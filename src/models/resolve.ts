@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { closest, distance } from 'fastest-levenshtein';
 import { TokenworkError } from '../core/errors.js';
+import { otherwise } from '../core/log.js';
 import type { Warning } from '../core/result.js';
 import { buildModel } from './build/build-model.js';
 import type { GraphVariant } from './build/graph-variant.js';
@@ -99,7 +100,7 @@ export async function locateModel(spec: string): Promise<Located> {
 
   const path = resolve(spec);
   // An empty name would resolve to the working directory.
-  const found = spec === '' ? null : await stat(path).catch(() => null);
+  const found = spec === '' ? null : await stat(path).catch(otherwise(null, 'looking for a model'));
   if (found?.isDirectory()) return locateInFolder(path);
   if (found && extname(path) === '.onnx') return { kind: 'onnx', path };
   if (found && extname(path) === '.json') {

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { otherwise } from '../core/log.js';
 import { readJsonObject } from './json-file.js';
 
 /** Text to token ids and back. */
@@ -100,10 +101,7 @@ function startCompleter(
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
+  return stat(path).then(() => true, otherwise(false, 'looking for a tokenizer'));
 }
 
 function badTokenizer(directory: string, why: string, cause: unknown): TokenworkError {

@@ -1,6 +1,7 @@
 import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import type { Bytes } from '../core/units.js';
 import { builtModelDirectory } from '../models/build/build-model.js';
 import { cacheDirectory } from '../models/cache-directory.js';
@@ -53,7 +54,8 @@ async function freeBytes(directory: string): Promise<Bytes | null> {
     try {
       const { bavail, bsize } = await statfs(path);
       return bavail * bsize;
-    } catch {
+    } catch (error) {
+      log('free disk space: %s', error);
       // Not there yet, or no folder one may look into: what is above it lies on the same disk, or says as little.
       if (path === dirname(path)) return null;
     }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { log } from '../core/log.js';
 import type { ModelRecord, Result, Warning } from '../core/result.js';
 import type { Settings } from '../journal/entry.js';
 import type { SampledSensor } from '../journal/samples.js';
@@ -85,7 +86,8 @@ function installedVersion(name: string): string {
 function readManifest(path: string): { name?: string; version?: string } | null {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
-  } catch {
+  } catch (error) {
+    log('looking for a package: %s', error);
     return null;
   }
 }

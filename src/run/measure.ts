@@ -1,3 +1,4 @@
+import { log } from '../core/log.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { JournalEntry, JournalRow } from '../journal/entry.js';
 import type { Journal } from '../journal/journal.js';
@@ -47,8 +48,15 @@ export async function measure(measuring: Measuring): Promise<void> {
       const { cell } = request;
       const { model, request: spec } = cell;
       const limits = measuring.limitsOf(cell);
+      log('request %d: %s, repetition %d, worker %d', request.id, cell.id, request.repetition, slot.index);
       const outcome = await slot.run(model, spec, limits, measuring.rule);
       const { reply, runs, preparations } = outcome;
+      log(
+        'request %d: %s, ran %d times',
+        request.id,
+        reply.status === 'failed' ? reply.code : 'ok',
+        runs.length,
+      );
       if (stopped && reply.status === 'failed') return;
       journal.append({
         kind: 'request',

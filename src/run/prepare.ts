@@ -1,4 +1,5 @@
 import { TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import type { Question } from '../core/question.js';
 import type { Warning } from '../core/result.js';
 import type { JournalHeader, Settings } from '../journal/entry.js';
@@ -59,6 +60,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
   tell(options.onProgress, 'machine', 'looking for a device');
   const chosen = await chooseDevice(options.device ?? 'auto', options.backend ?? 'auto');
   const { models: wanted, warnings: unfitting } = await fittingModels(asked, chosen);
+  log('memory fit: %d of %d models, %j', wanted.length, asked.length, unfitting);
   if (wanted.length === 0) {
     const { message, hint } = unfitting[0]!;
     throw new TokenworkError('device-out-of-memory', message, hint);

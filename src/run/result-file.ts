@@ -9,6 +9,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import { type Result, resultSchema } from '../core/result.js';
 
 /**
@@ -46,7 +47,8 @@ export function refuseOtherThanFile(path: string): void {
   let found: Stats;
   try {
     found = statSync(path);
-  } catch {
+  } catch (error) {
+    log('the place of the result: %s', error);
     // Not there, or not to be seen: creating the journal beside it says which.
     return;
   }

@@ -1,5 +1,6 @@
 import { monotonicClock } from '../core/clock.js';
 import { exitCode, TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import type { Ceilings, Warning } from '../core/result.js';
 import { energyUnavailable, windowOf } from '../fold/energy-window.js';
 import { isPending, type ValidationState } from '../fold/validation-state.js';
@@ -154,6 +155,7 @@ async function measureWith(
     onProgress,
   );
   const windowNs = windowOf(settings, sampling.sensors);
+  log('energy window: %s', windowNs === null ? 'none' : `${windowNs / 1e6} ms`);
   const rule = windowNs === null ? null : { windowNs, hasMoved: sampling.hasMoved };
   const cpuClock = openCpuClock();
   sampling.measuring();

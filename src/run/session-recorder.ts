@@ -1,6 +1,7 @@
 import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import type { Hardware, Warning } from '../core/result.js';
 import { formatHeader, formatSamples, type RecordedSample } from '../sensors/session-file.js';
 
@@ -118,7 +119,8 @@ export class SessionRecorder {
   #cutBack(): void {
     try {
       ftruncateSync(this.#file, this.#bytes);
-    } catch {
+    } catch (error) {
+      log('recorded session is not cut back: %s', error);
       // Playing it tolerates a torn last line.
     }
   }

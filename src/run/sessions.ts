@@ -1,3 +1,4 @@
+import { log } from '../core/log.js';
 import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Decoder, Encoder } from '../engines/engine.js';
@@ -65,6 +66,7 @@ export async function openSessions(
         const { folder } = model;
         const chosen = await chooseBackend(folder, { backend: asked, device, threads });
         choice = chosen;
+        log('back end of %s: %s (%s), parity %j', id, chosen.backend, chosen.reason, chosen.parity);
         warnings.push(
           ...chosen.warnings.map((warning) => ({ ...warning, message: `${id}: ${warning.message}` })),
         );

@@ -1,4 +1,5 @@
 import type { Clock } from '../core/clock.js';
+import { log } from '../core/log.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { OpenSensor } from '../sensors/sensor.js';
 import { type CounterPeriod, counterPeriod } from './counter-period.js';
@@ -34,7 +35,8 @@ class Looks {
         lose: () => {},
       });
       return true;
-    } catch {
+    } catch (error) {
+      log('calibrating: %s', error);
       return false; // The sampling loop meets the same failure, and reports it.
     }
   }

@@ -1,5 +1,6 @@
 import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
+import { log } from '../core/log.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { AbsenceReason } from '../core/work.js';
 import { createSensors, type SensorSpec } from '../sensors/catalogue.js';
@@ -49,6 +50,7 @@ export async function openSensors(
   for (const { spec, sensor: created } of specs.flatMap(named)) {
     const { name, reads, open } = created;
     const absent = (reason: AbsenceReason, hint: string) => {
+      log('sensor %s: %s (%s)', name, reason, hint);
       records.push({
         name,
         reads,
@@ -91,6 +93,7 @@ export async function openSensors(
       missing: [...sensor.missing],
       periodNs: sensor.periodNs,
     };
+    log('sensor %s: %d channels every %d ms', name, record.channels.length, sensor.periodNs / 1e6);
     opened.push({ record, sensor });
     records.push(record);
   }

@@ -1,4 +1,5 @@
 import { messageOf } from '../core/errors.js';
+import { log } from '../core/log.js';
 import type { Bytes } from '../core/units.js';
 import type { Absence } from './absence.js';
 import type { PeakMemory } from './linux/memory.js';
@@ -32,7 +33,8 @@ export function openDevicePeakMemory(
       const own = nvml.gpus.flatMap((gpu) => gpu.processes().filter((found) => found.pid === pid));
       const known = own.flatMap(({ usedBytes }) => (usedBytes === null ? [] : [usedBytes]));
       return known.length > 0 ? known.reduce((sum, bytes) => sum + bytes, 0) : null;
-    } catch {
+    } catch (error) {
+      log('memory that this process holds on the GPU: %s', error);
       return null; // A GPU that is lost meanwhile: the request says so, its memory is not known.
     }
   };

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
 import si from 'systeminformation';
+import { log } from '../core/log.js';
 import type { Hardware } from '../core/result.js';
 import { gpuInventory } from './gpu-inventory.js';
 import { hardwareId } from './hardware-id.js';
@@ -27,7 +28,10 @@ export async function takeInventory(): Promise<Inventory> {
     si.graphics(),
     si.osInfo(),
     si.system(),
-    readSmiInventory().catch(() => null), // No NVIDIA GPU, or none that its driver answers for.
+    readSmiInventory().catch((error) => {
+      log('inventory of NVIDIA GPUs: %s', error);
+      return null; // No NVIDIA GPU, or none that its driver answers for.
+    }),
   ]);
   const logicalCores = cpu.cores || cpus().length;
   const brand = [cpu.manufacturer, cpu.brand].join(' ').trim() || (cpus()[0]?.model ?? 'unknown CPU');
@@ -72,7 +76,8 @@ function usableCores(): number {
   try {
     const quota = coresOfQuota(readFileSync('/sys/fs/cgroup/cpu.max', 'utf8'));
     return quota === null ? affinity : Math.max(1, Math.min(affinity, quota));
-  } catch {
+  } catch (error) {
+    log('CPU quota: %s', error);
     return affinity; // No cgroup v2 here, hence no quota of its kind.
   }
 }

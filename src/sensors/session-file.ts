@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
 import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import type { Nanoseconds } from '../core/units.js';
 import { absenceReason } from '../core/work.js';
@@ -236,7 +237,8 @@ function readLine(lines: ReturnType<typeof linesOf>, path: string, line: number)
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch {
+  } catch (error) {
+    log('a line of a recorded session is no JSON: %s', error);
     return undefined;
   }
 }

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { log } from '../core/log.js';
 import { factorValue, questionSchema } from '../core/question.js';
 import { dtypes } from '../models/dtype.js';
 import { readDocument } from './document.js';
@@ -127,7 +128,8 @@ const pipelinesOnly = z.object({ design: z.array(z.object({ pipelines: z.array(z
 function pipelinesNamed(text: string): string[] {
   try {
     return pipelinesOnly.parse(JSON.parse(text)).design.flatMap(({ pipelines }) => pipelines);
-  } catch {
+  } catch (error) {
+    log('pipelines of a suite: %s', error);
     return []; // `parseSuite` says what is wrong.
   }
 }

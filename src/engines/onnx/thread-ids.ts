@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { log } from '../../core/log.js';
 
 let watches = 0;
 
@@ -17,7 +18,8 @@ export function watchThreads(): { created(): number[] | null } {
     ownName = readFileSync('/proc/thread-self/comm', 'utf8').trimEnd();
     before = new Set(readdirSync('/proc/self/task'));
     writeFileSync('/proc/thread-self/comm', name);
-  } catch {
+  } catch (error) {
+    log('threads of a session cannot be told: %s', error);
     return { created: () => null };
   }
   return {
@@ -33,7 +35,8 @@ export function watchThreads(): { created(): number[] | null } {
 function nameOf(threadId: string): string | null {
   try {
     return readFileSync(`/proc/self/task/${threadId}/comm`, 'utf8').trimEnd();
-  } catch {
+  } catch (error) {
+    log('thread %s has no name: %s', threadId, error);
     return null; // ended meanwhile
   }
 }

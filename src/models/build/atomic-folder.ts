@@ -3,6 +3,7 @@ import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { exitCode, messageOf, TokenworkError } from '../../core/errors.js';
+import { otherwise } from '../../core/log.js';
 import { makeDirectories } from '../cache-directory.js';
 
 const prefix = '.building-';
@@ -76,10 +77,7 @@ function machine(): string {
 }
 
 export async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
+  return stat(path).then((found) => found.isDirectory(), otherwise(false, 'looking for a folder'));
 }
 
 /** Makes a rename or a new entry durable, where the platform can open a directory at all. */

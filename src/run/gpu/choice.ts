@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { TokenworkError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 import type { Adapter, Warning } from '../../core/result.js';
 import type { Bytes } from '../../core/units.js';
 import type { Device } from '../../engines/engine.js';
@@ -48,6 +49,22 @@ export async function chooseDevice(
   asked: AskedDevice,
   backend: 'auto' | 'native' | 'node',
   sight: DeviceSight = thisMachine,
+): Promise<ChosenDevice> {
+  const chosen = await choose(asked, backend, sight);
+  log(
+    'device: %s (%s), adapter %j, free memory %s bytes',
+    chosen.device,
+    chosen.reason,
+    chosen.adapter,
+    chosen.freeBytes,
+  );
+  return chosen;
+}
+
+async function choose(
+  asked: AskedDevice,
+  backend: 'auto' | 'native' | 'node',
+  sight: DeviceSight,
 ): Promise<ChosenDevice> {
   const onCpu = (reason: string): ChosenDevice => ({
     device: 'cpu',
@@ -117,7 +134,8 @@ function nvidiaGpu(
   let nvml: Nvml;
   try {
     nvml = sight.openNvml();
-  } catch {
+  } catch (error) {
+    log('NVML: %s', error);
     return null; // No NVIDIA driver, or one that answers nothing: `doctor` says which.
   }
   try {
@@ -133,7 +151,8 @@ function nvidiaGpu(
       driver: nvml.driverVersion,
     };
     return { adapter, freeBytes: gpu.mig ? null : totalBytes - usedBytes };
-  } catch {
+  } catch (error) {
+    log('memory of the GPU: %s', error);
     return null; // A GPU without memory figures: what the adapter says must do.
   } finally {
     nvml.close();

@@ -1,4 +1,5 @@
 import { TokenworkError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 import type { Warning } from '../../core/result.js';
 import type { Device } from '../../engines/engine.js';
 import { matrixOpsOnCpu } from '../../engines/onnx/gpu/placement.js';
@@ -67,6 +68,7 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
     modelsOfCell(cell).every((name) => models.some(({ id }) => id === name)),
   );
   const fitting = fittingCells(planned, models, prepared.chosen, prepared.settings.concurrency);
+  log('memory fit: %d of %d cells, %j', fitting.cells.length, planned.length, fitting.warnings);
   if (fitting.cells.length === 0)
     throw new TokenworkError(
       'nothing-to-run',

@@ -1,5 +1,6 @@
 import { freemem } from 'node:os';
 import { TokenworkError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 import type { DeviceParity, Placement, Warning } from '../../core/result.js';
 import type { Device } from '../../engines/engine.js';
 import {
@@ -104,6 +105,7 @@ async function gate<Folder extends AnyFolder>(
       )),
     };
     attempts.push(attempt);
+    log('parity of %s on %s: %j, placed %j', candidate.id, device, attempt.parity, attempt.placement);
     if (agrees(attempt) && isWhole(attempt)) break;
   }
   const chosen = attempts.find((attempt) => agrees(attempt) && isWhole(attempt)) ?? attempts.find(agrees);

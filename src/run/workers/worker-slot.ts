@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { type Clock, monotonicClock } from '../../core/clock.js';
 import { messageOf, TokenworkError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
 import { requestTermination } from '../../engines/onnx/open-decoder.js';
 import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
@@ -89,7 +90,7 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
     handles = null;
   });
   // A worker that dies idle has been replaced by the time this is told; the next request loads anew.
-  pool.on('error', () => {});
+  pool.on('error', (error) => log('worker %d: %s', index, error));
   let running: Watch | null = null;
   /** Ends of workers that were killed: the pool forgets them at once, and does not wait for them. */
   const killed: Promise<unknown>[] = [];
@@ -148,7 +149,9 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
   const close = async () => {
     if (handles !== null) {
       // A worker that does not answer any more is ended with its thread.
-      const unloaded = pool.run(undefined, { name: 'unload' }).catch(() => {});
+      const unloaded = pool
+        .run(undefined, { name: 'unload' })
+        .catch((error) => log('worker %d does not unload: %s', index, error));
       await Promise.race([unloaded, delay(graceMs, undefined, { ref: false })]);
     }
     await endedOrStuck(Promise.all([pool.destroy(), ...killed]), graceMs);

@@ -2,8 +2,10 @@
  * The worker thread: holds the models and runs one request at a time. ONNX Runtime computes on this
  * very thread, so that the thread's CPU clock is the request's.
  */
+
 import { type Clock, monotonicClock } from '../../core/clock.js';
 import { exitCode, messageOf, TokenworkError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 import type { Bytes, Nanoseconds } from '../../core/units.js';
 import type { Decoder, Encoder } from '../../engines/engine.js';
 import { openDecoder } from '../../engines/onnx/open-decoder.js';
@@ -79,6 +81,8 @@ export async function load(task: LoadTask): Promise<LoadReply> {
       const loadNs = loadTimesNs[index]!;
       return { id, record, loadNs, terminationHandle, cpuTime: describeSensor(cpuTime) };
     });
+    log('CPU time: %j', describeSensor(cpuTime));
+    log('peak memory: %j', describeSensor(peakMemory));
     state = {
       clock: monotonicClock(task.originNs),
       control: controlOver(task.control),

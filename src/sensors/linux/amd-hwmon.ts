@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { log } from '../../core/log.js';
 import type { Absence } from '../absence.js';
 import { gpuWatts } from '../gpu-power.js';
 import { MonotonicCounter } from '../monotonic-counter.js';
@@ -91,7 +92,8 @@ function gpuFolders(directory: string): string[] {
   let entries: string[];
   try {
     entries = readdirSync(directory);
-  } catch {
+  } catch (error) {
+    log('hwmon: %s', error);
     return []; // Not Linux, or no hwmon.
   }
   return entries
@@ -100,7 +102,8 @@ function gpuFolders(directory: string): string[] {
     .filter((folder) => {
       try {
         return readFileSync(join(folder, 'name'), 'latin1').trim() === 'amdgpu';
-      } catch {
+      } catch (error) {
+        log('hwmon: %s', error);
         return false;
       }
     });

@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { messageOf } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 import type { AbsenceReason } from '../../core/work.js';
 
 /**
@@ -35,13 +36,15 @@ export function tryCounterFile(path: string): CounterFile | null {
   let file: CounterFile;
   try {
     file = openCounterFile(path);
-  } catch {
+  } catch (error) {
+    log('counter file: %s', error);
     return null;
   }
   try {
     file.text();
     return file;
-  } catch {
+  } catch (error) {
+    log('counter file %s: %s', path, error);
     file.close(); // sysfs answers EIO, ENODEV or EOPNOTSUPP on reading what the hardware lacks.
     return null;
   }

@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { log } from '../../core/log.js';
 import { type Channel, type MissingChannel, milliseconds, type Sensor } from '../sensor.js';
 import { type CounterFile, refusal, tryCounterFile } from './counter-file.js';
 
@@ -97,8 +98,9 @@ function onePerPackage(cores: string[]): string[] {
     let id = '0';
     try {
       id = readFileSync(join(core, 'topology/physical_package_id'), 'latin1').trim();
-    } catch {
+    } catch (error) {
       // A kernel without topology: one package as far as can be told.
+      log('CPU topology: %s', error);
     }
     if (!first.has(id)) first.set(id, core);
   }

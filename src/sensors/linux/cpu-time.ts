@@ -2,7 +2,9 @@
  * sensors/ reads the machine's counters, one file per counter. A sensor says by which method it reads,
  * or for which reason it cannot, and never answers 0 for "not measured".
  */
+
 import koffi from 'koffi';
+import { log } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Absence } from '../absence.js';
 
@@ -74,7 +76,8 @@ function linuxCpuClock(): CpuClock | null {
   let clockGettime: (clock: number, timespec: BigInt64Array) => number;
   try {
     clockGettime = koffi.load(null).func('int clock_gettime(int, void *)');
-  } catch {
+  } catch (error) {
+    log('clock_gettime: %s', error);
     return null; // A libc that does not export it: the portable clock is what remains.
   }
   const timespec = new BigInt64Array(2);

@@ -1,4 +1,5 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
+import { log } from '../../core/log.js';
 import type { Bytes } from '../../core/units.js';
 import type { Absence } from '../absence.js';
 
@@ -39,7 +40,8 @@ export function openPeakMemory(alone: boolean): PeakMemory | Absence {
     file.status = openSync(paths.status, 'r');
     file.clearRefs = openSync(paths.clearRefs, 'w');
     writeSync(file.clearRefs, '5');
-  } catch {
+  } catch (error) {
+    log('peak memory: %s', error);
     if (file.status !== 0) closeSync(file.status);
     return { reason: 'permission', hint: `${paths.clearRefs} cannot be written here.` };
   }

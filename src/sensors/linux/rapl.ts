@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { log } from '../../core/log.js';
 import { MonotonicCounter } from '../monotonic-counter.js';
 import { type Channel, type MissingChannel, type OpenSensor, oftenNs, type Sensor } from '../sensor.js';
 import { type CounterFile, openCounterFile, refusal } from './counter-file.js';
@@ -95,7 +96,8 @@ function children(directory: string, pattern: RegExp): { path: string; name: str
   let entries: string[];
   try {
     entries = readdirSync(directory);
-  } catch {
+  } catch (error) {
+    log('RAPL: %s', error);
     return []; // Not Linux, or a kernel without powercap: no zones.
   }
   return entries
@@ -105,7 +107,8 @@ function children(directory: string, pattern: RegExp): { path: string; name: str
       const path = join(directory, entry);
       try {
         return [{ path, name: readFileSync(join(path, 'name'), 'latin1').trim() }];
-      } catch {
+      } catch (error) {
+        log('RAPL: %s', error);
         return []; // A zone without a name is none that we know.
       }
     });

@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import type { Clock } from '../../core/clock.js';
 import { messageOf } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Absence } from '../absence.js';
 import { gpuWatts, nvidiaUtilisationOverNs } from '../gpu-power.js';
@@ -298,6 +299,7 @@ function ask(
       [...command.slice(1), ...options],
       { timeout: answerWithinMs, maxBuffer: 64 * 2 ** 20, windowsHide: true },
       (error, stdout, stderr) => {
+        log('%s %s: %s', command[0], options.join(' '), error ?? 'answered');
         if (error && typeof error.code === 'string')
           reject(error); // It could not be started.
         else resolve({ code: error ? (error.code ?? error.signal ?? 1) : 0, output: stdout || stderr });

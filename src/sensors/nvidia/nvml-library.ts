@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { messageOf } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 
 /** Return codes of NVML that are handled apart (nvml.h, nvmlReturn_t). */
 export const nvmlCode = {
@@ -83,7 +84,8 @@ export function findNvml(libraryPath = libraryNames[process.platform]): {
   try {
     koffi.load(libraryPath);
     return { file: libraryPath, loads: true };
-  } catch {
+  } catch (error) {
+    log('library %s does not load: %s', libraryPath, error);
     return { file: libraryPath, loads: false };
   }
 }
@@ -101,7 +103,8 @@ export function openNvml(libraryPath = libraryNames[process.platform]): Nvml {
     let call: Call;
     try {
       call = library.func(`int ${name}(${parameters})`) as Call;
-    } catch {
+    } catch (error) {
+      log('NVML lacks %s: %s', name, error);
       // Older drivers lack newer functions; only the figure they give is missing then.
       return () => {
         throw new NvmlError(name, nvmlCode.functionNotFound, 'this driver has no such function');

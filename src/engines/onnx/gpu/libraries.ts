@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import koffi from 'koffi';
+import { log } from '../../../core/log.js';
 import type { Device } from '../../engine.js';
 import { libraryPath } from '../native/library.js';
 
@@ -57,8 +58,10 @@ export function deviceLibraries(device: Device, finds: FindsLibrary = loads): De
 function loads(name: string): boolean {
   try {
     koffi.load(name);
+    log('library %s loads', name);
     return true;
-  } catch {
+  } catch (error) {
+    log('library %s does not load: %s', name, error);
     return false;
   }
 }

@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { log, logMark } from '../../../core/log.js';
 import { adapterSchema } from '../../../core/result.js';
 import type { Device } from '../../engine.js';
 
@@ -34,8 +35,11 @@ export function probeDevice(
   return new Promise((resolve) => {
     const options = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 2 ** 24 } as const;
     execFile(process.execPath, [file, device], options, (failure, stdout, stderr) => {
+      for (const own of stderr.split('\n').filter(Boolean)) log('probe of %s: %s', device, own);
       const line = stdout.split('\n').findLast((text) => text.startsWith(answerMark));
-      resolve(line === undefined ? died(failure, stderr, timeoutMs) : read(line));
+      const answer = line === undefined ? died(failure, stderr, timeoutMs) : read(line);
+      log('device %s: %j', device, answer);
+      resolve(answer);
     });
   });
 }
@@ -52,7 +56,10 @@ function died(
   const how = failure?.killed
     ? `it did not answer within ${timeoutMs / 1000} s`
     : `opening it ended the process${failure?.signal ? ` by ${failure.signal}` : ''}`;
-  const said = stderr.trim().split('\n');
+  const said = stderr
+    .trim()
+    .split('\n')
+    .filter((line) => !line.startsWith(logMark));
   // Node ends what it says of an uncaught error with its own version.
   const last = (said.find((line) => /^\w*Error\b/.test(line)) ?? said.at(-1))?.slice(0, 300);
   return {

@@ -1,4 +1,5 @@
 import koffi, { type LibraryHandle } from 'koffi';
+import { log } from '../../../core/log.js';
 import type { Adapter } from '../../../core/result.js';
 
 const loaders: Partial<Record<NodeJS.Platform, string>> = { linux: 'libvulkan.so.1', win32: 'vulkan-1.dll' };
@@ -32,7 +33,8 @@ export function vulkanAdapters(): Adapter[] {
   let library: LibraryHandle;
   try {
     library = koffi.load(loader);
-  } catch {
+  } catch (error) {
+    log('no Vulkan loader: %s', error);
     return [];
   }
   const createInstance = library.func('int vkCreateInstance(void *, void *, void *)');

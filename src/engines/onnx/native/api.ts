@@ -5,8 +5,11 @@
  * The API is a struct of function pointers that only ever grows at its end. The indices are those of
  * `struct OrtApi` in onnxruntime_c_api.h; all of them exist since API version 13 (ONNX Runtime 1.13).
  */
+
+import { basename } from 'node:path';
 import koffi from 'koffi';
 import { TokenworkError } from '../../../core/errors.js';
+import { log } from '../../../core/log.js';
 import { deviceFailure } from '../gpu/failure.js';
 import { libraryPath, loadPinned } from './library.js';
 
@@ -162,6 +165,7 @@ function load(): OrtApi {
     const base = loadPinned(file).func('OrtGetApiBase', pointer, [])();
     const [getApi, getVersionString] = koffi.decode(base, pointer, 2);
     const version: string = koffi.decode(getVersionString, koffi.proto('str', []))();
+    log('library %s: ONNX Runtime %s', basename(file), version);
     const api = koffi.decode(getApi, koffi.proto(pointer, ['uint32_t']))(apiVersion);
     if (api === null) throw new Error(`ONNX Runtime ${version} does not offer API version ${apiVersion}`);
     const table = koffi.decode(api, pointer, tableLength);

@@ -1,4 +1,5 @@
 import koffi from 'koffi';
+import { log } from '../../../core/log.js';
 
 /**
  * Where a platform's fenv_t keeps the control register, and the bits that flush subnormal numbers to
@@ -42,7 +43,8 @@ export function subnormalFlush(): SubnormalFlush | null {
       get(seen);
       set(kept);
       return (seen[layout.word]! & layout.flush) >>> 0 === layout.flush >>> 0 ? set : null;
-    } catch {
+    } catch (error) {
+      log('subnormals cannot be flushed: %s', error);
       return null; // A libc without these functions: subnormals are kept, and the record says so.
     }
   })();
