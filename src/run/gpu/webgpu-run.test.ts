@@ -16,7 +16,7 @@ import type { BenchProgress } from '../options.js';
 const { error } = await probeDevice('webgpu');
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-webgpu-run-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-const driver = fileURLToPath(new URL('testing/drive-bench.mjs', import.meta.url));
+const driver = fileURLToPath(new URL('../testing/drive-bench.mjs', import.meta.url));
 const stallTimeoutMs = 600_000;
 
 const quickly = { cacheDirectory: join(directory, 'cache'), ceilings: false };

@@ -5,7 +5,7 @@ import { openPool } from './pool.js';
 import type { WorkerModel } from './protocol.js';
 import { openWorkerSlot, type WorkerSlot } from './worker-slot.js';
 
-const workerFile = fileURLToPath(new URL('testing/faulty-worker.mjs', import.meta.url));
+const workerFile = fileURLToPath(new URL('../testing/faulty-worker.mjs', import.meta.url));
 const request: RequestSpec = {
   prompt: { kind: 'synthetic', tokens: 1, seed: 1 },
   completionTokens: 1,
@@ -89,7 +89,7 @@ describe('a pool', () => {
   });
 
   it('fails once where the worker itself does not start', async () => {
-    const missing = fileURLToPath(new URL('testing/no-such-worker.mjs', import.meta.url));
+    const missing = fileURLToPath(new URL('../testing/no-such-worker.mjs', import.meta.url));
     await expect(
       openPool({ workers: 2, models: [], originNs: 0n, workerFile: missing }),
     ).rejects.toMatchObject({
