@@ -9,7 +9,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
  * would be tested in its place. Type errors are `npm run check`'s to judge; code is emitted all the same.
  */
 export default function buildBeforeTests(): void {
-  const compiler = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json'];
+  const compiler = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'];
   const { status, stdout } = spawnSync(process.execPath, compiler, { cwd: root, encoding: 'utf8' });
   bundlePage();
   if (status === 0) return;

@@ -1,34 +1,102 @@
-/** tokenwork as a library: what the command line is made of. */
+/**
+ * tokenwork as a library: measure, read, explain, compare, render, count. All else in the package is its own
+ * business and changes without notice. What explains a result is loaded without the engine, so that results can
+ * be read where no native library runs.
+ *
+ * @packageDocumentation
+ */
+import { findingsOf } from './analysis/findings.js';
+import { toolCommit, toolVersion } from './cli/version.js';
+import type { Result } from './core/result.js';
+import type { DecoderFlopsReport, FlopsReport } from './models/cost/describe-flops.js';
+import type { ForwardPass } from './models/count-flops.js';
+import type { ResolveOptions } from './models/resolve.js';
+import type { BenchOutcome } from './run/bench.js';
+import type { BenchOptions } from './run/options.js';
 
-export { summarizeCells } from './analysis/cell-summary.js';
-export { bytesOf, type CostModel, flopsOf, totalBytes } from './core/cost.js';
+export type { CompareOptions, Comparison } from './analysis/compare/compare.js';
+export { compareResults } from './analysis/compare/compare.js';
+export type { Findings, FindingsOptions, Uniformity } from './analysis/findings.js';
+export { readResultFile as readResult } from './cli/result-file.js';
+export type { ExitCode } from './core/errors.js';
 export { exitCode, TokenworkError } from './core/errors.js';
-export { readResult } from './core/migrate.js';
-export { type Result, resultSchema, schemaVersion } from './core/result.js';
-export { describeModel } from './models/describe-model.js';
-export { resolveModel } from './models/resolve.js';
-export { renderRun } from './report/terminal/run.js';
-export { runBench } from './run/bench.js';
-export { examineMachine, type MachineExamination } from './run/examine-machine.js';
+export type { FailedRequest, OkRequest, RequestRow, Result } from './core/result.js';
+export { isOk } from './core/result.js';
+export type { DecoderFlopsReport, FlopsReport } from './models/cost/describe-flops.js';
+export type { ForwardPass } from './models/count-flops.js';
+export type { ResolveOptions } from './models/resolve.js';
+export { headline } from './report/words/headline.js';
+export type { BenchOutcome } from './run/bench.js';
 export type { BenchOptions, BenchProgress } from './run/options.js';
-export { attribute } from './sampling/attribution.js';
-export { type IdleBaseline, idleBaseline } from './sampling/baseline.js';
-export { counterCurve } from './sampling/counter-curve.js';
-export { energyCurve } from './sampling/energy-curve.js';
-export { inspectSensors, type SensorInspection } from './sampling/inspect.js';
-export { powerCurve } from './sampling/power-curve.js';
-export type { Sample } from './sampling/ring.js';
-export { type Sampler, type SamplerOptions, startSampler } from './sampling/sampler.js';
-export { type Series, SeriesStore } from './sampling/series.js';
-export { type CumulativeCurve, repetitionsFor } from './sampling/window.js';
-export { machineSensors, type SensorSpec } from './sensors/catalogue.js';
-export {
-  NvidiaSmiError,
-  parseSmiHeader,
-  parseSmiInventory,
-  parseSmiRow,
-  parseSmiValue,
-  type SmiColumn,
-  type SmiInventory,
-  type SmiValue,
-} from './sensors/nvidia/nvidia-smi-parser.js';
+export { findingsOf };
+
+/** What to measure; `command` and `tool`, which are recorded in the result, need not be named. */
+export type MeasureOptions = Omit<BenchOptions, 'command' | 'tool'> &
+  Partial<Pick<BenchOptions, 'command' | 'tool'>>;
+
+/**
+ * Measures a workload on this machine and writes the result to a file, as `tokenwork bench` does. Nothing else
+ * should run meanwhile, in this process either: what it does is measured as well.
+ *
+ * @param options the suite (`quick` by default), models, device, repetitions, `out` …; times are in ms or ns as
+ *   their names say
+ * @returns the result, and the path of the file that it was written to
+ * @throws TokenworkError with `exitCode` 2 for what cannot be run, before anything is measured, and 3 where
+ *   measuring was cut short (`interrupted`, `journal-unwritable` …): what had finished is saved then, and
+ *   `bench({ resume: path })` goes on from it
+ * @example
+ * ```js
+ * const { result, path } = await bench({ suite: 'ci', device: 'cpu', repetitions: 3 });
+ * console.log(headline(findingsOf(result)), path);
+ * ```
+ */
+export async function bench(options: MeasureOptions = {}): Promise<BenchOutcome> {
+  const { runBench } = await import('./run/bench.js');
+  const tool = { version: toolVersion, commit: toolCommit() };
+  return runBench({ command: 'bench() of the package tokenwork', tool, ...options });
+}
+
+/**
+ * Renders the page about one result or several: what `tokenwork report RESULT --out FILE` writes.
+ *
+ * @param results in the order in which the page shows them
+ * @returns one HTML document that loads nothing from elsewhere
+ * @throws TokenworkError `inconsistent-result` where the rows of a result do not fit together
+ * @example
+ * ```js
+ * await writeFile('report.html', await renderPage([await readResult('result.json')]));
+ * ```
+ */
+export async function renderPage(results: readonly Result[]): Promise<string> {
+  // The charts take a while to load, and are loaded for a page alone.
+  const { renderPage: render } = await import('./report/html/page.js');
+  return render(results.map((result) => ({ result, findings: findingsOf(result) })));
+}
+
+/**
+ * Counts what one forward pass of a model costs, from its ONNX graph and without running it. A multiply-add is
+ * 2 FLOP; the output head runs on all positions unless the graph computes only the last. A recipe of any size
+ * takes no weights and no disk.
+ *
+ * @param model a recipe's name, a model folder, a config.json, `hf:OWNER/NAME`, or the path of any .onnx file
+ * @param options the pass in positions and rows, and how the model is found
+ * @returns FLOPs by convention, bytes moved by kind, parameters, and FLOPs by operator
+ * @throws TokenworkError `shape-needed` for a graph that is neither a decoder nor an encoder where `shapes` are
+ *   left out; `bad-step` for sizes that are no whole numbers or do not fit the model; those of finding a model
+ *   (`unknown-model`, `json-broken`, `no-config` …)
+ * @example
+ * ```js
+ * const { flops, parameters } = await countFlops('gpt2-124m', { promptTokens: 1024 });
+ * console.log(flops.matmul / 1e9, 'GFLOP in matrix products', parameters, 'parameters');
+ * ```
+ */
+export async function countFlops(
+  model: string,
+  { promptTokens, pastTokens, batch, shapes, ...resolving }: ForwardPass & ResolveOptions = {},
+): Promise<FlopsReport | DecoderFlopsReport> {
+  const [{ describeModel }, { countPass }] = await Promise.all([
+    import('./models/describe-model.js'),
+    import('./models/count-flops.js'),
+  ]);
+  return countPass(await describeModel(model, resolving), { promptTokens, pastTokens, batch, shapes });
+}

@@ -59,6 +59,7 @@ export interface Uniformity {
   driversLeftOut: { factor: string; reason: string }[];
 }
 
+/** Everything that a result says about tokens and work; `tokenwork report FILE --json` prints it. */
 export interface Findings {
   schemaVersion: 1;
   /** The run's id. */
@@ -95,10 +96,13 @@ export interface Findings {
   ledger: LedgerCheck;
 }
 
+/** How findings are drawn. */
 export interface FindingsOptions {
+  /** Of the bootstrap; 1 by default. */
   seed?: number;
-  /** Bootstrap resamples at most. */
+  /** Bootstrap resamples at most; 2,000 by default. */
   resamples?: number;
+  /** All by default. */
   metrics?: readonly WorkMetric[];
   /** Overrides what the result says of its design. */
   design?: Design;
@@ -117,8 +121,17 @@ const intervalWords: Record<Design, string> = {
 };
 
 /**
- * What a result says about tokens and work. Throws TokenworkError `inconsistent-result` where its rows do
- * not fit together; everything else that cannot be said is `null` with its reason.
+ * Draws from a result what it says about tokens and work. What cannot be said is `null` with its reason.
+ *
+ * @param result as `bench` or `readResult` gives it
+ * @param options which metrics, how many bootstrap resamples, and their seed
+ * @returns shares as fractions of 1, intervals at 95%, work in the unit that stands beside it
+ * @throws TokenworkError `inconsistent-result` where the rows do not fit together
+ * @example
+ * ```js
+ * const { uniformity } = findingsOf(await readResult('result.json'));
+ * console.log(uniformity.cpuTime.misbilledShare); // { value: 0.083, low: 0.075, high: 0.09, … }
+ * ```
  */
 export function findingsOf(result: Result, options: FindingsOptions = {}): Findings {
   const { seed = 1, resamples = 2000, metrics = workMetrics } = options;

@@ -8,8 +8,16 @@ import { readJsonObject } from '../models/json-file.js';
 import { formatBytes } from '../report/words/format.js';
 
 /**
- * The result in a file, of any schema version up to the current one. Every error names the file. Throws what
- * `readResult` throws, or TokenworkError `result-too-large`, `empty-result`, or one of `readJsonObject`'s.
+ * Reads a result from a file, of any schema version up to the current one.
+ *
+ * @param path a file that `bench` wrote
+ * @returns the result, checked against the schema and migrated to its current version
+ * @throws TokenworkError that names the file: `json-missing`, `json-unreadable`, `json-broken`,
+ *   `json-not-an-object`, `result-too-large`, `empty-result`, or what `readResult` of core/migrate.ts throws
+ * @example
+ * ```js
+ * const { requests, run } = await readResult('result.json');
+ * ```
  */
 export async function readResultFile(path: string): Promise<Result> {
   await refuseTooLarge(path);

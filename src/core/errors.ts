@@ -1,5 +1,6 @@
 /** Exit codes of the command line; the numbers are documented in README and never reused. */
 export const exitCode = { done: 0, thresholdCrossed: 1, unusableInput: 2, incomplete: 3 } as const;
+/** One of the exit codes of the command line. */
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
 
 /**
@@ -12,6 +13,7 @@ export class TokenworkError extends Error {
   readonly hint: string;
   readonly exitCode: ExitCode;
 
+  /** `exitCode` is that of unusable input unless another is given. */
   constructor(
     code: string,
     message: string,

@@ -252,6 +252,7 @@ export const okRequestSchema = z.strictObject({
   runsInWindow: z.int().positive().optional(),
   stages: z.array(stageSchema),
 });
+/** The row of a request that came to its end. */
 export type OkRequest = z.infer<typeof okRequestSchema>;
 
 export const failedRequestSchema = z.strictObject({
@@ -261,9 +262,11 @@ export const failedRequestSchema = z.strictObject({
   times: requestTimesSchema.nullable(),
   work: workSchema.partial().optional(),
 });
+/** The row of a request that failed, with the reason. */
 export type FailedRequest = z.infer<typeof failedRequestSchema>;
 
 const requestSchema = z.union([okRequestSchema, failedRequestSchema]);
+/** The row of a request. */
 export type RequestRow = z.infer<typeof requestSchema>;
 
 const conservationSchema = z.strictObject({
@@ -338,6 +341,7 @@ export const resultSchema = z.strictObject({
   timeline: z.array(timelineSchema).optional(),
   warnings: z.array(warningSchema),
 });
+/** What `tokenwork bench` writes: requests with their work, and what they ran on; results/schema.json defines it. */
 export type Result = z.infer<typeof resultSchema>;
 
 /** Whether a request succeeded, narrowing to its full row. */

@@ -15,6 +15,7 @@ import { readJsonObject } from './json-file.js';
 import { listOnnxFiles } from './onnx-file.js';
 import { listRecipes, type Recipe, recipeFromConfig } from './recipe.js';
 
+/** How a model is found, built or downloaded. */
 export interface ResolveOptions {
   dtype?: Dtype | undefined;
   /** Of a model that is built. */

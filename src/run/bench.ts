@@ -33,6 +33,7 @@ import type { SamplingSession } from './sampling-session.js';
 import { interruptedEarly, refuseStopped, runSegment } from './segment.js';
 import { describeMachine, SessionRecorder } from './session-recorder.js';
 
+/** A finished run. */
 export interface BenchOutcome {
   result: Result;
   /** Where it was written. */

@@ -15,6 +15,7 @@ export type BenchPhase =
   | 'validating'
   | 'writing';
 
+/** How far a run has come. */
 export interface BenchProgress {
   phase: BenchPhase;
   /** What is going on, in words; while measuring, the cell of the request that finished last. */
@@ -75,5 +76,6 @@ export interface BenchOptions {
   tool: Omit<Result['tool'], 'name'>;
   /** Stops the run in good order: what has finished is kept, and can be resumed. */
   signal?: AbortSignal | undefined;
+  /** Called often, on the thread that coordinates the run: it should return at once. */
   onProgress?: ((progress: BenchProgress) => void) | undefined;
 }

@@ -33,9 +33,11 @@ export interface Comparison {
   warnings: Warning[];
 }
 
+/** How results are compared. */
 export interface CompareOptions {
   /** Compare the common cells of different workloads. */
   force?: boolean;
+  /** Of the bootstrap; 1 by default. */
   seed?: number;
 }
 
@@ -43,8 +45,18 @@ const method =
   'Ratio of medians, candidate over baseline, with a 95% bootstrap interval. faster or slower: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), and beyond 1%. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
 
 /**
- * Compares every candidate with the baseline, one comparison each. Throws TokenworkError
- * `different-workloads` (unless forced) or `nothing-in-common`.
+ * Compares every candidate with the baseline, cell by cell and metric by metric.
+ *
+ * @param baseline the result to hold the others against
+ * @param candidates results of the same workload, of this machine or of others
+ * @param options `force` compares what different workloads have in common; `seed` is of the bootstrap
+ * @returns one comparison for each candidate: ratios of medians, candidate over baseline, with 95% intervals
+ * @throws TokenworkError `different-workloads` (unless forced) or `nothing-in-common`
+ * @example
+ * ```js
+ * const [comparison] = compareResults(before, [after]);
+ * console.log(comparison.geomean.cpuTime.ratio);
+ * ```
  */
 export function compareResults(
   baseline: Result,

@@ -1,13 +1,7 @@
 import { Command } from 'commander';
-import { TokenworkError } from '../../core/errors.js';
-import {
-  type DecoderFlopsReport,
-  describeDecoderFlops,
-  describeEncoderFlops,
-  describeGraphFlops,
-  type FlopsReport,
-} from '../../models/cost/describe-flops.js';
-import { describeModel, type ModelDescription } from '../../models/describe-model.js';
+import type { DecoderFlopsReport, FlopsReport } from '../../models/cost/describe-flops.js';
+import { countPass } from '../../models/count-flops.js';
+import { describeModel } from '../../models/describe-model.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderTable } from '../../report/terminal/table.js';
 import { byteUnits, flopUnits, formatNumber, formatQuantity } from '../../report/words/format.js';
@@ -63,31 +57,12 @@ async function flops(spec: string, flags: FlopsFlags): Promise<void> {
       onProgress: ({ message, fraction }) => line.show(`${message} ${Math.floor(fraction * 100)}%`),
     });
     line.clear();
-    const report = count(model, flags);
+    const report = countPass(model, { ...flags, shapes: flags.shape });
     await printData(flags.json ? `${JSON.stringify(report, null, 2)}\n` : render(report, model.dtype));
   } finally {
     line.clear();
     interrupt.dispose();
   }
-}
-
-function count(
-  model: ModelDescription,
-  { shape, batch, promptTokens, pastTokens }: FlopsFlags,
-): FlopsReport | DecoderFlopsReport {
-  const { decoder, encoder, cost } = model;
-  const step = { batch, newTokens: promptTokens, pastTokens };
-  if (shape === undefined && decoder && cost) return describeDecoderFlops({ ...model, decoder, cost }, step);
-  if (shape === undefined && encoder && cost) return describeEncoderFlops({ ...model, encoder, cost }, step);
-  if (shape === undefined) {
-    const inputs = (model.graph.graph.input ?? []).map(({ name }) => name);
-    throw new TokenworkError(
-      'shape-needed',
-      `${model.id} is neither a decoder with a KV cache nor an encoder of texts, so its input shapes must be given.`,
-      `Add --shape NAME=D1,D2,… for its inputs: ${inputs.join(', ')}.`,
-    );
-  }
-  return describeGraphFlops(model, shape);
 }
 
 function render(report: FlopsReport | DecoderFlopsReport, dtype: string | null): string {

@@ -9,7 +9,17 @@ export function leadingMetric({ uniformity }: Findings): WorkMetric | null {
   return leadingOf(Object.keys(uniformity) as WorkMetric[]);
 }
 
-/** The one sentence anyone understands, with the noise and the interval that let it be believed. */
+/**
+ * Says in one sentence which share of a per-token bill lands on the wrong requests, with the interval and the
+ * noise that let it be believed.
+ *
+ * @param findings as `findingsOf` gives them
+ * @returns one English sentence, about the most telling metric that was measured
+ * @example
+ * ```js
+ * console.log(headline(findingsOf(result)));
+ * ```
+ */
 export function headline(findings: Findings): string {
   const metric = leadingMetric(findings);
   if (metric === null) return 'Whether tokens track work is not known: no work was measured.';

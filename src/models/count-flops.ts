@@ -1,0 +1,41 @@
+import { TokenworkError } from '../core/errors.js';
+import {
+  type DecoderFlopsReport,
+  describeDecoderFlops,
+  describeEncoderFlops,
+  describeGraphFlops,
+  type FlopsReport,
+} from './cost/describe-flops.js';
+import type { ModelDescription } from './describe-model.js';
+
+/** A forward pass to count. */
+export interface ForwardPass {
+  /** New positions of each row; 128 by default. */
+  promptTokens?: number | undefined;
+  /** Positions that are in the KV cache already; 0 by default. */
+  pastTokens?: number | undefined;
+  /** Rows; 1 by default. */
+  batch?: number | undefined;
+  /** Shapes of the inputs of any ONNX graph, by name; the other sizes are not read then. */
+  shapes?: Record<string, number[]> | undefined;
+}
+
+/**
+ * Counts one forward pass of a described model. Throws TokenworkError `shape-needed` for a graph that is neither
+ * a decoder nor an encoder where `shapes` are left out, or `bad-step`.
+ */
+export function countPass(
+  { id, graph, decoder, encoder, cost }: ModelDescription,
+  { promptTokens = 128, pastTokens = 0, batch = 1, shapes }: ForwardPass,
+): FlopsReport | DecoderFlopsReport {
+  if (shapes !== undefined) return describeGraphFlops({ id, graph }, shapes);
+  const step = { batch, newTokens: promptTokens, pastTokens };
+  if (decoder && cost) return describeDecoderFlops({ id, graph, decoder, cost }, step);
+  if (encoder && cost) return describeEncoderFlops({ id, graph, encoder, cost }, step);
+  const inputs = (graph.graph.input ?? []).map(({ name }) => name);
+  throw new TokenworkError(
+    'shape-needed',
+    `${id} is neither a decoder with a KV cache nor an encoder of texts, so its input shapes must be given.`,
+    `Add --shape NAME=D1,D2,… for its inputs: ${inputs.join(', ')}.`,
+  );
+}
