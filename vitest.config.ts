@@ -1,12 +1,42 @@
 import { defineConfig } from 'vitest/config';
 
+/** Rooms whose tests compute and no more: they share a process, and so what they import. */
+const pure = [
+  'src/*.test.ts',
+  'src/{core,stats,analysis,workload,journal,fold,report}/**/*.test.ts',
+  'src/{sensors,sampling}/*.test.ts',
+  'src/sensors/nvidia/*.test.ts',
+  'src/models/cost/**/*.test.ts',
+];
+const inBrowser = 'src/**/*.browser.test.ts';
+/** Real runs of a minute and simulations of hundreds: `npm run test:slow`. */
+const slow = 'src/**/*.slow.test.ts';
+
 export default defineConfig({
   test: {
-    include: ['src/**/*.test.ts', 'bench/**/*.test.ts'],
     globalSetup: 'scripts/build-before-tests.ts',
-    // Native sessions and worker pools: a process per file, so that a crash names its file.
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,
+    restoreMocks: true,
+    projects: [
+      {
+        extends: true,
+        // Native sessions and worker pools: a process per file, so that a crash names its file.
+        test: { name: 'engine', include: ['src/**/*.test.ts'], exclude: [...pure, slow] },
+      },
+      {
+        extends: true,
+        test: { name: 'browser', include: [inBrowser] },
+      },
+      {
+        extends: true,
+        test: { name: 'pure', include: pure, exclude: [inBrowser, slow], isolate: false },
+      },
+      {
+        extends: true,
+        test: { name: 'slow', include: [slow], testTimeout: 300_000 },
+      },
+    ],
   },
 });

@@ -1,31 +1,17 @@
 import { describe, expect, it } from 'vitest';
 import type { Result } from '../../core/result.js';
 import { realisticResult, testModel } from '../result.test-support.js';
-import { factorial, type SimulatedCell, simulateResult } from '../simulated-result.test-support.js';
-import { type CompareOptions, type Comparison, compareResults } from './compare.js';
+import { factorial, type SimulatedCell } from '../simulated-result.test-support.js';
+import { cells, changed, compare, cpuRows, run, slowed } from './compare.test-support.js';
 import { crossings, parseThreshold, refuseUntestable } from './fail-on.js';
 
-const cells = factorial([16, 64, 256, 512, 1024], [16, 64, 128, 256], () => 1);
-const run = (seed: number, repetitions = 10, planted: readonly SimulatedCell[] = cells, noise = 0.02) =>
-  simulateResult(planted, { seed, repetitions, noise });
-const slowed = (factor: number, which: (index: number) => boolean = () => true) =>
-  cells.map((cell, index) => ({ ...cell, rate: which(index) ? factor : 1 }));
-const compare = (baseline: Result, candidate: Result, options?: CompareOptions): Comparison =>
-  compareResults(baseline, [candidate], options)[0]!;
-const cpuRows = ({ cells: rows }: Comparison) => rows.filter(({ metric }) => metric === 'cpuTime');
-const changed = (comparison: Comparison) =>
-  cpuRows(comparison).filter(({ verdict }) => verdict === 'slower' || verdict === 'faster');
-
 describe('comparing a version with itself', () => {
-  it('calls a change in any of 20 cells in at most 5% of comparisons, and in the mean no oftener', () => {
-    const comparisons = Array.from({ length: 100 }, (_, seed) =>
-      compare(run(2 * seed + 1), run(2 * seed + 2)),
-    );
-    expect(comparisons.filter((comparison) => changed(comparison).length > 0).length).toBeLessThanOrEqual(5);
-    const means = comparisons.map(({ geomean }) => geomean.cpuTime!.verdict);
-    expect(
-      means.filter((verdict) => verdict === 'slower' || verdict === 'faster').length,
-    ).toBeLessThanOrEqual(5);
+  it('calls a change in a cell, or in the mean, in none of 4 comparisons', () => {
+    for (let seed = 1; seed < 8; seed += 2) {
+      const comparison = compare(run(seed), run(seed + 1));
+      expect(changed(comparison)).toEqual([]);
+      expect(['slower', 'faster']).not.toContain(comparison.geomean.cpuTime!.verdict);
+    }
   });
 
   it('shows that nothing changed where the noise is small enough, and claims nothing where not', () => {
@@ -33,23 +19,6 @@ describe('comparing a version with itself', () => {
     expect(quiet.filter(({ verdict }) => verdict === 'same').length).toBeGreaterThan(18);
     const loud = cpuRows(compare(run(1, 10, cells, 0.1), run(2, 10, cells, 0.1)));
     expect(loud.filter(({ verdict }) => verdict === '~').length).toBeGreaterThan(18);
-  });
-});
-
-describe('the mean over cells, under noise that no margin hides', () => {
-  it.each([
-    [6, { repetitions: 10, noise: 0.2 }],
-    [20, { repetitions: 10, noise: 0.05, drift: 0.1 }],
-  ])('of %d cells covers the truth, and calls a change where there is none in at most 5%', (count, how) => {
-    const some = cells.slice(0, count);
-    const means = Array.from({ length: 150 }, (_, seed) => {
-      const [before, after] = [1, 2].map((side) => simulateResult(some, { seed: 2 * seed + side, ...how }));
-      return compare(before!, after!).geomean.cpuTime!;
-    });
-    const called = means.filter(({ verdict }) => verdict === 'slower' || verdict === 'faster');
-    expect(called.length / means.length).toBeLessThanOrEqual(0.05);
-    const covering = means.filter(({ low, high }) => low! <= 1 && 1 <= high!);
-    expect(covering.length / means.length).toBeGreaterThanOrEqual(0.93);
   });
 });
 
@@ -74,21 +43,6 @@ describe('a planted slowdown of 5% under 2% noise, ten repetitions', () => {
       ({ geomean: { cpuTime } }) => cpuTime!.low! <= 1.05 && 1.05 <= cpuTime!.high!,
     );
     expect(means.length).toBeGreaterThanOrEqual(17);
-  });
-
-  it('is found in 90% where but one cell of 20 is slower', () => {
-    const single = Array.from({ length: 40 }, (_, seed) =>
-      compare(
-        run(2 * seed + 1),
-        run(
-          2 * seed + 2,
-          10,
-          slowed(1.05, (index) => index === 7),
-        ),
-      ),
-    );
-    const found = single.filter((comparison) => cpuRows(comparison)[7]!.verdict === 'slower');
-    expect(found.length).toBeGreaterThanOrEqual(36);
   });
 });
 
