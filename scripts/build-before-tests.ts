@@ -28,7 +28,7 @@ export default function buildBeforeTests(): void {
 function isBuilt(): boolean {
   if (!existsSync(lastBuilt)) return false;
   const sources = readdirSync(join(root, 'src'), { recursive: true, encoding: 'utf8' }).filter(
-    (file) => /\.(?:ts|css)$/.test(file) && !/\.(?:test|test-support)\.ts$/.test(file),
+    (file) => /\.(?:ts|css)$/.test(file) && !/\.test(?:-support)?\.ts$|\/testing\//.test(file),
   );
   // A file that was moved here is no newer than before.
   const compiled = sources.filter((file) => !file.startsWith('report/html/client/'));
