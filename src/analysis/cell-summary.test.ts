@@ -11,8 +11,9 @@ function summaryOf(...requests: (ReturnType<typeof okRequest> | ReturnType<typeo
 }
 
 function figures(summary: CellSummary): Record<string, Figure> {
-  const { cell, succeeded, failed, ...rest } = summary;
-  return rest;
+  const { cell, succeeded, failed, metrics, perBilledToken, ...rest } = summary;
+  const perToken = Object.entries(perBilledToken).map(([name, figure]) => [`${name} per token`, figure]);
+  return { ...rest, ...metrics, ...Object.fromEntries(perToken) };
 }
 
 describe('the test results', () => {
@@ -28,16 +29,16 @@ describe('a cell of one request', () => {
 
   it('has its latencies from submission and from the start of work', () => {
     expect(summary.queueWaitNs.value).toBe(10);
-    expect(summary.timeToFirstTokenNs.value).toBe(110);
+    expect(summary.metrics.ttft.value).toBe(110);
     expect(summary.serviceTimeToFirstTokenNs.value).toBe(100);
-    expect(summary.endToEndNs.value).toBe(210);
+    expect(summary.metrics.e2e.value).toBe(210);
     expect(summary.serviceNs.value).toBe(200);
     // (E2E − TTFT) / (n − 1).
-    expect(summary.timePerOutputTokenNs.value).toBe((210 - 110) / 2);
+    expect(summary.metrics.tpot.value).toBe((210 - 110) / 2);
   });
 
   it('has its CPU time per billed token', () => {
-    expect(summary.cpuTimePerBilledTokenNs.value).toBe(700 / (4 + 3));
+    expect(summary.perBilledToken.cpuTime.value).toBe(700 / (4 + 3));
   });
 
   it('is held against the ceilings over its service time', () => {
@@ -81,14 +82,14 @@ describe('a cell of several requests', () => {
       failedRequest(),
     );
     expect(summary).toMatchObject({ succeeded: 3, failed: 1 });
-    expect(summary.endToEndNs.value).toBe(300);
-    expect(summary.timePerOutputTokenNs.value).toBe(100);
+    expect(summary.metrics.e2e.value).toBe(300);
+    expect(summary.metrics.tpot.value).toBe(100);
   });
 
   it('takes medians of the requests that carry a metric', () => {
     const work = (peakMemory: number | null) => ({ ...okRequest().work, peakMemory });
     const summary = summaryOf(okRequest({ work: work(10) }), okRequest({ work: work(null) }));
-    expect(summary.peakMemoryBytes).toEqual({ value: 10, reason: null });
+    expect(summary.metrics.peakMemory).toEqual({ value: 10, reason: null });
   });
 });
 
@@ -97,8 +98,8 @@ describe('a batch', () => {
     const cells = [{ id: 'm/p4/c3', model: 'm', factors: { batch: 4 } }];
     const tokens = { prompt: 16, completion: 12, cached: 0, reasoning: 0, hidden: 0, processed: 28 };
     const [summary] = summarizeCells(testResult({ cells, requests: [okRequest({ tokens })] }));
-    expect(summary!.timePerOutputTokenNs.value).toBe(50);
-    expect(summary!.cpuTimePerBilledTokenNs.value).toBe(700 / 28);
+    expect(summary!.metrics.tpot.value).toBe(50);
+    expect(summary!.perBilledToken.cpuTime.value).toBe(700 / 28);
   });
 });
 
@@ -113,12 +114,12 @@ describe('a figure that cannot be had', () => {
 
   it('names the time per output token of a single one', () => {
     const tokens = { ...okRequest().tokens, completion: 1 };
-    expect(summaryOf(okRequest({ tokens })).timePerOutputTokenNs.reason).toBe('too-short');
+    expect(summaryOf(okRequest({ tokens })).metrics.tpot.reason).toBe('too-short');
   });
 
   it('names a bill of nothing', () => {
     const tokens = { ...okRequest().tokens, prompt: 0, completion: 0 };
-    expect(summaryOf(okRequest({ tokens })).cpuTimePerBilledTokenNs.reason).toBe('no-tokens');
+    expect(summaryOf(okRequest({ tokens })).perBilledToken.cpuTime.reason).toBe('no-tokens');
   });
 
   it('names a request that took no time at all', () => {
@@ -140,7 +141,7 @@ describe('a figure that cannot be had', () => {
     const work = { ...okRequest().work, cpuTime: null };
     const metrics = { cpuTime: { ...testResult().metrics.cpuTime!, reason: 'unsupported' as const } };
     const reasonOf = (request: OkRequest) =>
-      summarizeCells(testResult({ metrics, requests: [request] }))[0]!.cpuTimePerBilledTokenNs.reason;
+      summarizeCells(testResult({ metrics, requests: [request] }))[0]!.perBilledToken.cpuTime.reason;
     expect(reasonOf(okRequest({ work, absent: { cpuTime: 'not-applicable' } }))).toBe('not-applicable');
     expect(reasonOf(okRequest({ work }))).toBe('unsupported');
   });

@@ -3,7 +3,14 @@
  * anywhere is read anywhere.
  */
 
-import type { WorkMetric } from '../core/metrics.js';
+import {
+  type MetricName,
+  type MetricRecord,
+  metricOf,
+  metrics,
+  type WorkMetric,
+  workMetricNames,
+} from '../core/metrics.js';
 import { type Cell, isOk, type OkRequest, type Result } from '../core/result.js';
 import { absent, divide, type Figure, medianOf, present } from './figure.js';
 import {
@@ -15,7 +22,6 @@ import {
   type Roof,
   rooflineTime,
   roofOf,
-  timePerOutputToken,
   timeToFirstTokenNs,
 } from './request-metrics.js';
 
@@ -30,21 +36,12 @@ export interface CellSummary {
   promptTokens: Figure;
   completionTokens: Figure;
   queueWaitNs: Figure;
-  timeToFirstTokenNs: Figure;
   serviceTimeToFirstTokenNs: Figure;
-  timePerOutputTokenNs: Figure;
-  endToEndNs: Figure;
   serviceNs: Figure;
-  cpuTimeNs: Figure;
-  /** CPU time over prompt + completion tokens. */
-  cpuTimePerBilledTokenNs: Figure;
-  gpuTimeNs: Figure;
-  energyJ: Figure;
-  /** Energy over prompt + completion tokens. */
-  energyPerBilledTokenJ: Figure;
-  peakMemoryBytes: Figure;
-  flops: Figure;
-  bytesMoved: Figure;
+  /** In base units; latencies from submission. */
+  metrics: Record<MetricName, Figure>;
+  /** Work over prompt + completion tokens. */
+  perBilledToken: Record<WorkMetric, Figure>;
   flopsUtilisation: Figure;
   bandwidthUtilisation: Figure;
   rooflineNs: Figure;
@@ -65,19 +62,19 @@ export function summarizeCells(result: Result): CellSummary[] {
   });
 }
 
-/** A request's work by one metric, or why it is absent: the row's reason, else the metric's. */
-function workOf(result: Result, request: OkRequest, metric: WorkMetric): Figure {
-  const value = request.work[metric];
+/** A request's figure by one metric, or why it is absent: the row's reason, else the metric's. */
+function figureOf(result: Result, request: OkRequest, metric: MetricRecord, batch: number): Figure {
+  const { name, kind } = metric;
+  const value = metric.ofRequest(request, batch);
   if (value !== null) return present(value);
-  return absent(request.absent?.[metric] ?? result.metrics[metric]?.reason ?? 'unsupported');
+  if (kind === 'latency') return absent('too-short');
+  return absent(request.absent?.[name] ?? result.metrics[name]?.reason ?? 'unsupported');
 }
 
-export function cpuTimePerBilledToken(result: Result, request: OkRequest): Figure {
-  return perBilledToken(result, request, 'cpuTime');
-}
-
-function perBilledToken(result: Result, request: OkRequest, metric: WorkMetric): Figure {
-  return divide(workOf(result, request, metric), present(billedTokens(request)), 'no-tokens');
+/** A request's work over its billed tokens. */
+export function perBilledToken(result: Result, request: OkRequest, metric: WorkMetric): Figure {
+  const work = figureOf(result, request, metricOf(metric), 1);
+  return divide(work, present(billedTokens(request)), 'no-tokens');
 }
 
 function summarize(
@@ -90,26 +87,20 @@ function summarize(
   const median = (metric: (request: OkRequest) => Figure) => medianOf(requests.map(metric));
   const medianNumber = (metric: (request: OkRequest) => number) =>
     median((request) => present(metric(request)));
-  const work = (metric: WorkMetric) => (request: OkRequest) => workOf(result, request, metric);
-  const flops = work('flops');
-  const bytesMoved = work('bytesMoved');
+  const of = (metric: MetricRecord) => (request: OkRequest) => figureOf(result, request, metric, batch);
+  const [flops, bytesMoved] = [of(metricOf('flops')), of(metricOf('bytesMoved'))];
   return {
     promptTokens: medianNumber(({ tokens }) => tokens.prompt),
     completionTokens: medianNumber(({ tokens }) => tokens.completion),
     queueWaitNs: medianNumber(queueWaitNs),
-    timeToFirstTokenNs: medianNumber((request) => timeToFirstTokenNs(request, 'submitted')),
     serviceTimeToFirstTokenNs: medianNumber((request) => timeToFirstTokenNs(request, 'started')),
-    timePerOutputTokenNs: median((request) => timePerOutputToken(request, batch)),
-    endToEndNs: medianNumber((request) => endToEndNs(request, 'submitted')),
     serviceNs: medianNumber((request) => endToEndNs(request, 'started')),
-    cpuTimeNs: median(work('cpuTime')),
-    cpuTimePerBilledTokenNs: median((request) => cpuTimePerBilledToken(result, request)),
-    gpuTimeNs: median(work('gpuTime')),
-    energyJ: median(work('energy')),
-    energyPerBilledTokenJ: median((request) => perBilledToken(result, request, 'energy')),
-    peakMemoryBytes: median(work('peakMemory')),
-    flops: median(flops),
-    bytesMoved: median(bytesMoved),
+    metrics: Object.fromEntries(
+      metrics.map((metric) => [metric.name, median(of(metric))]),
+    ) as CellSummary['metrics'],
+    perBilledToken: Object.fromEntries(
+      workMetricNames().map((name) => [name, median((request) => perBilledToken(result, request, name))]),
+    ) as CellSummary['perBilledToken'],
     flopsUtilisation: median((request) => flopsUtilisation(request, flops(request), roof)),
     bandwidthUtilisation: median((request) => bandwidthUtilisation(request, bytesMoved(request), roof)),
     rooflineNs: median((request) => rooflineTime(request, flops(request), bytesMoved(request), roof)),

@@ -3,7 +3,7 @@
  * code; one metric, one file, its definition in its docstring.
  */
 import { checkLedger, type LedgerCheck } from '../core/ledger-check.js';
-import type { WorkMetric } from '../core/metrics.js';
+import { byImportance, type WorkMetric } from '../core/metrics.js';
 import type { Result } from '../core/result.js';
 import type { Recording } from '../core/sampling-record.js';
 import { workSchema } from '../core/work.js';
@@ -11,7 +11,6 @@ import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
 import { Room } from '../stats/room.js';
 import { sum } from '../stats/sum.js';
 import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
-import { leadingOf } from './leading-metric.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
 import { type Experiment, experimentsOf } from './questions/answers.js';
 import { type StageColumns, stageColumns } from './stages/columns.js';
@@ -173,7 +172,7 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     room,
     weights: {},
     componentWeights: {},
-    leading: leadingOf(metrics, (metric) => isStaged(observations, metric)),
+    leading: byImportance(metrics).find((metric) => isStaged(observations, metric)) ?? null,
     drivers: new DriverAnalysis(factorsOf(observations)),
     reference: referenceCells(observations),
     options: { design, seed, resamples, parts: new CellParts(seed), room },

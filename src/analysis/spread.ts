@@ -1,6 +1,6 @@
 import { isOk, type Result } from '../core/result.js';
 import { median, medianAbsoluteDeviation } from '../stats/quantile.js';
-import { type CellSummary, cpuTimePerBilledToken } from './cell-summary.js';
+import { type CellSummary, perBilledToken } from './cell-summary.js';
 import { absent, type Figure, present } from './figure.js';
 
 /** How far apart the cells of one model lie in CPU time per billed token; `ns` are those times. */
@@ -31,8 +31,13 @@ export function spreadByModel(summaries: readonly CellSummary[]): SpreadOrReason
 
 function spreadOf(model: string, summaries: readonly CellSummary[]): SpreadOrReason {
   const costs = summaries
-    .flatMap(({ cell, cpuTimePerBilledTokenNs: { value } }) =>
-      value === null ? [] : [{ cell: cell.id, ns: value }],
+    .flatMap(
+      ({
+        cell,
+        perBilledToken: {
+          cpuTime: { value },
+        },
+      }) => (value === null ? [] : [{ cell: cell.id, ns: value }]),
     )
     .sort((a, b) => a.ns - b.ns);
   const [cheapest, dearest] = [costs.at(0), costs.at(-1)];
@@ -51,7 +56,7 @@ export function repetitionNoise(result: Result): Figure {
   const byCell = new Map<string, number[]>();
   for (const request of result.requests) {
     if (!isOk(request)) continue;
-    const { value } = cpuTimePerBilledToken(result, request);
+    const { value } = perBilledToken(result, request, 'cpuTime');
     if (value !== null) byCell.set(request.cell, [...(byCell.get(request.cell) ?? []), value]);
   }
   const deviations = [...byCell.values()].flatMap((values) => {

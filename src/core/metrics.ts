@@ -33,13 +33,20 @@ interface MeasuredStage {
   work: Readonly<Record<string, number | null | undefined>>;
 }
 
+/** How less and more of a metric read in a comparison. */
+export type DirectionWord = 'less' | 'more' | 'faster' | 'slower';
+
 export interface MetricRecord {
   /** Its key in a result file and on the command line. */
   readonly name: string;
   /** In a sentence. */
   readonly label: string;
+  /** In a sentence that has room for it, where the label abbreviates it. */
+  readonly longName?: string;
   /** Over a column. */
   readonly heading: string;
+  /** In a sentence without its end: `--help` and the notes below tables say it. */
+  readonly definition: string;
   /** Base unit, in which files carry it. */
   readonly unit: string;
   /** The units that people read, smallest first. */
@@ -48,20 +55,31 @@ export interface MetricRecord {
   readonly kind: 'work' | 'latency';
   /** Which provenances it can have. */
   readonly provenance: readonly Provenance[];
+  /** How it is computed, where every figure of it is derived. */
+  readonly derivation?: string;
   /** Whether stages add up to their request, and requests to a total. */
   readonly additive: boolean;
+  /** Spent for good, as time and energy are; memory is held and given back. */
+  readonly spent: boolean;
   /** Rank among metrics, 1 the nearest to money; what a result is about is the first that it measured. */
   readonly importance: number;
   /** How less and more of it read in a comparison. */
-  readonly words: { readonly less: string; readonly more: string };
+  readonly words: { readonly less: DirectionWord; readonly more: DirectionWord };
+  /** Its columns in the table of cells, those of the largest priority kept longest on narrow screens. */
+  readonly column?: {
+    readonly priority: number;
+    /** Columns that are read against each other, and so share a unit. */
+    readonly unitGroup?: string;
+    readonly perBilledToken?: { readonly heading: string; readonly priority: number };
+  };
   /** In base units; `null` where it was not measured. `batch`: rows that ran side by side in the request. */
   ofRequest(request: MeasuredRequest, batch: number): number | null;
   /** In base units; `null` where it was not measured of stages. */
   ofStage(stage: MeasuredStage): number | null;
 }
 
-const times = { less: 'faster', more: 'slower' };
-const amounts = { less: 'less', more: 'more' };
+const times = { less: 'faster', more: 'slower' } as const;
+const amounts = { less: 'less', more: 'more' } as const;
 
 /** A kind of work: read from `work` under its own name. */
 function work<const Name extends string>(
@@ -78,7 +96,10 @@ function work<const Name extends string>(
 
 /** A latency of the whole request: no stage has one of its own. */
 function latency<const Name extends string>(
-  record: Pick<MetricRecord, 'label' | 'heading' | 'importance' | 'ofRequest'> & { name: Name },
+  record: Pick<
+    MetricRecord,
+    'label' | 'longName' | 'heading' | 'definition' | 'importance' | 'column' | 'ofRequest'
+  > & { name: Name },
 ) {
   return {
     ...record,
@@ -87,6 +108,7 @@ function latency<const Name extends string>(
     scale: nanosecondUnits,
     provenance: ['measured'] as const,
     additive: false,
+    spent: true,
     words: times,
     ofStage: () => null,
   };
@@ -96,14 +118,20 @@ const records = [
   latency({
     name: 'ttft',
     label: 'TTFT',
+    longName: 'time to first token',
     heading: 'TTFT',
+    definition: 'from submission to the first token',
+    column: { priority: 90, unitGroup: 'request' },
     importance: 8,
     ofRequest: (request) => request.times.firstToken - request.times.submitted,
   }),
   latency({
     name: 'tpot',
     label: 'TPOT',
+    longName: 'time per output token',
     heading: 'TPOT',
+    definition: '(last token − first token)/(shown tokens of a row − 1)',
+    column: { priority: 80 },
     importance: 7,
     // (last token − first token) ÷ (n − 1), n the shown tokens of one row: rows come out side by side.
     ofRequest: ({ tokens, times }, batch) => {
@@ -114,7 +142,10 @@ const records = [
   latency({
     name: 'e2e',
     label: 'E2E latency',
+    longName: 'end-to-end time',
     heading: 'E2E',
+    definition: 'from submission to the end of the last stage',
+    column: { priority: 85, unitGroup: 'request' },
     importance: 6,
     // Results from before stages came after the last token end with it.
     ofRequest: ({ times }) => (times.ended ?? times.lastToken) - times.submitted,
@@ -123,10 +154,13 @@ const records = [
     name: 'cpuTime',
     label: 'CPU time',
     heading: 'CPU',
+    definition: 'time that the processor worked for the request, over all its threads',
+    column: { priority: 70, perBilledToken: { heading: 'CPU/token', priority: 95 } },
     unit: 'ns',
     scale: nanosecondUnits,
     provenance: ['measured', 'unavailable'],
     additive: true,
+    spent: true,
     importance: 3,
     words: times,
   }),
@@ -134,10 +168,13 @@ const records = [
     name: 'gpuTime',
     label: 'GPU time',
     heading: 'GPU',
+    definition: 'time that the GPU worked for the request',
+    column: { priority: 71 },
     unit: 'ns',
     scale: nanosecondUnits,
     provenance: ['measured', 'attributed', 'estimated', 'unavailable'],
     additive: true,
+    spent: true,
     importance: 2,
     words: times,
   }),
@@ -145,10 +182,13 @@ const records = [
     name: 'energy',
     label: 'energy',
     heading: 'energy',
+    definition: 'energy of the devices that the method names, their resting power included',
+    column: { priority: 88, perBilledToken: { heading: 'J/token', priority: 94 } },
     unit: 'J',
     scale: jouleUnits,
     provenance: ['measured', 'attributed', 'estimated', 'unavailable'],
     additive: true,
+    spent: true,
     importance: 1,
     words: amounts,
   }),
@@ -156,10 +196,13 @@ const records = [
     name: 'peakMemory',
     label: 'peak memory',
     heading: 'peak mem',
+    definition: 'most memory held above what was held before the request',
+    column: { priority: 60 },
     unit: 'B',
     scale: byteUnits,
     provenance: ['measured', 'unavailable'],
     additive: false,
+    spent: false,
     importance: 9,
     words: amounts,
   }),
@@ -167,10 +210,13 @@ const records = [
     name: 'kvBytes',
     label: 'KV cache size',
     heading: 'KV',
+    definition: 'size of the KV cache at the end of the request',
+    derivation: 'cached positions × bytes per position, from the shape and dtype of the cache',
     unit: 'B',
     scale: byteUnits,
     provenance: ['derived'],
     additive: true,
+    spent: false,
     importance: 10,
     words: amounts,
   }),
@@ -178,10 +224,13 @@ const records = [
     name: 'kvByteSeconds',
     label: 'KV cache held over time',
     heading: 'KV held',
+    definition: 'bytes in the KV cache, integrated over the request',
+    derivation: 'KV bytes held, those of a step from its start on, integrated over the request',
     unit: 'B·s',
     scale: byteSecondUnits,
     provenance: ['derived'],
     additive: true,
+    spent: false,
     importance: 11,
     words: amounts,
   }),
@@ -189,10 +238,15 @@ const records = [
     name: 'flops',
     label: 'FLOPs',
     heading: 'work',
+    definition: 'floating-point operations of the model, a multiply-add being two',
+    derivation:
+      'matrix products of the graph, 1 multiply-add = 2 FLOP, full attention rectangle; summed over prefill and every decode step',
+    column: { priority: 55 },
     unit: 'FLOP',
     scale: flopUnits,
     provenance: ['derived'],
     additive: true,
+    spent: true,
     importance: 4,
     words: amounts,
   }),
@@ -200,10 +254,14 @@ const records = [
     name: 'bytesMoved',
     label: 'bytes moved',
     heading: 'bytes',
+    definition: 'bytes read and written: weights, KV cache and activations',
+    derivation:
+      'weights and KV read, KV written, activations of the graph, summed over prefill and every decode step; positions copied from and to a prefix cache, read and written',
     unit: 'B',
     scale: byteUnits,
     provenance: ['derived'],
     additive: true,
+    spent: true,
     importance: 5,
     words: amounts,
   }),
@@ -221,18 +279,28 @@ export function findMetric(name: string): MetricRecord | undefined {
   return metrics.find((metric) => metric.name === name);
 }
 
+/** The record of a metric. */
+export function metricOf(name: MetricName): MetricRecord {
+  return findMetric(name)!;
+}
+
 /** Names of all kinds of work, in the order of tables. */
 export function workMetricNames(): readonly WorkMetric[] {
   return metrics.flatMap(({ kind, name }) => (kind === 'work' ? [name as WorkMetric] : []));
 }
 
-/** The metrics that `names` holds, the nearest to money first. */
-export function byImportance<Name extends MetricName>(names: readonly Name[]): Name[] {
+/** The metrics that `names` holds, the nearest to money first; those that this version does not know last. */
+export function byImportance<Name extends string>(names: readonly Name[]): Name[] {
   const rank = (name: Name) => findMetric(name)?.importance ?? Number.POSITIVE_INFINITY;
-  return [...names].sort((a, b) => rank(a) - rank(b));
+  return [...names].sort((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)));
 }
 
 /** Metrics in which the stages of a request add up to it. */
 export function additiveMetrics(): readonly WorkMetric[] {
-  return workMetricNames().filter((name) => findMetric(name)!.additive);
+  return workMetricNames().filter((name) => metricOf(name).additive);
+}
+
+/** Whether a metric is only ever computed: it changes with the workload and the model, not with the machine. */
+export function isDerived({ provenance }: MetricRecord): boolean {
+  return provenance.every((kind) => kind === 'derived');
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { workSchema } from './work.js';
+import { type MetricName, metrics } from './metrics.js';
 
 export const factorValue = z.union([z.number(), z.string(), z.boolean()]);
 export type FactorValue = z.infer<typeof factorValue>;
@@ -15,11 +15,8 @@ export const questionSchema = z.strictObject({
   factor: z.string().min(1),
   /** The level that the others are divided by. */
   baseline: factorValue,
-  /** What is compared: a kind of work, or a time (in ns) of the request. */
-  metric: z.union([
-    z.enum(Object.keys(workSchema.shape) as [keyof typeof workSchema.shape]),
-    z.enum(['ttft', 'tpot', 'e2e']),
-  ]),
+  /** A kind of work or a latency of the request, by its name in the registry of metrics. */
+  metric: z.enum(metrics.map(({ name }) => name) as [MetricName, ...MetricName[]]),
   /** Of a request as it is, of each of its billed tokens, or of each sequence of its batch. */
   per: z.enum(['request', 'billedToken', 'sequence']).default('request'),
   /**

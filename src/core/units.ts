@@ -57,3 +57,16 @@ export const jouleUnits: readonly DisplayUnit[] = [
   { name: 'J', per: 1 },
   { name: 'kJ', per: 1e3 },
 ];
+
+/** Units of quantities by their base unit, for the page: decimal, as the ticks of its axes are. */
+export const decimalScales: Readonly<Record<string, readonly DisplayUnit[]>> = {
+  ns: nanosecondUnits,
+  FLOP: flopUnits,
+  'FLOP/s': decimalUnits('FLOP/s'),
+  B: decimalUnits('B'),
+  'B/s': decimalUnits('B/s'),
+  B·s: byteSecondUnits,
+  J: [{ name: 'mJ', per: 1e-3 }, ...decimalUnits('J')],
+  W: [{ name: 'mW', per: 1e-3 }, ...decimalUnits('W')],
+  Hz: decimalUnits('Hz'),
+};

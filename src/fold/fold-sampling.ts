@@ -1,3 +1,4 @@
+import { metricOf } from '../core/metrics.js';
 import type { Conservation, Result, Stage, Warning } from '../core/result.js';
 import type { Recording, SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
@@ -167,7 +168,7 @@ function conservationOf(shares: readonly SegmentShares[]): Record<string, Conser
         requests: (before?.requests ?? 0) + requests,
         idle: (before?.idle ?? 0) + idle,
         unattributed: (before?.unattributed ?? 0) + (total - requests - idle),
-        unit: use.metric === 'energy' ? 'J' : 'ns',
+        unit: metricOf(use.metric).unit,
       };
     }
   }

@@ -1,3 +1,4 @@
+import { metricOf } from '../core/metrics.js';
 import type { Warning } from '../core/result.js';
 import type { JournalRow } from '../journal/entry.js';
 import { isGpu, ownUtilisation } from './device-use.js';
@@ -54,13 +55,13 @@ export function gpuWarnings(
 
 /** Requests without a figure because its sensor gave nothing, or nonsense, while they ran. */
 export function lostFigures(rows: readonly JournalRow[]): Warning[] {
-  return ['energy', 'gpuTime'].flatMap((metric) => {
+  return (['energy', 'gpuTime'] as const).flatMap((metric) => {
     const lost = rows.filter((row) => 'absent' in row && row.absent?.[metric] === 'lost').length;
     if (lost === 0) return [];
     return [
       {
         code: 'figures-lost',
-        message: `${lost} of ${rows.length} requests have no ${metric === 'energy' ? 'energy' : 'GPU time'}: its sensor gave nothing that can be true at some moment while they ran.`,
+        message: `${lost} of ${rows.length} requests have no ${metricOf(metric).label}: its sensor gave nothing that can be true at some moment while they ran.`,
         hint: 'The other requests have theirs. Look at the sensor with: tokenwork doctor',
       },
     ];

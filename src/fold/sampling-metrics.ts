@@ -1,3 +1,4 @@
+import { metricOf } from '../core/metrics.js';
 import type { Warning } from '../core/result.js';
 import type { Metric } from '../core/work.js';
 import type { Absence } from '../sensors/absence.js';
@@ -22,7 +23,7 @@ export function sampledMetric(
   devices: readonly DeviceUse[],
   setting: SamplingSetting,
 ): Metric {
-  const unit = metric === 'energy' ? 'J' : 'ns';
+  const { unit } = metricOf(metric);
   const counted = devices.filter((use) => use.metric === metric && use.counted);
   if (counted.length === 0) {
     const absence =

@@ -1,8 +1,7 @@
-import type { WorkMetric } from '../../core/metrics.js';
+import { byImportance, metricOf, type WorkMetric, workMetricNames } from '../../core/metrics.js';
 import type { Hardware, ModelRecord, Result } from '../../core/result.js';
 import type { Metric } from '../../core/work.js';
 import type { Findings } from '../findings.js';
-import { leadingOf } from '../leading-metric.js';
 import { type PlainToken, plainTokenOf, referenceCells } from '../plain-token.js';
 import { endToEndNs } from '../request-metrics.js';
 import type { HiddenWork } from '../stages/hidden-work.js';
@@ -64,7 +63,10 @@ export function costCard(result: Result, findings: Findings): CostCard {
   const observations = observe(result);
   const plainToken = [
     timePerPlainToken(observations),
-    ...plainFigures.map((metric) => plainCost(findings, result, metric)),
+    // A token costs what is spent on it, whoever runs it; memory is held and given back.
+    ...workMetricNames()
+      .filter((name) => metricOf(name).spent)
+      .map((metric) => plainCost(findings, result, metric)),
   ];
   const { workload, uniformity, components, stages } = findings;
   return {
@@ -91,15 +93,12 @@ export function costCard(result: Result, findings: Findings): CostCard {
   };
 }
 
-/** What a token costs whoever runs it; memory is held and not spent. */
-const plainFigures: readonly WorkMetric[] = ['cpuTime', 'gpuTime', 'energy', 'flops', 'bytesMoved'];
-
 function plainCost(
   { plainToken, notMeasured }: Findings,
   { metrics }: Result,
   metric: WorkMetric,
 ): PlainCost {
-  const figure = { figure: metric, unit: metrics[metric]?.unit ?? '' };
+  const figure = { figure: metric, unit: metrics[metric]?.unit ?? metricOf(metric).unit };
   const found = plainToken[metric];
   if (found !== undefined) return plainCostOf(figure, found);
   return { ...figure, value: null, low: null, high: null, reason: notMeasured[metric] ?? 'not measured' };
@@ -119,8 +118,8 @@ function plainCostOf(figure: Pick<PlainCost, 'figure' | 'unit'>, plain: PlainTok
 }
 
 function costChanges(observations: Observations, findings: Findings): CostChanges | null {
-  const metric = leadingOf(Object.keys(findings.uniformity) as WorkMetric[]);
-  if (metric === null) return null;
+  const metric = byImportance(Object.keys(findings.uniformity) as WorkMetric[])[0];
+  if (metric === undefined) return null;
   const totals = totalsOf(observations, workColumn(observations, metric));
   return {
     metric,

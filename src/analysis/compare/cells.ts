@@ -1,15 +1,44 @@
-import type { Result } from '../../core/result.js';
-import { isOk } from '../../core/result.js';
+import { type DirectionWord, findMetric, type MetricRecord, metrics } from '../../core/metrics.js';
+import { isOk, type Result } from '../../core/result.js';
 import { ratioOfMedians } from '../../stats/bootstrap.js';
 import { testEquivalence } from '../../stats/equivalence.js';
 import { adjustPValues } from '../../stats/false-discovery.js';
 import { mannWhitney } from '../../stats/mann-whitney.js';
 import { median } from '../../stats/quantile.js';
 import { deriveSeed } from '../../stats/random.js';
-import { batchByCell, type ComparedMetric } from './metrics.js';
 
-/** `same` is shown by an equivalence test; `~` means that neither a change nor its absence could be shown. */
-export type ComparisonVerdict = 'faster' | 'slower' | 'same' | '~';
+/**
+ * A change in the metric's own words, `faster` or `slower` for times and `less` or `more` for amounts;
+ * `same` is shown by an equivalence test; `~` means that neither a change nor its absence could be shown.
+ */
+export type ComparisonVerdict = DirectionWord | 'same' | '~';
+
+/** A metric by which two results are compared. */
+export interface ComparedMetric extends MetricRecord {
+  /** Computed and not measured, in both results: a difference needs no test. */
+  derived: boolean;
+}
+
+/** Every metric of the registry, latencies first. */
+export function comparedMetrics(baseline: Result, candidate: Result): ComparedMetric[] {
+  return metrics.map((metric) => {
+    const about = [baseline.metrics[metric.name], candidate.metrics[metric.name]];
+    return { ...metric, derived: about.every((own) => own?.provenance === 'derived') };
+  });
+}
+
+/** How many rows the requests of each of a result's cells run side by side. */
+export function batchByCell({ cells }: Result): Map<string, number> {
+  return new Map(cells.map(({ id, factors: { batch } }) => [id, typeof batch === 'number' ? batch : 1]));
+}
+
+/** Whether a verdict says that the candidate took more of the metric, or less of it. */
+export function isChange(
+  { metric, verdict }: { metric: string; verdict: ComparisonVerdict | null },
+  direction: 'less' | 'more',
+): boolean {
+  return verdict !== null && verdict === findMetric(metric)?.words[direction];
+}
 
 export interface ComparedCell {
   cell: string;
@@ -42,7 +71,7 @@ const resampleBudget = 400_000;
 /**
  * One metric, cell by cell: ratio of medians, Mann–Whitney, and a verdict. Several cells are several
  * chances to be wrong, so p-values are adjusted within the metric: where nothing changed at all, the chance
- * of any `faster` or `slower` among its cells is 5%.
+ * of any change among its cells is 5%.
  */
 export function compareCells(
   baseline: Result,
@@ -69,7 +98,7 @@ function valuesByCell(result: Result, metric: ComparedMetric): Map<string, numbe
   const batches = batchByCell(result);
   for (const request of result.requests) {
     if (!isOk(request)) continue;
-    const value = metric.of(request, batches.get(request.cell) ?? 1);
+    const value = metric.ofRequest(request, batches.get(request.cell) ?? 1);
     if (value === null) continue;
     const list = values.get(request.cell);
     if (list === undefined) values.set(request.cell, [value]);
@@ -108,11 +137,11 @@ function compareValues(
 function verdictOn(
   { ratio, qValue }: ComparedCell,
   [before, after]: [number[], number[]],
-  { derived }: ComparedMetric,
+  { derived, words }: ComparedMetric,
 ): ComparisonVerdict | null {
   if (ratio === null) return null;
   const beyond = Math.abs(ratio - 1) > margin;
-  const direction = ratio > 1 ? 'slower' : 'faster';
+  const direction = ratio > 1 ? words.more : words.less;
   if (derived && isConstant(before) && isConstant(after)) return beyond ? direction : 'same';
   if (qValue === null) return null;
   if (beyond && qValue < significance) return direction;

@@ -1,10 +1,15 @@
 import { TokenworkError } from '../../core/errors.js';
-import type { WorkMetric } from '../../core/metrics.js';
+import { type WorkMetric, workMetricNames } from '../../core/metrics.js';
 import type { Result, Warning } from '../../core/result.js';
-import { workSchema } from '../../core/work.js';
 import { smallestPValue } from '../../stats/mann-whitney.js';
 import { deriveSeed } from '../../stats/random.js';
-import { type ComparedCell, compareCells, fewestRepetitions, significance } from './cells.js';
+import {
+  type ComparedCell,
+  compareCells,
+  comparedMetrics,
+  fewestRepetitions,
+  significance,
+} from './cells.js';
 import {
   type CeilingRatios,
   type ConfigurationDifference,
@@ -12,13 +17,12 @@ import {
   configurationDifferences,
 } from './configuration.js';
 import { type GeometricMean, geometricMean } from './geomean.js';
-import { comparedMetrics } from './metrics.js';
 import { compareShape, type ShapeComparison } from './shape.js';
 import { matchWorkloads } from './workloads.js';
 
 /** What changed between two results; `tokenwork diff A B --json` prints it. */
 export interface Comparison {
-  schemaVersion: 1;
+  schemaVersion: 2;
   /** The runs' ids. */
   baseline: string;
   candidate: string;
@@ -42,7 +46,7 @@ export interface CompareOptions {
 }
 
 const method =
-  'Ratio of medians, candidate over baseline, with a 95% bootstrap interval. faster or slower: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), and beyond 1%. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
+  'Ratio of medians, candidate over baseline, with a 95% bootstrap interval. faster or slower, of amounts less or more: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), and beyond 1%. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
 
 /**
  * Compares every candidate with the baseline, cell by cell and metric by metric.
@@ -91,12 +95,12 @@ function compare(
     );
   }
   const shape: Comparison['shape'] = {};
-  for (const metric of Object.keys(workSchema.shape) as WorkMetric[]) {
+  for (const metric of workMetricNames()) {
     const compared = compareShape(before, after, metric);
     if (compared !== null) shape[metric] = compared;
   }
   return {
-    schemaVersion: 1,
+    schemaVersion: 2,
     baseline: baseline.run.id,
     candidate: candidate.run.id,
     configuration: configurationDifferences(baseline, candidate),

@@ -1,8 +1,8 @@
 import { closest } from 'fastest-levenshtein';
 import { TokenworkError } from '../../core/errors.js';
-import { fewestRepetitions } from './cells.js';
+import { findMetric, metrics } from '../../core/metrics.js';
+import { fewestRepetitions, isChange } from './cells.js';
 import type { Comparison } from './compare.js';
-import { comparedMetricNames } from './metrics.js';
 
 /** `cpuTime>5%`: a regression that is not to pass. */
 export interface Threshold {
@@ -29,11 +29,12 @@ export function parseThreshold(text: string): Threshold {
       'Write a metric, > and a percentage, in quotes: "cpuTime>5%".',
     );
   }
-  if (!comparedMetricNames.includes(metric)) {
+  if (findMetric(metric) === undefined) {
+    const names = metrics.map(({ name }) => name as string);
     throw new TokenworkError(
       'bad-threshold',
       `No metric is called "${metric}".`,
-      `Did you mean "${closest(metric, [...comparedMetricNames])}"? There are: ${comparedMetricNames.join(', ')}.`,
+      `Did you mean "${closest(metric, names)}"? There are: ${names.join(', ')}.`,
     );
   }
   return { metric, above: Number(percent) / 100 };
@@ -63,7 +64,7 @@ export function refuseUntestable({ cells, geomean }: Comparison, thresholds: rea
   }
 }
 
-/** The rows and geometric means that are `slower`, which takes significance, and by more than allowed. */
+/** The rows and geometric means that took more, which takes significance, and by more than allowed. */
 export function crossings({ cells, geomean }: Comparison, thresholds: readonly Threshold[]): Crossing[] {
   return thresholds.flatMap((threshold) => {
     const mean = geomean[threshold.metric];
@@ -72,7 +73,7 @@ export function crossings({ cells, geomean }: Comparison, thresholds: readonly T
       ...cells.filter(({ metric }) => metric === threshold.metric),
     ];
     return rows.flatMap(({ cell, ratio, verdict }) =>
-      verdict === 'slower' && ratio !== null && ratio > 1 + threshold.above
+      isChange({ metric: threshold.metric, verdict }, 'more') && ratio !== null && ratio > 1 + threshold.above
         ? [{ threshold, cell, ratio }]
         : [],
     );

@@ -3,13 +3,14 @@ import { createRandom, type Random } from '../../stats/random.js';
 import { studentTCritical, studentTUpperTail } from '../../stats/student-t.js';
 import { observe } from '../uniformity/observations.js';
 import {
+  batchByCell,
   type ComparedCell,
+  type ComparedMetric,
   type ComparisonVerdict,
   fewestRepetitions,
   margin,
   significance,
 } from './cells.js';
-import { batchByCell, type ComparedMetric } from './metrics.js';
 
 /** A metric over all cells at once. */
 export interface GeometricMean {
@@ -47,7 +48,12 @@ export function geometricMean(
   const squared = before.squaredError + after.squaredError;
   const rounds = Math.min(before.rounds, after.rounds);
   if (squared < 1e-24) {
-    const verdict = judge(mean.ratio, mean.ratio, mean.ratio, metric.derived ? fewestRepetitions : rounds);
+    const verdict = judge(
+      metric,
+      mean.ratio,
+      { low: mean.ratio, high: mean.ratio },
+      metric.derived ? fewestRepetitions : rounds,
+    );
     return { ...mean, low: mean.ratio, high: mean.ratio, pValue: Math.abs(centre) < 1e-12 ? 1 : 0, verdict };
   }
   const df =
@@ -61,7 +67,7 @@ export function geometricMean(
   const [low, high] = interval(significance / 2);
   // Equivalence at 5% is the 90% interval within the margin (two one-sided tests).
   const [narrowLow, narrowHigh] = interval(significance);
-  const changed = judge(mean.ratio, low, high, rounds);
+  const changed = judge(metric, mean.ratio, { low, high }, rounds);
   const same = narrowLow > 1 / (1 + margin) && narrowHigh < 1 + margin;
   return {
     ...mean,
@@ -72,11 +78,16 @@ export function geometricMean(
   };
 }
 
-function judge(ratio: number, low: number, high: number, rounds: number): ComparisonVerdict | null {
+function judge(
+  { words }: ComparedMetric,
+  ratio: number,
+  { low, high }: { low: number; high: number },
+  rounds: number,
+): ComparisonVerdict | null {
   if (rounds < fewestRepetitions) return null;
   const beyond = Math.abs(ratio - 1) > margin;
-  if (beyond && low > 1) return 'slower';
-  if (beyond && high < 1) return 'faster';
+  if (beyond && low > 1) return words.more;
+  if (beyond && high < 1) return words.less;
   return low === high ? 'same' : '~';
 }
 
@@ -122,7 +133,7 @@ function sortedByCell(result: Result, metric: ComparedMetric): { rounds: number;
   const batches = batchByCell(result);
   const byCell: { value: number; round: number }[][] = cells.map(() => []);
   for (const [i, row] of rows.entries()) {
-    const value = metric.of(row, batches.get(row.cell) ?? 1);
+    const value = metric.ofRequest(row, batches.get(row.cell) ?? 1);
     if (value !== null && value > 0) byCell[cell[i]!]!.push({ value: Math.log(value), round: round[i]! });
   }
   const measured = byCell.filter((values) => values.length > 0);

@@ -1,7 +1,6 @@
-import type { WorkMetric } from '../../core/metrics.js';
+import { byImportance, type WorkMetric } from '../../core/metrics.js';
 import { quantile } from '../../stats/quantile.js';
 import type { Room } from '../../stats/room.js';
-import { leadingOf } from '../leading-metric.js';
 import type { PlainToken } from '../plain-token.js';
 import type { Observations } from '../uniformity/observations.js';
 import type { StageColumn, StageWork } from './columns.js';
@@ -50,7 +49,7 @@ export function stageEffects(
   const inTokens = weighed.filter((name) =>
     weights[name]!.some(({ rangeEffectiveTokens }) => rangeEffectiveTokens !== null),
   );
-  const metric = leadingOf(inTokens) ?? leadingOf(weighed);
+  const metric = byImportance(inTokens)[0] ?? byImportance(weighed)[0] ?? null;
   const unweighed = { ...nothing, reason: 'its work was not measured' };
   return stages.map((column, s) => ({
     name: column.name,

@@ -1,7 +1,7 @@
-import type { ComparedCell, ComparisonVerdict } from '../../analysis/compare/cells.js';
+import { type ComparedCell, type ComparisonVerdict, isChange } from '../../analysis/compare/cells.js';
 import { interval, times } from '../tables/comparison.js';
 import { dash, formatNumber } from '../words/format.js';
-import { comparedName } from '../words/metric-name.js';
+import { metricName } from '../words/metric-name.js';
 import { renderChart } from './chart.js';
 import type { Row } from './charts/rows.js';
 import type { ComparisonContext } from './comparison-page.js';
@@ -13,13 +13,11 @@ import { axisUnit, formatWithUnit } from './units.js';
 /** Rows that a page can hold; of more cells, those that changed most are shown. */
 const mostRows = 40;
 
-const tones: Record<ComparisonVerdict, Row['tone']> = {
-  slower: 'warm',
-  faster: 'good',
-  same: 'accent',
-  '~': 'muted',
-};
-const toneOf = (verdict: ComparisonVerdict | null) => (verdict === null ? 'muted' : tones[verdict]);
+function toneOf(row: { metric: string; verdict: ComparisonVerdict | null }): Row['tone'] {
+  if (isChange(row, 'more')) return 'warm';
+  if (isChange(row, 'less')) return 'good';
+  return row.verdict === 'same' ? 'accent' : 'muted';
+}
 const said = (ratio: number, verdict: ComparisonVerdict | null) => `${times(ratio)} ${verdict ?? ''}`.trim();
 const ratioAxis = { name: 'candidate ÷ baseline', unit: '', scale: 'log' as const };
 const noChange = { value: 1, text: 'no change' };
@@ -41,18 +39,18 @@ export function means({ comparison, id }: ComparisonContext): Section {
         axis: ratioAxis,
         origin: noChange,
         rows: entries.map(([metric, { ratio, low, high, verdict }]) => ({
-          label: comparedName(metric),
+          label: metricName(metric),
           value: ratio,
           low,
           high,
-          tone: toneOf(verdict),
+          tone: toneOf({ metric, verdict }),
           text: said(ratio, verdict),
         })),
       },
       table: [
         textColumn(
           'metric',
-          entries.map(([metric]) => comparedName(metric)),
+          entries.map(([metric]) => metricName(metric)),
         ),
         numberColumn(
           'ratio',
@@ -82,13 +80,13 @@ export function ratios(context: ComparisonContext): Section | null {
     name: 'ratios',
     short: 'Cell by cell',
     title: 'Cell by cell: the ratio',
-    lead: 'Ratio of medians with its 95% interval. A cell is called slower or faster where that is significant and beyond 1%, the same where it was shown to be within 1%, and ~ where neither could be shown.',
+    lead: 'Ratio of medians with its 95% interval. A cell is called slower or faster, of amounts more or less, where that is significant and beyond 1%, the same where it was shown to be within 1%, and ~ where neither could be shown.',
     body: perMetric(context, (metric, drawn) => {
       const rows = changedMost(context.comparison.cells.filter((row) => row.metric === metric));
       return renderChart({
         id: context.id(`ratios-${metric}`),
         drawn,
-        label: `Candidate over baseline in ${comparedName(metric)}, cell by cell`,
+        label: `Candidate over baseline in ${metricName(metric)}, cell by cell`,
         caption: captionOf(metric, rows, 'Ratio of'),
         spec: {
           kind: 'rows',
@@ -100,7 +98,7 @@ export function ratios(context: ComparisonContext): Section | null {
             value: ratio!,
             low: positive(low),
             high: positive(high),
-            tone: toneOf(verdict),
+            tone: toneOf({ metric, verdict }),
             text: said(ratio!, verdict),
           })),
         },
@@ -150,21 +148,21 @@ export function bothSides(context: ComparisonContext): Section | null {
       return renderChart({
         id: context.id(`sides-${metric}`),
         drawn,
-        label: `${comparedName(metric)} of baseline and candidate, cell by cell`,
+        label: `${metricName(metric)} of baseline and candidate, cell by cell`,
         caption: captionOf(metric, rows, 'Medians of'),
         spec: {
           kind: 'rows',
           style: 'dot',
           joined: true,
           markName: 'baseline',
-          axis: { name: comparedName(metric), unit, scale: 'log' },
+          axis: { name: metricName(metric), unit, scale: 'log' },
           rows: rows.shown.map(({ cell, baseline, candidate, verdict }) => ({
             label: cell,
             value: candidate,
             low: null,
             high: null,
             mark: baseline,
-            tone: toneOf(verdict),
+            tone: toneOf({ metric, verdict }),
             text: fromTo(baseline, candidate, unit),
           })),
         },
@@ -213,7 +211,7 @@ function changedMost(all: readonly ComparedCell[]): ShownRows {
 }
 
 function captionOf(metric: string, { all, shown }: ShownRows, what: string): Html {
-  return html`${what} <strong>${comparedName(metric)}</strong>.${
+  return html`${what} <strong>${metricName(metric)}</strong>.${
     shown.length < all.length && ` The ${shown.length} of ${all.length} cells that changed most.`
   }`;
 }

@@ -32,7 +32,7 @@ export function renderComparisonPage(
 
 function articleOf(comparison: Comparison, names: ComparedNames, index: number): Html {
   const leading = leadingComparison(comparison);
-  const shown = perCellMetrics.filter((metric) => comparison.geomean[metric] !== undefined);
+  const shown = perCellMetrics().filter((metric) => comparison.geomean[metric] !== undefined);
   const context: ComparisonContext = {
     comparison,
     names,

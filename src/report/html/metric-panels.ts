@@ -1,7 +1,7 @@
 import type { Uniformity } from '../../analysis/findings.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import { capitalized } from '../words/format.js';
-import { comparedName, metricName } from '../words/metric-name.js';
+import { metricName } from '../words/metric-name.js';
 import { type Html, html, type Part } from './html.js';
 import type { PageContext } from './page-context.js';
 
@@ -32,6 +32,6 @@ export function metricSwitch(
   const name = id('metric');
   return html`<fieldset class="switch" data-metric-switch><legend>${legend}</legend>${metrics.map(
     (metric, index) =>
-      html`<label><input type="radio" name="${name}" value="${metric}"${index === 0 && html` checked`}> <span>${capitalized(comparedName(metric))}</span></label>`,
+      html`<label><input type="radio" name="${name}" value="${metric}"${index === 0 && html` checked`}> <span>${capitalized(metricName(metric))}</span></label>`,
   )}</fieldset>`;
 }

@@ -1,15 +1,9 @@
 import type { CellSummary } from '../../analysis/cell-summary.js';
 import type { Figure } from '../../analysis/figure.js';
+import { metrics, type WorkMetric } from '../../core/metrics.js';
+import { type DisplayUnit, nanosecondUnits } from '../../core/units.js';
 import { type Column, fittingColumns, renderTable } from '../terminal/table.js';
-import {
-  byteUnits,
-  type DisplayUnit,
-  flopUnits,
-  formatNumber,
-  jouleUnits,
-  nanosecondUnits,
-  unitFor,
-} from '../words/format.js';
+import { formatNumber, unitFor } from '../words/format.js';
 
 /** More cells than this are shown by their cheapest and dearest only. */
 const mostRows = 40;
@@ -32,18 +26,20 @@ export function renderCellTable(
   return { table: renderTable(shown, width, style), notes: [...note, legend(shown), ...leftOut] };
 }
 
-export const columnMeanings: Record<string, string> = {
-  TTFT: 'TTFT and E2E from submission',
-  TPOT: 'TPOT = (E2E − TTFT)/(n − 1)',
-  floor: 'floor: the least E2E the ceilings allow',
-  MFU: 'MFU and MBU: share of the ceilings reached',
-  'CPU/token': 'CPU/token: per billed token, prompt + completion',
-  energy: 'energy: resting power included',
-  'J/token': 'J/token: per billed token',
+const meanings: Record<string, string> = {
+  ...Object.fromEntries(metrics.map(({ heading, definition }) => [heading, definition])),
+  floor: 'the least E2E that the ceilings allow',
+  MFU: 'share of the GEMM ceiling reached',
+  MBU: 'share of the bandwidth ceiling reached',
 };
 
-function legend(columns: readonly Column[]): string {
-  const parts = columns.flatMap(({ header: [name] }) => columnMeanings[name] ?? []);
+/** The columns' meanings, in a line. */
+export function legend(columns: readonly Column[]): string {
+  const parts = columns.flatMap(({ header: [name] }) =>
+    meanings[name] ? [`${name}: ${meanings[name]}`] : [],
+  );
+  const perToken = columns.some(({ header: [name] }) => name.endsWith('/token'));
+  if (perToken) parts.push('/token: per billed token, prompt + completion');
   return `Medians. ${parts.join('; ')}.`;
 }
 
@@ -54,8 +50,8 @@ export function shownRows(
 ): { rows: readonly CellSummary[]; note: string[] } {
   if (summaries.length <= mostRows) return { rows: summaries, note: [] };
   const priced = summaries
-    .filter(({ cpuTimePerBilledTokenNs }) => cpuTimePerBilledTokenNs.value !== null)
-    .sort((a, b) => a.cpuTimePerBilledTokenNs.value! - b.cpuTimePerBilledTokenNs.value!);
+    .filter(({ perBilledToken }) => perBilledToken.cpuTime.value !== null)
+    .sort((a, b) => a.perBilledToken.cpuTime.value! - b.perBilledToken.cpuTime.value!);
   const ranked = priced.length > 2 * rowsPerEnd ? priced : summaries;
   const rows = [...ranked.slice(0, rowsPerEnd), ...ranked.slice(-rowsPerEnd)];
   const which = ranked === priced ? 'cheapest and dearest by CPU time per billed token' : 'first and last';
@@ -71,42 +67,32 @@ export function cellColumns(rows: readonly CellSummary[]): Column[] {
     models.size === 1 && cell.id.startsWith(`${cell.model}/`)
       ? cell.id.slice(cell.model.length + 1)
       : cell.id;
-  // One unit for the latencies, which are read against each other.
-  const latency = unitOf(
-    rows.flatMap((row) => [row.timeToFirstTokenNs, row.endToEndNs]),
-    nanosecondUnits,
-  );
+  const ofGroup = (group: string) =>
+    metrics
+      .filter(({ column }) => column?.unitGroup === group)
+      .flatMap(({ name }) => rows.map((row) => row.metrics[name]));
+  const latency = unitOf(ofGroup('request'), nanosecondUnits);
   const columns: Column[] = [
-    { header: ['cell', ''], values: rows.map(name), align: 'left', importance: 100 },
+    { header: ['cell', ''] as const, values: rows.map(name), align: 'left' as const, importance: 100 },
     number(rows, 'prompt', 'tokens', 50, (row) => row.promptTokens),
     number(rows, 'completion', 'tokens', 49, (row) => row.completionTokens),
-    inUnit(rows, 'TTFT', latency, 90, (row) => row.timeToFirstTokenNs),
-    scaled(rows, 'TPOT', nanosecondUnits, 80, (row) => row.timePerOutputTokenNs),
-    inUnit(rows, 'E2E', latency, 85, (row) => row.endToEndNs),
+    ...metrics.flatMap(({ name, heading, scale, column }) => {
+      if (column === undefined) return [];
+      const of: Metric = (row) => row.metrics[name];
+      const unit = unitOf(column.unitGroup === undefined ? rows.map(of) : ofGroup(column.unitGroup), scale);
+      return inUnit(rows, heading, unit, column.priority, of);
+    }),
     inUnit(rows, 'floor', latency, 30, (row) => row.rooflineNs),
-    scaled(rows, 'CPU', nanosecondUnits, 70, (row) => row.cpuTimeNs),
-    scaled(rows, 'peak mem', byteUnits, 60, (row) => row.peakMemoryBytes),
-    scaled(rows, 'work', flopUnits, 55, (row) => row.flops),
     number(rows, 'MFU', '%', 40, (row) => percent(row.flopsUtilisation)),
     number(rows, 'MBU', '%', 41, (row) => percent(row.bandwidthUtilisation)),
-    scaled(rows, 'CPU/token', nanosecondUnits, 95, (row) => row.cpuTimePerBilledTokenNs),
-    // Few machines have these counters: where nothing was measured, the column is not even missed.
-    ...whereMeasured(
-      rows,
-      (row) => row.gpuTimeNs,
-      (metric) => scaled(rows, 'GPU', nanosecondUnits, 71, metric),
-    ),
-    ...whereMeasured(
-      rows,
-      (row) => row.energyJ,
-      (metric) => scaled(rows, 'energy', jouleUnits, 88, metric),
-    ),
-    ...whereMeasured(
-      rows,
-      (row) => row.energyPerBilledTokenJ,
-      (metric) => scaled(rows, 'J/token', jouleUnits, 94, metric),
-    ),
-  ];
+    ...metrics.flatMap(({ name, scale, column }) => {
+      const perToken = column?.perBilledToken;
+      if (perToken === undefined) return [];
+      const of: Metric = (row) => row.perBilledToken[name as WorkMetric];
+      return inUnit(rows, perToken.heading, unitOf(rows.map(of), scale), perToken.priority, of);
+    }),
+    // Where nothing was measured, the column is not even missed.
+  ].filter(({ importance }) => importance > 0);
   if (rows.some(({ failed }) => failed > 0)) {
     const values = rows.map(({ failed }) => String(failed));
     columns.push({ header: ['failed', ''], values, align: 'right', importance: 99 });
@@ -115,14 +101,6 @@ export function cellColumns(rows: readonly CellSummary[]): Column[] {
 }
 
 type Metric = (row: CellSummary) => Figure;
-
-function whereMeasured(
-  rows: readonly CellSummary[],
-  metric: Metric,
-  column: (metric: Metric) => Column,
-): Column[] {
-  return rows.some((row) => metric(row).value !== null) ? [column(metric)] : [];
-}
 
 function number(
   rows: readonly CellSummary[],
@@ -134,17 +112,7 @@ function number(
   return inUnit(rows, name, { name: unit, per: 1 }, importance, metric);
 }
 
-function scaled(
-  rows: readonly CellSummary[],
-  name: string,
-  units: readonly DisplayUnit[],
-  importance: number,
-  metric: Metric,
-): Column {
-  return inUnit(rows, name, unitOf(rows.map(metric), units), importance, metric);
-}
-
-/** A column in one unit, so that rows compare by eye. Where every value is absent, it is the first to go. */
+/** A column in one unit, so that rows compare by eye. Where every value is absent, it goes. */
 function inUnit(
   rows: readonly CellSummary[],
   name: string,

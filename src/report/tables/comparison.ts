@@ -1,8 +1,9 @@
 import type { ComparedCell } from '../../analysis/compare/cells.js';
 import type { Comparison } from '../../analysis/compare/compare.js';
+import { isDerived, metrics } from '../../core/metrics.js';
 import type { Column } from '../terminal/table.js';
 import { dash, formatNumber, formatPercent } from '../words/format.js';
-import { comparedName } from '../words/metric-name.js';
+import { metricName } from '../words/metric-name.js';
 
 /** What a comparison shows, as tables that a terminal and Markdown both render. */
 export interface ComparisonTables {
@@ -15,8 +16,10 @@ export interface ComparisonTables {
   notes: string[];
 }
 
-/** Metrics that are counted and not timed change only with the workload or the model; they are summed up. */
-export const perCellMetrics = ['ttft', 'tpot', 'e2e', 'cpuTime', 'gpuTime', 'energy', 'peakMemory'];
+/** Metrics that are computed change only with the workload or the model; they are summed up. */
+export function perCellMetrics(): string[] {
+  return metrics.filter((metric) => !isDerived(metric)).map(({ name }) => name);
+}
 
 export function comparisonTables(comparison: Comparison): ComparisonTables {
   const { configuration, geomean, shape } = comparison;
@@ -42,7 +45,7 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
     geomean: [
       left(
         'all cells',
-        means.map(([metric]) => comparedName(metric)),
+        means.map(([metric]) => metricName(metric)),
       ),
       {
         ...right(
@@ -65,7 +68,7 @@ export function comparisonTables(comparison: Comparison): ComparisonTables {
     shape: [
       left(
         'work per token',
-        shapes.map(({ metric }) => comparedName(metric)),
+        shapes.map(({ metric }) => metricName(metric)),
       ),
       right(
         ['rank correlation', 'over cells'],
@@ -93,17 +96,17 @@ export function cellLabel(cell: string | null): string {
 }
 
 function cellColumns({ cells }: Comparison): Column[] {
-  const metrics = perCellMetrics.filter((metric) => cells.some((row) => row.metric === metric));
+  const compared = perCellMetrics().filter((metric) => cells.some((row) => row.metric === metric));
   const ids = [...new Set(cells.map(({ cell }) => cell))];
   const rows = new Map(cells.map((row) => [`${row.cell} ${row.metric}`, row]));
   return [
     left('cell', ids),
-    ...metrics.map((metric, index) => ({
+    ...compared.map((metric, index) => ({
       ...right(
-        [comparedName(metric), 'ratio'],
+        [metricName(metric), 'ratio'],
         ids.map((id) => verdictOf(rows.get(`${id} ${metric}`))),
       ),
-      importance: metrics.length - index,
+      importance: compared.length - index,
     })),
   ];
 }
@@ -117,7 +120,7 @@ function verdictOf(row: ComparedCell | undefined): string {
 function ceilingColumns({ ceilings, geomean }: Comparison): Column[] {
   const speed = (metric: string) => {
     const ratio = geomean[metric]?.ratio;
-    return ratio === undefined ? dash : `${times(1 / ratio)} by ${comparedName(metric)}`;
+    return ratio === undefined ? dash : `${times(1 / ratio)} by ${metricName(metric)}`;
   };
   const { memoryBandwidth, gemm } = ceilings;
   const rows = [

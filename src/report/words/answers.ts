@@ -1,4 +1,5 @@
 import type { Answer, Experiment } from '../../analysis/questions/answers.js';
+import { metricOf } from '../../core/metrics.js';
 import { dash, formatNumber } from './format.js';
 import { factorName, percent } from './headline.js';
 import { metricName } from './metric-name.js';
@@ -77,12 +78,8 @@ export function answerSentence(experiment: Experiment, answer: Answer): string {
 
 /** What is compared, in words. */
 function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>): string {
-  const times: Record<string, string> = {
-    ttft: 'time to first token',
-    tpot: 'time per output token',
-    e2e: 'end-to-end time',
-  };
-  const name = times[metric] ?? metricName(metric);
+  const { longName, label } = metricOf(metric);
+  const name = longName ?? label;
   return per === 'request' ? name : `${name} per ${per === 'sequence' ? 'sequence' : 'billed token'}`;
 }
 
@@ -103,7 +100,7 @@ export function comparison(experiment: Experiment, { statistic }: Answer): strin
 
 /** Times are taken and work is cost. */
 function verb({ metric }: Experiment): string {
-  return metric === 'ttft' || metric === 'tpot' || metric === 'e2e' ? 'takes' : 'costs';
+  return metricOf(metric).kind === 'latency' ? 'takes' : 'costs';
 }
 
 /** A level with its factor; a word alone where it names itself. */

@@ -1,14 +1,13 @@
 import type { ComparedCell, ComparisonVerdict } from '../../analysis/compare/cells.js';
 import type { Comparison } from '../../analysis/compare/compare.js';
+import { byImportance, findMetric, isDerived } from '../../core/metrics.js';
 import { formatCount, formatNumber } from './format.js';
-import { comparedName } from './metric-name.js';
+import { metricName } from './metric-name.js';
 
-/** Nearest to money first; a comparison is about the first that both sides measured. */
-const importance = ['energy', 'gpuTime', 'cpuTime', 'e2e', 'tpot', 'ttft'];
-
-/** The metric that a comparison's sentence is about; `null` where none is compared. */
+/** The metric that a comparison's sentence is about: the nearest to money that was measured, not computed. */
 export function leadingComparison({ geomean }: Comparison): string | null {
-  return importance.find((metric) => geomean[metric] !== undefined) ?? Object.keys(geomean)[0] ?? null;
+  const compared = byImportance(Object.keys(geomean));
+  return compared.find((name) => !isDerived(findMetric(name)!)) ?? compared[0] ?? null;
 }
 
 /** What changed, in a sentence, and how surely. */
@@ -16,7 +15,7 @@ export function comparisonHeadline(comparison: Comparison): string {
   const metric = leadingComparison(comparison);
   if (metric === null) return 'What changed is not known: nothing was measured by both.';
   const { ratio, low, high, verdict } = comparison.geomean[metric]!;
-  const name = comparedName(metric);
+  const name = metricName(metric);
   const rows = comparison.cells.filter((row) => row.metric === metric);
   const interval =
     low === null || high === null || low === high ? '' : ` [${formatNumber(low)}–${formatNumber(high)}]`;
@@ -26,16 +25,17 @@ export function comparisonHeadline(comparison: Comparison): string {
   }
   if (verdict === 'same') return `The candidate took the same ${name} as the baseline, within 1%: ${times}.`;
   if (verdict === '~') {
-    return `Whether the candidate's ${name} differs cannot be told: ${times} the baseline's${perCell(rows)}.`;
+    return `Whether the candidate's ${name} differs cannot be told: ${times} the baseline's${perCell(metric, rows)}.`;
   }
-  return `The candidate took ${times} the baseline's ${name}${perCell(rows)}.`;
+  return `The candidate took ${times} the baseline's ${name}${perCell(metric, rows)}.`;
 }
 
 /** `: faster in 13 of 16 cells, in 3 cannot be told`. */
-function perCell(rows: readonly ComparedCell[]): string {
+function perCell(metric: string, rows: readonly ComparedCell[]): string {
+  const { words } = findMetric(metric)!;
   const count = (wanted: ComparisonVerdict) => rows.filter(({ verdict }) => verdict === wanted).length;
   const parts = [
-    ...(['slower', 'faster', 'same'] as const).flatMap((verdict) =>
+    ...([words.more, words.less, 'same'] as const).flatMap((verdict) =>
       count(verdict) > 0 ? [`${verdict} in ${count(verdict)}`] : [],
     ),
     ...(count('~') > 0 ? [`no telling in ${count('~')}`] : []),

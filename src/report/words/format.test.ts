@@ -1,9 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { byteUnits, flopUnits } from '../../core/units.js';
 import { wrap } from '../terminal/wrap.js';
 import {
-  byteUnits,
-  flopUnits,
   formatBytes,
   formatCount,
   formatDuration,

@@ -1,3 +1,5 @@
+import { byteUnits, type DisplayUnit, jouleUnits, nanosecondUnits } from '../../core/units.js';
+
 /** What stands in place of a figure that is absent. */
 export const dash = '–';
 
@@ -10,40 +12,6 @@ export function formatNumber(value: number | null): string {
   const magnitude = Math.floor(Math.log10(Math.abs(rounded)));
   return rounded.toFixed(Math.min(Math.max(2 - magnitude, 0), 20));
 }
-
-/** A unit a base quantity is shown in: shown = base ÷ `per`. */
-export interface DisplayUnit {
-  name: string;
-  per: number;
-}
-
-export const nanosecondUnits: readonly DisplayUnit[] = [
-  { name: 'ns', per: 1 },
-  { name: 'µs', per: 1e3 },
-  { name: 'ms', per: 1e6 },
-  { name: 's', per: 1e9 },
-];
-
-export const byteUnits: readonly DisplayUnit[] = [
-  { name: 'B', per: 1 },
-  { name: 'KiB', per: 2 ** 10 },
-  { name: 'MiB', per: 2 ** 20 },
-  { name: 'GiB', per: 2 ** 30 },
-];
-
-export const flopUnits: readonly DisplayUnit[] = [
-  { name: 'FLOP', per: 1 },
-  { name: 'MFLOP', per: 1e6 },
-  { name: 'GFLOP', per: 1e9 },
-  { name: 'TFLOP', per: 1e12 },
-];
-
-export const jouleUnits: readonly DisplayUnit[] = [
-  { name: 'µJ', per: 1e-6 },
-  { name: 'mJ', per: 1e-3 },
-  { name: 'J', per: 1 },
-  { name: 'kJ', per: 1e3 },
-];
 
 /** The largest unit in which the value is at least 1; the smallest one for 0. */
 export function unitFor(value: number, units: readonly DisplayUnit[]): DisplayUnit {

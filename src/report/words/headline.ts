@@ -1,12 +1,11 @@
 import type { Findings } from '../../analysis/findings.js';
-import { leadingOf } from '../../analysis/leading-metric.js';
 import type { Driver } from '../../analysis/uniformity/drivers.js';
-import type { WorkMetric } from '../../core/metrics.js';
+import { byImportance, type WorkMetric } from '../../core/metrics.js';
 import { metricName } from './metric-name.js';
 
 /** The metric that the headline is about: the most telling of those measured. */
 export function leadingMetric({ uniformity }: Findings): WorkMetric | null {
-  return leadingOf(Object.keys(uniformity) as WorkMetric[]);
+  return byImportance(Object.keys(uniformity) as WorkMetric[])[0] ?? null;
 }
 
 /**

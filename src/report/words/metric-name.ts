@@ -1,12 +1,4 @@
-const names: Record<string, string> = {
-  cpuTime: 'CPU time',
-  gpuTime: 'GPU time',
-  peakMemory: 'peak memory',
-  kvBytes: 'KV cache size',
-  kvByteSeconds: 'KV cache held over time',
-  flops: 'FLOPs',
-  bytesMoved: 'bytes moved',
-};
+import { findMetric } from '../../core/metrics.js';
 
 /**
  * A metric in words, `energy/gpu-0` as that of a device; one this version does not know keeps its name in
@@ -14,7 +6,7 @@ const names: Record<string, string> = {
  */
 export function metricName(metric: string): string {
   const [of, device] = metric.split('/');
-  const name = names[of!] ?? of!;
+  const name = findMetric(of!)?.label ?? of!;
   return device === undefined ? name : `${name} of ${device}`;
 }
 
@@ -29,11 +21,4 @@ export function quantityName(quantity: string): string {
 export function cellName(cell: string, models: readonly string[]): string {
   const [only] = models;
   return models.length === 1 && cell.startsWith(`${only}/`) ? cell.slice(only!.length + 1) : cell;
-}
-
-const latencies: Record<string, string> = { ttft: 'TTFT', tpot: 'TPOT', e2e: 'E2E latency' };
-
-/** A figure by which results are compared, in words. */
-export function comparedName(metric: string): string {
-  return latencies[metric] ?? metricName(metric);
 }
