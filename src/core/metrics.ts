@@ -45,7 +45,7 @@ export interface MetricRecord {
   readonly longName?: string;
   /** Over a column. */
   readonly heading: string;
-  /** In a sentence without its end: `--help` and the notes below tables say it. */
+  /** As a phrase: `--help` and the page say it. */
   readonly definition: string;
   /** Base unit, in which files carry it. */
   readonly unit: string;
@@ -70,6 +70,8 @@ export interface MetricRecord {
     readonly priority: number;
     /** Columns that are read against each other, and so share a unit. */
     readonly unitGroup?: string;
+    /** Said below the table, where the heading needs it. */
+    readonly note?: string;
     readonly perBilledToken?: { readonly heading: string; readonly priority: number };
   };
   /** In base units; `null` where it was not measured. `batch`: rows that ran side by side in the request. */
@@ -121,7 +123,7 @@ const records = [
     longName: 'time to first token',
     heading: 'TTFT',
     definition: 'from submission to the first token',
-    column: { priority: 90, unitGroup: 'request' },
+    column: { priority: 90, unitGroup: 'request', note: 'TTFT and E2E from submission' },
     importance: 8,
     ofRequest: (request) => request.times.firstToken - request.times.submitted,
   }),
@@ -131,7 +133,7 @@ const records = [
     longName: 'time per output token',
     heading: 'TPOT',
     definition: '(last token − first token)/(shown tokens of a row − 1)',
-    column: { priority: 80 },
+    column: { priority: 80, note: 'TPOT = (E2E − TTFT)/(n − 1)' },
     importance: 7,
     // (last token − first token) ÷ (n − 1), n the shown tokens of one row: rows come out side by side.
     ofRequest: ({ tokens, times }, batch) => {
@@ -183,7 +185,11 @@ const records = [
     label: 'energy',
     heading: 'energy',
     definition: 'energy of the devices that the method names, their resting power included',
-    column: { priority: 88, perBilledToken: { heading: 'J/token', priority: 94 } },
+    column: {
+      priority: 88,
+      note: 'energy: resting power included',
+      perBilledToken: { heading: 'J/token', priority: 94 },
+    },
     unit: 'J',
     scale: jouleUnits,
     provenance: ['measured', 'attributed', 'estimated', 'unavailable'],

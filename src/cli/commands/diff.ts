@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { type Comparison, compareResults } from '../../analysis/compare/compare.js';
 import { crossings, parseThreshold, refuseUntestable } from '../../analysis/compare/fail-on.js';
 import { exitCode, TokenworkError } from '../../core/errors.js';
+import { metrics } from '../../core/metrics.js';
 import { cellLabel } from '../../report/tables/comparison.js';
 import {
   type ComparedNames,
@@ -25,7 +26,7 @@ interface DiffFlags {
 export function diffCommand(): Command {
   return new Command('diff')
     .description(
-      'Compare results cell by cell: what changed, and is it real?\nfaster and slower are significant, same is shown by an equivalence test, ~ is neither.',
+      'Compare results cell by cell: what changed, and is it real?\nfaster and slower, less and more are significant, same is shown by an equivalence test, ~ is neither.',
     )
     .argument('<baseline>', 'a result')
     .argument('<candidate...>', 'results to hold against it')
@@ -44,6 +45,9 @@ export function diffCommand(): Command {
     .addHelpText(
       'after',
       `
+Metrics:
+${metrics.map(({ name, definition }) => `  ${name.padEnd(14)} ${definition}`).join('\n')}
+
 Examples:
   tokenwork diff before.json after.json --out diff.html
   tokenwork diff main.json branch.json --markdown --fail-on "cpuTime>5%"`,

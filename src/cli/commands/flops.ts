@@ -1,10 +1,10 @@
 import { Command } from 'commander';
+import { byteUnits, flopUnits } from '../../core/units.js';
 import type { DecoderFlopsReport, FlopsReport } from '../../models/cost/describe-flops.js';
 import { countPass } from '../../models/count-flops.js';
 import { describeModel } from '../../models/describe-model.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderTable } from '../../report/terminal/table.js';
-import { byteUnits, flopUnits } from '../../core/units.js';
 import { formatNumber, formatQuantity } from '../../report/words/format.js';
 import { inputShape, oneOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';

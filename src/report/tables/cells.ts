@@ -1,6 +1,6 @@
 import type { CellSummary } from '../../analysis/cell-summary.js';
 import type { Figure } from '../../analysis/figure.js';
-import { metrics, type WorkMetric } from '../../core/metrics.js';
+import { type MetricRecord, metrics, type WorkMetric } from '../../core/metrics.js';
 import { type DisplayUnit, nanosecondUnits } from '../../core/units.js';
 import { type Column, fittingColumns, renderTable } from '../terminal/table.js';
 import { formatNumber, unitFor } from '../words/format.js';
@@ -26,20 +26,22 @@ export function renderCellTable(
   return { table: renderTable(shown, width, style), notes: [...note, legend(shown), ...leftOut] };
 }
 
-const meanings: Record<string, string> = {
-  ...Object.fromEntries(metrics.map(({ heading, definition }) => [heading, definition])),
-  floor: 'the least E2E that the ceilings allow',
-  MFU: 'share of the GEMM ceiling reached',
-  MBU: 'share of the bandwidth ceiling reached',
+const notes: Record<string, string> = {
+  ...Object.fromEntries(
+    metrics.flatMap(({ heading, column }) => (column?.note ? [[heading, column.note]] : [])),
+  ),
+  floor: 'floor: the least E2E the ceilings allow',
+  MFU: 'MFU and MBU: share of the ceilings reached',
 };
 
-/** The columns' meanings, in a line. */
+/** What the headings of columns leave open, in a line. */
 export function legend(columns: readonly Column[]): string {
-  const parts = columns.flatMap(({ header: [name] }) =>
-    meanings[name] ? [`${name}: ${meanings[name]}`] : [],
-  );
-  const perToken = columns.some(({ header: [name] }) => name.endsWith('/token'));
-  if (perToken) parts.push('/token: per billed token, prompt + completion');
+  const names = columns.map(({ header: [name] }) => name);
+  const perToken = names.filter((name) => name.endsWith('/token'));
+  const parts = [
+    ...names.flatMap((name) => notes[name] ?? []),
+    ...(perToken.length === 0 ? [] : [`${perToken.join(', ')}: per billed token, prompt + completion`]),
+  ];
   return `Medians. ${parts.join('; ')}.`;
 }
 
@@ -72,17 +74,20 @@ export function cellColumns(rows: readonly CellSummary[]): Column[] {
       .filter(({ column }) => column?.unitGroup === group)
       .flatMap(({ name }) => rows.map((row) => row.metrics[name]));
   const latency = unitOf(ofGroup('request'), nanosecondUnits);
+  const metricsOf = (kind: MetricRecord['kind']) =>
+    metrics.flatMap(({ name, heading, scale, column, ...metric }) => {
+      if (column === undefined || metric.kind !== kind) return [];
+      const of: Metric = (row) => row.metrics[name];
+      const unit = unitOf(column.unitGroup === undefined ? rows.map(of) : ofGroup(column.unitGroup), scale);
+      return inUnit(rows, heading, unit, column.priority, of);
+    });
   const columns: Column[] = [
     { header: ['cell', ''] as const, values: rows.map(name), align: 'left' as const, importance: 100 },
     number(rows, 'prompt', 'tokens', 50, (row) => row.promptTokens),
     number(rows, 'completion', 'tokens', 49, (row) => row.completionTokens),
-    ...metrics.flatMap(({ name, heading, scale, column }) => {
-      if (column === undefined) return [];
-      const of: Metric = (row) => row.metrics[name];
-      const unit = unitOf(column.unitGroup === undefined ? rows.map(of) : ofGroup(column.unitGroup), scale);
-      return inUnit(rows, heading, unit, column.priority, of);
-    }),
+    ...metricsOf('latency'),
     inUnit(rows, 'floor', latency, 30, (row) => row.rooflineNs),
+    ...metricsOf('work'),
     number(rows, 'MFU', '%', 40, (row) => percent(row.flopsUtilisation)),
     number(rows, 'MBU', '%', 41, (row) => percent(row.bandwidthUtilisation)),
     ...metrics.flatMap(({ name, scale, column }) => {

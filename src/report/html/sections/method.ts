@@ -1,3 +1,4 @@
+import { findMetric } from '../../../core/metrics.js';
 import type { Result } from '../../../core/result.js';
 import { capitalized, dash, formatPercent } from '../../words/format.js';
 import { metricName } from '../../words/metric-name.js';
@@ -28,6 +29,10 @@ export function methodSection({ result, findings }: PageContext): Section {
         textColumn(
           'metric',
           metrics.map(([metric]) => capitalized(metricName(metric))),
+        ),
+        textColumn(
+          'what it is',
+          metrics.map(([metric]) => findMetric(metric)?.definition ?? ''),
         ),
         textColumn(
           'unit',
