@@ -27,7 +27,7 @@ function tokenwork(args: readonly string[], environment: NodeJS.ProcessEnv = {})
   const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
     cwd: scratch,
     encoding: 'utf8',
-    env: { ...inherited, TOKENWORK_CACHE: join(scratch, 'cache'), ...environment },
+    env: { ...inherited, OMP_NUM_THREADS: '1', TOKENWORK_CACHE: join(scratch, 'cache'), ...environment },
   });
   return { status, stdout, lines: stderr.split('\n').filter((line) => line.startsWith('TOKENWORK ')) };
 }
@@ -44,7 +44,9 @@ describe('the log', () => {
     (name, more, environment) => {
       const { status, stdout, lines } = tokenwork([...run(`${name}.json`), ...more], environment);
       expect(status).toBe(0);
-      expect(resultSchema.parse(JSON.parse(stdout)).requests).toHaveLength(2);
+      const { requests, environment: recorded } = resultSchema.parse(JSON.parse(stdout));
+      expect(requests).toHaveLength(2);
+      expect(recorded.settings?.variables).toMatchObject({ OMP_NUM_THREADS: '1' });
       const text = lines.join('\n');
       expect(text).toMatch(/device: cpu \(asked for\)/);
       expect(text).toMatch(/back end of tiny: native .*parity \{/);

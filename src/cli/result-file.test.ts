@@ -5,7 +5,7 @@ import { afterAll, describe, expect, it } from 'vitest';
 import { compareResults } from '../analysis/compare/compare.js';
 import { okRequest, realisticResult, testResult } from '../analysis/result.test-support.js';
 import { migrations } from '../core/migrate.js';
-import type { Result } from '../core/result.js';
+import { type Result, schemaVersion } from '../core/result.js';
 import { readResultFile, readResultFiles } from './result-file.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-results-'));
@@ -33,7 +33,12 @@ describe('a file that is no result', () => {
     ['empty.json', '', 'json-broken', /ends too early/],
     ['list.json', '[]', 'json-not-an-object', /an array/],
     ['foreign.json', '{"name": "package"}', 'not-a-result', /no schemaVersion/],
-    ['future.json', good.replace('"schemaVersion":1', '"schemaVersion":2'), 'result-too-new', /version 2/],
+    [
+      'future.json',
+      good.replace(`"schemaVersion":${schemaVersion}`, `"schemaVersion":${schemaVersion + 1}`),
+      'result-too-new',
+      new RegExp(`version ${schemaVersion + 1}`),
+    ],
     ['negative.json', work(-5), 'bad-result', /requests\[0\]\.work\.cpuTime.*>=0/],
     ['not-a-number.json', work('NaN'), 'bad-result', /requests\[0\]\.work\.cpuTime.*received string/],
     ['infinite.json', good.replace('"cpuTime":700', '"cpuTime":1e999'), 'bad-result', /received Infinity/],

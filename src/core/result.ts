@@ -37,6 +37,23 @@ const sensorSchema = z.looseObject({
   periodNs: z.number().nullable(),
 });
 
+/**
+ * What changes figures without being an option of the run; absent in results from before it was recorded. Whether
+ * subnormal numbers were flushed is in each model's `engine.subnormals`.
+ */
+const settingsSchema = z.strictObject({
+  /** Variables that the runtime, the C library or a driver reads; paths, hosts and users are left out of them. */
+  variables: z.record(z.string(), z.string()),
+  /** `always`, `madvise` or `never`; null where the kernel does not say. */
+  transparentHugePages: z.string().nullable(),
+  /** Whether the kernel gave huge pages where they were asked for, as for KV caches; null where that is not known. */
+  hugePagesGranted: z.boolean().nullable(),
+  /** Each once; null where the kernel shows none. */
+  cpuGovernors: z.array(z.string()).nullable(),
+  /** Whether cores may run above their nominal frequency; null where that cannot be read. */
+  turbo: z.boolean().nullable(),
+});
+
 export const ceilingsSchema = z.strictObject({
   /** Streaming read bandwidth of the device, or of the CPU with as many threads as the run keeps busy. */
   memoryBandwidth: quantity('B/s').nullable(),
@@ -325,6 +342,7 @@ export const resultSchema = z.strictObject({
     os: z.string(),
     packages: z.record(z.string(), z.string()),
     sensors: z.array(sensorSchema),
+    settings: settingsSchema.optional(),
     sampler: samplerCostSchema.optional(),
     /** What was sampled was not this machine: energy, GPU time and the time line are of another. */
     recording: recordingSchema.optional(),

@@ -3,8 +3,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { log } from '../core/log.js';
 import type { ModelRecord, Result, Warning } from '../core/result.js';
+import { hugePagesGranted } from '../engines/onnx/native/huge-pages.js';
 import type { Settings } from '../journal/entry.js';
 import type { SampledSensor } from '../journal/samples.js';
+import { readFigureSettings } from '../sensors/figure-settings.js';
 import type { Inventory } from '../sensors/inventory.js';
 import type { LoadedWorker, SensorState } from './workers/protocol.js';
 
@@ -32,6 +34,7 @@ export function environmentOf(
     ],
     virtualization: inventory.virtualization,
     usableCores: inventory.usableCores,
+    settings: { ...readFigureSettings(), hugePagesGranted: hugePagesGranted() },
   };
 }
 

@@ -1,5 +1,6 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { adviseHugePages } from './huge-pages.js';
+import { adviseHugePages, hugePagesGranted } from './huge-pages.js';
 import { Memory } from './memory.js';
 
 it('changes nothing in memory of any size, aligned or not', () => {
@@ -12,4 +13,11 @@ it('changes nothing in memory of any size, aligned or not', () => {
     expect(before.every((byte) => byte === 7)).toBe(true);
     memory.release();
   }
+});
+
+const setting = '/sys/kernel/mm/transparent_hugepage/enabled';
+it.runIf(existsSync(setting))('finds out whether huge pages are granted', () => {
+  const isNever = readFileSync(setting, 'utf8').includes('[never]');
+  if (isNever) expect(hugePagesGranted()).not.toBe(true);
+  else expect(hugePagesGranted()).toBeTypeOf('boolean');
 });

@@ -1,5 +1,8 @@
+import { readFileSync } from 'node:fs';
 import koffi from 'koffi';
+import { otherwise } from '../../../core/log.js';
 import type { Address } from './api.js';
+import { Memory } from './memory.js';
 
 const pageBytes = 4096n;
 /** Below this, whole huge pages would be a large part of what is taken. */
@@ -22,4 +25,28 @@ export function adviseHugePages(memory: Address | Uint8Array, byteLength: number
   const start = ((address + pageBytes - 1n) / pageBytes) * pageBytes;
   const end = ((address + BigInt(byteLength)) / pageBytes) * pageBytes;
   madvise(start, end - start, madvHugepage);
+}
+
+/**
+ * Tells whether Linux grants the wish, by filling 32 MiB of its own and looking; null where the kernel does not
+ * say how much memory is in huge pages. Takes some 10 ms, and is no work for while something is measured.
+ */
+export function hugePagesGranted(): boolean | null {
+  const before = hugePageKiB();
+  if (before === null) return null;
+  const memory = new Memory(8 * smallestBytes);
+  adviseHugePages(memory.address, memory.byteLength);
+  memory.bytes(0, memory.byteLength).fill(1);
+  const after = hugePageKiB();
+  memory.release();
+  return after === null ? null : after - before >= memory.byteLength / 2 / 1024;
+}
+
+function hugePageKiB(): number | null {
+  try {
+    const counted = /^AnonHugePages:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/smaps_rollup', 'latin1'));
+    return counted === null ? null : Number(counted[1]);
+  } catch (error) {
+    return otherwise(null, 'memory in huge pages')(error);
+  }
 }
