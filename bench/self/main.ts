@@ -1,7 +1,8 @@
 /** `npm run bench:self [-- --json] [-- --only ID]`: measures tokenwork itself and holds it to its targets. */
 import Table from 'cli-table3';
 import { Command, Option } from 'commander';
-import { exitCode, messageOf } from '#tokenwork/core/errors.js';
+import { exitCode } from '#tokenwork/core/codes.js';
+import { messageOf } from '#tokenwork/core/errors.js';
 import { batchDecode } from './batch-decode.js';
 import { buildTime } from './build-time.js';
 import { cpuAttribution } from './cpu-attribution.js';

@@ -1,5 +1,6 @@
 import { CommanderError } from 'commander';
-import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
+import { exitCode } from '../core/codes.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
 import { withoutControls } from './terminal.js';
 
 /**

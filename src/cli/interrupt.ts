@@ -1,4 +1,4 @@
-import { exitCode } from '../core/errors.js';
+import { exitCode } from '../core/codes.js';
 
 const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 

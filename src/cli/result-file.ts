@@ -1,5 +1,6 @@
 import { constants } from 'node:buffer';
 import { stat } from 'node:fs/promises';
+import type { ErrorCode } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
 import { readResult } from '../core/migrate.js';
@@ -66,7 +67,7 @@ async function readJson(path: string): Promise<Record<string, unknown>> {
   }
 }
 
-function hintFor(code: string, path: string): string | undefined {
+function hintFor(code: ErrorCode, path: string): string | undefined {
   if (code === 'json-not-an-object') return 'Pass a file that `tokenwork bench` wrote.';
   if (code !== 'json-broken') return undefined;
   return path.endsWith('.journal.jsonl')

@@ -1,4 +1,4 @@
-import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
 
 const widthWithoutTerminal = 120;
 
@@ -40,7 +40,7 @@ export async function printData(text: string): Promise<void> {
       'stdout-unwritable',
       `Standard output cannot be written: ${messageOf(cause)}.`,
       'Make room where it goes, or send it elsewhere.',
-      { cause, exitCode: exitCode.incomplete },
+      { cause },
     );
   }
 }

@@ -1,29 +1,22 @@
-/** Exit codes of the command line; the numbers are documented in README and never reused. */
-export const exitCode = { done: 0, thresholdCrossed: 1, unusableInput: 2, incomplete: 3 } as const;
-/** One of the exit codes of the command line. */
-export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
+import { type ErrorCode, type ExitCode, exitCodeOf } from './codes.js';
 
 /**
- * An error a user meets: what happened (`message`), what to do about it (`hint`), a stable `code` in
- * kebab-case, and the original error as `cause`.
+ * An error a user meets: what happened (`message`), what to do about it (`hint`), a stable `code`, which
+ * decides the exit code, and the original error as `cause`.
  */
 export class TokenworkError extends Error {
   override readonly name = 'TokenworkError';
-  readonly code: string;
+  readonly code: ErrorCode;
   readonly hint: string;
+  /** What the command line exits with. */
   readonly exitCode: ExitCode;
 
-  /** `exitCode` is that of unusable input unless another is given. */
-  constructor(
-    code: string,
-    message: string,
-    hint: string,
-    options: { cause?: unknown; exitCode?: ExitCode } = {},
-  ) {
+  /** `options.cause` is the original error. */
+  constructor(code: ErrorCode, message: string, hint: string, options: { cause?: unknown } = {}) {
     super(message, { cause: options.cause });
     this.code = code;
     this.hint = hint;
-    this.exitCode = options.exitCode ?? exitCode.unusableInput;
+    this.exitCode = exitCodeOf(code);
   }
 }
 

@@ -27,7 +27,8 @@ const quantity = (unit: string) =>
   z.strictObject({ value: z.number().positive(), unit: z.literal(unit), method: z.string() });
 
 export const warningSchema = z.strictObject({ code: z.string(), message: z.string(), hint: z.string() });
-export type Warning = z.infer<typeof warningSchema>;
+/** A warning of a result or a journal, whose code another version may have raised; `codes.ts` has this one's. */
+export type RecordedWarning = z.infer<typeof warningSchema>;
 
 const sensorSchema = z.looseObject({
   name: z.string(),

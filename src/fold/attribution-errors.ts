@@ -1,4 +1,4 @@
-import type { Warning } from '../core/result.js';
+import type { Warning } from '../core/codes.js';
 import type { AttributionError } from '../core/sampling-record.js';
 import type { JournalRow } from '../journal/entry.js';
 import { attributionError } from '../sampling/attribution.js';

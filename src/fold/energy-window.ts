@@ -1,4 +1,4 @@
-import type { Warning } from '../core/result.js';
+import type { Warning } from '../core/codes.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Settings } from '../journal/entry.js';
 import type { SampledSensor } from '../journal/samples.js';

@@ -1,5 +1,5 @@
 import { metricOf } from '../core/metrics.js';
-import type { Conservation, Result, Stage, Warning } from '../core/result.js';
+import type { Conservation, RecordedWarning, Result, Stage } from '../core/result.js';
 import type { Recording, SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
 import type { JournalEntry, JournalHeader, JournalRow } from '../journal/entry.js';
@@ -22,7 +22,7 @@ export interface FoldedSampling
   rows: JournalRow[];
   sampler: SamplerCost | undefined;
   recording: Recording | undefined;
-  warnings: Warning[];
+  warnings: RecordedWarning[];
 }
 
 /** Draws from a journal's samples what each request used; rows that nothing was sampled for stay as they are. */

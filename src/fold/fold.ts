@@ -1,4 +1,6 @@
 import { build, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
+import type { Warning } from '../core/codes.js';
+import type { RecordedWarning } from '../core/result.js';
 import {
   type Ceilings,
   type Conservation,
@@ -6,7 +8,6 @@ import {
   type RequestRow,
   type Result,
   schemaVersion,
-  type Warning,
 } from '../core/result.js';
 import type { JournalEntry, JournalHeader, JournalRow, OkJournalRow } from '../journal/entry.js';
 import type { JournalContents } from '../journal/journal.js';
@@ -206,7 +207,7 @@ function warningsOf(
   header: JournalHeader,
   entries: readonly JournalEntry[],
   rows: readonly JournalRow[],
-): Warning[] {
+): RecordedWarning[] {
   const resumes = entries.filter((entry) => entry.kind === 'resumed');
   return [
     ...header.warnings,
@@ -225,7 +226,7 @@ function resumedWarning(times: number): Warning {
   };
 }
 
-function unsettledWarnings(entries: readonly JournalEntry[]): Warning[] {
+function unsettledWarnings(entries: readonly JournalEntry[]): RecordedWarning[] {
   return entries.flatMap((entry) =>
     entry.kind === 'warmup' && entry.coldStart?.settled === false
       ? [
@@ -240,7 +241,7 @@ function unsettledWarnings(entries: readonly JournalEntry[]): Warning[] {
 }
 
 /** One warning per way of failing. */
-function failureWarnings(rows: readonly JournalRow[]): Warning[] {
+function failureWarnings(rows: readonly JournalRow[]): RecordedWarning[] {
   const byCode = new Map<string, { count: number; message: string }>();
   for (const { outcome } of rows) {
     if (outcome.status === 'ok') continue;

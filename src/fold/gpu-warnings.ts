@@ -1,5 +1,5 @@
+import type { Warning } from '../core/codes.js';
 import { metricOf } from '../core/metrics.js';
-import type { Warning } from '../core/result.js';
 import type { JournalRow } from '../journal/entry.js';
 import { isGpu, ownUtilisation } from './device-use.js';
 import type { SampledSegment } from './sampled-segment.js';

@@ -1,5 +1,6 @@
+import type { Warning } from '../core/codes.js';
 import { checkLedger } from '../core/ledger-check.js';
-import type { Conservation, Warning } from '../core/result.js';
+import type { Conservation } from '../core/result.js';
 import type { JournalRow } from '../journal/entry.js';
 
 /**

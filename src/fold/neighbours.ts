@@ -1,4 +1,4 @@
-import type { Warning } from '../core/result.js';
+import type { Warning } from '../core/codes.js';
 import { counterCurve } from '../sampling/counter-curve.js';
 import { type DeviceUse, isGpu } from './device-use.js';
 import type { SampledSegment } from './sampled-segment.js';

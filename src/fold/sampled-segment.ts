@@ -1,4 +1,4 @@
-import type { Warning } from '../core/result.js';
+import type { RecordedWarning } from '../core/result.js';
 import type { SamplerCost } from '../core/sampling-record.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { JournalEntry } from '../journal/entry.js';
@@ -58,7 +58,7 @@ export interface SampledSegment {
   requests: RequestRun[];
   alone: AloneRun[];
   cost: SamplerCost | null;
-  warnings: readonly Warning[];
+  warnings: readonly RecordedWarning[];
 }
 
 /** The segments of a journal in which the machine was sampled. Of two rows of a request the first counts. */

@@ -1,4 +1,4 @@
-import type { Warning } from '../core/result.js';
+import type { Warning } from '../core/codes.js';
 import type { JournalEntry, Settings } from '../journal/entry.js';
 
 /** How far holding the sharing among requests against the same requests alone has come. */

@@ -10,7 +10,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import { entrySchema, type JournalEntry, type JournalHeader } from './entry.js';
@@ -109,7 +109,7 @@ export class Journal {
         'journal-unwritable',
         `${this.path} cannot be written any more: ${messageOf(cause)}.`,
         `What was measured before lies there. Make room, then go on with --resume ${this.path}.`,
-        { cause, exitCode: exitCode.incomplete },
+        { cause },
       );
     }
     this.#bytes += line.length;

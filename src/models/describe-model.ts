@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
 import { buildEncoderGraph } from './build/build-encoder.js';
@@ -94,7 +95,7 @@ function rolesOf(
 }
 
 /** What `describe` says; null where it refuses with that code. */
-function unless<Graph>(code: string, describe: () => Graph): Graph | null {
+function unless<Graph>(code: ErrorCode, describe: () => Graph): Graph | null {
   try {
     return describe();
   } catch (thrown) {

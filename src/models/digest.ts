@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { readFile, rename, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
-import { exitCode, TokenworkError } from '../core/errors.js';
+import { TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { makeDirectories } from './cache-directory.js';
 
@@ -84,6 +84,5 @@ async function store(memory: string, remembered: Remembered): Promise<void> {
 function aborted(path: string, signal: AbortSignal): TokenworkError {
   return new TokenworkError('aborted', `Reading ${path} was stopped.`, 'Run the command again.', {
     cause: signal.reason,
-    exitCode: exitCode.incomplete,
   });
 }

@@ -1,7 +1,7 @@
 import { basename, resolve } from 'node:path';
+import type { Warning } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import type { Warning } from '../core/result.js';
 import { deriveEncoderCost } from './cost/derive-cost.js';
 import { digestFiles } from './digest.js';
 import { describeEncoder, type EncoderGraph } from './encoder-graph.js';

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import type { Warning } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
-import type { Warning } from '../core/result.js';
 import { deriveCost } from './cost/derive-cost.js';
 import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
 import { digestFiles } from './digest.js';

@@ -1,4 +1,4 @@
-import { exitCode, TokenworkError } from '../core/errors.js';
+import { TokenworkError } from '../core/errors.js';
 import type { DownloadFailure } from './hub-download.js';
 import { recipeOfRepo } from './recipe-match.js';
 
@@ -51,7 +51,6 @@ export async function hubError(
   const shape = recipe
     ? `The recipe "${recipe.id}" has the same shape and needs no network: use it instead of hf:${repo}.`
     : 'Shape recipes need no network; `tokenwork models list` names them.';
-  const incomplete = { exitCode: exitCode.incomplete };
 
   if (failure.reason === 'dtype-missing') {
     return failure.available.length === 0
@@ -88,7 +87,6 @@ export async function hubError(
       'hub-unreachable',
       `${repo} could not be downloaded: ${remoteHost} cannot be reached (${message}).`,
       `Check the network, or HF_ENDPOINT if a mirror is meant. ${shape}`,
-      incomplete,
     );
   }
   if ((code !== null && interrupted.has(code)) || message === 'terminated') {
@@ -96,7 +94,6 @@ export async function hubError(
       'download-interrupted',
       `The download of ${repo} broke off: ${message}.`,
       `Run the command again: files that had arrived whole are kept. ${shape}`,
-      incomplete,
     );
   }
   if (code === 'ENOSPC' || code === 'EDQUOT') {
@@ -104,7 +101,6 @@ export async function hubError(
       'disk-full',
       `The disk is full: ${repo} does not fit into ${cache}.`,
       'Free some space, or set TOKENWORK_CACHE to a folder on another disk, and run the command again.',
-      incomplete,
     );
   }
   if (code !== null && unwritable.has(code)) {
@@ -118,7 +114,6 @@ export async function hubError(
     'download-failed',
     `${repo} (revision ${revision}) could not be downloaded from ${remoteHost}: ${message}.`,
     `Run the command again. ${shape}`,
-    incomplete,
   );
 }
 
@@ -157,6 +152,5 @@ function statusError(
     status === 429
       ? 'Too many requests: wait a few minutes, or set HF_TOKEN.'
       : 'Try again in a few minutes.',
-    { exitCode: exitCode.incomplete },
   );
 }

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { exitCode, TokenworkError } from '../core/errors.js';
+import { TokenworkError } from '../core/errors.js';
 import type { Dtype } from './dtype.js';
 import type { DownloadReport, DownloadRequest } from './hub-download.js';
 import { type HubRepo, hubError, keepsFinishedFiles } from './hub-failure.js';
@@ -106,13 +106,13 @@ async function downloadInto(
       throw await hubError({ reason: 'error', message, code }, hub, options.cacheDirectory);
     }
     // Not damage but what the repository is like: to download it again would change nothing.
-    if (['not-a-decoder', 'external-data-missing'].includes(cause.code)) throw cause;
+    if (cause.code === 'not-a-decoder' || cause.code === 'external-data-missing') throw cause;
     await removeUnproven(directory, receipts);
     throw new TokenworkError(
       'download-damaged',
       `The download of ${repo} is not whole: ${cause.message}`,
       'The damaged files were removed: run the command again.',
-      { cause, exitCode: exitCode.incomplete },
+      { cause },
     );
   }
 }
@@ -194,6 +194,6 @@ function aborted(repo: string, signal: AbortSignal): TokenworkError {
     'aborted',
     `Downloading ${repo} was stopped.`,
     'Run the command again: files that had arrived whole are kept.',
-    { cause: signal.reason, exitCode: exitCode.incomplete },
+    { cause: signal.reason },
   );
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closest } from 'fastest-levenshtein';
 import type { z } from 'zod';
+import type { ErrorCode } from '../core/codes.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 
 const directory = fileURLToPath(new URL('../../models/', import.meta.url));
@@ -38,7 +39,7 @@ export function parseRecipeWith<Schema extends z.ZodType>(
   schema: Schema,
   content: unknown,
   what: string,
-  code: string,
+  code: ErrorCode,
   kind: RecipeKind,
 ): z.infer<Schema> {
   const parsed = schema.safeParse(content);

@@ -2,7 +2,9 @@
  * models/ knows what a model is: shape recipes, ONNX graphs written and read, FLOP and byte counts,
  * and model folders. A recipe is the published shape of a decoder, without its weights.
  */
+
 import { z } from 'zod';
+import type { ErrorCode } from '../core/codes.js';
 import { recipeFieldsOf } from './hf-config.js';
 import { parseRecipeWith, readRecipe, recipeIds } from './recipe-files.js';
 
@@ -144,6 +146,6 @@ export function parameterCount(recipe: Recipe): number {
   return embeddings + (learnedPositions ? recipe.contextLength * hidden : 0) + recipe.layers * layer + norm;
 }
 
-function parseRecipe(content: unknown, what: string, code: string): Recipe {
+function parseRecipe(content: unknown, what: string, code: ErrorCode): Recipe {
   return parseRecipeWith(recipeSchema, content, what, code, 'decoder');
 }

@@ -1,9 +1,9 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { closest, distance } from 'fastest-levenshtein';
+import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
-import type { Warning } from '../core/result.js';
 import { buildModel } from './build/build-model.js';
 import type { GraphVariant } from './build/graph-variant.js';
 import { cacheDirectory } from './cache-directory.js';

@@ -4,7 +4,8 @@
  */
 import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
-import { exitCode, TokenworkError } from '../core/errors.js';
+import { exitCode } from '../core/codes.js';
+import { TokenworkError } from '../core/errors.js';
 import type { Result } from '../core/result.js';
 import { foldJournal, stateOf } from '../fold/fold.js';
 import { isPending, validationOf } from '../fold/validation-state.js';
@@ -245,7 +246,6 @@ function finish(journal: Journal, path: string): BenchOutcome {
     'interrupted',
     `The run was stopped with ${measured}${run.complete ? ', before all of them were held against the same requests alone' : ''}.`,
     `They are saved in ${path}. Go on with: tokenwork bench --resume ${path}`,
-    { exitCode: exitCode.incomplete },
   );
 }
 

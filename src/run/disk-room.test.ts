@@ -20,7 +20,7 @@ describe('the disk of the model cache', () => {
     const options = { cacheDirectory: join(scratch, 'not', 'there') };
     await expect(refuseFullDisk(suite, options, async () => needed)).resolves.toBeUndefined();
     await expect(refuseFullDisk(suite, options, async () => needed - 1)).rejects.toMatchObject({
-      code: 'disk-full',
+      code: 'disk-too-small',
       exitCode: 2,
       message: expect.stringMatching(/llama-3-8b \(fp16\), qwen2\.5-7b \(fp16\) takes 29\.1 GiB/),
       hint: expect.stringContaining('TOKENWORK_CACHE'),
@@ -41,7 +41,7 @@ describe('the disk of the model cache', () => {
     const tiny = [{ spec: 'tiny', dtype: 'fp32' as const }];
     await expect(refuseFullDisk(tiny, { cacheDirectory: join(scratch, 'new') })).resolves.toBeUndefined();
     await expect(refuseFullDisk(tiny, { cacheDirectory: scratch }, async () => 0)).rejects.toMatchObject({
-      code: 'disk-full',
+      code: 'disk-too-small',
     });
     await resolveModel('tiny', { dtype: 'fp32', cacheDirectory: scratch });
     await expect(refuseFullDisk(tiny, { cacheDirectory: scratch }, async () => 0)).resolves.toBeUndefined();

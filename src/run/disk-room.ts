@@ -37,7 +37,7 @@ export async function refuseFullDisk(
   const free = await freeBytesOf(directory);
   if (free !== null && bytes > free)
     throw new TokenworkError(
-      'disk-full',
+      'disk-too-small',
       `Building ${names} takes ${gib(bytes)}, and the disk of ${directory} has ${gib(free)} free.`,
       'Free some space, set TOKENWORK_CACHE to a folder on another disk, or name fewer models with --model.',
     );

@@ -1,8 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Warning } from '../core/codes.js';
 import { log } from '../core/log.js';
-import type { ModelRecord, Result, Warning } from '../core/result.js';
+import type { ModelRecord, Result } from '../core/result.js';
 import { hugePagesGranted } from '../engines/onnx/native/huge-pages.js';
 import type { Settings } from '../journal/entry.js';
 import type { SampledSensor } from '../journal/samples.js';

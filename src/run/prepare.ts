@@ -1,7 +1,7 @@
 import { TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Question } from '../core/question.js';
-import type { Warning } from '../core/result.js';
+import type { RecordedWarning } from '../core/result.js';
 import type { JournalHeader, Settings } from '../journal/entry.js';
 import { graphVariants } from '../models/build/graph-variant.js';
 import { expandSuite } from '../workload/expand.js';
@@ -38,7 +38,7 @@ export interface PreparedRun {
   chosen: ChosenDevice;
   /** By model; empty on the CPU, and before `fitToDevice`. */
   onDevice: ReadonlyMap<string, ModelOnDevice>;
-  warnings: Warning[];
+  warnings: RecordedWarning[];
 }
 
 const defaultSuite = 'quick';
@@ -63,7 +63,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
   log('memory fit: %d of %d models, %j', wanted.length, asked.length, unfitting);
   if (wanted.length === 0) {
     const { message, hint } = unfitting[0]!;
-    throw new TokenworkError('device-out-of-memory', message, hint);
+    throw new TokenworkError('device-memory-too-small', message, hint);
   }
   await refuseFullDisk(wanted, options);
   const models = await resolveModels(withHelpers(wanted, workload.pipelines), options);

@@ -8,7 +8,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
-import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { type Result, resultSchema } from '../core/result.js';
 
@@ -34,7 +34,7 @@ export function writeResult(path: string, result: Result): void {
       'result-unwritable',
       `${path} cannot be written: ${messageOf(cause)}.`,
       'The journal beside it keeps what was measured. Make room, then finish with --resume.',
-      { cause, exitCode: exitCode.incomplete },
+      { cause },
     );
   }
 }

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
+import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
-import type { Warning } from '../core/result.js';
 import type { JournalEntry, JournalHeader, Settings } from '../journal/entry.js';
 import type { PlayedSession } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';

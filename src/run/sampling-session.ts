@@ -1,5 +1,5 @@
+import type { Warning } from '../core/codes.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import { energyWindowNs } from '../fold/energy-window.js';
 import type { JournalEntry } from '../journal/entry.js';

@@ -1,7 +1,8 @@
 import { monotonicClock } from '../core/clock.js';
-import { exitCode, TokenworkError } from '../core/errors.js';
+import type { Warning } from '../core/codes.js';
+import { TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
-import type { Ceilings, Warning } from '../core/result.js';
+import type { Ceilings } from '../core/result.js';
 import { energyUnavailable, windowOf } from '../fold/energy-window.js';
 import { isPending, type ValidationState } from '../fold/validation-state.js';
 import type { JournalEntry, JournalModel } from '../journal/entry.js';
@@ -198,6 +199,6 @@ export function interruptedEarly(cause?: unknown, resumed?: string): TokenworkEr
     resumed === undefined
       ? 'Nothing was measured, and nothing is lost: start it again.'
       : `What was measured before is kept. Go on with: tokenwork bench --resume ${resumed}`,
-    { cause, exitCode: exitCode.incomplete },
+    { cause },
   );
 }

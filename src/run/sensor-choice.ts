@@ -1,5 +1,5 @@
 import { basename, resolve } from 'node:path';
-import type { Warning } from '../core/result.js';
+import type { Warning } from '../core/codes.js';
 import type { PlayedSession } from '../journal/samples.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
 import { checkSession } from '../sensors/session-file.js';

@@ -1,5 +1,5 @@
+import type { Warning } from '../core/codes.js';
 import { log } from '../core/log.js';
-import type { Warning } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Decoder, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';

@@ -1,4 +1,4 @@
-import type { Warning } from '../core/result.js';
+import type { Warning } from '../core/codes.js';
 import type { Nanoseconds } from '../core/units.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
 import type { SensorRecord } from './opened-sensor.js';

@@ -4,8 +4,8 @@
  */
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { exitCode, messageOf, TokenworkError } from '../core/errors.js';
-import type { Warning } from '../core/result.js';
+import type { Warning } from '../core/codes.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
 import type { SensorRecord } from './opened-sensor.js';
@@ -88,7 +88,6 @@ export async function startSampler(options: SamplerOptions): Promise<Sampler> {
       'sampler-failed',
       `The sampler could not be started: ${ready.failure}`,
       'Run without sensors, or ask which of them fails with: tokenwork doctor',
-      { exitCode: exitCode.incomplete },
     );
   }
   const ring = new SampleRing(memory);

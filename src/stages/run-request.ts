@@ -2,6 +2,7 @@
  * stages/: a request as a pipeline of stages, and the ledger of what each cost. A stage begins where the
  * one before ended, so that the stages add up to the request: nothing falls between two of them.
  */
+import type { FailureCode } from '../core/codes.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
 import { preparePrefix } from './cached-prefix.js';
@@ -41,7 +42,7 @@ export interface RepeatedRequest {
 
 export interface UnfinishedRequest {
   status: 'failed';
-  code: string;
+  code: FailureCode;
   message: string;
   times: { started: Nanoseconds; firstToken: Nanoseconds | null; lastToken: Nanoseconds | null };
 }

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import type { ErrorCode } from '../core/codes.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { lineOfPath, positionOfSyntaxError } from '../core/json-position.js';
 import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
@@ -15,7 +16,7 @@ export interface JsonDocument {
 /** Throws TokenworkError `code`, with `hint`, where the text is no JSON. */
 export function readDocument(
   text: string,
-  { path, code, hint }: { path: string; code: string; hint: string },
+  { path, code, hint }: { path: string; code: ErrorCode; hint: string },
 ): JsonDocument {
   const error = (line: number, problem: string, cause?: unknown) =>
     new TokenworkError(code, `${path}:${line}: ${problem}.`, hint, { cause });

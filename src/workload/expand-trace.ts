@@ -1,4 +1,4 @@
-import type { Warning } from '../core/result.js';
+import type { Warning } from '../core/codes.js';
 import { deriveSeed } from '../stats/random.js';
 import { type ExpandOptions, syntheticPrompt } from './expand.js';
 import { drawnPipelines, type PipelineVariant, pipelineVariants } from './pipeline-variants.js';

@@ -1,5 +1,6 @@
+import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
-import type { Cell, Warning } from '../core/result.js';
+import type { Cell } from '../core/result.js';
 import { plainChat } from '../stages/pipeline.js';
 import { deriveSeed } from '../stats/random.js';
 import { hasPipelines, variantsOf, varyingPolicies } from './block-variants.js';

@@ -8,7 +8,7 @@ import { type Dtype, dtypes } from '../models/dtype.js';
 import { locateModel } from '../models/resolve.js';
 import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../stages/pipeline.js';
 import { type JsonDocument, readDocument } from './document.js';
-import { isPath, listShipped, readNamedFile } from './shipped-file.js';
+import { isPath, listShipped, readNamedFile, type Shelf } from './shipped-file.js';
 import { orderStages } from './stage-order.js';
 import { checkStages } from './stage-rules.js';
 
@@ -38,7 +38,7 @@ export interface Pipeline {
   stages: readonly StagePolicy[];
 }
 
-const shelf = {
+const shelf: Shelf = {
   kind: 'pipeline',
   directory: fileURLToPath(new URL('../../bench/pipelines/', import.meta.url)),
 };

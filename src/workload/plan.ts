@@ -3,8 +3,10 @@
  * recording) is expanded over the run's models into a plan of cells; the schedule orders their requests.
  * Nothing here runs anything.
  */
+
+import type { Warning } from '../core/codes.js';
 import type { Question } from '../core/question.js';
-import type { Cell, Warning } from '../core/result.js';
+import type { Cell } from '../core/result.js';
 import type { RequestPipeline } from '../stages/pipeline.js';
 import type { RoleModel } from './pipeline.js';
 import type { ModelKind } from './pipeline-models.js';

@@ -5,7 +5,7 @@ import { messageOf, TokenworkError } from '../core/errors.js';
 
 /** A folder of bench/ with JSON files that users name: `kind` is what one is called, `suite` or `pipeline`. */
 export interface Shelf {
-  kind: string;
+  kind: 'pipeline' | 'suite';
   directory: string;
 }
 

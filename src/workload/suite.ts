@@ -8,7 +8,7 @@ import { dtypes } from '../models/dtype.js';
 import { readDocument } from './document.js';
 import { listPipelines, loadPipeline, type Pipeline, roleModelSchema, roleModelsOf } from './pipeline.js';
 import { loadPrompts, type Prompt } from './prompts.js';
-import { listShipped, readNamedFile } from './shipped-file.js';
+import { listShipped, readNamedFile, type Shelf } from './shipped-file.js';
 import { checkBlock, namedIn, nearest } from './suite-rules.js';
 
 const counts = z.array(z.int().positive()).min(1);
@@ -93,7 +93,7 @@ export interface Suite extends Omit<z.infer<typeof suiteSchema>, 'roles'> {
   pipelines: ReadonlyMap<string, Pipeline>;
 }
 
-const shelf = {
+const shelf: Shelf = {
   kind: 'suite',
   directory: fileURLToPath(new URL('../../bench/suites/', import.meta.url)),
 };

@@ -1,6 +1,7 @@
+import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { type WorkMetric, workMetricNames } from '../../core/metrics.js';
-import type { Result, Warning } from '../../core/result.js';
+import type { Result } from '../../core/result.js';
 import { smallestPValue } from '../../stats/mann-whitney.js';
 import { deriveSeed } from '../../stats/random.js';
 import {

@@ -2,7 +2,8 @@ import { existsSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
-import { exitCode, TokenworkError } from '../../core/errors.js';
+import { exitCode } from '../../core/codes.js';
+import { TokenworkError } from '../../core/errors.js';
 import { devices } from '../../engines/engine.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderFindings } from '../../report/terminal/findings.js';
@@ -233,7 +234,6 @@ function nothingMeasured(path: string): TokenworkError {
     'nothing-measured',
     'Every request failed, so nothing was measured.',
     `The result in ${path} gives the reason of each.`,
-    { exitCode: exitCode.incomplete },
   );
 }
 

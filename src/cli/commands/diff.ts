@@ -1,7 +1,8 @@
 import { Command } from 'commander';
 import { type Comparison, compareResults } from '../../analysis/compare/compare.js';
 import { crossings, parseThreshold, refuseUntestable } from '../../analysis/compare/fail-on.js';
-import { exitCode, TokenworkError } from '../../core/errors.js';
+import { exitCode } from '../../core/codes.js';
+import { TokenworkError } from '../../core/errors.js';
 import { metrics } from '../../core/metrics.js';
 import { cellLabel } from '../../report/tables/comparison.js';
 import {

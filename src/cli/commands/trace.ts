@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
 import { type PromptTrace, promptTrace } from '../../analysis/stages/prompt-trace.js';
-import { exitCode, TokenworkError } from '../../core/errors.js';
+import { TokenworkError } from '../../core/errors.js';
 import { isOk, type OkRequest, type Result } from '../../core/result.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import { renderPromptTrace } from '../../report/terminal/prompt-trace.js';
@@ -118,7 +118,6 @@ function traceIn(result: Result): PromptTrace {
     'nothing-measured',
     `The prompt could not be traced: ${why}`,
     'Try a shorter prompt, another --pipeline or another --model.',
-    { exitCode: exitCode.incomplete },
   );
 }
 

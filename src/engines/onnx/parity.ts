@@ -1,4 +1,4 @@
-import type { Warning } from '../../core/result.js';
+import type { Warning } from '../../core/codes.js';
 import type { Decoder, EngineOptions } from '../engine.js';
 import { type DecoderModel, openDecoder } from './open-decoder.js';
 
@@ -106,6 +106,6 @@ export async function chooseBackend(
   if (parity.maxAbsDifference <= parity.tolerance) return { backend, reason, parity, warnings: [] };
   const message = `The native back end's logits differ from the Node binding's by ${parity.maxAbsDifference}.`;
   const hint = 'The Node binding is used instead, which copies the KV cache at every step.';
-  const warning = { code: 'backend-mismatch', message, hint };
+  const warning: Warning = { code: 'backend-mismatch', message, hint };
   return { backend: 'node', reason: message, parity, warnings: [warning] };
 }

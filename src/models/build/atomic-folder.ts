@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { basename, dirname, join } from 'node:path';
-import { exitCode, messageOf, TokenworkError } from '../../core/errors.js';
+import { messageOf, TokenworkError } from '../../core/errors.js';
 import { otherwise } from '../../core/log.js';
 import { makeDirectories } from '../cache-directory.js';
 
@@ -99,7 +99,7 @@ function explained(cause: unknown, parent: string): unknown {
         'disk-full',
         `The disk of ${parent} is full; the half-built model has been removed.`,
         'Free some space, or set TOKENWORK_CACHE to a folder on another disk.',
-        { cause, exitCode: exitCode.incomplete },
+        { cause },
       );
     case 'EACCES':
     case 'EPERM':

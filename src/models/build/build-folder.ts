@@ -58,6 +58,5 @@ function throwIfAborted(signal: AbortSignal | undefined, name: string): void {
   if (!signal?.aborted) return;
   throw new TokenworkError('aborted', `Building ${name} was stopped.`, 'Nothing half-built was kept.', {
     cause: signal.reason,
-    exitCode: 3,
   });
 }

@@ -3,10 +3,11 @@
  * input shapes, `deriveCost` for a decoder at any batch, new and past positions. rules/ holds one operator
  * family per file.
  */
+
+import type { Warning } from '../../core/codes.js';
 import type { ByteCount, FlopCount } from '../../core/cost.js';
 import { expectedDistinctExperts } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
-import type { Warning } from '../../core/result.js';
 import type { ModelProto, ValueInfoProto } from '../onnx/proto.js';
 import { DeclaredShapes } from './declared-shapes.js';
 import { evaluateGraph, Scope } from './evaluate.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Adapter } from '../../core/result.js';
+import type { ProbeAnswer } from '../../engines/onnx/gpu/probe.js';
 import type { Nvml } from '../../sensors/nvidia/nvml-library.js';
 import { chooseDevice, type DeviceSight } from './choice.js';
 
@@ -10,7 +11,7 @@ const adapter = (kind: Adapter['kind'], name = 'NVIDIA Some GPU'): Adapter => ({
   largestBufferBytes: 2 ** 32 - 1,
   driver: '1',
 });
-const missing = {
+const missing: ProbeAnswer = {
   error: { code: 'device-unavailable', message: 'No driver.', hint: 'Get one.' },
   adapters: [],
 };
@@ -55,7 +56,7 @@ describe('auto', () => {
   });
 
   it('prefers CUDA where its provider is installed, and goes on to WebGPU where it does not open', async () => {
-    const webgpu = { error: null, adapters: [adapter('discrete')] };
+    const webgpu: ProbeAnswer = { error: null, adapters: [adapter('discrete')] };
     const both = sight({ hasCudaProvider: () => true, probe: async () => webgpu });
     expect((await chooseDevice('auto', 'auto', both)).device).toBe('cuda');
     const broken = sight({

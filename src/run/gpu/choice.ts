@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
+import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import type { Adapter, Warning } from '../../core/result.js';
+import type { Adapter } from '../../core/result.js';
 import type { Bytes } from '../../core/units.js';
 import type { Device } from '../../engines/engine.js';
 import { deviceLibraries } from '../../engines/onnx/gpu/libraries.js';

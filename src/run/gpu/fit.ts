@@ -1,6 +1,6 @@
+import type { ErrorCode, Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import type { Warning } from '../../core/result.js';
 import type { Device } from '../../engines/engine.js';
 import { matrixOpsOnCpu } from '../../engines/onnx/gpu/placement.js';
 import type { JournalModel } from '../../journal/entry.js';
@@ -12,7 +12,7 @@ import { gateEncoder, gateModel, type ModelOnDevice } from './gate.js';
 import { fittingCells, prefixCacheOf } from './memory.js';
 
 /** Failures of one model that leave the others of a suite to be measured. */
-const ownFailures = new Set([
+const ownFailures = new Set<ErrorCode>([
   'device-parity',
   'device-out-of-memory',
   'device-limit',

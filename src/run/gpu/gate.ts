@@ -1,7 +1,8 @@
 import { freemem } from 'node:os';
+import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import type { DeviceParity, Placement, Warning } from '../../core/result.js';
+import type { DeviceParity, Placement } from '../../core/result.js';
 import type { Device } from '../../engines/engine.js';
 import {
   type CheckedReads,

@@ -1,7 +1,7 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import type { Warning } from '../../core/codes.js';
 import { bytesOf } from '../../core/cost.js';
-import type { Warning } from '../../core/result.js';
 import type { Bytes } from '../../core/units.js';
 import { kvBytesPerPosition } from '../../engines/onnx/step-shape.js';
 import type { Dtype } from '../../models/dtype.js';
@@ -109,11 +109,13 @@ export function fittingCells(
       needed = most;
     } else beyond.set(cell.model, [...(beyond.get(cell.model) ?? []), cell.id]);
   }
-  const warnings = [...beyond].map(([model, ids]) => ({
-    code: 'beyond-device-memory',
-    message: `${ids.length === 1 ? '1 cell of' : `${ids.length} cells of`} ${model} ${ids.length === 1 ? 'needs' : 'need'} more memory of ${adapter?.name ?? 'the GPU'} than there is (${gib(Math.max(0, roomBytes))} beside the weights, ${gib(largestBytes)} for one tensor), and ${ids.length === 1 ? 'is' : 'are'} left out: ${ids.join(', ')}.`,
-    hint: 'Run fewer models at a time, shorter prompts or smaller batches, or use a larger GPU.',
-  }));
+  const warnings = [...beyond].map(
+    ([model, ids]): Warning => ({
+      code: 'beyond-device-memory',
+      message: `${ids.length === 1 ? '1 cell of' : `${ids.length} cells of`} ${model} ${ids.length === 1 ? 'needs' : 'need'} more memory of ${adapter?.name ?? 'the GPU'} than there is (${gib(Math.max(0, roomBytes))} beside the weights, ${gib(largestBytes)} for one tensor), and ${ids.length === 1 ? 'is' : 'are'} left out: ${ids.join(', ')}.`,
+      hint: 'Run fewer models at a time, shorter prompts or smaller batches, or use a larger GPU.',
+    }),
+  );
   return { cells: kept, warnings };
 }
 

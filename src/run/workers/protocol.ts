@@ -1,5 +1,5 @@
+import type { ErrorCode } from '../../core/codes.js';
 import type { CostModel } from '../../core/cost.js';
-import type { ExitCode } from '../../core/errors.js';
 import type { EngineRecord } from '../../core/result.js';
 import type { Bytes, Nanoseconds } from '../../core/units.js';
 import type { Device } from '../../engines/engine.js';
@@ -82,10 +82,9 @@ export interface LoadedWorker {
 
 /** An error with its fields: those are lost when an Error crosses threads. */
 export interface ThreadError {
-  code: string;
+  code: ErrorCode;
   message: string;
   hint: string;
-  exitCode: ExitCode;
 }
 
 export type LoadReply = { loaded: LoadedWorker } | { error: ThreadError };

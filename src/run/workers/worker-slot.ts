@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Piscina } from 'piscina';
 import { type Clock, monotonicClock } from '../../core/clock.js';
+import type { FailureCode } from '../../core/codes.js';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
@@ -59,7 +60,7 @@ export interface SlotOutcome {
   runs: MeasuredRun[];
   /** What the worker did before these, and before one that failed. */
   preparations: Preparation[];
-  reply: RunReply | { status: 'failed'; code: string; message: string; times: null };
+  reply: RunReply | { status: 'failed'; code: FailureCode; message: string; times: null };
 }
 
 export interface SlotOptions extends Pick<LoadTask, 'models' | 'originNs' | 'alone'> {
@@ -99,8 +100,8 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
     const task: LoadTask = { ...shared, control };
     const reply = await unlessWorkerFails<LoadReply>(pool, pool.run(task, { name: 'load' }));
     if ('error' in reply) {
-      const { code, message, hint, exitCode } = reply.error;
-      throw new TokenworkError(code, message, hint, { exitCode });
+      const { code, message, hint } = reply.error;
+      throw new TokenworkError(code, message, hint);
     }
     handles = new Map(reply.loaded.models.map((model) => [model.id, model.terminationHandle]));
     return reply.loaded;

@@ -4,7 +4,7 @@
  */
 
 import { type Clock, monotonicClock } from '../../core/clock.js';
-import { exitCode, messageOf, TokenworkError } from '../../core/errors.js';
+import { messageOf, TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Bytes, Nanoseconds } from '../../core/units.js';
 import type { Decoder, Encoder } from '../../engines/engine.js';
@@ -212,12 +212,11 @@ function describeSensor(sensor: SensorState): SensorState {
 function threadError(thrown: unknown): ThreadError {
   if (thrown instanceof TokenworkError) {
     const { code, message, hint } = thrown;
-    return { code, message, hint, exitCode: thrown.exitCode };
+    return { code, message, hint };
   }
   return {
     code: 'model-load-failed',
     message: `A worker could not open its model: ${messageOf(thrown)}`,
     hint: 'See whether there is memory enough for the model and its sessions.',
-    exitCode: exitCode.unusableInput,
   };
 }

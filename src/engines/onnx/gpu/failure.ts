@@ -1,4 +1,5 @@
-import { exitCode, TokenworkError } from '../../../core/errors.js';
+import type { ErrorCode } from '../../../core/codes.js';
+import { TokenworkError } from '../../../core/errors.js';
 
 /** Dawn on Vulkan, Direct3D and Metal; CUDA's codes 46, 100, 214, 700, 716, 719 and 999. */
 const lost =
@@ -14,8 +15,8 @@ const beyondLimit =
  */
 export function deviceFailure(message: string): TokenworkError | null {
   const said = message.trim().split('\n')[0]!;
-  const failed = (code: string, what: string, hint: string) =>
-    new TokenworkError(code, `${what}: ${said}`, hint, { exitCode: exitCode.incomplete });
+  const failed = (code: ErrorCode, what: string, hint: string) =>
+    new TokenworkError(code, `${what}: ${said}`, hint);
   if (outOfMemory.test(message))
     return failed(
       'device-out-of-memory',

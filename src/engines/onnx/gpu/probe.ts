@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { type ErrorCode, errorCodes } from '../../../core/codes.js';
 import { log, logMark } from '../../../core/log.js';
 import { adapterSchema } from '../../../core/result.js';
 import type { Device } from '../../engine.js';
@@ -8,9 +9,10 @@ import type { Device } from '../../engine.js';
 /** Before the answer on stdout, where drivers print too. */
 export const answerMark = 'tokenwork-probe:';
 
+const errorCodeSchema = z.custom<ErrorCode>((code) => typeof code === 'string' && code in errorCodes);
 const answerSchema = z.object({
   /** Why the device does not open; null where it does. */
-  error: z.object({ code: z.string(), message: z.string(), hint: z.string() }).nullable(),
+  error: z.object({ code: errorCodeSchema, message: z.string(), hint: z.string() }).nullable(),
   /** Those that WebGPU may take, the one it takes first; empty where they cannot be listed. */
   adapters: z.array(adapterSchema),
 });

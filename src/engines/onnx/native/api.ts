@@ -193,15 +193,12 @@ export function check(api: OrtApi, status: Status, doing: string): void {
   const message = api.getErrorMessage(status);
   api.releaseStatus(status);
   if (message.includes('terminate flag'))
-    throw new TokenworkError('terminated', 'The request was stopped while it ran.', 'Run it again.', {
-      exitCode: 3,
-    });
+    throw new TokenworkError('terminated', 'The request was stopped while it ran.', 'Run it again.');
   const failure = deviceFailure(message);
   if (failure) throw failure;
   throw new TokenworkError(
     'engine-failed',
     `ONNX Runtime failed ${doing}: ${message.trim()}`,
     'Check that the model runs in ONNX Runtime with these lengths, or try another dtype or graph variant.',
-    { exitCode: 3 },
   );
 }

@@ -51,7 +51,7 @@ export class NodeEncoder extends OnnxEncoder {
         'engine-failed',
         `ONNX Runtime failed encoding ${batch} texts of ${positions} tokens: ${messageOf(cause)}`,
         'Check that the model runs in ONNX Runtime with these lengths, or try another dtype.',
-        { cause, exitCode: 3 },
+        { cause },
       );
     }
   }

@@ -170,7 +170,7 @@ export class NodeSequence implements Sequence {
         'engine-failed',
         `ONNX Runtime failed running ${newTokens} tokens after ${this.#length}: ${messageOf(cause)}`,
         'Check that the model runs in ONNX Runtime with these lengths, or try another dtype or graph variant.',
-        { cause, exitCode: 3 },
+        { cause },
       );
     }
   }
