@@ -12,6 +12,7 @@ import { isPending, validationOf } from '../fold/validation-state.js';
 import { type JournalModel, journalVersion } from '../journal/entry.js';
 import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from '../journal/journal.js';
 import { lockJournal } from '../journal/lock.js';
+import { withoutHome } from '../sensors/figure-settings.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
 import { ceilingsFor } from './ceilings.js';
 import { fitToDevice, withDevice } from './gpu/fit.js';
@@ -117,7 +118,7 @@ async function measureNew(
           id: randomUUID(),
           suite,
           startedAt: startedAt.toISOString(),
-          command: options.command,
+          command: withoutHome(options.command),
           settings,
           tool: { name: 'tokenwork', ...options.tool },
           hardware: { ...inventory.hardware, ceilings },
