@@ -6,7 +6,7 @@ import { Worker } from 'node:worker_threads';
 import { monotonicClock } from '#tokenwork/core/clock.js';
 import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
 import { FakeRapl } from '#tokenwork/run/testing/fake-rapl.js';
-import { attribute, attributionError, quantum } from '#tokenwork/sampling/attribution.js';
+import { attribute, attributionError, quantum } from '#tokenwork/sampling/attribution/attribute.js';
 import { counterCurve } from '#tokenwork/sampling/counter-curve.js';
 import { powerCurve } from '#tokenwork/sampling/power-curve.js';
 import { startSampler } from '#tokenwork/sampling/sampler.js';

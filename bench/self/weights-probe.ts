@@ -1,8 +1,8 @@
 /** Opens a pool of as many workers as the argument says, runs a request in each, prints RssAnon in bytes. */
 import { readFileSync } from 'node:fs';
-import { openSessions } from '#tokenwork/run/sessions.js';
+import { openSessions } from '#tokenwork/run/open-models.js';
 import { openPool } from '#tokenwork/run/workers/pool.js';
-import type { RequestSpec } from '#tokenwork/workload/plan.js';
+import type { RequestSpec } from '#tokenwork/stages/request-spec.js';
 import { smolLm2 } from './models.js';
 
 const workers = Number(process.argv[2]);

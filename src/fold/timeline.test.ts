@@ -7,8 +7,8 @@ import {
   second,
   sensor,
 } from '../journal/testing/sampled-journal.js';
-import { sampledSegments } from './sampled-segment.js';
-import { timelineOf } from './timeline.js';
+import { timelineOf } from '../sampling/attribution/timeline.js';
+import { sampledSegments } from './segments.js';
 
 const lines = (channel: FakeChannel, seconds: number) =>
   timelineOf(sampledSegments(sampling([[sensor('fake', [channel], 0), [channel]]], [0, seconds], 0)));

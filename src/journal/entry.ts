@@ -12,7 +12,7 @@ import {
 import { metricSchema } from '../core/work.js';
 import { devices } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
-import { requestPipelineSchema } from '../stages/pipeline.js';
+import { plannedCellSchema } from '../workload/plan.js';
 import { measuredRunSchema, preparationSchema } from './measured-run.js';
 import { samplingEntries } from './samples.js';
 
@@ -55,33 +55,6 @@ const settingsSchema = z.strictObject({
   }),
 });
 export type Settings = z.infer<typeof settingsSchema>;
-
-const requestSpecSchema = z.strictObject({
-  prompt: z.union([
-    z.strictObject({ kind: z.literal('synthetic'), tokens: z.int(), seed: z.int() }),
-    z.strictObject({ kind: z.literal('text'), text: z.string(), name: z.string() }),
-  ]),
-  completionTokens: z.int(),
-  batch: z.int(),
-  stop: z.enum(['forced', 'eos']),
-  sampling: z.union([
-    z.strictObject({ kind: z.literal('greedy') }),
-    z.strictObject({
-      kind: z.literal('seeded'),
-      temperature: z.number(),
-      topK: z.int().optional(),
-      seed: z.int(),
-    }),
-  ]),
-  neighbours: z.enum(['same', 'different']).optional(),
-  pipeline: requestPipelineSchema.optional(),
-});
-
-const plannedCellSchema = resultSchema.shape.cells.element.extend({
-  request: requestSpecSchema,
-  count: z.int().positive(),
-  arrivalsNs: z.array(z.number().nullable()).readonly().nullable(),
-});
 
 export const journalVersion = 2;
 

@@ -11,7 +11,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from './journal.js';
+import { Journal, journalNamed, journalPathOf, resultPathOf } from './append.js';
+import { readJournal } from './read.js';
 import { finished, header } from './testing/journal-sample.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-journal-'));

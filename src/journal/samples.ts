@@ -4,9 +4,6 @@ import type { Sample } from '../sampling/ring.js';
 import { sensorRecordSchema } from '../sensors/session-file.js';
 import { measuredRunSchema } from './measured-run.js';
 
-export type SampledSensor = z.infer<typeof sensorRecordSchema>;
-export type SampledChannel = SampledSensor['channels'][number];
-
 const packedSeriesSchema = z.strictObject({
   channel: z.int(),
   /** The first in ns on the run's clock, each further one as the distance from the one before. */

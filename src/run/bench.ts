@@ -7,16 +7,18 @@ import { basename, resolve } from 'node:path';
 import { exitCode } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import type { Result } from '../core/result.js';
-import { foldJournal, stateOf } from '../fold/fold.js';
-import { isPending, validationOf } from '../fold/validation-state.js';
+import { foldJournal } from '../fold/result.js';
+import { runOnGpu } from '../fold/sampling.js';
+import { Journal, journalNamed, journalPathOf, resultPathOf } from '../journal/append.js';
 import { type JournalModel, journalVersion } from '../journal/entry.js';
-import { Journal, journalNamed, journalPathOf, readJournal, resultPathOf } from '../journal/journal.js';
 import { lockJournal } from '../journal/lock.js';
+import { readJournal } from '../journal/read.js';
+import { isPending, stateOf, validationOf } from '../journal/state.js';
 import { withoutHome } from '../sensors/figure-settings.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
 import { ceilingsFor } from './ceilings.js';
 import { fitToDevice, withDevice } from './gpu/fit.js';
-import { environmentOf, oversubscribed, runOnGpu } from './machine.js';
+import { environmentOf, oversubscribed } from './machine.js';
 import { metricsTable } from './metrics.js';
 import type { BenchOptions } from './options.js';
 import { type PreparedRun, prepareResumed, prepareRun } from './prepare.js';
@@ -31,9 +33,9 @@ import {
   resumeWarnings,
   sessionRestarted,
 } from './resume.js';
-import type { SamplingSession } from './sampling-session.js';
+import { describeMachine, SessionRecorder } from './sampling/recorder.js';
+import type { SamplingSession } from './sampling/start.js';
 import { interruptedEarly, refuseStopped, runSegment } from './segment.js';
-import { describeMachine, SessionRecorder } from './session-recorder.js';
 
 /** A finished run. */
 export interface BenchOutcome {

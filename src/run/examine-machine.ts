@@ -7,10 +7,10 @@ import {
   type LibraryRecord,
   probeBackEnds,
 } from '../engines/onnx/back-ends.js';
-import { isGpu } from '../fold/device-use.js';
-import { energyWindowNs, givesEnergy } from '../fold/energy-window.js';
-import { nearest } from '../fold/sampling-metrics.js';
-import type { SampledChannel, SampledSensor } from '../journal/samples.js';
+import { isGpu } from '../sampling/attribution/devices.js';
+import { energyWindowNs, givesEnergy } from '../sampling/attribution/energy-window.js';
+import { nearest } from '../sampling/attribution/metric.js';
+import type { SampledChannel, SampledSensor } from '../sampling/attribution/segment.js';
 import { inspectSensors, type SensorInspection } from '../sampling/inspect.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';

@@ -2,9 +2,9 @@ import type { CostModel } from '../core/cost.js';
 import type { Ceilings } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import { plainChat } from '../stages/pipeline.js';
+import type { RequestSpec } from '../stages/request-spec.js';
 import { costOfSteps, singleTokenSteps } from '../stages/step-costs.js';
 import { contextPositions } from '../workload/pipeline-variants.js';
-import type { RequestSpec } from '../workload/plan.js';
 
 export interface Rates {
   flopPerSecond: number;

@@ -3,10 +3,10 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Warning } from '../core/codes.js';
 import { log } from '../core/log.js';
-import type { ModelRecord, Result } from '../core/result.js';
+import type { Result } from '../core/result.js';
 import { hugePagesGranted } from '../engines/onnx/native/huge-pages.js';
 import type { Settings } from '../journal/entry.js';
-import type { SampledSensor } from '../journal/samples.js';
+import type { SampledSensor } from '../sampling/attribution/segment.js';
 import { readFigureSettings } from '../sensors/figure-settings.js';
 import type { Inventory } from '../sensors/inventory.js';
 import type { LoadedWorker, SensorState } from './workers/protocol.js';
@@ -43,10 +43,6 @@ function sensorRecord(name: string, state: SensorState): Result['environment']['
   const { reason, hint } = 'method' in state ? { reason: null, hint: null } : state;
   return { name, available: reason === null, reason, hint, periodNs: null };
 }
-
-/** Whether models keep a GPU busy; a CPU that acts as one keeps none. */
-export const runOnGpu = (models: readonly Pick<ModelRecord, 'engine'>[]): boolean =>
-  models.some(({ engine }) => engine.device !== 'cpu' && engine.adapter?.kind !== 'software');
 
 /** Requests that want more cores than there are would measure each other. */
 export function oversubscribed(

@@ -1,12 +1,12 @@
 import { log } from '../core/log.js';
 import type { Nanoseconds } from '../core/units.js';
+import type { Journal } from '../journal/append.js';
 import type { JournalEntry, JournalRow } from '../journal/entry.js';
-import type { Journal } from '../journal/journal.js';
 import type { CpuClock } from '../sensors/linux/cpu-time.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { ScheduledRequest } from '../workload/schedule.js';
 import type { WorkerPool } from './workers/pool.js';
-import type { Limits, SlotOutcome, WindowRule, WorkerSlot } from './workers/worker-slot.js';
+import type { Limits, SlotOutcome, WindowRule, WorkerSlot } from './workers/slot.js';
 
 export interface Measuring {
   requests: readonly ScheduledRequest[];

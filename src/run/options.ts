@@ -4,7 +4,7 @@ import type { Settings } from '../journal/entry.js';
 import type { Dtype } from '../models/dtype.js';
 import type { Suite } from '../workload/suite.js';
 import type { AskedDevice } from './gpu/choice.js';
-import type { SensorChoice } from './sensor-choice.js';
+import type { SensorChoice } from './sampling/choice.js';
 
 export type BenchPhase =
   | 'models'

@@ -8,24 +8,24 @@ import { expandSuite } from '../workload/expand.js';
 import { expandTrace } from '../workload/expand-trace.js';
 import { wantedModels } from '../workload/models.js';
 import { loadPipeline, type Pipeline } from '../workload/pipeline.js';
-import { identityOf } from '../workload/pipeline-models.js';
 import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
+import { identityOf } from '../workload/roles.js';
 import { loadSuite, type Suite } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
-import { refuseFullDisk } from './disk-room.js';
+import { refuseFullDisk } from './disk-space.js';
 import { type ChosenDevice, chooseDevice } from './gpu/choice.js';
 import type { ModelOnDevice } from './gpu/gate.js';
 import { fittingModels } from './gpu/memory.js';
+import { chatRole, type RunModel, resolveModels, withHelpers } from './models.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
-import { chatRole, type RunModel, resolveModels, withHelpers } from './run-models.js';
 import {
   type ChosenSensors,
   chosenSensors,
   namedChoice,
   type SensorChoice,
   sessionPathOf,
-} from './sensor-choice.js';
+} from './sampling/choice.js';
 
 /** What is to be run, before anything has been opened. */
 export interface PreparedRun {

@@ -6,7 +6,7 @@ import type { PlayedSession } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';
 import type { ChosenDevice } from './gpu/choice.js';
 import type { BenchOptions } from './options.js';
-import { namedChoice } from './sensor-choice.js';
+import { namedChoice } from './sampling/choice.js';
 
 interface Difference {
   what: string;

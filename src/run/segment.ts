@@ -3,27 +3,27 @@ import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Ceilings } from '../core/result.js';
-import { energyUnavailable, windowOf } from '../fold/energy-window.js';
-import { isPending, type ValidationState } from '../fold/validation-state.js';
+import type { Journal } from '../journal/append.js';
 import type { JournalEntry, JournalModel } from '../journal/entry.js';
-import type { Journal } from '../journal/journal.js';
+import { isPending, type ValidationState } from '../journal/state.js';
+import { energyUnavailable, windowOf } from '../sampling/attribution/energy-window.js';
 import { openCpuClock } from '../sensors/linux/cpu-time.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { type ScheduledRequest, schedule } from '../workload/schedule.js';
 import { expectedTime, ratesOf, stallTimeoutMs } from './expected-time.js';
 import { warmUpDevice } from './gpu/warm-up.js';
 import { measure } from './measure.js';
+import { openSessions, type Sessions } from './open-models.js';
 import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
 import { measuringProgress, tell } from './progress.js';
-import { type SamplingSession, startSampling } from './sampling-session.js';
-import type { SessionRecorder } from './session-recorder.js';
-import { openSessions, type Sessions } from './sessions.js';
+import type { SessionRecorder } from './sampling/recorder.js';
+import { type SamplingSession, startSampling } from './sampling/start.js';
 import { measureAlone } from './validate-attribution.js';
 import { warmUp } from './warm-up.js';
 import { openPool, type WorkerPool } from './workers/pool.js';
 import type { LoadedWorker } from './workers/protocol.js';
-import type { Limits } from './workers/worker-slot.js';
+import type { Limits } from './workers/slot.js';
 
 /** Measuring in one process: a whole run, or the part of one that is left. */
 export interface Segment {
@@ -92,7 +92,7 @@ export async function runSegment(segment: Segment): Promise<void> {
       loaded: pool.loaded,
       records: sessions.records(pool.loaded),
       sensors,
-      warnings: [...warnings, ...sampling.warnings, ...energyUnavailable(settings, sensors)],
+      warnings: [...warnings, ...sampling.warnings, ...energyUnavailable(settings.sampling, sensors)],
     });
     sampling.begin(journal);
     await measureWith(pool, requests, segment, sampling);
@@ -155,7 +155,7 @@ async function measureWith(
     now,
     onProgress,
   );
-  const windowNs = windowOf(settings, sampling.sensors);
+  const windowNs = windowOf(settings.sampling, sampling.sensors);
   log('energy window: %s', windowNs === null ? 'none' : `${windowNs / 1e6} ms`);
   const rule = windowNs === null ? null : { windowNs, hasMoved: sampling.hasMoved };
   const cpuClock = openCpuClock();

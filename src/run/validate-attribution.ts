@@ -1,6 +1,6 @@
-import type { Journal } from '../journal/journal.js';
+import type { Journal } from '../journal/append.js';
 import type { PlannedCell } from '../workload/plan.js';
-import type { Limits, WindowRule, WorkerSlot } from './workers/worker-slot.js';
+import type { Limits, WindowRule, WorkerSlot } from './workers/slot.js';
 
 /** So many cells, evenly spaced, stand for all; each runs so often. */
 const mostCells = 20;

@@ -3,7 +3,7 @@ import type { Stage } from '../core/result.js';
 import { plainChat, type StageDraw, stagePolicySchema } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { warmUp } from './warm-up.js';
-import type { WorkerSlot } from './workers/worker-slot.js';
+import type { WorkerSlot } from './workers/slot.js';
 
 const cell = (id: string, stages?: readonly object[], drawn: Record<string, StageDraw> = {}) =>
   ({

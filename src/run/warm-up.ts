@@ -2,9 +2,10 @@ import type { Stage } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { JournalEntry } from '../journal/entry.js';
 import { nameOf, plainChat } from '../stages/pipeline.js';
-import type { PlannedCell, RequestSpec } from '../workload/plan.js';
+import type { RequestSpec } from '../stages/request-spec.js';
+import type { PlannedCell } from '../workload/plan.js';
 import type { WorkerPool } from './workers/pool.js';
-import type { Limits } from './workers/worker-slot.js';
+import type { Limits } from './workers/slot.js';
 
 type Alongside = NonNullable<Extract<JournalEntry, { kind: 'warmup' }>['alongside']>;
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Channel } from '../sensors/sensor.js';
 import { createRandom, type Random } from '../stats/random.js';
-import { idleBaseline } from './baseline.js';
+import { idleBaseline } from './attribution/baseline.js';
 import { counterCurve } from './counter-curve.js';
 import { energyCurve } from './energy-curve.js';
 import { powerCurve } from './power-curve.js';

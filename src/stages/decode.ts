@@ -1,11 +1,10 @@
 import type { Sequence } from '../engines/engine.js';
-import { storePrefix } from './cached-prefix.js';
 import { nameOf, type PolicyOf } from './pipeline.js';
+import { storePrefix } from './prefix-cache/lookup.js';
 import type { RequestState } from './request.js';
 import { chooseRows } from './rows.js';
-import { runSpeculativeDecode } from './speculative-decode.js';
-import type { StopCondition } from './stop-condition.js';
-import type { TokenChooser } from './token-choice.js';
+import { runSpeculativeDecode } from './speculative/decode-stage.js';
+import type { StopCondition, TokenChooser } from './token-choice.js';
 
 /** Generates the completion, after the token that was chosen last. */
 export async function runDecode(policy: PolicyOf<'decode'>, state: RequestState): Promise<void> {

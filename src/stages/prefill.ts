@@ -1,7 +1,7 @@
 import type { Sequence } from '../engines/engine.js';
-import { lookUpPrefix } from './cached-prefix.js';
 import { type ContextPart, contextParts, positionsNeeded } from './context.js';
 import { nameOf, type PolicyOf } from './pipeline.js';
+import { lookUpPrefix } from './prefix-cache/lookup.js';
 import { type RequestState, refuseTooLong } from './request.js';
 import { batchRows, chooseRows, sameRows } from './rows.js';
 import type { TokenChooser } from './token-choice.js';

@@ -1,43 +1,41 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Sequence } from '../engines/engine.js';
-import type { Tokenizer } from '../models/tokenizer.js';
-import type { CachedPrefix } from './cached-prefix.js';
 import type { Instruments } from './instruments.js';
 import type { Ledger, Usage } from './ledger.js';
-import { Meter, type MeteredModel, type RequestControl } from './meter.js';
+import type { LoadedModel } from './loaded-model.js';
+import { Meter, type RequestControl } from './meter.js';
 import { plainChat, type RequestPipeline } from './pipeline.js';
+import type { PrefixCache, PrefixMatch } from './prefix-cache/prefix-cache.js';
+import type { RequestSpec } from './request-spec.js';
 import type { Resources } from './resources.js';
-import { type Sampling, type TokenChooser, tokenChooser } from './token-choice.js';
-import type { Prompt } from './tokenization.js';
+import { type TokenChooser, tokenChooser } from './token-choice.js';
 
-/** One request. Lengths are per row; `batch` rows run side by side, with the same prompt unless said otherwise. */
-export interface RequestInput {
+/** Token ids, with the text they stand for where a stage needs it; or a text that is to be tokenized. */
+export type Prompt = { kind: 'ids'; ids: readonly number[]; text?: string } | { kind: 'text'; text: string };
+
+/** The prompts of a batch, in the tokens of the model that is to read them. */
+export interface PromptRows {
+  /** The first row's. */
   prompt: Prompt;
-  completionTokens: number;
-  batch: number;
-  /** Prompts of the rows after the first, each as long as it; those of all rows are the same where absent. */
+  /** Those of the rows after the first, each as long as it; the same as the first where absent. */
   otherRows?: readonly (readonly number[])[] | undefined;
-  /** The texts they stand for, where a stage needs them. */
+  /** The texts of `otherRows`, where a stage needs them. */
   otherTexts?: readonly string[] | undefined;
-  /** `forced`: end-of-text is generated past, so that exactly `completionTokens` come out. */
-  stop: 'forced' | 'eos';
-  sampling: Sampling;
-  /** On the instruments' clock; null for none. */
-  deadlineNs: Nanoseconds | null;
-  /** Plain chat where absent. */
-  pipeline?: RequestPipeline | undefined;
 }
 
-export type TextTokenizer = Pick<Tokenizer, 'encode' | 'decode'>;
+/** A request with its synthetic prompts drawn, which is no part of what is measured, and its deadline set. */
+export interface RequestInput extends Omit<RequestSpec, 'prompt' | 'neighbours'>, PromptRows {
+  /** On the instruments' clock; null for none. */
+  deadlineNs: Nanoseconds | null;
+}
 
-/** A loaded model, ready to run requests on the calling thread. */
-export interface LoadedModel extends MeteredModel {
-  /** What the run calls it. */
-  id: string;
-  eosTokenIds: readonly number[];
-  /** Null where nothing of the run is text. */
-  tokenizer: TextTokenizer | null;
+/** A part of the prefix cache that a request uses until it has stored what it adds to it. */
+export interface CachedPrefix {
+  cache: PrefixCache;
+  match: PrefixMatch;
+  /** The name that the cache's stages begin with. */
+  stage: string;
 }
 
 /** Tokens that a stage put before the prompt. */
@@ -49,7 +47,7 @@ interface ContextTokens {
   stage: string;
 }
 
-/** A request on its way through its pipeline: what the stages before have made, for those that follow. */
+/** A request on its way through its pipeline: each stage reads here what the stages before it have made. */
 export interface RequestState {
   readonly input: RequestInput;
   readonly pipeline: RequestPipeline;

@@ -1,24 +1,13 @@
-import type { CostModel } from '../core/cost.js';
-import type { Encoder } from '../engines/engine.js';
 import { type LexicalMatch, type Term, textFilter } from './lexical-filter.js';
+import type { LoadedEncoder, LoadedModel } from './loaded-model.js';
 import { PrefixCache } from './prefix-cache/prefix-cache.js';
-import type { LoadedModel, TextTokenizer } from './request.js';
 import { VectorIndex } from './vector-index.js';
 
 const latin = 'The quick brown fox jumps over the lazy dog 0123456789. '.repeat(4);
 /** All letters of Latin, and texts beyond Latin-1. */
 const textsToCompileBy = [latin, `${latin}Съешь ещё этих мягких французских булок. 世界 안녕 สวัสดี 😀`];
 
-/** A loaded encoder, ready to read texts on the calling thread. */
-export interface LoadedEncoder {
-  /** What the run calls it. */
-  id: string;
-  encoder: Encoder;
-  cost: CostModel;
-  tokenizer: TextTokenizer;
-}
-
-/** What requests share on one worker: models by id, and what each keeps between requests. */
+/** Everything that requests share on one worker: models by id, and the state that lasts between requests. */
 export class Resources {
   readonly #decoders: ReadonlyMap<string, LoadedModel>;
   readonly #encoders: ReadonlyMap<string, LoadedEncoder>;

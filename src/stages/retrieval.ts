@@ -1,7 +1,7 @@
 import { idsOf } from './context.js';
+import type { LoadedEncoder } from './loaded-model.js';
 import { nameOf, type PolicyOf } from './pipeline.js';
 import type { RequestState } from './request.js';
-import type { LoadedEncoder } from './resources.js';
 import { windowsOf } from './safety.js';
 import { rowTexts } from './tokenization.js';
 import { searchCost, type VectorIndex } from './vector-index.js';

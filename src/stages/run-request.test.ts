@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TokenworkError } from '../core/errors.js';
+import type { TextTokenizer } from './loaded-model.js';
 import type { RequestControl } from './meter.js';
-import type { RequestInput, TextTokenizer } from './request.js';
+import type { RequestInput } from './request.js';
 import { type FinishedRequest, runRequest, type UnfinishedRequest } from './run-request.js';
 import {
   costPerPosition,

@@ -1,8 +1,8 @@
 import { idsOf } from './context.js';
+import type { LoadedEncoder, LoadedModel } from './loaded-model.js';
 import { nameOf, type PolicyOf, type StageDraw } from './pipeline.js';
 import { prefill } from './prefill.js';
-import type { LoadedModel, RequestState } from './request.js';
-import type { LoadedEncoder } from './resources.js';
+import type { RequestState } from './request.js';
 import { tokenChooser } from './token-choice.js';
 import { rowTexts, tokenizerOf } from './tokenization.js';
 

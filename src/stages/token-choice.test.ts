@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Sampling, tokenChooser } from './token-choice.js';
+import type { Sampling } from './request-spec.js';
+import { tokenChooser } from './token-choice.js';
 
 const greedy = tokenChooser({ kind: 'greedy' });
 const choose = (logits: number[], sampling?: Sampling) =>

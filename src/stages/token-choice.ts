@@ -1,10 +1,13 @@
 import { TokenworkError } from '../core/errors.js';
 import { createRandom, type Random } from '../stats/random.js';
+import type { Sampling } from './request-spec.js';
 
-/** How the next token is chosen from its logits. */
-export type Sampling =
-  | { kind: 'greedy' }
-  | { kind: 'seeded'; temperature: number; topK?: number | undefined; seed: number };
+/** When a row's completion ends. */
+export interface StopCondition {
+  /** Tokens that end a row; empty where the length is forced and end-of-text is generated past. */
+  endTokenIds: ReadonlySet<number>;
+  completionTokens: number;
+}
 
 /** Chooses a token from `vocabulary` logits that start at `offset`. Throws TokenworkError `nan-logits`. */
 export type TokenChooser = (logits: Float32Array, offset: number, vocabulary: number) => number;

@@ -1,9 +1,38 @@
 import { TokenworkError } from '../core/errors.js';
-import { nameOf, type PolicyOf } from './pipeline.js';
-import type { RequestInput, RequestState, TextTokenizer } from './request.js';
+import { deriveSeed } from '../stats/random.js';
+import type { LoadedModel, TextTokenizer } from './loaded-model.js';
+import { nameOf, type PolicyOf, plainChat, readsText } from './pipeline.js';
+import type { Prompt, PromptRows, RequestInput, RequestState } from './request.js';
+import type { RequestSpec } from './request-spec.js';
+import { syntheticTokenIds } from './synthetic-tokens.js';
 
-/** Token ids, with the text they stand for where a stage needs it, or a text that is to be tokenized. */
-export type Prompt = { kind: 'ids'; ids: readonly number[]; text?: string } | { kind: 'text'; text: string };
+/**
+ * The prompts of a request's rows for one model. Synthetic ones are drawn, and made into texts as well where a
+ * stage reads them as such. Different neighbours have seeds of their own, so that the rows of a smaller batch are
+ * among those of a larger one. Throws TokenworkError `tokenizer-missing`.
+ */
+export function promptRows(
+  { prompt, batch, neighbours, pipeline = plainChat }: RequestSpec,
+  { decoder, eosTokenIds, tokenizer }: LoadedModel,
+): PromptRows {
+  if (prompt.kind === 'text') return { prompt };
+  const { tokens, seed } = prompt;
+  const rows = neighbours === 'different' ? batch : 1;
+  const [ids, ...otherRows] = Array.from({ length: rows }, (_, row) =>
+    syntheticTokenIds({
+      tokens,
+      seed: row === 0 ? seed : deriveSeed(seed, row),
+      vocabulary: decoder.vocabulary,
+      avoid: eosTokenIds,
+    }),
+  ) as [number[], ...number[][]];
+  const decode = readsText(pipeline) ? tokenizerOf(tokenizer).decode : null;
+  return {
+    prompt: { kind: 'ids', ids, ...(decode && { text: decode(ids) }) },
+    ...(neighbours === 'different' && { otherRows }),
+    ...(neighbours === 'different' && decode && { otherTexts: otherRows.map((own) => decode(own)) }),
+  };
+}
 
 /** The prompt as the chat model's tokens. No model evaluates any, so it is charged with none. */
 export function runTokenization(policy: PolicyOf<'tokenization'>, state: RequestState): void {

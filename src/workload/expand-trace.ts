@@ -46,19 +46,13 @@ function throughPipeline(
 ): PlannedCell[] {
   const drawSeed = deriveSeed(seed, ...Buffer.from(cell.id));
   const draws = { draws: cell.count, merged: true, seed, drawSeed, difficulty: 1, policies: [], modelIdOf };
-  let taken = 0;
-  return drawnPipelines(variant, draws).map(({ idParts, factors, request, count }) => {
-    const arrivalsNs = cell.arrivalsNs?.slice(taken, taken + count) ?? null;
-    taken += count;
-    return {
-      ...cell,
-      id: [cell.id, ...idParts].join('/'),
-      factors: { ...cell.factors, ...factors },
-      request: { ...cell.request, ...(request && { pipeline: request }) },
-      count,
-      arrivalsNs,
-    };
-  });
+  return drawnPipelines(variant, draws).map(({ idParts, factors, request, count }) => ({
+    ...cell,
+    id: [cell.id, ...idParts].join('/'),
+    factors: { ...cell.factors, ...factors },
+    request: { ...cell.request, ...(request && { pipeline: request }) },
+    count,
+  }));
 }
 
 /**
@@ -96,7 +90,6 @@ function cellsOf(requests: readonly TraceRequest[], model: PlannedModel, seed: n
         sampling: { kind: 'greedy' },
       },
       count: group.length,
-      arrivalsNs: group.map(({ arrivalNs }) => arrivalNs),
     };
   });
 }

@@ -190,7 +190,7 @@ describe('pipelines in a suite', () => {
     const pipeline = pipelines.get('reasoning-chat')!;
     const cells = plan({}, { pipeline });
     expect(cells.map(({ id }) => id)).toEqual(['tiny/p128/c128', 'tiny/p8/c4/reasoning-chat']);
-    const trace = { name: 'mine', requests: [{ promptTokens: 8, completionTokens: 2, arrivalNs: 0 }] };
+    const trace = { name: 'mine', requests: [{ promptTokens: 8, completionTokens: 2 }] };
     expect(expandTrace(trace, [tiny], { pipeline }).cells[0]!.id).toBe('tiny/p8/c2/reasoning-chat');
   });
 

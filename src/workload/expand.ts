@@ -2,20 +2,14 @@ import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import type { Cell } from '../core/result.js';
 import { plainChat } from '../stages/pipeline.js';
+import type { PromptSpec, RequestSpec, Sampling } from '../stages/request-spec.js';
 import { deriveSeed } from '../stats/random.js';
+import type { Block } from './block.js';
 import { hasPipelines, variantsOf, varyingPolicies } from './block-variants.js';
 import type { Pipeline } from './pipeline.js';
 import { contextPositions, drawnPipelines, type PipelineVariant, unbatched } from './pipeline-variants.js';
-import type {
-  ModelIdOf,
-  PlannedCell,
-  PlannedModel,
-  PromptSpec,
-  RequestSpec,
-  SamplingSpec,
-  WorkloadPlan,
-} from './plan.js';
-import type { Block, Suite, SuiteSampling } from './suite.js';
+import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from './plan.js';
+import type { Suite, SuiteSampling } from './suite.js';
 
 /**
  * The cells of a suite over a run's models. Blocks that name models apply to those alone, unless the user
@@ -155,7 +149,6 @@ function cellsAt(
       },
       request,
       count,
-      arrivalsNs: null,
     };
   });
 }
@@ -194,7 +187,7 @@ function promptsOf(block: Block, suite: Suite, seed: number): NamedPrompt[] {
   return [...synthetic, ...texts];
 }
 
-function seededSampling(sampling: SuiteSampling, seed: number): SamplingSpec {
+function seededSampling(sampling: SuiteSampling, seed: number): Sampling {
   return sampling.kind === 'greedy' ? sampling : { ...sampling, seed };
 }
 

@@ -1,17 +1,13 @@
 import type { Dtype } from '../models/dtype.js';
+import type { Pipeline } from './pipeline.js';
+import { identityOf, type ModelKind, type RoleModel, roleUses } from './roles.js';
 import type { Suite } from './suite.js';
-
-/** A model to be resolved: what was asked for, and in which dtype (`undefined`: the model's own default). */
-export interface WantedModel {
-  spec: string;
-  dtype: Dtype | undefined;
-}
 
 /** The models a run needs: the suite's own, or those the user names instead; `dtype` goes for all. */
 export function wantedModels(
   suite: Suite | null,
   { models, dtype }: { models?: readonly string[] | undefined; dtype?: Dtype | undefined } = {},
-): WantedModel[] {
+): RoleModel[] {
   const wanted =
     models !== undefined && models.length > 0
       ? models.map((spec) => ({ spec, dtype }))
@@ -20,8 +16,29 @@ export function wantedModels(
   return [...byIdentity.values()];
 }
 
+/** A model that a pipeline has a role for. */
+export interface HelperModel extends RoleModel {
+  kind: ModelKind;
+  roles: string[];
+}
+
+/** The models that pipelines have roles for, each once, the chat model not among them. */
+export function helperModels(pipelines: Iterable<Pipeline>): HelperModel[] {
+  const helpers = new Map<string, HelperModel>();
+  for (const { stages, models } of pipelines) {
+    for (const { role, kind } of roleUses(stages)) {
+      const model = models.get(role);
+      if (model === undefined) continue;
+      const helper = helpers.get(identityOf({ ...model, kind })) ?? { ...model, kind, roles: [] };
+      helpers.set(identityOf(helper), helper);
+      if (!helper.roles.includes(role)) helper.roles.push(role);
+    }
+  }
+  return [...helpers.values()];
+}
+
 /**
- * What cells and results call each of a run's models: its own id; with the dtype behind it where several
+ * The name of each of a run's models in cells and results: its own id; with the dtype behind it where several
  * dtypes of one id run (`llama-3-8b-q4`); and with a number where two still share a name (two folders).
  */
 export function modelIds(models: readonly { id: string; dtype: string }[]): string[] {

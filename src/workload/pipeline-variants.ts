@@ -3,8 +3,8 @@ import type { Cell } from '../core/result.js';
 import { nameOf, plainChat, type RequestPipeline, type StagePolicy } from '../stages/pipeline.js';
 import { countOutcomes, drawOutcomes, type Outcome } from './draws.js';
 import { type Pipeline, withPolicy } from './pipeline.js';
-import { roleUses } from './pipeline-models.js';
 import type { ModelIdOf } from './plan.js';
+import { roleUses } from './roles.js';
 
 /** A pipeline with the policies that one point of the design sets. */
 export interface PipelineVariant {

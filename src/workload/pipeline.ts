@@ -4,19 +4,13 @@ import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { TokenworkError } from '../core/errors.js';
 import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
-import { type Dtype, dtypes } from '../models/dtype.js';
 import { locateModel } from '../models/resolve.js';
 import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../stages/pipeline.js';
 import { type JsonDocument, readDocument } from './document.js';
+import { type RoleModel, roleModelSchema, roleModelsOf } from './roles.js';
 import { isPath, listShipped, readNamedFile, type Shelf } from './shipped-file.js';
 import { orderStages } from './stage-order.js';
 import { checkStages } from './stage-rules.js';
-
-/** A model for a role, as `--model` takes it, in its own default dtype or another. */
-export const roleModelSchema = z.union([
-  z.string().min(1),
-  z.strictObject({ model: z.string().min(1), dtype: z.enum(dtypes).optional() }),
-]);
 
 const pipelineSchema = z.strictObject({
   description: z.string().min(1),
@@ -24,11 +18,6 @@ const pipelineSchema = z.strictObject({
   models: z.record(z.string(), roleModelSchema).default({}),
   stages: z.array(z.looseObject({ type: z.string() })).min(1),
 });
-
-export interface RoleModel {
-  spec: string;
-  dtype: Dtype | undefined;
-}
 
 /** A file of bench/pipelines/, checked, its stages in the order they run. */
 export interface Pipeline {
@@ -93,18 +82,6 @@ function documentOf(text: string, path: string): JsonDocument {
     code: 'bad-pipeline',
     hint: 'The pipelines in bench/pipelines/ show how they are written; src/stages/pipeline.ts says what each policy means.',
   });
-}
-
-/** Models by role, as they are written, in one form. */
-export function roleModelsOf(
-  models: Readonly<Record<string, z.infer<typeof roleModelSchema>>>,
-): Map<string, RoleModel> {
-  return new Map(
-    Object.entries(models).map(([role, model]) => {
-      const { model: spec, dtype } = typeof model === 'string' ? { model, dtype: undefined } : model;
-      return [role, { spec, dtype }];
-    }),
-  );
 }
 
 /** One stage; a type or a policy that there is none of is told with the nearest there is. */

@@ -1,52 +1,22 @@
 /**
- * workload/ says which requests are run, in which order, arriving when. A suite (data) or a trace (a
+ * workload/ says which requests are run, and in which order. A suite (data) or a trace (a
  * recording) is expanded over the run's models into a plan of cells; the schedule orders their requests.
  * Nothing here runs anything.
  */
-
-import type { Warning } from '../core/codes.js';
+import { z } from 'zod';
 import type { Question } from '../core/question.js';
-import type { Cell } from '../core/result.js';
-import type { RequestPipeline } from '../stages/pipeline.js';
-import type { RoleModel } from './pipeline.js';
-import type { ModelKind } from './pipeline-models.js';
-
-/** Token ids drawn by seed, or a text to be tokenized by the model's own tokenizer. */
-export type PromptSpec =
-  | { kind: 'synthetic'; tokens: number; seed: number }
-  | { kind: 'text'; text: string; name: string };
-
-export type SamplingSpec =
-  | { kind: 'greedy' }
-  | { kind: 'seeded'; temperature: number; topK?: number | undefined; seed: number };
-
-/** `forced`: end-of-text is ignored and exactly `completionTokens` are generated; `eos`: it stops. */
-type StopRule = 'forced' | 'eos';
-
-/** One request as a worker runs it. Lengths are per row; `batch` rows run side by side. */
-export interface RequestSpec {
-  prompt: PromptSpec;
-  completionTokens: number;
-  batch: number;
-  stop: StopRule;
-  sampling: SamplingSpec;
-  /** Whether every row of a batch has the same synthetic prompt, or one of its own; `same` where absent. */
-  neighbours?: 'same' | 'different' | undefined;
-  /** Plain chat where absent. */
-  pipeline?: RequestPipeline | undefined;
-}
+import type { Warning } from '../core/codes.js';
+import { resultSchema } from '../core/result.js';
+import { requestSpecSchema } from '../stages/request-spec.js';
+import type { ModelKind, RoleModel } from './roles.js';
 
 /** A point of the design with the request that stands for it; all its requests are alike. */
-export interface PlannedCell extends Cell {
-  request: RequestSpec;
+export const plannedCellSchema = resultSchema.shape.cells.element.extend({
+  request: requestSpecSchema,
   /** Requests per repetition round: 1 in a suite, the number of equal requests in a trace. */
-  count: number;
-  /**
-   * When each of the `count` requests arrived, in ns from the trace's first; `null` where no arrival
-   * is known. Kept as data: the schedule is closed-loop for now and ignores it.
-   */
-  arrivalsNs: readonly (number | null)[] | null;
-}
+  count: z.int().positive(),
+});
+export type PlannedCell = z.infer<typeof plannedCellSchema>;
 
 export interface WorkloadPlan {
   suite: string;

@@ -17,7 +17,6 @@ function planOf(counts: number[]): WorkloadPlan {
         sampling: { kind: 'greedy' },
       },
       count,
-      arrivalsNs: null,
     }),
   );
   return { suite: 's', seed: 1, repetitions: 1, concurrency: 1, cells, questions: [], warnings: [] };

@@ -14,8 +14,7 @@ export interface ScheduledRequest {
  * `count` times in an order of its own drawn by seed, so that a drift of the machine falls on all cells
  * alike. The same plan, repetitions and seed give the same schedule, which is what resuming rests on.
  *
- * The schedule is closed-loop: a request starts when a worker is free. A trace's arrival times are kept
- * in its cells and not used here.
+ * The schedule is closed-loop: a request starts when a worker is free.
  */
 export function schedule(
   plan: Pick<WorkloadPlan, 'cells'>,

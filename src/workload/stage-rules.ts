@@ -2,7 +2,7 @@ import { closest } from 'fastest-levenshtein';
 import type { JsonPath } from '../core/schema-issue.js';
 import { nameOf, type PolicyType, type StagePolicy } from '../stages/pipeline.js';
 import type { JsonDocument } from './document.js';
-import { roleUses } from './pipeline-models.js';
+import { roleUses } from './roles.js';
 
 /** Types of which a pipeline has exactly one, and those of which it has no more. */
 const exactlyOne: readonly PolicyType[] = ['tokenization', 'prefill', 'decode'];

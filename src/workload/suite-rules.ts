@@ -2,11 +2,11 @@ import { closest } from 'fastest-levenshtein';
 import { messageOf } from '../core/errors.js';
 import type { JsonPath } from '../core/schema-issue.js';
 import { nameOf } from '../stages/pipeline.js';
+import type { Block } from './block.js';
 import type { JsonDocument } from './document.js';
 import type { Pipeline } from './pipeline.js';
 import { pipelineVariants, unbatched } from './pipeline-variants.js';
 import type { Prompt } from './prompts.js';
-import type { Block } from './suite.js';
 
 /** What a suite may name. */
 interface Available {

@@ -3,51 +3,15 @@ import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { log } from '../core/log.js';
-import { factorValue, questionSchema } from '../core/question.js';
+import { questionSchema } from '../core/question.js';
 import { dtypes } from '../models/dtype.js';
+import { blockSchema } from './block.js';
 import { readDocument } from './document.js';
-import { listPipelines, loadPipeline, type Pipeline, roleModelSchema, roleModelsOf } from './pipeline.js';
+import { listPipelines, loadPipeline, type Pipeline } from './pipeline.js';
 import { loadPrompts, type Prompt } from './prompts.js';
+import { roleModelSchema, roleModelsOf } from './roles.js';
 import { listShipped, readNamedFile, type Shelf } from './shipped-file.js';
 import { checkBlock, namedIn, nearest } from './suite-rules.js';
-
-const counts = z.array(z.int().positive()).min(1);
-const names = z.array(z.string().min(1)).min(1);
-
-/** One factorial of the design: every prompt with every completion length and every batch size. */
-const blockSchema = z
-  .strictObject({
-    /** Lengths of synthetic prompts; or, in its place, `prompts`: names of texts in bench/prompts/. */
-    promptTokens: counts.optional(),
-    prompts: names.optional(),
-    completionTokens: counts,
-    /** Rows that run in lockstep; not through a prefix cache, draft and verify, or retrieval that is not billed. */
-    batch: counts.default([1]),
-    /** Whether the rows of a batch have the same prompt, or each one of its own (synthetic prompts only). */
-    neighbours: z
-      .array(z.enum(['same', 'different']))
-      .min(1)
-      .optional(),
-    /** Pipelines by name, or by path from the suite's folder; plain chat where absent. */
-    pipelines: names.optional(),
-    /**
-     * Policies that vary, by the stage's name and the policy's (`reasoning.tokens`), each a factor of the
-     * design; pipelines without the stage are run without.
-     */
-    policies: z.record(z.string(), z.array(factorValue).min(1)).default({}),
-    /** Requests a round for which chance decides what a pipeline leaves to it. */
-    draws: z.int().positive().default(1),
-    /** Only these of the suite's models; all of them where absent. */
-    models: names.optional(),
-  })
-  .refine((block) => (block.promptTokens === undefined) !== (block.prompts === undefined), {
-    message: 'expected either promptTokens or prompts',
-  })
-  .refine(({ neighbours, prompts }) => neighbours === undefined || prompts === undefined, {
-    message: 'expected promptTokens, as neighbours differ by their synthetic prompts',
-    path: ['neighbours'],
-  });
-export type Block = z.infer<typeof blockSchema>;
 
 const samplingSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('greedy') }),

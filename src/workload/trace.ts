@@ -9,8 +9,6 @@ import { messageOf, TokenworkError } from '../core/errors.js';
 export interface TraceRequest {
   promptTokens: number;
   completionTokens: number;
-  /** ns since the earliest request of the trace; `null` where the trace keeps no times. */
-  arrivalNs: number | null;
 }
 
 export interface Trace {
@@ -19,35 +17,32 @@ export interface Trace {
   requests: TraceRequest[];
 }
 
-/** A row as the file has it. `time` is in ns, from an origin of the file's own. */
+/** A row's fields as they stand in the file, before they are checked. */
 interface Row {
   line: number;
   prompt: unknown;
   completion: unknown;
-  time: bigint | null;
 }
 
 /**
  * Reads the first `limit` requests of a trace, and no more of the file than that takes:
  *
- * - CSV with a header holding ContextTokens, GeneratedTokens and, optionally, TIMESTAMP (in any case and
- *   order; date and time as in the Azure LLM traces, or seconds);
- * - JSONL with input_length, output_length and, optionally, timestamp (ms, as in the Mooncake traces).
+ * - CSV with a header that holds ContextTokens and GeneratedTokens, in any case and order (the Azure LLM traces);
+ * - JSONL with input_length and output_length (the Mooncake traces).
  *
  * Throws TokenworkError `unreadable-trace`, `empty-trace`, or `bad-trace` naming the line.
  */
 export async function readTrace(path: string, { limit }: { limit?: number } = {}): Promise<Trace> {
-  const rows: { promptTokens: number; completionTokens: number; time: bigint | null }[] = [];
+  const requests: TraceRequest[] = [];
   try {
     const rowsOf = (await startsWithBrace(path)) ? jsonRows : csvRows;
     const source = createReadStream(path);
-    for await (const { line, prompt, completion, time } of rowsOf(source, path)) {
-      rows.push({
+    for await (const { line, prompt, completion } of rowsOf(source, path)) {
+      requests.push({
         promptTokens: tokenCount(prompt, 'prompt', path, line),
         completionTokens: tokenCount(completion, 'completion', path, line),
-        time,
       });
-      if (rows.length === limit) break;
+      if (requests.length === limit) break;
     }
     source.destroy();
   } catch (cause) {
@@ -59,20 +54,10 @@ export async function readTrace(path: string, { limit }: { limit?: number } = {}
       { cause },
     );
   }
-  if (rows.length === 0) {
+  if (requests.length === 0) {
     throw new TokenworkError('empty-trace', `The trace ${path} holds no request.`, formatHint);
   }
-  const earliest = rows.reduce<bigint | null>(
-    (least, { time }) => (time !== null && (least === null || time < least) ? time : least),
-    null,
-  );
-  return {
-    name: basename(path).replace(/\.[^.]*$/, ''),
-    requests: rows.map(({ time, ...lengths }) => ({
-      ...lengths,
-      arrivalNs: time === null || earliest === null ? null : Number(time - earliest),
-    })),
-  };
+  return { name: basename(path).replace(/\.[^.]*$/, ''), requests };
 }
 
 const formatHint =
@@ -112,7 +97,6 @@ async function* csvRows(source: ReadStream, path: string): AsyncGenerator<Row> {
         line: info.lines,
         prompt: wholeNumber(record.contexttokens),
         completion: wholeNumber(record.generatedtokens),
-        time: record.timestamp === undefined ? null : csvTime(record.timestamp, path, info.lines),
       };
     }
   } catch (error) {
@@ -138,11 +122,8 @@ async function* jsonRows(source: ReadStream, path: string): AsyncGenerator<Row> 
     } catch (cause) {
       throw badTrace(path, line, `it is no JSON: ${messageOf(cause)}`, cause);
     }
-    const { input_length: prompt, output_length: completion, timestamp } = row ?? {};
-    if (timestamp !== undefined && (typeof timestamp !== 'number' || !Number.isFinite(timestamp))) {
-      throw badTrace(path, line, `the timestamp ${JSON.stringify(timestamp)} is no number of milliseconds`);
-    }
-    yield { line, prompt, completion, time: timestamp === undefined ? null : fromMilliseconds(timestamp) };
+    const { input_length: prompt, output_length: completion } = row ?? {};
+    yield { line, prompt, completion };
   }
 }
 
@@ -155,19 +136,6 @@ function tokenCount(value: unknown, what: string, path: string, line: number): n
   if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 1) return value;
   const found = value === undefined ? 'is missing' : `is ${JSON.stringify(value)}`;
   throw badTrace(path, line, `the ${what} length ${found}, and not a whole number of at least 1`);
-}
-
-function csvTime(text: string, path: string, line: number): bigint {
-  if (/^\d+(\.\d+)?$/.test(text)) return fromMilliseconds(Number(text) * 1000);
-  // Date.parse would cut the fraction to ms and take a time without a zone for local, with its gaps in summer.
-  const parts = /^(\d{4}-\d\d-\d\d)[ T](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)?$/.exec(text);
-  const seconds = parts === null ? Number.NaN : Date.parse(`${parts[1]}T${parts[2]}${parts[4] ?? 'Z'}`);
-  if (Number.isNaN(seconds)) throw badTrace(path, line, `the timestamp "${text}" is no date and time`);
-  return BigInt(seconds) * 1_000_000n + BigInt((parts?.[3] ?? '').padEnd(9, '0'));
-}
-
-function fromMilliseconds(milliseconds: number): bigint {
-  return BigInt(Math.round(milliseconds * 1e6));
 }
 
 function badTrace(path: string, line: number, problem: string, cause?: unknown): TokenworkError {

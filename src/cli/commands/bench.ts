@@ -12,7 +12,7 @@ import { formatDuration } from '../../report/words/format.js';
 import { runBench } from '../../run/bench.js';
 import type { AskedDevice } from '../../run/gpu/choice.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
-import { parseSensorChoice, type SensorChoice } from '../../run/sensor-choice.js';
+import { parseSensorChoice, type SensorChoice } from '../../run/sampling/choice.js';
 import { oneOf, repeatable, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { pageHint, shellWord } from '../page-hint.js';

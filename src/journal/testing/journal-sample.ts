@@ -71,7 +71,6 @@ export const header: JournalHeader = {
       sampling: { kind: 'greedy' },
     },
     count: 1,
-    arrivalsNs: null,
   })),
   warnings: [],
 };

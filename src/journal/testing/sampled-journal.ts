@@ -1,6 +1,8 @@
 /** For tests: journal entries of a machine whose power over time is known. */
+
+import type { SampledChannel, SampledSensor } from '../../sampling/attribution/segment.js';
 import type { JournalEntry, OkJournalRow } from '../entry.js';
-import { packSamples, type SampledChannel, type SampledSensor } from '../samples.js';
+import { packSamples } from '../samples.js';
 import { okRow } from './journal-sample.js';
 
 export const second = 1e9;

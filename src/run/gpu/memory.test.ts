@@ -126,7 +126,7 @@ describe('the memory of a GPU', () => {
       const cache = cacheTokens === null ? {} : { cache: 'cold', cacheTokens, blockTokens };
       const stages = [stagePolicySchema.parse({ type: 'prefill', ...cache })];
       return {
-        ...{ id, model: 'm', factors: {}, count: 1, arrivalsNs: null },
+        ...{ id, model: 'm', factors: {}, count: 1 },
         request: {
           ...{ prompt: { kind: 'synthetic', tokens: 8, seed: 1 }, completionTokens: 8, batch: 1 },
           ...{ stop: 'forced', sampling: { kind: 'greedy' }, pipeline: { ...plainChat, stages } },

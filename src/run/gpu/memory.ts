@@ -9,10 +9,11 @@ import type { ModelFolder } from '../../models/folder.js';
 import { parameterCount, type Recipe } from '../../models/recipe.js';
 import { defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { plainChat, policyOf } from '../../stages/pipeline.js';
-import type { WantedModel } from '../../workload/models.js';
+import type { RequestSpec } from '../../stages/request-spec.js';
 import { contextPositions } from '../../workload/pipeline-variants.js';
-import type { PlannedCell, RequestSpec } from '../../workload/plan.js';
-import type { RunModel } from '../run-models.js';
+import type { PlannedCell } from '../../workload/plan.js';
+import type { RoleModel } from '../../workload/roles.js';
+import type { RunModel } from '../models.js';
 import type { ChosenDevice } from './choice.js';
 
 /** Of the memory that is free: the rest is for the driver, for shaders and for what is cut into pieces. */
@@ -46,12 +47,12 @@ export function storedWeightBytes({ onnxPath }: Pick<ModelFolder, 'onnxPath'>): 
  * built from a recipe, are taken; opening them decides.
  */
 export async function fittingModels(
-  wanted: readonly WantedModel[],
+  wanted: readonly RoleModel[],
   { freeBytes, adapter }: Pick<ChosenDevice, 'freeBytes' | 'adapter'>,
-): Promise<{ models: WantedModel[]; warnings: Warning[] }> {
+): Promise<{ models: RoleModel[]; warnings: Warning[] }> {
   if (freeBytes === null) return { models: [...wanted], warnings: [] };
   let leftBytes = freeBytes * usableShare * (1 - workingShare);
-  const models: WantedModel[] = [];
+  const models: RoleModel[] = [];
   const warnings: Warning[] = [];
   for (const model of wanted) {
     const located = await locateModel(model.spec);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { PlannedCell } from '../../workload/plan.js';
-import type { WorkerSlot } from '../workers/worker-slot.js';
+import type { WorkerSlot } from '../workers/slot.js';
 import { warmUpDevice } from './warm-up.js';
 
 const cell = (id: string, tokens: number, completionTokens: number, batch = 1) =>

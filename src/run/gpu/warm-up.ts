@@ -2,7 +2,7 @@ import type { ColdStart } from '../../core/result.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { PlannedCell } from '../../workload/plan.js';
 import type { WorkerPool } from '../workers/pool.js';
-import type { Limits } from '../workers/worker-slot.js';
+import type { Limits } from '../workers/slot.js';
 
 export interface DeviceWarmup {
   pool: Pick<WorkerPool, 'slots' | 'stop'>;

@@ -1,9 +1,9 @@
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it } from 'vitest';
-import type { RequestSpec } from '../../workload/plan.js';
+import type { RequestSpec } from '../../stages/request-spec.js';
 import { openPool } from './pool.js';
 import type { WorkerModel } from './protocol.js';
-import { openWorkerSlot, type WorkerSlot } from './worker-slot.js';
+import { openWorkerSlot, type WorkerSlot } from './slot.js';
 
 const workerFile = fileURLToPath(new URL('../testing/faulty-worker.mjs', import.meta.url));
 const request: RequestSpec = {

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { LoadedWorker, WorkerModel } from './protocol.js';
-import { openWorkerSlot, type WorkerSlot } from './worker-slot.js';
+import { openWorkerSlot, type WorkerSlot } from './slot.js';
 
 export interface WorkerPool {
   /** One per worker; a request goes to a slot, and so to a known worker. */

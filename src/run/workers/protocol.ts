@@ -7,8 +7,8 @@ import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
 import type { DecoderGraph } from '../../models/decoder-graph.js';
 import type { EncoderGraph } from '../../models/encoder-graph.js';
 import type { Absence } from '../../sensors/absence.js';
+import type { RequestSpec } from '../../stages/request-spec.js';
 import type { FinishedRequest, UnfinishedRequest } from '../../stages/run-request.js';
-import type { RequestSpec } from '../../workload/plan.js';
 
 /** What passes between the coordinating thread and a worker; all of it survives structured cloning. */
 

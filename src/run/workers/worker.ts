@@ -18,15 +18,12 @@ import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../../sensors
 import { openPeakMemory, type PeakMemory } from '../../sensors/linux/memory.js';
 import { cpuBetween, readInstruments } from '../../stages/instruments.js';
 import { loadTerms, shippedTerms } from '../../stages/lexical-filter.js';
+import type { LoadedEncoder, LoadedModel } from '../../stages/loaded-model.js';
 import type { RequestControl } from '../../stages/meter.js';
-import { plainChat, readsText } from '../../stages/pipeline.js';
-import type { LoadedModel, RequestInput } from '../../stages/request.js';
-import { type LoadedEncoder, Resources } from '../../stages/resources.js';
+import type { RequestInput } from '../../stages/request.js';
+import { Resources } from '../../stages/resources.js';
 import { prepareRequest, repeatRequest, runRequest } from '../../stages/run-request.js';
-import { syntheticTokenIds } from '../../stages/synthetic-tokens.js';
-import { type Prompt, tokenizerOf } from '../../stages/tokenization.js';
-import { deriveSeed } from '../../stats/random.js';
-import type { RequestSpec } from '../../workload/plan.js';
+import { promptRows } from '../../stages/tokenization.js';
 import {
   controlFields,
   type LoadedWorker,
@@ -39,7 +36,7 @@ import {
   type WorkerDecoder,
   type WorkerEncoder,
 } from './protocol.js';
-import { repeatRuns } from './repeated-runs.js';
+import { repeatRuns } from './repeat.js';
 
 interface WorkerControl extends RequestControl {
   countersMoved(): boolean;
@@ -108,11 +105,7 @@ export async function run(task: RunTask): Promise<RunReply> {
   const { clock, control, resources, cpuTime, peakMemory } = state;
   const chat = resources.decoder(task.modelId);
   const instruments = { clock, cpuTime: 'read' in cpuTime ? cpuTime.read : null };
-  const request = {
-    ...task.request,
-    prompt: promptOf(task.request, chat),
-    ...otherRowsOf(task.request, chat),
-  };
+  const request = { ...task.request, ...promptRows(task.request, chat) };
   const preparations: Preparation[] = [];
   const prepared = async (fromNs: Nanoseconds): Promise<RequestInput> => {
     const deadlineNs = task.deadlineMs === null ? null : fromNs + task.deadlineMs * 1e6;
@@ -163,36 +156,6 @@ async function loadEncoder(model: WorkerEncoder, engines: (Decoder | Encoder)[])
 
 function openingOptions({ backend, device, threads, sharedHandle }: WorkerDecoder | WorkerEncoder) {
   return { backend, device, threads, ...(sharedHandle !== null && { sharedHandle }) };
-}
-
-/** A synthetic prompt is made into a text as well where a stage reads it as one. */
-function promptOf(
-  { prompt, pipeline = plainChat }: RequestSpec,
-  { decoder, eosTokenIds, tokenizer }: LoadedModel,
-): Prompt {
-  if (prompt.kind === 'text') return prompt;
-  const { tokens, seed } = prompt;
-  const { vocabulary } = decoder;
-  const ids = syntheticTokenIds({ tokens, seed, vocabulary, avoid: eosTokenIds });
-  return readsText(pipeline)
-    ? { kind: 'ids', ids, text: tokenizerOf(tokenizer).decode(ids) }
-    : { kind: 'ids', ids };
-}
-
-/** Prompts of a row's neighbours: by seeds of their own, those of a smaller batch among those of a larger. */
-function otherRowsOf(
-  { prompt, batch, neighbours, pipeline = plainChat }: RequestSpec,
-  { decoder, eosTokenIds, tokenizer }: LoadedModel,
-): Pick<RequestInput, 'otherRows' | 'otherTexts'> {
-  if (neighbours !== 'different' || prompt.kind !== 'synthetic') return {};
-  const { tokens, seed } = prompt;
-  const { vocabulary } = decoder;
-  const otherRows = Array.from({ length: batch - 1 }, (_, row) =>
-    syntheticTokenIds({ tokens, seed: deriveSeed(seed, row + 1), vocabulary, avoid: eosTokenIds }),
-  );
-  if (!readsText(pipeline)) return { otherRows };
-  const { decode } = tokenizerOf(tokenizer);
-  return { otherRows, otherTexts: otherRows.map((ids) => decode(ids)) };
 }
 
 function controlOver(control: Int32Array): WorkerControl {

@@ -6,8 +6,7 @@ import { TokenworkError } from '../../core/errors.js';
 import type { StepShape } from '../../core/polynomial.js';
 import type { Logits, Sequence } from '../../engines/engine.js';
 import { createRandom } from '../../stats/random.js';
-import type { StopCondition } from '../stop-condition.js';
-import type { TokenChooser } from '../token-choice.js';
+import type { StopCondition, TokenChooser } from '../token-choice.js';
 import type { Draft } from './draft.js';
 
 /**

@@ -1,5 +1,5 @@
 import type { Encoder } from '../../engines/engine.js';
-import type { LoadedEncoder } from '../resources.js';
+import type { LoadedEncoder } from '../loaded-model.js';
 import { costPerPosition, fakeRecord } from './fake-decoder.js';
 
 export interface FakeEncoder extends LoadedEncoder {

@@ -1,0 +1,148 @@
+import { build, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
+import {
+  type Conservation,
+  type ModelRecord,
+  type RequestRow,
+  type Result,
+  schemaVersion,
+} from '../core/result.js';
+import type { JournalEntry, JournalRow, OkJournalRow } from '../journal/entry.js';
+import { cpuTimeOf } from '../journal/measured-run.js';
+import type { JournalContents } from '../journal/read.js';
+import { stateOf } from '../journal/state.js';
+import { ceilingsOf } from './ceilings.js';
+import { foldSampling } from './sampling.js';
+import { ledgerWarnings, warningsOf } from './warnings.js';
+
+/** Folds a journal into a result. It is complete when every request of the plan has a row. */
+export function foldJournal(contents: JournalContents): Result {
+  const { header, entries } = contents;
+  const { settings } = header;
+  const state = stateOf(contents);
+  const plannedRequests = settings.repetitions * header.cells.reduce((sum, cell) => sum + cell.count, 0);
+  const journalled = [...state.rows.values()].sort((a, b) => a.id - b.id);
+  const sampled = foldSampling(header, entries, journalled);
+  const { rows, sampler, recording } = sampled;
+  const conservation = { ...conservationOf(rows, entries), ...sampled.conservation };
+  const models = header.models.map((model) => ({
+    ...model,
+    warmup: warmupOf(model.id, entries),
+    ...coldStartOf(model.id, entries),
+  }));
+  return {
+    schemaVersion,
+    tool: header.tool,
+    run: {
+      id: header.id,
+      suite: header.suite,
+      seed: settings.seed,
+      startedAt: header.startedAt,
+      durationNs: state.lastNs,
+      command: header.command,
+      complete: rows.length === plannedRequests,
+      warmupRequests: entries.reduce((sum, entry) => sum + (entry.kind === 'warmup' ? entry.requests : 0), 0),
+      concurrency: settings.concurrency,
+      repetitions: settings.repetitions,
+      plannedRequests,
+      ...(header.questions && header.questions.length > 0 && { questions: header.questions }),
+      // A trace is a sample of what some server was asked; a suite's cells are the design itself.
+      design: 'trace' in settings.workload ? 'sampled' : 'fixed',
+      settings,
+    },
+    hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },
+    environment: { ...header.environment, ...(sampler && { sampler }), ...(recording && { recording }) },
+    models,
+    metrics: sampled.metrics,
+    cells: header.cells.map(({ id, model, factors }) => ({ id, model, factors })),
+    requests: foldRows(rows),
+    conservation,
+    ...(sampled.idleBaseline && { idleBaseline: sampled.idleBaseline }),
+    ...(sampled.attributionErrors && { attributionErrors: sampled.attributionErrors }),
+    ...(sampled.timeline && { timeline: sampled.timeline }),
+    warnings: [
+      ...warningsOf(header, entries, rows),
+      ...ledgerWarnings(rows, conservation),
+      ...sampled.warnings,
+    ],
+  };
+}
+
+function foldRows(rows: readonly JournalRow[]): RequestRow[] {
+  // One histogram for all, as it is half a megabyte; auto-resizing would make equal gaps encode unequally.
+  const hourNs = 3.6e12;
+  const histogram = build({
+    lowestDiscernibleValue: 1,
+    highestTrackableValue: hourNs,
+    numberOfSignificantValueDigits: 3,
+  });
+  return rows.map((row) => {
+    if (!hasGaps(row)) return row;
+    const { tokenGapsNs, ...rest } = row;
+    return { ...rest, interTokenLatency: encodeGaps(tokenGapsNs, histogram, hourNs) };
+  });
+}
+
+function hasGaps(row: JournalRow): row is OkJournalRow {
+  return row.outcome.status === 'ok';
+}
+
+/** An HdrHistogram of the gaps in ns, compressed base64; null without gaps. */
+function encodeGaps(gapsNs: readonly number[], histogram: Histogram, largestNs: number): string | null {
+  if (gapsNs.length === 0) return null;
+  histogram.reset();
+  for (const gapNs of gapsNs) histogram.recordValue(Math.min(gapNs, largestNs));
+  return encodeIntoCompressedBase64(histogram);
+}
+
+/** As it was when the model was new: a run that is taken up again finds compiled shaders, or compiles anew. */
+function coldStartOf(model: string, entries: readonly JournalEntry[]): Pick<ModelRecord, 'coldStart'> {
+  for (const entry of entries) {
+    if (entry.kind === 'warmup' && entry.model === model && entry.coldStart)
+      return { coldStart: entry.coldStart };
+  }
+  return {};
+}
+
+/** The warm-up requests of a model's own cells, and those of others in which it took part. */
+function warmupOf(model: string, entries: readonly JournalEntry[]): ModelRecord['warmup'] {
+  let requests = 0;
+  let durationNs = 0;
+  for (const entry of entries) {
+    if (entry.kind !== 'warmup') continue;
+    for (const own of [...(entry.model === model ? [entry] : []), entry.alongside?.[model]]) {
+      requests += own?.requests ?? 0;
+      durationNs += own?.durationNs ?? 0;
+    }
+  }
+  return { requests, durationNs };
+}
+
+/**
+ * The process's CPU time over its segments of measuring, and how much of it the requests account for.
+ * Nothing of a process's CPU time is idle. A segment that was killed counts up to its last row.
+ */
+function conservationOf(
+  rows: readonly JournalRow[],
+  entries: readonly JournalEntry[],
+): Record<string, Conservation> {
+  const attributed = rows.map((row) => row.work?.cpuTime ?? null);
+  if (attributed.every((cpuTime) => cpuTime === null)) return {};
+  let total = 0;
+  let segment = 0;
+  for (const entry of entries) {
+    if (entry.kind === 'request' || entry.kind === 'ended') segment = Math.max(segment, entry.processCpuNs);
+    else if (entry.kind === 'resumed') {
+      total += segment;
+      segment = 0;
+    }
+  }
+  total += segment;
+  // A request that ran several times in a row used all of that.
+  const windows = new Map(
+    entries.flatMap((entry) =>
+      entry.kind === 'request' && entry.runs ? [[entry.row.id, cpuTimeOf(entry.runs)]] : [],
+    ),
+  );
+  const requests = rows.reduce((sum, { id, work }) => sum + (windows.get(id) ?? work?.cpuTime ?? 0), 0);
+  return { cpuTime: { total, requests, idle: 0, unattributed: total - requests, unit: 'ns' } };
+}

@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import type { JournalEntry } from './entry.js';
+import { isPending, stateOf, unfinishedValidation, validationOf } from './state.js';
+import { finished } from './testing/journal-sample.js';
+
+const mark = (state: 'begun' | 'stopped' | 'done'): JournalEntry => ({ kind: 'validation', state });
+const alone = (cell: string): JournalEntry => ({
+  ...{ kind: 'alone', cell, runs: [{ startedNs: 0, endsNs: [1], cpuNs: [1] }] },
+});
+const resumed: JournalEntry = { kind: 'resumed', at: '2026-11-23T11:00:00.000Z', warnings: [] };
+const asked = { sampling: { sensors: 'auto', energy: false, validate: true } };
+
+describe('holding the sharing against requests alone', () => {
+  it.each([
+    ['never begun', [], true],
+    ['killed meanwhile', [mark('begun'), alone('a')], true],
+    [
+      'stopped meanwhile, however often',
+      [mark('begun'), mark('stopped'), mark('begun'), mark('stopped')],
+      true,
+    ],
+    ['done', [mark('begun'), alone('a'), mark('done')], false],
+    ['killed, then done', [mark('begun'), resumed, mark('begun'), mark('done')], false],
+    ['killed twice', [mark('begun'), resumed, mark('begun')], false],
+  ])('that was %s: to be done is %3$s', (_, entries, pending) => {
+    expect(isPending(asked, validationOf(entries))).toBe(pending);
+  });
+
+  it('is not done where nobody asked for it', () => {
+    expect(isPending({ sampling: { ...asked.sampling, validate: false } }, validationOf([]))).toBe(false);
+  });
+
+  it('goes on after what was measured before a kill', () => {
+    const { runs } = validationOf([mark('begun'), alone('a'), alone('b'), alone('a')]);
+    expect([...runs]).toEqual([
+      ['a', 2],
+      ['b', 1],
+    ]);
+  });
+
+  it('is said to lack where it was stopped, and where it killed the process twice', () => {
+    const stopped = unfinishedValidation(validationOf([mark('begun'), alone('a')]));
+    expect(stopped).toMatchObject({
+      message: expect.stringContaining('1 request was'),
+      hint: expect.stringContaining('--resume'),
+    });
+    const dead = unfinishedValidation(validationOf([mark('begun'), resumed, mark('begun')]));
+    expect(dead.message).toContain('died both times');
+  });
+});
+
+describe('what a journal says of crashes', () => {
+  const crashesOf = (...entries: JournalEntry[]) => Object.fromEntries(stateOf({ entries }).crashes);
+
+  it('counts how often a process died while it ran a request', () => {
+    const started: JournalEntry = { kind: 'started', id: 4 };
+    expect(crashesOf(started)).toEqual({ 4: 1 });
+    expect(crashesOf(started, resumed, started)).toEqual({ 4: 2 });
+    expect(crashesOf(started, resumed, ...finished(4, 0))).toEqual({ 4: 1 });
+  });
+
+  it('does not blame a request for a run that ended in good order', () => {
+    expect(crashesOf({ kind: 'started', id: 4 }, { kind: 'ended', atNs: 0, processCpuNs: 0 })).toEqual({});
+  });
+});

@@ -1,0 +1,104 @@
+import type { Warning } from '../core/codes.js';
+import type { JournalEntry, JournalRow, Settings } from './entry.js';
+import { endOf } from './measured-run.js';
+import type { JournalContents } from './read.js';
+
+/** Requests that a journal says are done, and those that its processes died of. */
+export interface JournalState {
+  rows: Map<number, JournalRow>;
+  /** How often a request was started in a process that then ended without a word. */
+  crashes: Map<number, number>;
+  /** When the last request ended, on the run's clock. */
+  lastNs: number;
+  /** The latest time that is known: what goes on from here comes later than all that was sampled. */
+  clockNs: number;
+}
+
+/** Where a journal stands. Of two rows of one request, which cannot be, the first counts. */
+export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalState {
+  const rows = new Map<number, JournalRow>();
+  const crashes = new Map<number, number>();
+  let running = new Set<number>();
+  let lastNs = 0;
+  let clockNs = 0;
+  const processDied = () => {
+    for (const id of running) crashes.set(id, (crashes.get(id) ?? 0) + 1);
+    running = new Set();
+  };
+  for (const entry of entries) {
+    if (entry.kind === 'resumed') processDied();
+    else if (entry.kind === 'started') running.add(entry.id);
+    else if (entry.kind === 'ended') {
+      running = new Set();
+      lastNs = Math.max(lastNs, entry.atNs);
+    } else if (entry.kind === 'samples') {
+      for (const { timesNs } of entry.series) {
+        clockNs = Math.max(
+          clockNs,
+          timesNs.reduce((sum, apartNs) => sum + apartNs, 0),
+        );
+      }
+    } else if (entry.kind === 'request') {
+      const { row } = entry;
+      running.delete(row.id);
+      if (!rows.has(row.id)) rows.set(row.id, row);
+      lastNs = Math.max(lastNs, row.times?.submitted ?? 0, row.times?.lastToken ?? 0);
+      for (const run of entry.runs ?? []) clockNs = Math.max(clockNs, endOf(run));
+    }
+  }
+  processDied();
+  return { rows, crashes, lastNs, clockNs: Math.max(clockNs, lastNs) };
+}
+
+/** How far holding the sharing among requests against the same requests alone has come. */
+export interface ValidationState {
+  isDone: boolean;
+  /** Runs alone, by cell. */
+  runs: ReadonlyMap<string, number>;
+  /** Processes that ended without a word while they were at it. */
+  deaths: number;
+}
+
+/** What killed the process twice would kill it for ever. */
+const deathsAllowed = 1;
+
+export function validationOf(entries: readonly JournalEntry[]): ValidationState {
+  const runs = new Map<string, number>();
+  let isDone = false;
+  let isRunning = false;
+  let deaths = 0;
+  for (const entry of entries) {
+    if (entry.kind === 'alone') runs.set(entry.cell, (runs.get(entry.cell) ?? 0) + 1);
+    else if (entry.kind === 'validation') {
+      isDone ||= entry.state === 'done';
+      if (isRunning && entry.state === 'begun') deaths++;
+      isRunning = entry.state === 'begun';
+    }
+  }
+  return { isDone, runs, deaths: deaths + (isRunning ? 1 : 0) };
+}
+
+/** Whether it was asked for and is still to be done, or to be finished. */
+export function isPending(
+  { sampling }: Pick<Settings, 'sampling'>,
+  { isDone, deaths }: ValidationState,
+): boolean {
+  return sampling.validate && !isDone && deaths <= deathsAllowed;
+}
+
+/** Said in a result that lacks it, or has only a part of it. */
+export function unfinishedValidation(state: ValidationState): Warning {
+  const held = [...state.runs.values()].reduce((sum, runs) => sum + runs, 0);
+  const runs = `${held} ${held === 1 ? 'request was' : 'requests were'} measured alone before that, and count.`;
+  return state.deaths > deathsAllowed
+    ? {
+        code: 'attribution-unvalidated',
+        message: `The process died both times that it held the sharing against the same requests alone. ${runs}`,
+        hint: 'The requests themselves are all measured. Try --validate-attribution on a shorter workload.',
+      }
+    : {
+        code: 'attribution-unvalidated',
+        message: `The run was stopped before the sharing was held against all of the same requests alone. ${runs}`,
+        hint: 'Finish it with: tokenwork bench --resume RESULT',
+      };
+}

@@ -1,0 +1,63 @@
+import { statfs } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { TokenworkError } from '../core/errors.js';
+import { log } from '../core/log.js';
+import type { Bytes } from '../core/units.js';
+import { builtModelDirectory } from '../models/build/build-model.js';
+import { cacheDirectory } from '../models/cache-directory.js';
+import { defaultBuildDtype, locateModel } from '../models/resolve.js';
+import type { RoleModel } from '../workload/roles.js';
+import { builtWeightBytes, gib } from './gpu/memory.js';
+import type { BenchOptions } from './options.js';
+
+/** Below this nobody waits, and nothing is said. */
+const worthSayingBytes: Bytes = 2 ** 30;
+
+/**
+ * Says how much is to be built before any of it is, as models of billions of weights take minutes and tens
+ * of gigabytes. Throws TokenworkError `disk-full` where they do not fit onto the disk of the model cache
+ * together, so that none is written in vain.
+ */
+export async function refuseFullDisk(
+  wanted: readonly RoleModel[],
+  options: Pick<BenchOptions, 'cacheDirectory' | 'onProgress'>,
+  freeBytesOf: (directory: string) => Promise<Bytes | null> = freeBytes,
+): Promise<void> {
+  const directory = options.cacheDirectory ?? cacheDirectory();
+  const missing: { name: string; bytes: Bytes }[] = [];
+  for (const { spec, dtype = defaultBuildDtype } of wanted) {
+    const located = await locateModel(spec);
+    if (located.kind !== 'recipe') continue;
+    const { recipe } = located;
+    if ((await builtModelDirectory(recipe, { dtype, cacheDirectory: directory })) !== null) continue;
+    missing.push({ name: `${recipe.id} (${dtype})`, bytes: builtWeightBytes(recipe, dtype) });
+  }
+  const bytes = missing.reduce((sum, model) => sum + model.bytes, 0);
+  const names = missing.map(({ name }) => name).join(', ');
+  const free = await freeBytesOf(directory);
+  if (free !== null && bytes > free)
+    throw new TokenworkError(
+      'disk-too-small',
+      `Building ${names} takes ${gib(bytes)}, and the disk of ${directory} has ${gib(free)} free.`,
+      'Free some space, set TOKENWORK_CACHE to a folder on another disk, or name fewer models with --model.',
+    );
+  if (bytes >= worthSayingBytes)
+    options.onProgress?.({
+      ...{ phase: 'models', message: 'building models', fraction: null, done: 0, total: 0, etaNs: null },
+      note: `To be built first, and kept in ${directory}: ${names}, ${gib(bytes)} in all.`,
+    });
+}
+
+/** Of the disk that the directory is on, or will be. */
+async function freeBytes(directory: string): Promise<Bytes | null> {
+  for (let path = directory; ; path = dirname(path)) {
+    try {
+      const { bavail, bsize } = await statfs(path);
+      return bavail * bsize;
+    } catch (error) {
+      log('free disk space: %s', error);
+      // Not there yet, or no folder one may look into: what is above it lies on the same disk, or says as little.
+      if (path === dirname(path)) return null;
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import type { GraphVariant } from '../models/build/graph-variant.js';
+import type { EncoderFolder } from '../models/encoder-folder.js';
+import type { EncoderHead } from '../models/encoder-recipe.js';
+import type { ModelFolder } from '../models/folder.js';
+import { resolveModel } from '../models/resolve.js';
+import { resolveEncoder } from '../models/resolve-encoder.js';
+import { type HelperModel, helperModels, modelIds } from '../workload/models.js';
+import type { Pipeline } from '../workload/pipeline.js';
+import { identityOf, type RoleModel } from '../workload/roles.js';
+import type { BenchOptions } from './options.js';
+import { tell } from './progress.js';
+
+/** A model of a run, under the name that cells and pipelines call it by. */
+export type RunModel = RunDecoder | RunEncoder;
+
+interface RunDecoder {
+  id: string;
+  /** What the run uses it for: `chat` answers the requests of cells, the others are roles in pipelines. */
+  roles: string[];
+  kind: 'decoder';
+  folder: ModelFolder;
+}
+
+interface RunEncoder {
+  id: string;
+  roles: string[];
+  kind: 'classification' | 'embedding';
+  folder: EncoderFolder;
+}
+
+export const chatRole = 'chat';
+
+type Wanted = HelperModel & { graphVariant?: GraphVariant | undefined };
+
+/** The chat models, and behind them what the pipelines ask for; a model asked for as both is one. */
+export function withHelpers(chat: readonly RoleModel[], pipelines: readonly Pipeline[]): HelperModel[] {
+  const wanted = chat.map((model): HelperModel => ({ ...model, kind: 'decoder', roles: [chatRole] }));
+  for (const helper of helperModels(pipelines)) {
+    const same = wanted.find((model) => identityOf(model) === identityOf(helper));
+    if (same) same.roles.push(...helper.roles);
+    else wanted.push(helper);
+  }
+  return wanted;
+}
+
+/** Makes models ready, each under a name of its own. Throws what resolving a model throws. */
+export async function resolveModels(
+  wanted: readonly Wanted[],
+  { cacheDirectory, signal, onProgress }: BenchOptions,
+): Promise<(RunModel & Wanted)[]> {
+  const named: ((id: string) => RunModel & Wanted)[] = [];
+  const folders: { id: string; dtype: string }[] = [];
+  for (const [index, model] of wanted.entries()) {
+    const { spec, dtype, graphVariant, kind } = model;
+    const place = wanted.length > 1 ? ` (model ${index + 1} of ${wanted.length})` : '';
+    const options = {
+      dtype,
+      cacheDirectory,
+      signal,
+      onProgress: ({ fraction, message }: { fraction: number; message: string }) =>
+        tell(onProgress, 'models', `${message}${place}`, fraction),
+    };
+    if (kind === 'decoder') {
+      const folder = await resolveModel(spec, { ...options, graphVariant });
+      folders.push(folder);
+      named.push((id) => ({ ...model, id, kind, folder }));
+    } else {
+      const folder = await resolveEncoder(spec, { ...options, head: headOf(kind) });
+      // Of one recipe there may be one with either head.
+      folders.push(kind === 'classification' ? { ...folder, id: `${folder.id}-classifier` } : folder);
+      named.push((id) => ({ ...model, id, kind, folder }));
+    }
+  }
+  const ids = modelIds(folders);
+  return named.map((under, index) => under(ids[index]!));
+}
+
+/** Harmless or harmful. */
+const safetyLabels = 2;
+
+function headOf(kind: 'classification' | 'embedding'): EncoderHead {
+  return kind === 'embedding' ? { kind } : { kind, labels: safetyLabels };
+}

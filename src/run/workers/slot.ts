@@ -1,0 +1,199 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Piscina } from 'piscina';
+import { type Clock, monotonicClock } from '../../core/clock.js';
+import type { FailureCode } from '../../core/codes.js';
+import { messageOf, TokenworkError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
+import type { Nanoseconds } from '../../core/units.js';
+import { requestTermination } from '../../engines/onnx/open-decoder.js';
+import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
+import type { RequestSpec } from '../../stages/request-spec.js';
+import {
+  controlFields,
+  type LoadedWorker,
+  type LoadReply,
+  type LoadTask,
+  type RunReply,
+  type RunTask,
+} from './protocol.js';
+import { endedOrStuck } from './stuck-threads.js';
+import { type Watch, watchRequest } from './watchdog.js';
+
+/** How often it is looked whether counters have moved enough. */
+const lookEveryMs = 20;
+
+/** A worker and its replacements. Runs one request at a time. */
+export interface WorkerSlot {
+  readonly index: number;
+  /** Opens the models in the worker. Throws TokenworkError where one does not open. */
+  load(): Promise<LoadedWorker>;
+  /**
+   * Runs a request. Never throws for the request's sake: one whose worker dies or hangs has failed with
+   * `worker-crashed` or `worker-hung`, and the next one gets a new worker. Throws as `load` where that
+   * worker cannot open the models any more.
+   */
+  run(modelId: string, request: RequestSpec, limits: Limits, rule?: WindowRule | null): Promise<SlotOutcome>;
+  /** Asks the running request to stop. */
+  stop(): void;
+  close(): Promise<void>;
+}
+
+/** When a request has run often enough. */
+export interface WindowRule {
+  /** How long its runs should take together, what lies between them left out. */
+  windowNs: Nanoseconds;
+  /** Whether the counters moved often enough since then. */
+  hasMoved(sinceNs: Nanoseconds): boolean;
+}
+
+export interface Limits {
+  /** From being submitted; null for none. */
+  deadlineMs: number | null;
+  /** How long a request may go without finishing a step before it counts as hung. */
+  stallTimeoutMs: number;
+}
+
+export interface SlotOutcome {
+  submittedNs: Nanoseconds;
+  /** Every time that it finished. */
+  runs: MeasuredRun[];
+  /** What the worker did before these, and before one that failed. */
+  preparations: Preparation[];
+  reply: RunReply | { status: 'failed'; code: FailureCode; message: string; times: null };
+}
+
+export interface SlotOptions extends Pick<LoadTask, 'models' | 'originNs' | 'alone'> {
+  index: number;
+  workerFile: string;
+  /** How long a request that was told to stop may take to do so before its worker is ended. */
+  graceMs?: number;
+}
+
+/**
+ * Opens a slot: a pool of one thread. Requests are handed to a worker by index rather than to whichever
+ * is free, because a worker holds sessions, a control block and a termination handle of its own.
+ */
+export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }: SlotOptions): WorkerSlot {
+  const control = new Int32Array(new SharedArrayBuffer(4 * controlFields.count));
+  const clock = monotonicClock(shared.originNs);
+  // With atomics 'sync', an idle worker blocks on Atomics.wait, and its timers with it.
+  const pool = new Piscina({
+    filename: workerFile,
+    name: 'run',
+    minThreads: 1,
+    maxThreads: 1,
+    atomics: 'disabled',
+    recordTiming: false,
+  });
+  let handles: Map<string, bigint | null> | null = null;
+  pool.on('workerDestroy', () => {
+    handles = null;
+  });
+  // A worker that dies idle has been replaced by the time this is told; the next request loads anew.
+  pool.on('error', (error) => log('worker %d: %s', index, error));
+  let running: Watch | null = null;
+  /** Ends of workers that were killed: the pool forgets them at once, and does not wait for them. */
+  const killed: Promise<unknown>[] = [];
+
+  const load = async (): Promise<LoadedWorker> => {
+    const task: LoadTask = { ...shared, control };
+    const reply = await unlessWorkerFails<LoadReply>(pool, pool.run(task, { name: 'load' }));
+    if ('error' in reply) {
+      const { code, message, hint } = reply.error;
+      throw new TokenworkError(code, message, hint);
+    }
+    handles = new Map(reply.loaded.models.map((model) => [model.id, model.terminationHandle]));
+    return reply.loaded;
+  };
+
+  const run: WorkerSlot['run'] = async (modelId, request, { deadlineMs, stallTimeoutMs }, rule = null) => {
+    if (handles === null) await load();
+    const models = [modelId, ...Object.values(request.pipeline?.models ?? {})];
+    const terminable = models.flatMap((id) => handles?.get(id) ?? []);
+    Atomics.store(control, controlFields.stopRequested, 0);
+    Atomics.store(control, controlFields.runsDone, 0);
+    const worker = new AbortController();
+    const submittedNs = clock.now();
+    const failed = (reply: SlotOutcome['reply']) => ({ submittedNs, runs: [], preparations: [], reply });
+    running = watchRequest({
+      control,
+      deadlineMs,
+      stallTimeoutMs,
+      graceMs,
+      // Whichever of them runs; what the others are told is forgotten when they begin.
+      terminate: () => terminable.forEach(requestTermination),
+      kill: () => {
+        killed.push(...pool.threads.map((thread) => once(thread, 'exit')));
+        worker.abort();
+      },
+    });
+    const watch = running;
+    const moves = rule && watchCounters(control, rule, clock);
+    try {
+      const repeatForNs = rule?.windowNs ?? null;
+      const task: RunTask = { modelId, request, submittedNs, deadlineMs, repeatForNs };
+      const reply: RunReply = await pool.run(task, { signal: worker.signal });
+      if (watch.hung) return failed(hungFailure(stallTimeoutMs));
+      const { runs, preparations } = reply;
+      return { submittedNs: preparations[0]?.endedNs ?? submittedNs, runs, preparations, reply };
+    } catch (thrown) {
+      if (watch.hung) return failed(hungFailure(stallTimeoutMs));
+      return failed(handles === null ? crashFailure(thrown) : thrownFailure(thrown));
+    } finally {
+      running = null;
+      watch.end();
+      if (moves) clearInterval(moves);
+    }
+  };
+
+  const close = async () => {
+    if (handles !== null) {
+      // A worker that does not answer any more is ended with its thread.
+      const unloaded = pool
+        .run(undefined, { name: 'unload' })
+        .catch((error) => log('worker %d does not unload: %s', index, error));
+      await Promise.race([unloaded, delay(graceMs, undefined, { ref: false })]);
+    }
+    await endedOrStuck(Promise.all([pool.destroy(), ...killed]), graceMs);
+  };
+
+  return { index, load, run, stop: () => running?.stop(), close };
+}
+
+/** Tells the worker when the counters have moved often enough since the request first ended, or later. */
+function watchCounters(control: Int32Array, { hasMoved }: WindowRule, clock: Clock): NodeJS.Timeout {
+  Atomics.store(control, controlFields.countersMoved, 0);
+  let sinceNs: Nanoseconds | null = null;
+  return setInterval(() => {
+    if (Atomics.load(control, controlFields.runsDone) === 0) return;
+    sinceNs ??= clock.now();
+    if (hasMoved(sinceNs)) Atomics.store(control, controlFields.countersMoved, 1);
+  }, lookEveryMs);
+}
+
+/** `task`, or the error of a worker that dies before it takes the task. */
+async function unlessWorkerFails<Reply>(pool: Piscina, task: Promise<Reply>): Promise<Reply> {
+  const ended = new AbortController();
+  try {
+    const failure = once(pool, 'error', { signal: ended.signal }).then(([error]) => Promise.reject(error));
+    return await Promise.race([task, failure]);
+  } finally {
+    ended.abort();
+  }
+}
+
+function hungFailure(stallTimeoutMs: number): SlotOutcome['reply'] {
+  const message = `The worker finished no step within ${Math.round(stallTimeoutMs / 1000)} s or did not stop when told to; it was replaced.`;
+  return { status: 'failed', code: 'worker-hung', message, times: null };
+}
+
+/** The worker lives on: only what it was running failed. */
+function thrownFailure(thrown: unknown): SlotOutcome['reply'] {
+  return { status: 'failed', code: 'request-failed', message: messageOf(thrown), times: null };
+}
+
+function crashFailure(thrown: unknown): SlotOutcome['reply'] {
+  const message = `The worker died and was replaced: ${messageOf(thrown)}`;
+  return { status: 'failed', code: 'worker-crashed', message, times: null };
+}

@@ -1,0 +1,73 @@
+import type { AbsenceReason } from '../../core/work.js';
+import { type DeviceUse, devicesOf, isGpu, type SharedUse, shareUse, type UseMetric } from './devices.js';
+import type { SamplingSetting } from './metric.js';
+import type { BusySpan, Segment } from './segment.js';
+
+/** What the requests of one segment used of every device. */
+export interface SegmentShares {
+  devices: DeviceUse[];
+  shared: { use: DeviceUse; shares: SharedUse }[];
+  used: Map<number, UsedByRequest>;
+}
+
+export type UsedByRequest = Record<UseMetric, Used> & { runs: number };
+
+interface Figure {
+  value: number | null;
+  reason: AbsenceReason | null;
+}
+
+/** Of one run of the request, over all devices that count. */
+interface Used extends Figure {
+  /** By their place in the row. */
+  stages: Map<number, Figure>;
+}
+
+/** Shares out every device's use among the requests of a segment. */
+export function shareSegment(segment: Segment, { concurrency, usesGpu }: SamplingSetting): SegmentShares {
+  const { measured, requests } = segment;
+  const devices = devicesOf(segment, usesGpu);
+  if (measured === null) return { devices, shared: [], used: new Map() };
+  const shared = devices.map((use) => {
+    const weight = (part: BusySpan) => {
+      const lasted = part.endNs - part.startNs;
+      if (!use.counted) return 0;
+      if (concurrency === 1) return lasted;
+      return (isGpu(use.device) ? part.gpuNs : part.cpuNs) ?? lasted;
+    };
+    return { use, shares: shareUse(use, measured, requests, weight) };
+  });
+  const used = new Map(
+    requests.map(({ id, spans }): [number, UsedByRequest] => {
+      const runs = spans.length;
+      const [energy, gpuTime] = [usedBy(id, 'energy', runs, shared), usedBy(id, 'gpuTime', runs, shared)];
+      return [id, { energy, gpuTime, runs }];
+    }),
+  );
+  return { devices, shared, used };
+}
+
+function usedBy(id: number, metric: UseMetric, runs: number, shared: SegmentShares['shared']): Used {
+  const uses = shared
+    .filter(({ use }) => use.metric === metric && use.counted)
+    .map(({ shares }) => shares.byRequest.get(id)!);
+  const stages = [...(uses[0]?.stages.keys() ?? [])].map((stage): [number, Figure] => [
+    stage,
+    together(
+      uses.map((use) => use.stages.get(stage)!),
+      runs,
+    ),
+  ]);
+  return { ...together(uses, runs), stages: new Map(stages) };
+}
+
+/** Of one run, over all devices; where one of them does not know it, nobody does. */
+function together(
+  uses: readonly { amount: number | null; reason: AbsenceReason | null }[],
+  runs: number,
+): Figure {
+  const reasons = uses.flatMap(({ reason }) => reason ?? []);
+  const reason = reasons.find((found) => found !== 'too-short') ?? reasons[0] ?? null;
+  if (uses.length === 0 || reason !== null) return { value: null, reason };
+  return { value: uses.reduce((sum, { amount }) => sum + amount!, 0) / runs, reason: null };
+}
