@@ -30,7 +30,6 @@ export { headline } from './report/words/headline.js';
 export type { BenchOutcome } from './run/bench.js';
 export type { BenchOptions, BenchProgress } from './run/options.js';
 
-
 export { findingsOf };
 
 /** What to measure; `command` and `tool`, which are recorded in the result, need not be named. */

@@ -1,6 +1,6 @@
+import type { Warning } from '../core/codes.js';
 import { checkLedger } from '../core/ledger-check.js';
 import { metricOf } from '../core/metrics.js';
-import type { Warning } from '../core/codes.js';
 import type { Conservation, RecordedWarning } from '../core/result.js';
 import type { JournalEntry, JournalHeader, JournalRow } from '../journal/entry.js';
 

@@ -4,8 +4,8 @@
  * Nothing here runs anything.
  */
 import { z } from 'zod';
-import type { Question } from '../core/question.js';
 import type { Warning } from '../core/codes.js';
+import type { Question } from '../core/question.js';
 import { resultSchema } from '../core/result.js';
 import { requestSpecSchema } from '../stages/request-spec.js';
 import type { ModelKind, RoleModel } from './roles.js';

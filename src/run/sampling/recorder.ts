@@ -1,8 +1,8 @@
 import { closeSync, ftruncateSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { resolve } from 'node:path';
+import type { Warning } from '../../core/codes.js';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import type { Warning } from '../../core/codes.js';
 import type { Hardware } from '../../core/result.js';
 import { formatHeader, formatSamples, type RecordedSample } from '../../sensors/session-file.js';
 

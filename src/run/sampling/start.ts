@@ -1,5 +1,5 @@
-import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { Warning } from '../../core/codes.js';
+import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Journal } from '../../journal/append.js';
 import type { JournalEntry } from '../../journal/entry.js';

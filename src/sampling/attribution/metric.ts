@@ -1,5 +1,5 @@
-import { metricOf } from '../../core/metrics.js';
 import type { Warning } from '../../core/codes.js';
+import { metricOf } from '../../core/metrics.js';
 import type { Metric } from '../../core/work.js';
 import type { Absence } from '../../sensors/absence.js';
 import { type DeviceUse, isGpu, type UseMetric } from './devices.js';
