@@ -1,5 +1,32 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { closest, distance } from 'fastest-levenshtein';
+import { z } from 'zod';
+import type { OptionRecord } from '../workload/bench-options.js';
+
+/** A declared option as commander takes it, parsed by its schema; `over` puts other words or a default in place. */
+export function optionOf(
+  declared: OptionRecord,
+  over: Partial<Pick<OptionRecord, 'help' | 'default'>> = {},
+): Option {
+  const record = { ...declared, ...over };
+  const option = new Option(record.flag, record.help);
+  if (record.default !== undefined) option.default(record.default);
+  const { value } = record;
+  if (value instanceof z.ZodBoolean) return option;
+  if (value instanceof z.ZodArray) return option.argParser(repeatable);
+  return option.argParser(parserOf(record));
+}
+
+function parserOf({ value, least, most, expected }: OptionRecord): (text: string) => unknown {
+  if (value instanceof z.ZodEnum) return oneOf(value.options.map(String));
+  if (value instanceof z.ZodNumber && expected === undefined)
+    return wholeNumber(least ?? (value.safeParse(0).success ? 0 : 1), most);
+  return (text) => {
+    const parsed = value.safeParse(value instanceof z.ZodNumber && text.trim() !== '' ? Number(text) : text);
+    if (parsed.success) return parsed.data;
+    throw new InvalidArgumentError(`Use ${expected ?? 'a text that is not empty'}.`);
+  };
+}
 
 /** Parses an option that takes one of `choices`; a near miss is answered with the nearest of them. */
 export function oneOf<Choice extends string>(choices: readonly Choice[]): (value: string) => Choice {

@@ -11,22 +11,22 @@ import {
 } from '../core/result.js';
 import { metricSchema } from '../core/work.js';
 import { devices } from '../engines/engine.js';
-import { dtypes } from '../models/dtype.js';
+import { benchOptions as options } from '../workload/bench-options.js';
 import { plannedCellSchema } from '../workload/plan.js';
 import { measuredRunSchema, preparationSchema } from './measured-run.js';
 import { samplingEntries } from './samples.js';
 
-/** What a run was asked to do; what resuming it must repeat. */
+/** The options of a run as they were decided, which resuming it must repeat. */
 const settingsSchema = z.strictObject({
   workload: z.union([
-    z.strictObject({ suite: z.string() }),
-    z.strictObject({ trace: z.string(), limit: z.int().positive().nullable() }),
+    z.strictObject({ suite: options.suite.value }),
+    z.strictObject({ trace: options.trace.value, limit: options.limit.value.nullable() }),
   ]),
   models: z.array(
     z.strictObject({
       id: z.string(),
       spec: z.string(),
-      dtype: z.enum(dtypes).nullable(),
+      dtype: options.dtype.value.nullable(),
       /** Of the graph, where the device decided on it. */
       graphVariant: z.string().optional(),
       /** A decoder that answers, where absent. */
@@ -34,31 +34,28 @@ const settingsSchema = z.strictObject({
       roles: z.array(z.string()).optional(),
     }),
   ),
-  /** In place of the pipelines that the workload names, by name or path. */
-  pipeline: z.string().nullable().optional(),
-  /** What was asked for, or `auto` decided on. */
+  pipeline: options.pipeline.value.nullable().optional(),
+  /** The device that was asked for, or that `auto` decided on. */
   device: z.enum(devices),
-  backend: z.enum(['auto', 'native', 'node']),
-  threads: z.int().positive(),
-  concurrency: z.int().positive(),
-  repetitions: z.int().positive(),
-  seed: z.int(),
-  warmup: z.int().nonnegative(),
-  deadlineMs: z.number().positive().nullable(),
+  backend: options.backend.value,
+  threads: options.threads.value,
+  concurrency: options.concurrency.value,
+  repetitions: options.repetitions.value,
+  seed: options.seed.value,
+  warmup: options.warmup.value,
+  deadlineMs: options.deadline.value.nullable(),
   sampling: z.strictObject({
     /** `auto`, `none`, `recorded:FILE`, or `custom` for sensors that were given by name. */
     sensors: z.string(),
-    /** Whether requests are repeated until a window is long enough for their energy. */
-    energy: z.boolean(),
-    /** Whether the sharing among concurrent requests is held against the same requests alone. */
-    validate: z.boolean(),
+    energy: options.energy.value,
+    validate: options.validateAttribution.value,
   }),
 });
 export type Settings = z.infer<typeof settingsSchema>;
 
 export const journalVersion = 2;
 
-/** Everything there is to know before the first request: what to fold a result from, and to resume by. */
+/** Everything there is to know before the first request: a result is folded, and a run resumed, by it. */
 const headerSchema = z.strictObject({
   kind: z.literal('header'),
   version: z.literal(journalVersion),

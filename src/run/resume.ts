@@ -4,6 +4,7 @@ import { TokenworkError } from '../core/errors.js';
 import type { JournalEntry, JournalHeader, Settings } from '../journal/entry.js';
 import type { PlayedSession } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';
+import { benchOptions, type RepeatedOption } from '../workload/bench-options.js';
 import type { ChosenDevice } from './gpu/choice.js';
 import type { BenchOptions } from './options.js';
 import { namedChoice } from './sampling/choice.js';
@@ -14,60 +15,69 @@ interface Difference {
   now: unknown;
 }
 
+type SameInBoth = RepeatedOption & keyof Settings & keyof BenchOptions;
+type Comparison = (settings: Settings, options: BenchOptions) => Omit<Difference, 'what'>;
+
+/** How an option is held against the setting that a run began with; most are kept by the option's own name. */
+const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
+  Partial<Record<SameInBoth, Comparison>> = {
+  suite: ({ workload }, { suite }) => ({
+    before: 'suite' in workload ? workload.suite : null,
+    now: typeof suite === 'object' ? suite.name : suite,
+  }),
+  trace: ({ workload }, { trace }) => ({
+    before: 'trace' in workload ? resolve(workload.trace) : null,
+    now: trace && resolve(trace.path),
+  }),
+  limit: ({ workload }, { trace }) => ({
+    before: 'trace' in workload ? workload.limit : null,
+    now: trace?.limit,
+  }),
+  model: (settings, { models = [] }) => ({
+    before: chatModels(settings)
+      .map(({ spec }) => spec)
+      .join(', '),
+    now: models.length > 0 ? models.join(', ') : undefined,
+  }),
+  pipeline: ({ pipeline = null }, options) => ({ before: pipeline, now: options.pipeline }),
+  device: (settings, { device }) => ({
+    before: settings.device,
+    now: device === 'auto' ? undefined : device,
+  }),
+  dtype: (settings, { dtype }) => ({
+    before:
+      chatModels(settings).find((model) => model.dtype !== null && model.dtype !== dtype)?.dtype ?? dtype,
+    now: dtype,
+  }),
+  deadline: ({ deadlineMs }, options) => ({ before: deadlineMs, now: options.deadlineMs }),
+  sensors: ({ sampling }, { sensors }) => ({
+    before: sampling.sensors,
+    now: sensors && namedChoice(sensors),
+  }),
+  energy: ({ sampling }, { energy }) => ({ before: sampling.energy, now: energy }),
+  validateAttribution: ({ sampling }, options) => ({
+    before: sampling.validate,
+    now: options.validateAttribution,
+  }),
+};
+
+const chatModels = ({ models }: Settings) => models.filter(({ roles }) => roles?.includes('chat') ?? true);
+
 /**
  * Refuses options that contradict the run that is to be resumed; what is left out is as it was. Throws
  * TokenworkError `resume-differs`, naming every difference.
  */
 export function refuseOtherOptions({ settings }: JournalHeader, options: BenchOptions): void {
-  const { workload, models } = settings;
-  const asked: Difference[] = [
-    {
-      what: 'suite',
-      before: 'suite' in workload ? workload.suite : null,
-      now: typeof options.suite === 'object' ? options.suite.name : options.suite,
-    },
-    {
-      what: 'trace',
-      before: 'trace' in workload ? resolve(workload.trace) : null,
-      now: options.trace && resolve(options.trace.path),
-    },
-    { what: 'pipeline', before: settings.pipeline ?? null, now: options.pipeline },
-    { what: 'limit', before: 'trace' in workload ? workload.limit : null, now: options.trace?.limit },
-    {
-      what: 'model',
-      before: models
-        .filter(({ roles }) => roles?.includes('chat') ?? true)
-        .map(({ spec }) => spec)
-        .join(', '),
-      now: options.models?.length ? options.models.join(', ') : undefined,
-    },
-  ];
-  if (options.device !== undefined && options.device !== 'auto')
-    asked.push({ what: 'device', before: settings.device, now: options.device });
-  const { sampling } = settings;
-  asked.push(
-    { what: 'sensors', before: sampling.sensors, now: options.sensors && namedChoice(options.sensors) },
-    { what: 'energy', before: sampling.energy, now: options.energy },
-    { what: 'validate-attribution', before: sampling.validate, now: options.validateAttribution },
-  );
-  const simple = [
-    'backend',
-    'threads',
-    'concurrency',
-    'repetitions',
-    'seed',
-    'warmup',
-    'deadlineMs',
-  ] as const;
-  for (const what of simple satisfies readonly (keyof Settings & keyof BenchOptions)[]) {
-    asked.push({ what, before: settings[what], now: options[what] });
-  }
-  if (options.dtype !== undefined) {
-    const chat = models.filter(({ roles }) => roles?.includes('chat') ?? true);
-    const other = chat.find(({ dtype }) => dtype !== null && dtype !== options.dtype);
-    if (other) asked.push({ what: 'dtype', before: other.dtype, now: options.dtype });
-  }
-  refuse(asked.filter(({ before, now }) => now !== undefined && now !== before));
+  const differences = Object.entries(benchOptions).flatMap(([name, option]) => {
+    if (!('repeated' in option)) return [];
+    const compare = comparisons[name as RepeatedOption];
+    const { before, now } = compare?.(settings, options) ?? {
+      before: settings[name as SameInBoth],
+      now: options[name as SameInBoth],
+    };
+    return now === undefined || now === before ? [] : [{ what: option.repeated, before, now }];
+  });
+  refuse(differences);
 }
 
 /** Refuses models whose files have changed. Throws TokenworkError `resume-differs`. */

@@ -8,7 +8,14 @@ import { locateModel } from '../models/resolve.js';
 import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../stages/pipeline.js';
 import { type JsonDocument, readDocument } from './document.js';
 import { type RoleModel, roleModelSchema, roleModelsOf } from './roles.js';
-import { isPath, listShipped, readNamedFile, type Shelf } from './shipped-file.js';
+import {
+  describeShipped,
+  isPath,
+  listShipped,
+  readNamedFile,
+  type Shelf,
+  type ShippedFile,
+} from './shipped-file.js';
 import { orderStages } from './stage-order.js';
 import { checkStages } from './stage-rules.js';
 
@@ -34,6 +41,9 @@ const shelf: Shelf = {
 
 /** Names of the shipped pipelines. */
 export const listPipelines = (): Promise<string[]> => listShipped(shelf);
+
+/** The shipped pipelines with their descriptions. */
+export const describePipelines = (): ShippedFile[] => describeShipped(shelf);
 
 /**
  * A shipped pipeline by name, or one from a file where the argument looks like a path (`.json` or a

@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { closest } from 'fastest-levenshtein';
@@ -13,6 +14,21 @@ export interface Shelf {
 export async function listShipped({ directory }: Shelf): Promise<string[]> {
   const files = await readdir(directory);
   return files.filter((file) => file.endsWith('.json')).map((file) => basename(file, '.json'));
+}
+
+/** A shipped file by name, with what it says of itself. */
+export interface ShippedFile {
+  name: string;
+  description: string;
+}
+
+/** The shipped files with their descriptions, by name; read at once, for the help's sake. */
+export function describeShipped({ directory }: Shelf): ShippedFile[] {
+  const files = readdirSync(directory).filter((file) => file.endsWith('.json'));
+  return files.sort().map((file) => {
+    const { description } = JSON.parse(readFileSync(join(directory, file), 'utf8')) as ShippedFile;
+    return { name: basename(file, '.json'), description };
+  });
 }
 
 /** Whether the argument is meant as a path: it has a slash, or ends in `.json`. */

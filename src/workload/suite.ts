@@ -4,13 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { log } from '../core/log.js';
 import { questionSchema } from '../core/question.js';
-import { dtypes } from '../models/dtype.js';
+import { benchOptions } from './bench-options.js';
 import { blockSchema } from './block.js';
 import { readDocument } from './document.js';
 import { listPipelines, loadPipeline, type Pipeline } from './pipeline.js';
 import { loadPrompts, type Prompt } from './prompts.js';
 import { roleModelSchema, roleModelsOf } from './roles.js';
-import { listShipped, readNamedFile, type Shelf } from './shipped-file.js';
+import { describeShipped, listShipped, readNamedFile, type Shelf, type ShippedFile } from './shipped-file.js';
 import { checkBlock, namedIn, nearest } from './suite-rules.js';
 
 const samplingSchema = z.discriminatedUnion('kind', [
@@ -26,11 +26,13 @@ export type SuiteSampling = z.infer<typeof samplingSchema>;
 const suiteSchema = z
   .strictObject({
     description: z.string().min(1),
-    models: z.array(z.strictObject({ model: z.string().min(1), dtype: z.enum(dtypes).optional() })).min(1),
+    models: z
+      .array(z.strictObject({ model: z.string().min(1), dtype: benchOptions.dtype.value.optional() }))
+      .min(1),
     design: z.array(blockSchema).min(1),
-    repetitions: z.int().positive(),
-    concurrency: z.int().positive().default(1),
-    seed: z.int().default(1),
+    repetitions: benchOptions.repetitions.value,
+    concurrency: benchOptions.concurrency.value.default(1),
+    seed: benchOptions.seed.value.default(1),
     stop: z.enum(['forced', 'eos']).default('forced'),
     sampling: samplingSchema.default({ kind: 'greedy' }),
     /** Other models than the pipelines name, by role. */
@@ -64,6 +66,9 @@ const shelf: Shelf = {
 
 /** Names of the shipped suites. */
 export const listSuites = (): Promise<string[]> => listShipped(shelf);
+
+/** The shipped suites with their descriptions. */
+export const describeSuites = (): ShippedFile[] => describeShipped(shelf);
 
 /**
  * A shipped suite by name, or one from a file where the argument looks like a path (`.json` or a slash).

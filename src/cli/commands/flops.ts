@@ -3,10 +3,11 @@ import { byteUnits, flopUnits } from '../../core/units.js';
 import type { DecoderFlopsReport, FlopsReport } from '../../models/cost/describe-flops.js';
 import { countPass } from '../../models/count-flops.js';
 import { describeModel } from '../../models/describe-model.js';
-import { type Dtype, dtypes } from '../../models/dtype.js';
+import type { Dtype } from '../../models/dtype.js';
 import { renderTable } from '../../report/terminal/table.js';
 import { formatNumber, formatQuantity } from '../../report/words/format.js';
-import { inputShape, oneOf, wholeNumber } from '../arguments.js';
+import { benchOptions } from '../../workload/bench-options.js';
+import { inputShape, optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
@@ -29,13 +30,13 @@ export function flopsCommand(): Command {
     .option('--prompt-tokens <n>', 'new positions per row', wholeNumber(1), 128)
     .option('--past-tokens <n>', 'positions already in the KV cache', wholeNumber(0), 0)
     .option('--batch <n>', 'rows', wholeNumber(1), 1)
-    .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes))
+    .addOption(optionOf(benchOptions.dtype))
     .option(
       '--shape <name=dims>',
       'shape of an input of any ONNX graph, such as input=1,3,224,224; repeatable',
       inputShape,
     )
-    .option('--json', 'machine output')
+    .addOption(optionOf(benchOptions.json, { help: 'machine output' }))
     .addHelpText(
       'after',
       `

@@ -4,13 +4,14 @@ import { buildEncoder, builtEncoderDirectory } from '../../models/build/build-en
 import type { BuildWatch } from '../../models/build/build-folder.js';
 import { buildModel, builtModelDirectory } from '../../models/build/build-model.js';
 import { defaultGraphVariant, type GraphVariant, graphVariants } from '../../models/build/graph-variant.js';
-import { type Dtype, dtypes } from '../../models/dtype.js';
+import type { Dtype } from '../../models/dtype.js';
 import { encoderParameters, listEncoderRecipes } from '../../models/encoder-recipe.js';
 import { listRecipes, parameterCount } from '../../models/recipe.js';
 import { defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { renderTable } from '../../report/terminal/table.js';
 import { formatQuantity } from '../../report/words/format.js';
-import { oneOf, wholeNumber } from '../arguments.js';
+import { benchOptions } from '../../workload/bench-options.js';
+import { oneOf, optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
@@ -26,7 +27,11 @@ export function modelsCommand(): Command {
   const command = new Command('models').description(
     'The shapes tokenwork can build, with seeded random weights: cost depends on the shape, not on the weights.',
   );
-  command.command('list').description('List the recipes').option('--json', 'machine output').action(list);
+  command
+    .command('list')
+    .description('List the recipes')
+    .addOption(optionOf(benchOptions.json, { help: 'machine output' }))
+    .action(list);
   withBuildOptions(
     command
       .command('build')
@@ -41,7 +46,7 @@ export function modelsCommand(): Command {
 function withBuildOptions(command: Command): Command {
   return command
     .argument('<model>', 'a recipe, or a Hugging Face config.json')
-    .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes), defaultBuildDtype)
+    .addOption(optionOf(benchOptions.dtype, { default: defaultBuildDtype }))
     .option(
       '--graph-variant <variant>',
       'contrib (ONNX Runtime’s own operators), standard (opset 23) or primitive (attention in matrix products)',

@@ -6,12 +6,13 @@ import { findingsOf } from '../../analysis/findings.js';
 import { type PromptTrace, promptTrace } from '../../analysis/stages/prompt-trace.js';
 import { TokenworkError } from '../../core/errors.js';
 import { isOk, type OkRequest, type Result } from '../../core/result.js';
-import { type Dtype, dtypes } from '../../models/dtype.js';
+import type { Dtype } from '../../models/dtype.js';
 import { renderPromptTrace } from '../../report/terminal/prompt-trace.js';
 import { runBench } from '../../run/bench.js';
+import { benchOptions } from '../../workload/bench-options.js';
 import { loadPipeline } from '../../workload/pipeline.js';
 import { promptSuite, tracedPrompt } from '../../workload/prompt-suite.js';
-import { oneOf, wholeNumber } from '../arguments.js';
+import { optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
 import { progressLine } from '../progress.js';
@@ -41,12 +42,12 @@ export function traceCommand(): Command {
       'guarded-rag-reasoning',
     )
     .option('--model <model>', 'the chat model, as `tokenwork bench` takes it', 'smollm2-135m')
-    .option('--dtype <dtype>', dtypes.join(', '), oneOf(dtypes))
+    .addOption(optionOf(benchOptions.dtype))
     .option('--completion-tokens <n>', 'length of the answer', wholeNumber(1), 2)
     .option('--repetitions <n>', 'times the prompt and the reference are measured', wholeNumber(1), 5)
     .option('--out <file>', 'write the page about the run there (HTML), or its result (.json)')
-    .option('--json', 'machine output')
-    .option('--quiet', 'no progress')
+    .addOption(optionOf(benchOptions.json, { help: 'machine output' }))
+    .addOption(optionOf(benchOptions.quiet))
     .addHelpText(
       'after',
       `

@@ -13,13 +13,6 @@ export type SensorChoice = 'auto' | 'none' | `recorded:${string}` | readonly Sen
 
 const recordedPrefix = 'recorded:';
 
-/** The choice that a text stands for, or null where it stands for none. */
-export function parseSensorChoice(text: string): Exclude<SensorChoice, readonly SensorSpec[]> | null {
-  if (text === 'auto' || text === 'none') return text;
-  const isRecorded = text.startsWith(recordedPrefix) && text.length > recordedPrefix.length;
-  return isRecorded ? (text as `recorded:${string}`) : null;
-}
-
 /** The session's file that a choice names, from anywhere; null where it names none. */
 export function sessionPathOf(choice: SensorChoice): string | null {
   if (typeof choice !== 'string' || !choice.startsWith(recordedPrefix)) return null;

@@ -1,0 +1,174 @@
+import { availableParallelism } from 'node:os';
+import { z } from 'zod';
+import { devices } from '../engines/engine.js';
+import { dtypes } from '../models/dtype.js';
+
+/** An option of the command line, and what follows from it elsewhere. */
+export interface OptionRecord {
+  /** As commander takes it, such as `--threads <n>`. */
+  flag: string;
+  help: string;
+  /** What is kept of it, in a suite file and a journal too; the text is parsed by it. A switch is a boolean. */
+  value: z.ZodType;
+  /** What the command line takes, where a file may hold less, or more, as from a larger machine. */
+  least?: number;
+  most?: number;
+  /** What to say of a text that `value` refuses, where its schema cannot. */
+  expected?: string;
+  default?: string | number;
+  /** The name under which going on with a run refuses another value than it began with; free where absent. */
+  repeated?: string;
+}
+
+const text = z.string().min(1);
+const count = z.int().positive();
+
+/** Every option of `tokenwork bench`, by the name that commander gives its value. */
+export const benchOptions = {
+  suite: {
+    flag: '--suite <name>',
+    help: 'a suite by name (listed below), or the path of a suite file (default: quick)',
+    value: text,
+    repeated: 'suite',
+  },
+  trace: {
+    flag: '--trace <file>',
+    help: 'measure a recorded trace instead: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSONL (input_length, output_length)',
+    value: text,
+    repeated: 'trace',
+  },
+  limit: {
+    flag: '--limit <n>',
+    help: 'only the first n requests of the trace',
+    value: count,
+    repeated: 'limit',
+  },
+  model: {
+    flag: '--model <model>',
+    help: 'a recipe (see `tokenwork models list`), a model folder, a config.json, or hf:OWNER/NAME; repeatable',
+    value: z.array(text),
+    repeated: 'model',
+  },
+  pipeline: {
+    flag: '--pipeline <pipeline>',
+    help: 'what every request goes through, in place of what the suite says: a pipeline by name (listed below), or the path of a pipeline file',
+    value: text,
+    repeated: 'pipeline',
+  },
+  device: {
+    flag: '--device <device>',
+    help: 'auto (a GPU that works, else the CPU), cpu, webgpu or cuda',
+    value: z.enum(['auto', ...devices]),
+    default: 'auto',
+    repeated: 'device',
+  },
+  allowParityMismatch: {
+    flag: '--allow-parity-mismatch',
+    help: 'measure on the GPU although its logits are not the CPU’s, with a warning',
+    value: z.boolean(),
+  },
+  dtype: {
+    flag: '--dtype <dtype>',
+    help: dtypes.join(', '),
+    value: z.enum(dtypes),
+    repeated: 'dtype',
+  },
+  backend: {
+    flag: '--backend <backend>',
+    help: 'auto, native (ONNX Runtime’s C API) or node (its Node binding)',
+    value: z.enum(['auto', 'native', 'node']),
+    repeated: 'backend',
+  },
+  concurrency: {
+    flag: '--concurrency <n>',
+    help: 'requests in flight',
+    value: count,
+    // Beyond this a run measures nothing but the scheduler, and can take the machine down with it.
+    most: 256,
+    repeated: 'concurrency',
+  },
+  threads: {
+    flag: '--threads <n>',
+    help: 'intra-op threads per request (default: 1)',
+    value: count,
+    most: 8 * availableParallelism(),
+    repeated: 'threads',
+  },
+  repetitions: {
+    flag: '--repetitions <n>',
+    help: 'times each cell is measured',
+    value: count,
+    repeated: 'repetitions',
+  },
+  warmup: {
+    flag: '--warmup <n>',
+    help: 'requests per worker and model that are run first and discarded',
+    value: z.int().nonnegative(),
+    repeated: 'warmup',
+  },
+  seed: {
+    flag: '--seed <n>',
+    help: 'of the order of the requests and of their prompts',
+    value: z.int(),
+    least: 0,
+    repeated: 'seed',
+  },
+  deadline: {
+    flag: '--deadline <seconds>',
+    help: 'stop a request that takes longer, and count it as failed',
+    value: z.number().positive(),
+    expected: 'a number of seconds above 0',
+    repeated: 'deadlineMs',
+  },
+  sensors: {
+    flag: '--sensors <which>',
+    help: 'what is sampled beside the requests: auto (all there is), none, or recorded:FILE (a recorded session in place of this machine)',
+    value: z.union([z.enum(['auto', 'none']), z.templateLiteral(['recorded:', text])]),
+    expected: 'auto, none, or recorded:FILE',
+    repeated: 'sensors',
+  },
+  recordSensors: {
+    flag: '--record-sensors <file>',
+    help: 'write every sample of the sensors to a new file, to be played with --sensors recorded:FILE anywhere',
+    value: text,
+  },
+  energy: {
+    flag: '--energy',
+    help: 'repeat each request until a window is long enough for its energy to be read; rows carry the mean',
+    value: z.boolean(),
+    repeated: 'energy',
+  },
+  validateAttribution: {
+    flag: '--validate-attribution',
+    help: 'run the same requests alone as well, and say how far sharing counters among concurrent ones is off',
+    value: z.boolean(),
+    repeated: 'validate-attribution',
+  },
+  out: {
+    flag: '--out <file>',
+    help: 'where the result goes (- for stdout; default: ./tokenwork-SUITE-TIME.json)',
+    value: text,
+  },
+  resume: {
+    flag: '--resume <file>',
+    help: 'go on with a run that was cut short: its journal or its incomplete result',
+    value: text,
+  },
+  json: {
+    flag: '--json',
+    help: 'print the result to stdout, and nothing else',
+    value: z.boolean(),
+  },
+  quiet: { flag: '--quiet', help: 'no progress', value: z.boolean() },
+} as const satisfies Record<string, OptionRecord>;
+type BenchOptionRecords = typeof benchOptions;
+
+/** The options that were given, each by its name. */
+export type GivenOptions = {
+  [Name in keyof BenchOptionRecords]?: z.output<BenchOptionRecords[Name]['value']>;
+};
+
+/** The options that going on with a run must repeat, or leave out. */
+export type RepeatedOption = {
+  [Name in keyof BenchOptionRecords]: BenchOptionRecords[Name] extends { repeated: string } ? Name : never;
+}[keyof BenchOptionRecords];
