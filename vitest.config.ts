@@ -14,7 +14,7 @@ const slow = 'src/**/*.slow.test.ts';
 
 export default defineConfig({
   test: {
-    globalSetup: 'scripts/build-before-tests.ts',
+    globalSetup: 'scripts/set-up-tests.ts',
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

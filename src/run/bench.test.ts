@@ -9,13 +9,14 @@ import { readResult } from '../core/migrate.js';
 import { isOk, type Result } from '../core/result.js';
 import { journalPathOf } from '../journal/append.js';
 import { readJournal } from '../journal/read.js';
+import { modelCache } from '../models/cache.test-support.js';
 import { resolveModel } from '../models/resolve.js';
 import { runBench } from './bench.js';
 import type { BenchOptions } from './options.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-bench-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-const cacheDirectory = join(directory, 'cache');
+const cacheDirectory = modelCache;
 const driver = fileURLToPath(new URL('testing/drive-bench.mjs', import.meta.url));
 
 function writeSuite(name: string, suite: object): string {
@@ -36,10 +37,10 @@ const smallSuite = writeSuite('small', {
 const longSuite = writeSuite('long', {
   models,
   design: [{ promptTokens: [4, 64], completionTokens: [16, 64] }],
-  repetitions: 25,
+  repetitions: 8,
 });
 
-const longRequests = 4 * 25;
+const longRequests = 4 * 8;
 
 // Built once and before all else: one test limits how much may be written.
 beforeAll(async () => {
@@ -248,7 +249,7 @@ describe('a benchmark that is cut short', () => {
     expect(partial.run.complete).toBe(false);
     expect(partial.requests.every(isOk)).toBe(true);
 
-    await expect(bench({ resume: out, repetitions: 26 })).rejects.toMatchObject({ code: 'resume-differs' });
+    await expect(bench({ resume: out, repetitions: 9 })).rejects.toMatchObject({ code: 'resume-differs' });
     const { result } = await bench({ resume: out });
     expectWhole(result);
     expect(result.requests).toEqual(expect.arrayContaining(partial.requests));

@@ -1,106 +1,18 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
-import { isOk, type Result } from '../core/result.js';
-import { Journal, journalPathOf } from '../journal/append.js';
-import { measuredRun, ownTimeOf, type Preparation } from '../journal/measured-run.js';
-import { readJournal } from '../journal/read.js';
-import { resolveModel } from '../models/resolve.js';
+import { describe, expect, it } from 'vitest';
+import { isOk } from '../core/result.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
 import { formatSession } from '../sensors/session.test-support.js';
-import { runBench } from './bench.js';
-import type { BenchOptions } from './options.js';
-import { FakeRapl } from './testing/fake-rapl.js';
+import { codesOf, expectConserved, ShortRuns, suiteOf } from './testing/short-runs.js';
 
-const directory = mkdtempSync(join(tmpdir(), 'tokenwork-sampling-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-const cacheDirectory = join(directory, 'cache');
-const suite = join(directory, 'suite.json');
-const cached = join(directory, 'cached.json');
-
-const suiteOf = (block: object) =>
-  JSON.stringify({
-    ...{ description: 'a test', seed: 1, models: [{ model: 'tiny', dtype: 'fp32' }] },
-    ...{ design: [{ promptTokens: [4], ...block }], repetitions: 2 },
-  });
-
-beforeAll(async () => {
-  // Long enough for what a worker does between two runs not to count, however busy the machine.
-  writeFileSync(suite, suiteOf({ completionTokens: [64, 128] }));
-  // A request that finds most of its long context in the cache, which is emptied and filled before each time.
-  writeFileSync(
-    cached,
-    JSON.stringify({
-      description: 'a test',
-      stages: [
-        { type: 'tokenization' },
-        { type: 'prefill', historyTurns: 15, cache: 'partial', blockTokens: 16, cacheTokens: 2048 },
-        { type: 'decode' },
-      ],
-    }),
-  );
-  await resolveModel('tiny', { dtype: 'fp32', cacheDirectory });
-});
-
-let folder = '';
-let out = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(directory, 'run-'));
-  out = join(folder, 'result.json');
-});
-
-const tool = { version: '0', commit: null };
-const bench = async (options: Partial<BenchOptions>): Promise<Result> => {
-  const all = {
-    suite,
-    out,
-    cacheDirectory,
-    command: 'test',
-    tool,
-    ceilings: false,
-    calibrateForNs: 3e8,
-    ...options,
-  };
-  return (await runBench(all)).result;
-};
-
-function fakeRapl(watts = 40): FakeRapl {
-  const rapl = new FakeRapl(join(folder, 'sys'), watts);
-  onTestFinished(() => rapl.stop());
-  return rapl;
-}
-
-/** Σ requests + idle + unattributed = total, to the last bit; and the requests' part is the rows'. */
-function expectConserved(result: Result): void {
-  const energies = Object.entries(result.conservation).filter(([key]) => key.startsWith('energy/'));
-  for (const [, { total, requests, idle, unattributed }] of energies) {
-    expect(requests + idle + unattributed).toBe(total);
-    expect(Math.min(requests, idle, unattributed)).toBeGreaterThanOrEqual(0);
-  }
-  const inRows = result.requests.reduce((sum, row) => {
-    const runs = isOk(row) ? (row.runsInWindow ?? 1) : 1;
-    return sum + (row.work?.energy ?? 0) * runs;
-  }, 0);
-  const inAccounts = energies.reduce((sum, [, { requests }]) => sum + requests, 0);
-  expect(inAccounts).toBeCloseTo(inRows, 6);
-}
-
-const asRun = ({ startedNs, endedNs, cpuNs }: Preparation) => ({
-  startedNs,
-  endsNs: [endedNs],
-  cpuNs: [cpuNs],
-});
-
-const codes = (result: Result) => result.warnings.map(({ code }) => code);
+// Long enough for what a worker does between two runs not to count, however busy the machine.
+const runs = new ShortRuns({ completionTokens: [64, 128] });
 
 describe('a run on a machine whose processor counts energy', () => {
   it('gives each request, repeated until its window is long enough, what the counters counted', async () => {
-    const { root, watts } = fakeRapl();
-    const result = await bench({ sensors: [{ sensor: 'rapl', root }], energy: true });
+    const { root, watts } = runs.fakeRapl();
+    const result = await runs.bench({ sensors: [{ sensor: 'rapl', root }], energy: true });
     expect(result.run.complete).toBe(true);
     expect(result.metrics.energy).toMatchObject({ unit: 'J', provenance: 'measured', reason: null });
     expect(result.metrics.energy!.method).toContain('package-0 + dram-0 (rapl counter)');
@@ -128,44 +40,11 @@ describe('a run on a machine whose processor counts energy', () => {
     expect(result.environment.sampler).toMatchObject({ dropped: 0 });
   });
 
-  it('leaves out of a repeated request what is prepared before each time, and shares it among its stages', async () => {
-    const { root, watts } = fakeRapl();
-    const keep = vi.spyOn(Journal.prototype, 'remove').mockImplementation(function (this: Journal) {
-      this.close();
-    });
-    onTestFinished(() => keep.mockRestore());
-    const short = join(folder, 'short.json');
-    writeFileSync(short, suiteOf({ promptTokens: [64], completionTokens: [400], pipelines: [cached] }));
-    const result = await bench({ suite: short, sensors: [{ sensor: 'rapl', root }], energy: true });
-    expectConserved(result);
-    const { entries } = readJournal(journalPathOf(out));
-    const journalled = entries.flatMap((entry) =>
-      entry.kind === 'request' && entry.preparations?.length ? [entry] : [],
-    );
-    expect(journalled.length).toBeGreaterThan(0);
-    for (const { row, runs: repeated, preparations = [] } of journalled) {
-      if (!('stages' in row)) throw new Error('it failed');
-      const runs = repeated ?? [measuredRun(row)];
-      const [ownNs, preparingNs] = [ownTimeOf(runs), ownTimeOf(preparations.map(asRun))];
-      expect(preparations.length).toBe(runs.length);
-      const used = result.requests.filter(isOk).find(({ id }) => id === row.id)!;
-      // The DRAM draws a quarter of what the package does.
-      const joules = (1.25 * watts * ownNs) / 1e9;
-      const inRow = used.work.energy! * (used.runsInWindow ?? 1);
-      expect(Math.abs(inRow / joules - 1)).toBeLessThan(0.1);
-      expect(inRow).toBeLessThan((1.25 * watts * (ownNs + preparingNs / 2)) / 1e9);
-      if (runs.length === 1) continue; // On a machine this busy, stages stand by windows of their own.
-      const inStages = used.stages.reduce((sum, { work }) => sum + work.energy!, 0);
-      expect(Math.abs(inStages / used.work.energy! - 1)).toBeLessThan(1e-7);
-    }
-    expect(codes(result)).not.toContain('ledger-mismatch');
-  });
-
   it('states no energy of a request that its counters are too slow for, and keeps what was used', async () => {
-    const { root } = fakeRapl();
-    const short = join(folder, 'short.json');
+    const { root } = runs.fakeRapl();
+    const short = join(runs.folder, 'short.json');
     writeFileSync(short, suiteOf({ completionTokens: [2, 4] }));
-    const result = await bench({ suite: short, sensors: [{ sensor: 'rapl', root }] });
+    const result = await runs.bench({ suite: short, sensors: [{ sensor: 'rapl', root }] });
     for (const row of result.requests.filter(isOk)) {
       expect(row.work.energy).toBeNull();
       expect(row.absent).toMatchObject({ energy: 'too-short' });
@@ -175,8 +54,8 @@ describe('a run on a machine whose processor counts energy', () => {
   });
 
   it('shares it among concurrent requests, says how, and loses nothing', async () => {
-    const { root } = fakeRapl();
-    const result = await bench({ sensors: [{ sensor: 'rapl', root }], energy: true, concurrency: 2 });
+    const { root } = runs.fakeRapl();
+    const result = await runs.bench({ sensors: [{ sensor: 'rapl', root }], energy: true, concurrency: 2 });
     expect(result.metrics.energy).toMatchObject({ provenance: 'attributed' });
     expect(result.metrics.energy!.method).toContain('CPU time');
     expectConserved(result);
@@ -185,9 +64,9 @@ describe('a run on a machine whose processor counts energy', () => {
   });
 
   it('ends in a whole result where the counter answers garbage, with a warning and a reason', async () => {
-    const rapl = fakeRapl();
+    const rapl = runs.fakeRapl();
     let done = 0;
-    const result = await bench({
+    const result = await runs.bench({
       sensors: [{ sensor: 'rapl', root: rapl.root }],
       energy: true,
       onProgress: (progress) => {
@@ -196,7 +75,7 @@ describe('a run on a machine whose processor counts energy', () => {
     });
     expect(result.run.complete).toBe(true);
     expect(result.requests.every(isOk)).toBe(true);
-    expect(codes(result)).toContain('sensor-lost');
+    expect(codesOf(result)).toContain('sensor-lost');
     const last = result.requests.filter(isOk).at(-1)!;
     expect(last.work.energy).toBeNull();
     expect(last.absent).toMatchObject({ energy: 'lost' });
@@ -204,8 +83,8 @@ describe('a run on a machine whose processor counts energy', () => {
   });
 
   it.each([-2000, 90_000])('invents nothing where the counter jumps by %i J', async (joules) => {
-    const rapl = fakeRapl();
-    const result = await bench({
+    const rapl = runs.fakeRapl();
+    const result = await runs.bench({
       sensors: [{ sensor: 'rapl', root: rapl.root }],
       energy: true,
       onProgress: ({ phase, done }) => {
@@ -217,50 +96,11 @@ describe('a run on a machine whose processor counts energy', () => {
     const { total } = result.conservation['energy/package-0']!;
     expect(total).toBeLessThan(rapl.watts * (result.run.durationNs / 1e9) * 1.1);
   });
-
-  it('keeps the energy of what had finished when it was killed', async () => {
-    const driver = fileURLToPath(new URL('testing/drive-bench.mjs', import.meta.url));
-    const { root } = fakeRapl();
-    const sensors: SensorSpec[] = [{ sensor: 'rapl', root }];
-    const options = {
-      suite,
-      out,
-      cacheDirectory,
-      ceilings: false,
-      calibrateForNs: 3e8,
-      sensors,
-      energy: true,
-      repetitions: 3,
-    };
-    const child = spawn(process.execPath, [driver, JSON.stringify(options)]);
-    const ended = once(child, 'exit');
-    await new Promise<void>((resolve) => {
-      child.stdout.on('data', (chunk: Buffer) => {
-        if (/measuring [2-5]\/6/.test(chunk.toString())) resolve();
-      });
-      child.once('exit', () => resolve());
-    });
-    child.kill('SIGKILL');
-    await ended;
-    const { entries } = readJournal(journalPathOf(out));
-    const finished = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : []));
-    expect(finished.length).toBeGreaterThanOrEqual(2);
-    expect(finished.length).toBeLessThan(6);
-
-    const result = await bench({ suite: undefined, resume: out, sensors });
-    expect(result.run.complete).toBe(true);
-    expectConserved(result);
-    // What ended within a quarter of a second of the kill may have no sample after it.
-    for (const id of finished.slice(0, -1)) expect(result.requests[id]!.work!.energy).toBeGreaterThan(0);
-    for (const row of result.requests.filter(isOk)) {
-      if (!finished.includes(row.id)) expect(row.work.energy).toBeGreaterThan(0);
-    }
-  });
 });
 
 describe('a run without such counters', () => {
   it('says by the nearest sensor why, and what would help', async () => {
-    const nowhere = join(folder, 'nothing');
+    const nowhere = join(runs.folder, 'nothing');
     const sensors: SensorSpec[] = [
       { sensor: 'process', root: nowhere },
       { sensor: 'system-cpu', root: nowhere },
@@ -268,7 +108,7 @@ describe('a run without such counters', () => {
       { sensor: 'rapl', root: nowhere },
       { sensor: 'nvml', libraryPath: join(nowhere, 'nvml.so') },
     ];
-    const result = await bench({ sensors, energy: true });
+    const result = await runs.bench({ sensors, energy: true });
     expect(result.run.complete).toBe(true);
     expect(result.metrics.energy).toMatchObject({
       provenance: 'unavailable',
@@ -276,7 +116,7 @@ describe('a run without such counters', () => {
       hint: expect.stringContaining('RAPL'),
     });
     expect(result.metrics.gpuTime).toMatchObject({ reason: 'not-applicable' });
-    expect(codes(result)).toContain('energy-unavailable');
+    expect(codesOf(result)).toContain('energy-unavailable');
     const named = result.environment.sensors.filter(({ available }) => !available);
     expect(named.map(({ name }) => name)).toEqual(
       expect.arrayContaining(['system-cpu', 'pressure', 'rapl', 'nvml']),
@@ -286,13 +126,13 @@ describe('a run without such counters', () => {
   });
 
   it('goes on where the sampler does not start', async () => {
-    const result = await bench({ sensors: [{ sensor: 'unheard of' } as never] });
+    const result = await runs.bench({ sensors: [{ sensor: 'unheard of' } as never] });
     expect(result.run.complete).toBe(true);
-    expect(codes(result)).toContain('sampler-failed');
+    expect(codesOf(result)).toContain('sampler-failed');
   });
 
   it('samples nothing where nothing is to be sampled', async () => {
-    const result = await bench({ sensors: 'none' });
+    const result = await runs.bench({ sensors: 'none' });
     expect(result.timeline).toBeUndefined();
     expect(result.metrics.energy).toMatchObject({ provenance: 'unavailable', reason: 'not-applicable' });
   });
@@ -302,14 +142,14 @@ describe('a run without such counters', () => {
     [{ validateAttribution: true, concurrency: 1 }, 'bad-option'],
     [{ sensors: 'recorded:/no/such/file' }, 'no-session'],
   ] as const)('refuses %o before it measures anything', async (options, code) => {
-    await expect(bench(options)).rejects.toMatchObject({ code, exitCode: 2 });
+    await expect(runs.bench(options)).rejects.toMatchObject({ code, exitCode: 2 });
   });
 });
 
 describe('a recorded session in place of the machine', () => {
   /** Two GPUs at 300 W and 200 W, the second without any reading of power. */
   function record(seconds: number): string {
-    const path = join(folder, 'session.jsonl');
+    const path = join(runs.folder, 'session.jsonl');
     const stepNs = 2e7;
     writeFileSync(
       path,
@@ -331,8 +171,8 @@ describe('a recorded session in place of the machine', () => {
   }
 
   it('gives energy and GPU time, and says loudly that they are not of this machine', async () => {
-    const result = await bench({ sensors: `recorded:${record(60)}`, energy: true });
-    expect(codes(result)).toContain('recorded-sensors');
+    const result = await runs.bench({ sensors: `recorded:${record(60)}`, energy: true });
+    expect(codesOf(result)).toContain('recorded-sensors');
     for (const metric of ['energy', 'gpuTime']) expect(result.metrics[metric]!.method).toMatch(/^RECORDED/);
     expect(result.metrics.energy!.method).toContain('gpu-0 (recorded counter)');
     expectConserved(result);
@@ -343,67 +183,17 @@ describe('a recorded session in place of the machine', () => {
   });
 
   it('says where the recording is over before the run', async () => {
-    const result = await bench({ sensors: `recorded:${record(1.2)}`, energy: true, repetitions: 8 });
+    const result = await runs.bench({ sensors: `recorded:${record(1.2)}`, energy: true, repetitions: 8 });
     expect(result.run.complete).toBe(true);
-    expect(codes(result)).toContain('sensor-lost');
+    expect(codesOf(result)).toContain('sensor-lost');
     expect(result.requests.filter(isOk).at(-1)!.absent).toMatchObject({ energy: 'lost' });
   });
 });
 
 describe('--validate-attribution', () => {
-  it('tells how far sharing CPU time by overlap is off each thread’s own counter', async () => {
-    const result = await bench({ sensors: [{ sensor: 'process' }], validateAttribution: true });
-    expect(result.run.concurrency).toBe(2);
-    const [own, alone] = result.attributionErrors!;
-    expect(own).toMatchObject({ metric: 'cpuTime', against: expect.stringContaining('own counter') });
-    expect(own!.compared).toBeGreaterThan(0);
-    expect(own!.median).toBeLessThan(1);
-    expect(alone).toMatchObject({
-      metric: 'cpuTime',
-      against: expect.stringContaining('only one'),
-      compared: 2,
-    });
-    expect(result.conservation.cpuTime!.requests).toBeLessThanOrEqual(result.conservation.cpuTime!.total);
-  });
-
-  it('is finished by resuming where the run was killed or stopped meanwhile, and loses nothing', async () => {
-    const sensors: SensorSpec[] = [{ sensor: 'process' }];
-    const stop = new AbortController();
-    let alone = 0;
-    const append = Journal.prototype.append;
-    const watched = vi.spyOn(Journal.prototype, 'append').mockImplementation(function (this: Journal, entry) {
-      append.call(this, entry);
-      if (entry.kind === 'alone' && ++alone === 2) {
-        copyFileSync(this.path, join(folder, 'killed'));
-        stop.abort();
-      }
-    });
-    const first = bench({ sensors, validateAttribution: true, signal: stop.signal });
-    await expect(first).rejects.toMatchObject({
-      ...{ code: 'interrupted', exitCode: 3, message: expect.stringContaining('requests alone') },
-    });
-    watched.mockRestore();
-    const part: Result = JSON.parse(readFileSync(out, 'utf8'));
-    expect(part.run.complete).toBe(true);
-    expect(codes(part)).toContain('attribution-unvalidated');
-
-    const whole = await bench({ suite: undefined, sensors, resume: out });
-    expect(whole.requests).toEqual(part.requests);
-    expect(whole.attributionErrors!.length).toBeGreaterThan(0);
-    expect(codes(whole)).not.toContain('attribution-unvalidated');
-    expect(existsSync(journalPathOf(out))).toBe(false);
-
-    // As a kill at that moment leaves it: no word of having stopped.
-    copyFileSync(join(folder, 'killed'), journalPathOf(out));
-    const revived = await bench({ suite: undefined, sensors, resume: out });
-    expect(revived.requests).toEqual(part.requests);
-    expect(revived.attributionErrors!.length).toBeGreaterThan(0);
-    expect(codes(revived)).toContain('resumed');
-  });
-
   it('holds shared energy against the same requests alone', async () => {
-    const { root } = fakeRapl();
-    const result = await bench({ sensors: [{ sensor: 'rapl', root }], validateAttribution: true });
+    const { root } = runs.fakeRapl();
+    const result = await runs.bench({ sensors: [{ sensor: 'rapl', root }], validateAttribution: true });
     expect(result.attributionErrors).toMatchObject([{ metric: 'energy', compared: 2, concurrency: 2 }]);
   });
 });

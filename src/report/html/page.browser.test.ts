@@ -1,4 +1,3 @@
-import { AxeBuilder } from '@axe-core/playwright';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findingsOf } from '../../analysis/findings.js';
@@ -116,19 +115,6 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout },
     await button.click();
     expect(await background()).toBe(light);
   });
-
-  it.each(['light', 'dark'] as const)(
-    'has no serious accessibility fault in the %s theme',
-    async (colorScheme) => {
-      const { page } = await openPage(browser, rich, { colorScheme });
-      await drawAll(page);
-      for (const details of await page.locator('details:visible').all())
-        await details.locator('summary').click();
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
-      expect(grave.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-    },
-  );
 
   it.each([400, 320])('scrolls in no direction but down at %d px', async (width) => {
     const { page } = await openPage(browser, rich, { viewport: { width, height: 800 } });

@@ -6,13 +6,14 @@ import { isOk, type Result, resultSchema } from '../../core/result.js';
 import { foldJournal } from '../../fold/result.js';
 import { Journal, journalPathOf } from '../../journal/append.js';
 import { readJournal } from '../../journal/read.js';
+import { modelCache } from '../../models/cache.test-support.js';
 import { resolveModel } from '../../models/resolve.js';
 import { buildFakeNvml, compiles, type FakeNvml } from '../../sensors/nvidia/fake-nvml.test-support.js';
 import { runBench } from '../bench.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-gpu-run-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-const cacheDirectory = join(directory, 'cache');
+const cacheDirectory = modelCache;
 const library = join(directory, 'libnvidia-ml.so.1');
 const suite = join(directory, 'suite.json');
 

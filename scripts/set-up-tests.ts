@@ -1,20 +1,34 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, statSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** The build writes this last. */
 const lastBuilt = join(root, 'dist/report/html/client-bundle.css');
+const ownFolder = 'tokenwork-tests-';
 /** What a build depends on beside the sources. */
 const buildsBy = ['tsconfig.json', 'tsconfig.build.json', 'package-lock.json', 'scripts/bundle-page.js'];
+
+/**
+ * Runs once for each project before all tests: builds what is stale, and makes the folder that is theirs for
+ * temporary files, which the function returned removes, whatever a skipped or killed test left in it.
+ */
+export default function setUp(): (() => void) | undefined {
+  buildBeforeTests();
+  if (tmpdir().includes(ownFolder)) return undefined;
+  const folder = mkdtempSync(join(tmpdir(), ownFolder));
+  process.env.TMPDIR = folder;
+  return () => rmSync(folder, { recursive: true, force: true });
+}
 
 /**
  * Compiles the sources before any test runs, unless `dist/` is newer than all of them: worker threads load
  * the compiled worker, and a stale one would be tested in its place. Type errors are `npm run check`'s to
  * judge; code is emitted all the same. Throws where the compiler leaves no worker or no page.
  */
-export default function buildBeforeTests(): void {
+function buildBeforeTests(): void {
   if (isBuilt()) return;
   const compiler = ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json'];
   const { status, stdout } = spawnSync(process.execPath, compiler, { cwd: root, encoding: 'utf8' });
