@@ -1,7 +1,7 @@
 import { normal95 } from '../stats/normal.js';
 import type { PlainToken } from './plain-token.js';
+import type { RequestTable } from './requests/request-table.js';
 import type { CellTotals } from './uniformity/cell-totals.js';
-import type { Observations } from './uniformity/observations.js';
 import type { Noise } from './uniformity/within-cell-noise.js';
 
 /** What a cell's request would be billed, were tokens work. */
@@ -17,7 +17,7 @@ export interface EffectiveTokens {
 
 /** Effective tokens of every cell whose model has a plain token, in the result's order. */
 export function effectiveTokensOf(
-  { cells }: Observations,
+  { cells }: RequestTable,
   totals: CellTotals,
   noise: Noise | null,
   plainToken: PlainToken,

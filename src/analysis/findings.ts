@@ -2,63 +2,33 @@
  * analysis/: a result to findings. Pure functions on what was measured, without a model, a GPU or native
  * code; one metric, one file, its definition in its docstring.
  */
-import { checkLedger, type LedgerCheck } from '../core/ledger-check.js';
-import { byImportance, type WorkMetric } from '../core/metrics.js';
+import type { LedgerCheck } from '../core/ledger-check.js';
+import { byImportance, type WorkMetric, workMetricNames } from '../core/metrics.js';
 import type { Result } from '../core/result.js';
 import type { Recording } from '../core/sampling-record.js';
-import { workSchema } from '../core/work.js';
-import { type LorenzPoint, lorenzCurve } from '../stats/concentration.js';
-import { Room } from '../stats/room.js';
 import { sum } from '../stats/sum.js';
 import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
 import { type Experiment, experimentsOf } from './questions/answers.js';
-import { type StageColumns, stageColumns } from './stages/columns.js';
+import type { RequestTable } from './requests/request-table.js';
+import { type ResultHead, type TabledResult, tabled } from './requests/table-builder.js';
+import { isStaged, type StageColumns, stageColumns } from './stages/columns.js';
 import { type Component, componentsOf } from './stages/components.js';
 import { type StageEffect, type StageWeight, stageEffects } from './stages/effects.js';
 import { type StageFindings, stageFindings } from './stages/findings.js';
 import { type Waterfall, waterfallsOf } from './stages/waterfall.js';
-import type { Design, Statistic } from './statistic.js';
-import { sampleBuffer } from './uniformity/cell-sample.js';
+import type { Design } from './statistic.js';
 import { type CellTotals, totalsOf } from './uniformity/cell-totals.js';
-import { type Driver, DriverAnalysis } from './uniformity/drivers.js';
+import { DriverAnalysis } from './uniformity/drivers.js';
 import { factorsOf } from './uniformity/factors.js';
-import { type Observations, observe, workColumn } from './uniformity/observations.js';
-import { fittedTariffs, type Prices, type Tariff } from './uniformity/tariff.js';
+import { type Uniformity, uniformityOf } from './uniformity/findings.js';
 import { CellParts } from './uniformity/thinning.js';
-import { type UniformityOptions, uniformityStatistics } from './uniformity/uniformity.js';
-import { estimateNoise, type Noise, noNoise } from './uniformity/within-cell-noise.js';
-import { type CrossSubsidy, worstCells } from './uniformity/worst-cells.js';
-
-/** Whether tokens track one metric of work; `tokenwork report FILE --json` prints it. */
-export interface Uniformity {
-  unit: string;
-  cells: number;
-  requests: number;
-  /** Relative standard deviation between repetitions of a cell; `null` where nothing was repeated. */
-  noise: number | null;
-  misbilledShare: Statistic;
-  gini: Statistic;
-  /** Shares of the bill and of the work, cells by rising work per token; 200 points at most. */
-  lorenz: LorenzPoint[];
-  theil: Statistic;
-  /** Explained variance, held out by cell. */
-  rSquared: Record<Tariff, Statistic>;
-  elasticity: Statistic;
-  workPerToken: { cv: Statistic; p95OverP5: Statistic; maxOverMedian: Statistic };
-  /** Fitted prices in units of work, and what stays misbilled under them; `null` where not determined. */
-  tariffs: Record<
-    Tariff,
-    { prices: (Omit<Prices, 'model'> & { model: string })[]; misbilledShare: number } | null
-  >;
-  worstCells: CrossSubsidy[];
-  /** `null` with a reason where work per token does not vary, or no factor does. */
-  drivers: Driver[] | null;
-  driversReason?: string;
-  driversLeftOut: { factor: string; reason: string }[];
-}
+import type { UniformityOptions } from './uniformity/uniformity.js';
+import { estimateNoise, noNoise } from './uniformity/within-cell-noise.js';
 
 /** Everything that a result says about tokens and work; `tokenwork report FILE --json` prints it. */
+export type { Uniformity };
+
 export interface Findings {
   schemaVersion: 1;
   /** The run's id. */
@@ -107,10 +77,7 @@ export interface FindingsOptions {
   design?: Design;
 }
 
-const workMetrics = Object.keys(workSchema.shape) as WorkMetric[];
 const cellsListed = 1000;
-const worstListed = 5;
-const lorenzPoints = 200;
 
 const intervalWords: Record<Design, string> = {
   fixed:
@@ -133,19 +100,23 @@ const intervalWords: Record<Design, string> = {
  * ```
  */
 export function findingsOf(result: Result, options: FindingsOptions = {}): Findings {
-  const { seed = 1, resamples = 2000, metrics = workMetrics } = options;
-  const observations = observe(result);
-  const design = options.design ?? designOf(result, observations);
+  return findingsFrom(tabled(result, result.requests), options);
+}
+
+/** The findings from a result whose rows stand in columns. */
+export function findingsFrom({ head, table, ledger }: TabledResult, options: FindingsOptions = {}): Findings {
+  const { seed = 1, resamples = 2000, metrics = workMetricNames() } = options;
+  const design = options.design ?? designOf(head, table);
   const findings: Findings = {
     schemaVersion: 1,
-    result: result.run.id,
-    ...(result.environment.recording && { recording: result.environment.recording }),
+    result: head.run.id,
+    ...(head.environment.recording && { recording: head.environment.recording }),
     workload: {
-      suite: result.run.suite,
-      models: [...observations.models],
-      cells: new Set(observations.cell).size,
-      requests: observations.rows.length,
-      failed: observations.failed,
+      suite: head.run.suite,
+      models: [...table.models],
+      cells: new Set(table.cell).size,
+      requests: table.size,
+      failed: table.failed,
       design,
       intervals: intervalWords[design],
       seed,
@@ -153,64 +124,54 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
     uniformity: {},
     notMeasured: {},
     plainToken: {},
-    effectiveTokens: observations.cells.length > cellsListed ? null : {},
+    effectiveTokens: table.cells.length > cellsListed ? null : {},
     components: [],
     stages: [],
     hiddenWork: {},
     waterfalls: [],
-    experiments: experimentsOf(result, { design, seed }),
-    ledger: checkLedger(result),
+    experiments: experimentsOf(head, table, { design, seed }),
+    ledger,
   };
-  const columns = stageColumns(observations.rows);
+  const columns = stageColumns(table);
   const components = componentsOf(columns.stages);
-  const room = new Room();
   const context: Context = {
-    result,
-    observations,
+    head,
+    table,
     columns,
     components,
-    room,
     weights: {},
     componentWeights: {},
-    leading: byImportance(metrics).find((metric) => isStaged(observations, metric)) ?? null,
-    drivers: new DriverAnalysis(factorsOf(observations)),
-    reference: referenceCells(observations),
-    options: { design, seed, resamples, parts: new CellParts(seed), room },
+    leading: byImportance(metrics).find((metric) => isStaged(table, metric)) ?? null,
+    drivers: new DriverAnalysis(factorsOf(table)),
+    reference: referenceCells(table),
+    options: { design, seed, resamples, parts: new CellParts(seed) },
   };
   for (const metric of metrics) {
-    const reason = room.within(() => addMetric(findings, metric, context));
+    const reason = addMetric(findings, metric, context);
     if (reason !== null) findings.notMeasured[metric] = reason;
   }
-  findings.stages = stageEffects(observations, columns.stages, context.weights);
+  findings.stages = stageEffects(table, columns.stages, context.weights);
   findings.components = stageEffects(
-    observations,
+    table,
     components.map(({ column }) => column),
     context.componentWeights,
   );
   const [metric] = findings.stages.flatMap((stage) => stage.metric ?? []);
   if (metric !== undefined) {
     const visibility = new Map(findings.stages.map((stage) => [stage.name, stage.visibility]));
-    findings.waterfalls = waterfallsOf(
-      observations,
-      columns,
-      metric,
-      findings.plainToken[metric]!,
-      visibility,
-    );
+    findings.waterfalls = waterfallsOf(columns, metric, findings.plainToken[metric]!, visibility);
   }
   return findings;
 }
 
 /** What all metrics' findings share. */
 interface Context {
-  result: Result;
-  observations: Observations;
+  head: ResultHead;
+  table: RequestTable;
   drivers: DriverAnalysis;
   reference: ReadonlySet<number>;
   columns: StageColumns;
   components: readonly Component[];
-  /** Metrics take turns in it. */
-  room: Room;
   /** Filled metric by metric. */
   weights: Partial<Record<WorkMetric, StageWeight[]>>;
   componentWeights: Partial<Record<WorkMetric, StageWeight[]>>;
@@ -221,31 +182,28 @@ interface Context {
 
 /** Adds one metric's findings; returns why there are none. */
 function addMetric(findings: Findings, metric: WorkMetric, context: Context): string | null {
-  const { result, observations, options, room } = context;
-  const about = result.metrics[metric];
-  const work = workColumn(observations, metric, room.numbers(observations.rows.length));
-  const totals = totalsOf(observations, work, room);
-  const total = sum(totals.work);
+  const { head, table, columns, components, options } = context;
+  const about = head.metrics[metric];
+  const work = table.metrics[metric];
+  const totals = totalsOf(table, work);
   if (totals.cell.length === 0) {
-    if (observations.rows.length === 0) return 'no request succeeded';
-    return about?.reason ?? 'no request measured it';
+    return table.size === 0 ? 'no request succeeded' : (about?.reason ?? 'no request measured it');
   }
-  if (total === 0) return 'it is 0 for every request';
+  if (sum(totals.work) === 0) return 'it is 0 for every request';
 
   const unit = about?.unit ?? '';
   const exact = about?.provenance === 'derived';
   const noiseOf = (own: CellTotals, values: Float64Array) =>
-    estimateNoise(observations, own, values, room) ?? (exact ? noNoise(own) : null);
+    estimateNoise(table, own, values) ?? (exact ? noNoise(own) : null);
   const noise = noiseOf(totals, work);
-  const plainToken = plainTokenOf(observations, context.reference, totals, noise, `${unit}/token`);
+  const plainToken = plainTokenOf(table, context.reference, totals, noise, `${unit}/token`);
   findings.plainToken[metric] = plainToken;
   if (findings.effectiveTokens !== null) {
-    findings.effectiveTokens[metric] = effectiveTokensOf(observations, totals, noise, plainToken);
+    findings.effectiveTokens[metric] = effectiveTokensOf(table, totals, noise, plainToken);
   }
   const leading = metric === context.leading;
-  const { columns, components } = context;
   const staged = stageFindings(metric, {
-    observations,
+    table,
     columns,
     components,
     work,
@@ -254,58 +212,22 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
     exact,
     leading,
     options,
-    room,
   });
   if (staged !== null) {
     context.weights[metric] = staged.weights;
     context.componentWeights[metric] = staged.componentWeights;
     findings.hiddenWork[metric] = staged.hiddenWork;
   }
-  const sample = sampleBuffer(totals, room).fill(totals.work);
-  const of = uniformityStatistics(sample, noise, options);
-  const drivers =
-    of.misbilledShare.verdict === 'not distinguishable'
-      ? 'work per token does not vary beyond noise'
-      : context.drivers.driversOf(totals, sample, room);
-  findings.uniformity[metric] = {
+  findings.uniformity[metric] = uniformityOf(table, totals, noise, {
     unit,
-    cells: totals.cell.length,
-    requests: sum(totals.requests),
-    noise: relativeNoise(noise),
-    misbilledShare: of.misbilledShare,
-    gini: of.gini,
-    lorenz: lorenzCurve(sample.work, sample.bill, sample.order(), lorenzPoints),
-    theil: of.theil,
-    rSquared: { oneRate: of.oneRate, inputOutput: of.inputOutput, inputOutputFee: of.inputOutputFee },
-    elasticity: of.elasticity,
-    workPerToken: { cv: of.cv, p95OverP5: of.p95OverP5, maxOverMedian: of.maxOverMedian },
-    tariffs: Object.fromEntries(
-      Object.entries(fittedTariffs(sample, room)).map(([tariff, fitted]) => {
-        const named = fitted?.prices.map(({ model, ...prices }) => ({
-          model: observations.models[observations.modelOfCell[totals.cell[totals.model.indexOf(model)]!]!]!,
-          ...prices,
-        }));
-        return [tariff, fitted && { prices: named, misbilledShare: fitted.misbilledShare }];
-      }),
-    ) as Uniformity['tariffs'],
-    worstCells: worstCells(observations, totals, sample, noise, { count: worstListed, room }),
-    drivers: typeof drivers === 'string' ? null : drivers.drivers,
-    ...(typeof drivers === 'string' && { driversReason: drivers }),
-    driversLeftOut: typeof drivers === 'string' ? [] : drivers.leftOut,
-  };
+    drivers: context.drivers,
+    options,
+  });
   return null;
 }
 
-function isStaged({ rows }: Observations, metric: WorkMetric): boolean {
-  return rows.some(({ stages }) => stages.some(({ work }) => (work[metric] ?? null) !== null));
-}
-
-function relativeNoise(noise: Noise | null): number | null {
-  return noise === null ? null : Math.sqrt(Math.expm1(noise.sigma ** 2));
-}
-
 /** What the run says of itself; where it says nothing, cells that mostly hold one request are a trace's. */
-function designOf({ run }: Result, { cell, cells }: Observations): Design {
+function designOf({ run }: ResultHead, { cell, cells }: RequestTable): Design {
   if (run.design !== undefined) return run.design;
   const requests = new Uint32Array(cells.length);
   for (const c of cell) requests[c]!++;

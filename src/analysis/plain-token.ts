@@ -1,7 +1,6 @@
-import type { Stage } from '../core/result.js';
 import { normal95 } from '../stats/normal.js';
+import type { RequestTable } from './requests/request-table.js';
 import type { CellTotals } from './uniformity/cell-totals.js';
-import type { Observations } from './uniformity/observations.js';
 import type { Noise } from './uniformity/within-cell-noise.js';
 
 /** The reference request: this many prompt and as many completion tokens, nothing hidden, nothing cached. */
@@ -22,13 +21,13 @@ export interface PlainToken {
 
 /** Work per billed token of the reference cell, for each model whose run has one. */
 export function plainTokenOf(
-  observations: Observations,
+  table: RequestTable,
   reference: ReadonlySet<number>,
   totals: CellTotals,
   noise: Noise | null,
   unit: string,
 ): PlainToken {
-  const { cells } = observations;
+  const { cells } = table;
   const byModel: PlainToken['byModel'] = {};
   for (let c = 0; c < totals.cell.length; c++) {
     const { id, model } = cells[totals.cell[c]!]!;
@@ -46,7 +45,7 @@ export function plainTokenOf(
     };
   }
   const found = Object.values(byModel);
-  if (found.length === 1 && observations.models.length === 1) return { ...found[0]!, unit, byModel };
+  if (found.length === 1 && table.models.length === 1) return { ...found[0]!, unit, byModel };
   const reason =
     found.length > 0
       ? 'several models, each with a plain token of its own: see byModel'
@@ -55,25 +54,23 @@ export function plainTokenOf(
 }
 
 /** The cells all of whose requests are reference requests, alone in their batch. */
-export function referenceCells({ cells, cell, rows }: Observations): Set<number> {
+export function referenceCells(table: RequestTable): Set<number> {
+  const { cells, cell, promptTokens, completionTokens, cachedTokens, hiddenTokens, stages } = table;
+  const isPlain = stages.kinds.map(({ type, name }) => plainStages.has(type ?? name));
   const plain = new Set<number>();
   const other = new Set<number>();
-  for (const [i, { tokens, stages }] of rows.entries()) {
+  for (let i = 0; i < table.size; i++) {
     const matches =
-      tokens.prompt === referenceTokens &&
-      tokens.completion === referenceTokens &&
-      tokens.cached === 0 &&
-      tokens.hidden === 0 &&
-      stages.every(isPlain) &&
+      promptTokens[i] === referenceTokens &&
+      completionTokens[i] === referenceTokens &&
+      cachedTokens[i] === 0 &&
+      hiddenTokens[i] === 0 &&
+      stages.stage.subarray(stages.first[i], stages.first[i + 1]).every((kind) => isPlain[kind]) &&
       (cells[cell[i]!]!.factors.batch ?? 1) === 1;
     (matches ? plain : other).add(cell[i]!);
   }
   return new Set([...plain].filter((index) => !other.has(index)));
 }
 
-const plainStages = new Set(['tokenization', 'cache', 'prefill', 'decode', 'detokenization']);
-
 /** Not every hidden stage evaluates a position: a lexical filter or a vector search does not. */
-function isPlain({ type, name }: Stage): boolean {
-  return plainStages.has(type ?? name);
-}
+const plainStages = new Set(['tokenization', 'cache', 'prefill', 'decode', 'detokenization']);

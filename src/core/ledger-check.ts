@@ -1,5 +1,13 @@
-import { addsUp, checkRequest, checkRun, type RequestAccount, type RunAccount } from './ledger-rules.js';
+import {
+  addsUp,
+  type ChargedRequest,
+  Charges,
+  checkRequest,
+  checkRun,
+  type RequestAccount,
+} from './ledger-rules.js';
 import { additiveMetrics, type WorkMetric } from './metrics.js';
+import type { Conservation } from './result.js';
 
 /** Whether a run's books balance. */
 export interface LedgerCheck {
@@ -19,46 +27,59 @@ interface LedgerViolation {
   example: string;
 }
 
-/** A run with rows of any kind: of a journal or a result. */
-type CheckedRun = Omit<RunAccount, 'requests'> & {
-  requests: readonly (RunAccount['requests'][number] & { id: number } & (
-      | RequestAccount
-      | { stages?: never }
-    ))[];
-};
+/** A row of any kind: of a journal or a result, of a request that succeeded or not. */
+type CheckedRequest = ChargedRequest & { id: number } & (RequestAccount | { stages?: never });
 
 /**
- * Every rule of the ledger (ledger-rules.ts), for a run while its result is written and for any result that
- * is read. Requests without stages, and metrics that a stage did not measure, cannot be added up and are
- * not.
+ * Every rule of the ledger (ledger-rules.ts), request by request. Requests without stages, and metrics that a
+ * stage did not measure, cannot be added up and are not.
  */
-export function checkLedger(run: CheckedRun): LedgerCheck {
-  const violations = new Map<string, LedgerViolation>();
-  const metrics = new Set<WorkMetric>();
-  let requests = 0;
-  for (const request of run.requests) {
-    if (request.stages === undefined) continue;
+export class LedgerAudit {
+  readonly #violations = new Map<string, LedgerViolation>();
+  readonly #metrics = new Set<WorkMetric>();
+  readonly #charges = new Charges();
+  #requests = 0;
+
+  add(request: CheckedRequest): void {
+    this.#charges.add(request);
+    if (request.stages === undefined) return;
     const broken = new Set<string>();
     checkRequest(request, (rule, found, expected) => {
-      const known = violations.get(rule);
+      const known = this.#violations.get(rule);
       if (known === undefined) {
         const example = `request ${request.id}: ${found} against ${expected}`;
-        violations.set(rule, { rule, requests: 1, example });
+        this.#violations.set(rule, { rule, requests: 1, example });
       } else if (!broken.has(rule)) known.requests++;
       broken.add(rule);
     });
-    if (request.stages.length === 0) continue;
-    requests++;
-    for (const metric of additiveMetrics()) {
-      if (!metrics.has(metric) && addsUp(metric, request)) metrics.add(metric);
+    if (request.stages.length === 0) return;
+    this.#requests++;
+    for (const metric of additive) {
+      if (!this.#metrics.has(metric) && addsUp(metric, request)) this.#metrics.add(metric);
     }
   }
-  checkRun(run, (rule, found, expected) => {
-    violations.set(rule, { rule, requests: 1, example: `${found} against ${expected}` });
-  });
-  return {
-    requests,
-    metrics: additiveMetrics().filter((metric) => metrics.has(metric)),
-    violations: [...violations.values()],
-  };
+
+  /** The verdict, with the run's own accounts beside what its requests were charged with. */
+  finish(conservation: Readonly<Record<string, Conservation>>): LedgerCheck {
+    checkRun(conservation, this.#charges, (rule, found, expected) => {
+      this.#violations.set(rule, { rule, requests: 1, example: `${found} against ${expected}` });
+    });
+    return {
+      requests: this.#requests,
+      metrics: additive.filter((metric) => this.#metrics.has(metric)),
+      violations: [...this.#violations.values()],
+    };
+  }
+}
+
+const additive = additiveMetrics();
+
+/** The audit of a run whose rows are at hand. */
+export function checkLedger(run: {
+  conservation: Readonly<Record<string, Conservation>>;
+  requests: readonly CheckedRequest[];
+}): LedgerCheck {
+  const audit = new LedgerAudit();
+  for (const request of run.requests) audit.add(request);
+  return audit.finish(run.conservation);
 }

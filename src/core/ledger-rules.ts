@@ -1,4 +1,4 @@
-import { additiveMetrics, type WorkMetric } from './metrics.js';
+import { additiveMetrics, type WorkMetric, workMetricNames } from './metrics.js';
 import type { Conservation, OkRequest, Stage } from './result.js';
 import type { Work } from './work.js';
 
@@ -8,12 +8,34 @@ export interface RequestAccount extends Pick<OkRequest, 'tokens' | 'stages'> {
   times: { started: number; ended?: number | undefined };
 }
 
-/** What of a run its ledger is. */
-export interface RunAccount {
-  conservation: Readonly<Record<string, Conservation>>;
-  /** Successful or not: what a failed request used is used all the same. */
-  requests: readonly { work?: Partial<Work> | undefined; runsInWindow?: number | undefined }[];
+/** A request as the run's accounts see it, successful or not: what a failed request used is used all the same. */
+export interface ChargedRequest {
+  work?: Partial<Work> | undefined;
+  runsInWindow?: number | undefined;
 }
+
+/** What requests were charged with, added up. */
+export class Charges {
+  requests = 0;
+  /** Whether some request ran several times in its window. */
+  repeated = false;
+  readonly amounts = new Map<string, number>();
+
+  add({ work = {}, runsInWindow = 1 }: ChargedRequest): void {
+    this.requests++;
+    this.repeated ||= runsInWindow > 1;
+    for (const metric of workMetrics) {
+      const own = work[metric] ?? 0;
+      // A row's CPU time is of its first run; of a device's use it has its share, of all runs.
+      const amount = metric === 'cpuTime' ? own : own * runsInWindow;
+      this.amounts.set(metric, (this.amounts.get(metric) ?? 0) + amount);
+    }
+  }
+}
+
+const workMetrics = workMetricNames();
+
+const additive = additiveMetrics();
 
 /** Called for a rule that does not hold, with its two sides: what should be no more than, or equal to, what. */
 export type OnBreach = (rule: string, found: number, expected: number) => void;
@@ -54,7 +76,7 @@ export function checkRequest({ tokens, stages, work, times }: RequestAccount, on
   equal('billed tokens of stages add up to the request', sums.billed, billed, onBreach);
   equal('cached tokens of stages add up to the request', sums.cached, cached, onBreach);
   if (typed) equal('reasoning tokens of stages add up to the request', sums.reasoning, reasoning, onBreach);
-  for (const metric of additiveMetrics()) checkMetric(metric, work[metric] ?? null, stages, onBreach);
+  for (const metric of additive) checkMetric(metric, work[metric] ?? null, stages, onBreach);
   checkTimes(stages, times, onBreach);
 }
 
@@ -114,10 +136,14 @@ function checkTimes(
  * unattributed add up to the total, which requests cannot exceed; and what requests are charged with, over
  * all devices that are charged for, is what the accounts say of them.
  */
-export function checkRun({ conservation, requests }: RunAccount, onBreach: OnBreach): void {
+export function checkRun(
+  conservation: Readonly<Record<string, Conservation>>,
+  { requests, repeated, amounts }: Charges,
+  onBreach: OnBreach,
+): void {
   const charged = new Map<string, { amount: number; unit: string }>();
   for (const [name, { total, requests: amount, idle, unattributed, unit }] of Object.entries(conservation)) {
-    const slack = slackOf(unit === 'ns', total, requests.length);
+    const slack = slackOf(unit === 'ns', total, requests);
     const parts = amount + idle + unattributed;
     const rule = `${name} of requests, idle and unattributed adds up to the run`;
     if (Math.abs(parts - total) > slack) onBreach(rule, parts, total);
@@ -127,15 +153,8 @@ export function checkRun({ conservation, requests }: RunAccount, onBreach: OnBre
     charged.set(metric, { amount: (charged.get(metric)?.amount ?? 0) + amount, unit });
   }
   for (const [metric, { amount, unit }] of charged) {
-    let sum = 0;
-    let repeated = false;
-    for (const { work, runsInWindow = 1 } of requests) {
-      const own = work?.[metric as WorkMetric] ?? 0;
-      // A row's CPU time is of its first run; of a device's use it has its share, of all runs.
-      sum += metric === 'cpuTime' ? own : own * runsInWindow;
-      repeated ||= runsInWindow > 1;
-    }
-    const slack = slackOf(unit === 'ns', amount, requests.length);
+    const sum = amounts.get(metric) ?? 0;
+    const slack = slackOf(unit === 'ns', amount, requests);
     const isFirstOnly = repeated && metric === 'cpuTime';
     if (sum - amount > slack || (amount - sum > slack && !isFirstOnly)) {
       onBreach(`${metric} of requests adds up to the run's`, sum, amount);

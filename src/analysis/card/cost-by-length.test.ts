@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
+import { tableOf } from '../requests/table-builder.js';
 import { factorial, type SimulatedCell, simulateResult } from '../simulated-result.test-support.js';
 import { totalsOf } from '../uniformity/cell-totals.js';
-import { observe, workColumn } from '../uniformity/observations.js';
 import { costByBatch, costByLength } from './cost-by-length.js';
 
 const exact = { seed: 1, repetitions: 2, noise: 0 };
@@ -11,9 +11,9 @@ function of(cells: readonly SimulatedCell[], hide: (index: number) => boolean = 
   for (const [index, { tokens }] of result.requests.entries()) {
     if (hide(index % cells.length)) Object.assign(tokens!, { hidden: 5 });
   }
-  const observations = observe(result);
-  const totals = totalsOf(observations, workColumn(observations, 'cpuTime'));
-  return { lengths: costByLength(observations, totals), batches: costByBatch(observations, totals) };
+  const table = tableOf(result);
+  const totals = totalsOf(table, table.metrics.cpuTime);
+  return { lengths: costByLength(table, totals), batches: costByBatch(table, totals) };
 }
 
 describe('cost by length', () => {

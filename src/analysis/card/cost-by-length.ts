@@ -1,5 +1,5 @@
+import type { RequestTable } from '../requests/request-table.js';
 import type { CellTotals } from '../uniformity/cell-totals.js';
-import type { Observations } from '../uniformity/observations.js';
 
 /** Token counts from `from` to `to`, both included. */
 export interface Band {
@@ -24,8 +24,8 @@ const bandCount = 5;
  * alone in their batch, nothing hidden or cached, and of the lengths that the design names where it names
  * them. `null` where fewer than two lengths were measured.
  */
-export function costByLength(observations: Observations, totals: CellTotals): CostByLength | null {
-  const entries = comparableEntries(observations, totals);
+export function costByLength(table: RequestTable, totals: CellTotals): CostByLength | null {
+  const entries = comparableEntries(table, totals);
   const perRequest = (column: Float64Array) =>
     entries.map((c) => Math.round(column[c]! / totals.requests[c]!));
   const weights = entries.map((c) => totals.requests[c]!);
@@ -48,10 +48,13 @@ export function costByLength(observations: Observations, totals: CellTotals): Co
   return { promptTokens, completionTokens, perToken };
 }
 
-function comparableEntries({ cells, cell, rows }: Observations, totals: CellTotals): number[] {
+function comparableEntries(
+  { cells, cell, hiddenTokens, cachedTokens }: RequestTable,
+  totals: CellTotals,
+): number[] {
   const other = new Set<number>();
-  for (const [i, { tokens }] of rows.entries()) {
-    if (tokens.hidden !== 0 || tokens.cached !== 0) other.add(cell[i]!);
+  for (let i = 0; i < cell.length; i++) {
+    if (hiddenTokens[i] !== 0 || cachedTokens[i] !== 0) other.add(cell[i]!);
   }
   const alone = Array.from(totals.cell.keys()).filter((c) => {
     const index = totals.cell[c]!;
@@ -94,7 +97,7 @@ export interface CostAtBatch {
 }
 
 /** By rising batch size; empty where no two cells differ by it alone. */
-export function costByBatch({ cells }: Observations, totals: CellTotals): CostAtBatch[] {
+export function costByBatch({ cells }: RequestTable, totals: CellTotals): CostAtBatch[] {
   const byRest = new Map<string, Map<number, number>>();
   for (let c = 0; c < totals.cell.length; c++) {
     const { model, factors } = cells[totals.cell[c]!]!;

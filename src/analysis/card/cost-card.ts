@@ -3,10 +3,10 @@ import type { Hardware, ModelRecord, Result } from '../../core/result.js';
 import type { Metric } from '../../core/work.js';
 import type { Findings } from '../findings.js';
 import { type PlainToken, plainTokenOf, referenceCells } from '../plain-token.js';
-import { endToEndNs } from '../request-metrics.js';
+import type { RequestTable } from '../requests/request-table.js';
+import { tableOf } from '../requests/table-builder.js';
 import type { HiddenWork } from '../stages/hidden-work.js';
 import { totalsOf } from '../uniformity/cell-totals.js';
-import { type Observations, observe, workColumn } from '../uniformity/observations.js';
 import { estimateNoise } from '../uniformity/within-cell-noise.js';
 import { type CostAtBatch, type CostByLength, costByBatch, costByLength } from './cost-by-length.js';
 
@@ -60,9 +60,9 @@ export interface CostCard {
 export function costCard(result: Result, findings: Findings): CostCard {
   const { id, dtype, parameters, source, sha256, graphVariant, engine } = result.models[0]!;
   const { run, hardware, tool } = result;
-  const observations = observe(result);
+  const table = tableOf(result);
   const plainToken = [
-    timePerPlainToken(observations),
+    timePerPlainToken(table),
     // A token costs what is spent on it, whoever runs it; memory is held and given back.
     ...workMetricNames()
       .filter((name) => metricOf(name).spent)
@@ -77,7 +77,7 @@ export function costCard(result: Result, findings: Findings): CostCard {
     workload,
     plainTokenCell: Object.values(findings.plainToken).find(({ cell }) => cell !== null)?.cell ?? null,
     plainToken,
-    changes: costChanges(observations, findings),
+    changes: costChanges(table, findings),
     uniformity,
     hiddenWork: hiddenWork(findings),
     components,
@@ -104,11 +104,11 @@ function plainCost(
   return { ...figure, value: null, low: null, high: null, reason: notMeasured[metric] ?? 'not measured' };
 }
 
-function timePerPlainToken(observations: Observations): PlainCost {
-  const time = Float64Array.from(observations.rows, (row) => endToEndNs(row, 'started'));
-  const totals = totalsOf(observations, time);
-  const noise = estimateNoise(observations, totals, time);
-  const found = plainTokenOf(observations, referenceCells(observations), totals, noise, 'ns/token');
+function timePerPlainToken(table: RequestTable): PlainCost {
+  const time = table.times.ended.map((ended, i) => ended - table.times.started[i]!);
+  const totals = totalsOf(table, time);
+  const noise = estimateNoise(table, totals, time);
+  const found = plainTokenOf(table, referenceCells(table), totals, noise, 'ns/token');
   return plainCostOf({ figure: 'time', unit: 'ns' }, found);
 }
 
@@ -117,16 +117,16 @@ function plainCostOf(figure: Pick<PlainCost, 'figure' | 'unit'>, plain: PlainTok
   return { ...figure, value, low, high, ...(reason !== undefined && { reason }) };
 }
 
-function costChanges(observations: Observations, findings: Findings): CostChanges | null {
+function costChanges(table: RequestTable, findings: Findings): CostChanges | null {
   const metric = byImportance(Object.keys(findings.uniformity) as WorkMetric[])[0];
   if (metric === undefined) return null;
-  const totals = totalsOf(observations, workColumn(observations, metric));
+  const totals = totalsOf(table, table.metrics[metric]);
   return {
     metric,
     unit: findings.uniformity[metric]!.unit,
     plain: findings.plainToken[metric]?.value ?? null,
-    byLength: costByLength(observations, totals),
-    byBatch: costByBatch(observations, totals),
+    byLength: costByLength(table, totals),
+    byBatch: costByBatch(table, totals),
   };
 }
 

@@ -1,11 +1,18 @@
-import { type DirectionWord, findMetric, type MetricRecord, metrics } from '../../core/metrics.js';
-import { isOk, type Result } from '../../core/result.js';
+import {
+  type DirectionWord,
+  findMetric,
+  type MetricName,
+  type MetricRecord,
+  metrics,
+} from '../../core/metrics.js';
+import type { Result } from '../../core/result.js';
 import { ratioOfMedians } from '../../stats/bootstrap.js';
 import { testEquivalence } from '../../stats/equivalence.js';
 import { adjustPValues } from '../../stats/false-discovery.js';
 import { mannWhitney } from '../../stats/mann-whitney.js';
 import { median } from '../../stats/quantile.js';
 import { deriveSeed } from '../../stats/random.js';
+import type { RequestTable } from '../requests/request-table.js';
 
 /**
  * A change in the metric's own words, `faster` or `slower` for times and `less` or `more` for amounts;
@@ -15,6 +22,7 @@ export type ComparisonVerdict = DirectionWord | 'same' | '~';
 
 /** A metric by which two results are compared. */
 export interface ComparedMetric extends MetricRecord {
+  readonly name: MetricName;
   /** Computed and not measured, in both results: a difference needs no test. */
   derived: boolean;
 }
@@ -25,11 +33,6 @@ export function comparedMetrics(baseline: Result, candidate: Result): ComparedMe
     const about = [baseline.metrics[metric.name], candidate.metrics[metric.name]];
     return { ...metric, derived: about.every((own) => own?.provenance === 'derived') };
   });
-}
-
-/** How many rows the requests of each of a result's cells run side by side. */
-export function batchByCell({ cells }: Result): Map<string, number> {
-  return new Map(cells.map(({ id, factors: { batch } }) => [id, typeof batch === 'number' ? batch : 1]));
 }
 
 /** Whether a verdict says that the candidate took more of the metric, or less of it. */
@@ -74,12 +77,12 @@ const resampleBudget = 400_000;
  * of any change among its cells is 5%.
  */
 export function compareCells(
-  baseline: Result,
-  candidate: Result,
+  baseline: RequestTable,
+  candidate: RequestTable,
   metric: ComparedMetric,
   seed: number,
 ): ComparedCell[] {
-  const [before, after] = [valuesByCell(baseline, metric), valuesByCell(candidate, metric)];
+  const [before, after] = [valuesByCell(baseline, metric.name), valuesByCell(candidate, metric.name)];
   const both = baseline.cells.filter(({ id }) => before.has(id) && after.has(id));
   const resamples = Math.max(200, Math.min(2000, Math.floor(resampleBudget / Math.max(1, both.length))));
   const rows = both.map(({ id }, index) => {
@@ -93,18 +96,21 @@ export function compareCells(
   });
 }
 
-function valuesByCell(result: Result, metric: ComparedMetric): Map<string, number[]> {
-  const values = new Map<string, number[]>();
-  const batches = batchByCell(result);
-  for (const request of result.requests) {
-    if (!isOk(request)) continue;
-    const value = metric.ofRequest(request, batches.get(request.cell) ?? 1);
-    if (value === null) continue;
-    const list = values.get(request.cell);
-    if (list === undefined) values.set(request.cell, [value]);
+function valuesByCell(
+  { cells, cell, metrics: columns, size }: RequestTable,
+  name: MetricName,
+): Map<string, number[]> {
+  const column = columns[name];
+  const lists: (number[] | undefined)[] = [];
+  for (let i = 0; i < size; i++) {
+    const value = column[i]!;
+    if (Number.isNaN(value)) continue;
+    const own = cell[i]!;
+    const list = lists[own];
+    if (list === undefined) lists[own] = [value];
     else list.push(value);
   }
-  return values;
+  return new Map(cells.flatMap(({ id }, c) => (lists[c] === undefined ? [] : [[id, lists[c]] as const])));
 }
 
 function compareValues(

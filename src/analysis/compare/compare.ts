@@ -4,6 +4,7 @@ import { type WorkMetric, workMetricNames } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { smallestPValue } from '../../stats/mann-whitney.js';
 import { deriveSeed } from '../../stats/random.js';
+import { tableOf } from '../requests/table-builder.js';
 import {
   type ComparedCell,
   compareCells,
@@ -78,12 +79,13 @@ function compare(
 ): Comparison {
   const matched = matchWorkloads(baseline, candidate, force);
   const [before, after] = [matched.baseline, matched.candidate];
+  const [tableBefore, tableAfter] = [tableOf(before), tableOf(after)];
   const cells: ComparedCell[] = [];
   const noisy: ComparedCell[] = [];
   const geomean: Record<string, GeometricMean> = {};
   for (const [index, metric] of comparedMetrics(before, after).entries()) {
-    const rows = compareCells(before, after, metric, deriveSeed(seed, index));
-    const mean = geometricMean(before, after, metric, rows, deriveSeed(seed + 1, index));
+    const rows = compareCells(tableBefore, tableAfter, metric, deriveSeed(seed, index));
+    const mean = geometricMean(tableBefore, tableAfter, metric, rows, deriveSeed(seed + 1, index));
     cells.push(...rows);
     if (!metric.derived) noisy.push(...rows);
     if (mean !== null) geomean[metric.name] = mean;
@@ -97,7 +99,7 @@ function compare(
   }
   const shape: Comparison['shape'] = {};
   for (const metric of workMetricNames()) {
-    const compared = compareShape(before, after, metric);
+    const compared = compareShape(tableBefore, tableAfter, metric);
     if (compared !== null) shape[metric] = compared;
   }
   return {

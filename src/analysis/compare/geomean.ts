@@ -1,9 +1,7 @@
-import type { Result } from '../../core/result.js';
 import { createRandom, type Random } from '../../stats/random.js';
 import { studentTCritical, studentTUpperTail } from '../../stats/student-t.js';
-import { observe } from '../uniformity/observations.js';
+import type { RequestTable } from '../requests/request-table.js';
 import {
-  batchByCell,
   type ComparedCell,
   type ComparedMetric,
   type ComparisonVerdict,
@@ -26,12 +24,12 @@ export interface GeometricMean {
 
 /**
  * The geometric mean of a metric's ratios. Cells of one round share the machine's drift, so the rounds are
- * the observations: a Welch t interval, with the error of the medians from a bootstrap of whole rounds.
+ * the table: a Welch t interval, with the error of the medians from a bootstrap of whole rounds.
  * What drifts between the two runs as wholes, no repetition within them can show.
  */
 export function geometricMean(
-  baseline: Result,
-  candidate: Result,
+  baseline: RequestTable,
+  candidate: RequestTable,
   metric: ComparedMetric,
   rows: readonly ComparedCell[],
   seed: number,
@@ -101,11 +99,11 @@ const [fewestResamples, mostResamples] = [100, 400];
  * somewhat too far, which makes up for rounds that spread as n − 1 would; compare.test.ts has the coverage.
  */
 function errorOfRounds(
-  result: Result,
+  table: RequestTable,
   metric: ComparedMetric,
   random: Random,
 ): { squaredError: number; rounds: number } | null {
-  const { rounds, cells } = sortedByCell(result, metric);
+  const { rounds, cells } = sortedByCell(table, metric);
   const size = cells.reduce((sum, { values }) => sum + values.length, 0);
   const seen = new Set(cells.flatMap((cell) => [...cell.round])).size;
   if (seen < 2) return null;
@@ -128,13 +126,15 @@ interface SortedCell {
   round: Uint32Array;
 }
 
-function sortedByCell(result: Result, metric: ComparedMetric): { rounds: number; cells: SortedCell[] } {
-  const { rows, cell, round, rounds, cells } = observe(result);
-  const batches = batchByCell(result);
+function sortedByCell(
+  { cell, round, rounds, cells, metrics }: RequestTable,
+  metric: ComparedMetric,
+): { rounds: number; cells: SortedCell[] } {
+  const values = metrics[metric.name];
   const byCell: { value: number; round: number }[][] = cells.map(() => []);
-  for (const [i, row] of rows.entries()) {
-    const value = metric.ofRequest(row, batches.get(row.cell) ?? 1);
-    if (value !== null && value > 0) byCell[cell[i]!]!.push({ value: Math.log(value), round: round[i]! });
+  for (let i = 0; i < cell.length; i++) {
+    const value = values[i]!;
+    if (value > 0) byCell[cell[i]!]!.push({ value: Math.log(value), round: round[i]! });
   }
   const measured = byCell.filter((values) => values.length > 0);
   return {

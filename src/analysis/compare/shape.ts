@@ -1,10 +1,9 @@
 import type { WorkMetric } from '../../core/metrics.js';
-import type { Result } from '../../core/result.js';
 import { hoover } from '../../stats/concentration.js';
 import { rankCorrelation } from '../../stats/rank.js';
+import type { RequestTable } from '../requests/request-table.js';
 import { sampleBuffer } from '../uniformity/cell-sample.js';
 import { type CellTotals, pickCells, totalsOf } from '../uniformity/cell-totals.js';
-import { observe, workColumn } from '../uniformity/observations.js';
 import { fittedTariffs, type Tariff } from '../uniformity/tariff.js';
 
 /** Whether what makes tokens dear on one machine makes them dear on the other. */
@@ -19,8 +18,8 @@ export interface ShapeComparison {
 
 /** `null` where fewer than two common cells measured the metric on both sides, or none did any work. */
 export function compareShape(
-  baseline: Result,
-  candidate: Result,
+  baseline: RequestTable,
+  candidate: RequestTable,
   metric: WorkMetric,
 ): ShapeComparison | null {
   const [before, after] = commonTotals(baseline, candidate, metric);
@@ -51,11 +50,15 @@ export function compareShape(
 }
 
 /** Both results' totals over the cells that each measured, in one order. */
-function commonTotals(baseline: Result, candidate: Result, metric: WorkMetric): [CellTotals, CellTotals] {
-  const [before, after] = [baseline, candidate].map((result) => {
-    const observations = observe(result);
-    return totalsOf(observations, workColumn(observations, metric));
-  }) as [CellTotals, CellTotals];
+function commonTotals(
+  baseline: RequestTable,
+  candidate: RequestTable,
+  metric: WorkMetric,
+): [CellTotals, CellTotals] {
+  const [before, after] = [baseline, candidate].map((table) => totalsOf(table, table.metrics[metric])) as [
+    CellTotals,
+    CellTotals,
+  ];
   const measuredAfter = new Set(after.cell);
   const shared = new Set([...before.cell].filter((cell) => measuredAfter.has(cell)));
   const common = (totals: CellTotals) =>

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { type Question, questionSchema } from '../../core/question.js';
 import { createRandom } from '../../stats/random.js';
+import { tableOf } from '../requests/table-builder.js';
 import { type SimulatedCell, type Simulation, simulateResult } from '../simulated-result.test-support.js';
 import { type Answer, experimentsOf } from './answers.js';
 
@@ -34,7 +35,7 @@ function answersOf(
 ): Answer[] {
   const result = simulateResult(cells, simulation);
   result.run.questions = [question];
-  return experimentsOf(result, { design, seed: 1 })[0]!.answers;
+  return experimentsOf(result, tableOf(result), { design, seed: 1 })[0]!.answers;
 }
 const exact = { seed: 1, repetitions: 3, noise: 0 };
 const coverage = (answers: readonly Answer[], truth: number) =>
@@ -238,7 +239,7 @@ describe('questions without an answer', () => {
   const experiment = (change: Partial<Question>) => {
     const result = simulateResult(cacheCells, exact);
     result.run.questions = [{ ...cacheQuestion, ...change }];
-    return experimentsOf(result, { design: 'fixed', seed: 1 })[0]!;
+    return experimentsOf(result, tableOf(result), { design: 'fixed', seed: 1 })[0]!;
   };
 
   it.each<[string, Partial<Question>, RegExp]>([
@@ -259,6 +260,7 @@ describe('questions without an answer', () => {
   });
 
   it('are none where the run asked nothing', () => {
-    expect(experimentsOf(simulateResult(cacheCells, exact), { design: 'fixed', seed: 1 })).toEqual([]);
+    const unasked = simulateResult(cacheCells, exact);
+    expect(experimentsOf(unasked, tableOf(unasked), { design: 'fixed', seed: 1 })).toEqual([]);
   });
 });

@@ -1,8 +1,8 @@
-import type { WorkMetric } from '../../core/metrics.js';
+import { findMetric, type MetricName, type WorkMetric } from '../../core/metrics.js';
 import type { FactorValue, Question } from '../../core/question.js';
-import type { Result } from '../../core/result.js';
-import { workSchema } from '../../core/work.js';
 import { addColumns } from '../../stats/sum.js';
+import type { RequestTable } from '../requests/request-table.js';
+import type { ResultHead } from '../requests/table-builder.js';
 import { stageColumns, stageWork } from '../stages/columns.js';
 import type { Design } from '../statistic.js';
 import { type Contrast, contrastsOf, type MeasuredCell, meanOf, measureCells } from './levels.js';
@@ -53,19 +53,22 @@ const margin = 0.01;
 
 /** The answers to the questions that the run's suite was made to find out. */
 export function experimentsOf(
-  result: Result,
+  { run, metrics }: Pick<ResultHead, 'run' | 'metrics'>,
+  table: RequestTable,
   { design, seed }: { design: Design; seed: number },
 ): Experiment[] {
-  return (result.run.questions ?? []).map((question) => {
+  return (run.questions ?? []).map((question) => {
     const { text, factor, baseline, metric, per, statistics } = question;
-    const unit = metric in workSchema.shape ? (result.metrics[metric]?.unit ?? '') : 'ns';
-    const cells = measureCells(result, question);
+    const isWork = findMetric(metric)?.kind === 'work';
+    const unit = isWork ? (metrics[metric]?.unit ?? '') : 'ns';
+    const exact = metrics[metric]?.provenance === 'derived';
+    const cells = measureCells(table, question, exact);
     const contrasts = contrastsOf(question, cells);
     const answers = contrasts.flatMap((contrast) =>
       statistics.map(
         (statistic): Answer => ({
           ...about(contrast, statistic),
-          ...answer(result, question, contrast, statistic, { design, seed }),
+          ...answer(table, metric, contrast, statistic, { design, seed, exact }),
         }),
       ),
     );
@@ -95,17 +98,16 @@ function about({ by, level, matched, baseline, candidate }: Contrast, statistic:
 type Figures = Pick<Answer, 'atBaseline' | 'atLevel' | 'value' | 'low' | 'high' | 'verdict' | 'reason'>;
 
 function answer(
-  result: Result,
-  { metric }: Question,
+  table: RequestTable,
+  metric: MetricName,
   { baseline, candidate, matched }: Contrast,
   statistic: Answer['statistic'],
-  { design, seed }: { design: Design; seed: number },
+  { design, seed, exact }: { design: Design; seed: number; exact: boolean },
 ): Figures {
   if (statistic === 'hiddenShare') {
-    if (!(metric in workSchema.shape)) return nothing('only work has hidden parts, times have not');
-    const exact = result.metrics[metric]?.provenance === 'derived';
+    if (findMetric(metric)?.kind !== 'work') return nothing('only work has hidden parts, times have not');
     const share = (cells: readonly MeasuredCell[]) =>
-      hiddenShare(cells, metric as WorkMetric, { design, exact });
+      hiddenShare(table, cells, metric as WorkMetric, { design, exact });
     return differenceOf(share(baseline), share(candidate));
   }
   if (statistic === 'mean') {
@@ -141,13 +143,14 @@ function verdictOn(low: number, high: number): AnswerVerdict {
 }
 
 function hiddenShare(
+  table: RequestTable,
   cells: readonly MeasuredCell[],
   metric: WorkMetric,
   options: { design: Design; exact: boolean },
 ): Share {
-  const rows = cells.flatMap(({ requests }) => requests);
+  const rows = Uint32Array.from(cells.flatMap(({ requests }) => requests));
   const cellOf = Uint32Array.from(cells.flatMap(({ requests }, c) => requests.map(() => c)));
-  const works = stageWork(stageColumns(rows), metric);
+  const works = stageWork(stageColumns(table, rows), metric);
   const sum = (part: 'work' | 'uncounted') =>
     addColumns(
       works.map((own) => own[part]),

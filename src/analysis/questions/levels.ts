@@ -1,13 +1,16 @@
 import type { FactorValue, Question } from '../../core/question.js';
-import { type Cell, isOk, type OkRequest, type Result } from '../../core/result.js';
+import type { Cell } from '../../core/result.js';
 import { shrinkVariances } from '../../stats/variance-shrinkage.js';
-import { endToEndNs, timePerOutputToken, timeToFirstTokenNs } from '../request-metrics.js';
+import type { RequestTable } from '../requests/request-table.js';
 
-/** A cell as a question looks at it: one amount per request. */
+/** A cell as a question looks at it: one amount per request that measured it. */
 export interface MeasuredCell {
   cell: Cell;
   level: FactorValue;
-  requests: OkRequest[];
+  /** Which of the table's requests they are. */
+  requests: number[];
+  /** Of each request, which of its cell's it is, and its amount. */
+  repetitions: number[];
   values: number[];
   mean: number;
   /** Relative variance of the mean; `null` where repetitions show no noise. */
@@ -97,27 +100,36 @@ function pairUp(
 }
 
 /** The cells that take part in a question, which are those that have its factor, each with its requests' amounts. */
-export function measureCells(result: Result, question: Question): MeasuredCell[] {
-  const amountOf = amountFor(question);
-  const taking = result.cells.filter(
-    (cell) =>
-      levelOf(cell, question.factor) !== undefined &&
-      Object.entries(question.where).every(([factor, level]) => levelOf(cell, factor) === level),
-  );
-  const rows = new Map<string, OkRequest[]>(taking.map(({ id }) => [id, []]));
-  for (const request of result.requests) if (isOk(request)) rows.get(request.cell)?.push(request);
-  const measured = taking.flatMap((cell) => {
-    const own = rows.get(cell.id)!.flatMap((request) => {
-      const value = amountOf(request, cell);
-      return value === null ? [] : [{ request, value }];
-    });
-    if (own.length === 0) return [];
-    const requests = own.map(({ request }) => request);
-    const values = own.map(({ value }) => value);
-    const billed = meanOf(requests.map(({ tokens }) => tokens.prompt + tokens.completion));
-    return [{ cell, level: levelOf(cell, question.factor)!, requests, values, mean: meanOf(values), billed }];
+export function measureCells(table: RequestTable, question: Question, exact: boolean): MeasuredCell[] {
+  const amounts = amountsOf(table, question);
+  const requestsOf = new Map<number, number[]>();
+  for (const [index, cell] of table.cells.entries()) {
+    const level = levelOf(cell, question.factor);
+    const takesPart =
+      level !== undefined &&
+      Object.entries(question.where).every(([factor, wanted]) => levelOf(cell, factor) === wanted);
+    if (takesPart) requestsOf.set(index, []);
+  }
+  for (let i = 0; i < table.size; i++) {
+    if (!Number.isNaN(amounts[i]!)) requestsOf.get(table.cell[i]!)?.push(i);
+  }
+  const measured = [...requestsOf].flatMap(([index, requests]) => {
+    if (requests.length === 0) return [];
+    const cell = table.cells[index]!;
+    const values = requests.map((i) => amounts[i]!);
+    const billed = meanOf(requests.map((i) => billedOf(table, i)));
+    return [
+      {
+        cell,
+        level: levelOf(cell, question.factor)!,
+        requests,
+        repetitions: requests.map((i) => table.repetition[i]!),
+        values,
+        mean: meanOf(values),
+        billed,
+      },
+    ];
   });
-  const exact = result.metrics[question.metric]?.provenance === 'derived';
   return withNoise(measured, exact);
 }
 
@@ -148,8 +160,8 @@ function withNoise(cells: readonly Unjudged[], exact: boolean): MeasuredCell[] {
 function driftRemoved(cells: readonly Unjudged[]) {
   const residuals = cells.map(({ values, mean }) => values.map((value) => (mean > 0 ? value / mean - 1 : 0)));
   const rounds = new Map<number, { sum: number; count: number }>();
-  for (const [c, { requests }] of cells.entries()) {
-    for (const [k, { repetition }] of requests.entries()) {
+  for (const [c, { repetitions }] of cells.entries()) {
+    for (const [k, repetition] of repetitions.entries()) {
       const round = rounds.get(repetition) ?? { sum: 0, count: 0 };
       rounds.set(repetition, { sum: round.sum + residuals[c]![k]!, count: round.count + 1 });
     }
@@ -159,28 +171,24 @@ function driftRemoved(cells: readonly Unjudged[]) {
   if (rounds.size * 4 > requests) return { residuals, rounds: 1 };
   const shared = (repetition: number) => rounds.get(repetition)!.sum / rounds.get(repetition)!.count;
   return {
-    residuals: residuals.map((own, c) =>
-      own.map((value, k) => value - shared(cells[c]!.requests[k]!.repetition)),
-    ),
+    residuals: residuals.map((own, c) => own.map((value, k) => value - shared(cells[c]!.repetitions[k]!))),
     rounds: rounds.size,
   };
 }
 
-function amountFor({ metric, per }: Question): (request: OkRequest, cell: Cell) => number | null {
-  const batchOf = ({ factors }: Cell) => (typeof factors.batch === 'number' ? factors.batch : 1);
-  const amount = (request: OkRequest, cell: Cell): number | null => {
-    if (metric === 'ttft') return timeToFirstTokenNs(request, 'submitted');
-    if (metric === 'e2e') return endToEndNs(request, 'submitted');
-    if (metric === 'tpot') return timePerOutputToken(request, batchOf(cell)).value;
-    return request.work[metric];
-  };
-  return (request, cell) => {
-    const value = amount(request, cell);
-    if (value === null || per === 'request') return value;
-    if (per === 'sequence') return value / batchOf(cell);
-    const billed = request.tokens.prompt + request.tokens.completion;
-    return billed === 0 ? null : value / billed;
-  };
+/** Per request, what the question asks after; `NaN` where it was not measured. */
+function amountsOf(table: RequestTable, { metric, per }: Question): Float64Array {
+  const amounts = table.metrics[metric];
+  if (per === 'request') return amounts;
+  if (per === 'billedToken') {
+    return amounts.map((amount, i) => (billedOf(table, i) === 0 ? Number.NaN : amount / billedOf(table, i)));
+  }
+  const batches = table.cells.map(({ factors: { batch } }) => (typeof batch === 'number' ? batch : 1));
+  return amounts.map((amount, i) => amount / batches[table.cell[i]!]!);
+}
+
+function billedOf({ promptTokens, completionTokens }: RequestTable, i: number): number {
+  return promptTokens[i]! + completionTokens[i]!;
 }
 
 export function meanOf(values: readonly number[]): number {

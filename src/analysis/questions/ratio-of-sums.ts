@@ -1,5 +1,4 @@
 import { normal95 } from '../../stats/normal.js';
-import { Room } from '../../stats/room.js';
 import { studentTCritical } from '../../stats/student-t.js';
 import { shrinkVariances } from '../../stats/variance-shrinkage.js';
 import type { Design } from '../statistic.js';
@@ -24,7 +23,7 @@ export function ratioOfSums(
   part: Float64Array,
   whole: Float64Array,
   cell: Uint32Array,
-  { design, exact, room = new Room() }: { design: Design; exact: boolean; room?: Room },
+  { design, exact }: { design: Design; exact: boolean },
 ): Share {
   const measured = (i: number) => !Number.isNaN(part[i]!) && !Number.isNaN(whole[i]!);
   let [parts, wholes] = [0, 0];
@@ -37,7 +36,7 @@ export function ratioOfSums(
   const value = Math.min(1, parts / wholes);
   let size = 0;
   for (let i = 0; i < cell.length; i++) size = Math.max(size, cell[i]! + 1);
-  const columns = () => room.numbers(size);
+  const columns = () => new Float64Array(size);
   const cells: Residuals = { count: columns(), sum: columns(), squares: columns(), whole: columns() };
   for (let i = 0; i < part.length; i++) {
     if (!measured(i)) continue;

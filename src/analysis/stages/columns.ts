@@ -1,20 +1,19 @@
 import type { WorkMetric } from '../../core/metrics.js';
-import type { OkRequest, Stage } from '../../core/result.js';
-import { Room } from '../../stats/room.js';
-import { componentOf } from './components.js';
+import type { RequestTable, StageTable } from '../requests/request-table.js';
+import { componentOf } from './component-names.js';
 
 /**
- * The stages of many requests as columns, one entry per request: 0 where the stage did not run. A stage
- * that ran several times in a request (an agent's turns) is summed.
+ * The stages of requests as columns, one entry per request: 0 where the stage did not run. A stage that ran
+ * several times in a request (an agent's turns) is summed.
  */
 export interface StageColumns {
-  rows: readonly OkRequest[];
+  table: RequestTable;
+  /** Which of the table's requests the entries are. */
+  requests: Uint32Array;
   /** In the order in which they run. */
   stages: readonly StageColumn[];
-  /** Request by request, and in it stage by stage: which of the stages it is, and its share of counted positions. */
-  entries: { stage: Uint16Array; counted: Float64Array };
-  /** What `stageWork` fills: metrics take turns, as a set of arrays for each would keep the collector busy. */
-  works: StageWork[];
+  /** Which of `stages` each kind of the table is. */
+  position: Uint32Array;
 }
 
 export interface StageColumn {
@@ -39,61 +38,61 @@ export interface StageWork {
   uncounted: Float64Array;
 }
 
-/** Those of a StageColumn and a StageWork. */
-const columnsPerStage = 5;
-
-export function stageColumns(rows: readonly OkRequest[]): StageColumns {
-  const size = rows.length;
-  const named = namedStages(rows);
-  const count = rows.reduce((sum, row) => sum + row.stages.length, 0);
-  const room = new Room(8 * (columnsPerStage * size * named.length + count));
-  const stages = named.map(({ name, component }) => ({
-    name,
-    component,
+/** The stages of some requests, or of all. */
+export function stageColumns(
+  table: RequestTable,
+  requests: Uint32Array = Uint32Array.from({ length: table.size }, (_, i) => i),
+): StageColumns {
+  const { kinds, first, stage, positions, billed, cached } = table.stages;
+  const size = requests.length;
+  const ordered = kindsInOrder(table.stages, requests);
+  const stages = ordered.map((kind) => ({
+    name: kinds[kind]!.name,
+    component: componentOf(kinds[kind]!),
     ran: new Uint8Array(size),
-    positions: room.numbers(size),
-    fresh: room.numbers(size),
-    cached: room.numbers(size),
+    positions: new Float64Array(size),
+    fresh: new Float64Array(size),
+    cached: new Float64Array(size),
     bills: false,
   }));
-  const position = new Map(stages.map(({ name }, index) => [name, index]));
-  const entries = { stage: new Uint16Array(count), counted: room.numbers(count) };
-  let entry = 0;
-  for (let i = 0; i < size; i++) {
-    const own = rows[i]!.stages;
-    // Most requests run the stages of the one before.
-    const alike = i > 0 && sameNames(own, rows[i - 1]!.stages);
-    for (let k = 0; k < own.length; k++) {
-      const stage = own[k]!;
-      const index = alike ? entries.stage[entry - own.length]! : position.get(stage.name)!;
-      const column = stages[index]!;
-      const cached = stage.cached ?? 0;
-      column.ran[i] = 1;
-      column.bills ||= stage.billed > 0;
-      column.positions[i]! += stage.tokens;
-      column.fresh[i]! += Math.max(0, stage.billed - cached);
-      column.cached[i]! += cached;
-      entries.stage[entry] = index;
-      entries.counted[entry++] = countedShare(stage);
+  const position = new Uint32Array(kinds.length);
+  for (const [index, kind] of ordered.entries()) position[kind] = index;
+  for (let k = 0; k < size; k++) {
+    const end = first[requests[k]! + 1]!;
+    for (let e = first[requests[k]!]!; e < end; e++) {
+      const column = stages[position[stage[e]!]!]!;
+      column.ran[k] = 1;
+      column.bills ||= billed[e]! > 0;
+      column.positions[k]! += positions[e]!;
+      column.fresh[k]! += Math.max(0, billed[e]! - cached[e]!);
+      column.cached[k]! += cached[e]!;
     }
   }
-  const works = stages.map(() => ({ work: room.numbers(size), uncounted: room.numbers(size) }));
-  return { rows, stages, entries, works };
+  return { table, requests, stages, position };
 }
 
-/** The stages' work in one metric; good until the next call, which fills the same arrays. */
-export function stageWork({ rows, entries, works }: StageColumns, metric: WorkMetric): StageWork[] {
-  for (const { work, uncounted } of works) {
-    work.fill(0);
-    uncounted.fill(0);
-  }
-  let entry = 0;
-  for (let i = 0; i < rows.length; i++) {
-    for (const stage of rows[i]!.stages) {
-      const { work, uncounted } = works[entries.stage[entry]!]!;
-      const amount = stage.work[metric] ?? Number.NaN;
-      work[i]! += amount;
-      uncounted[i]! += amount * (1 - entries.counted[entry++]!);
+/** Whether any stage of any request measured the metric. */
+export function isStaged({ stages }: RequestTable, metric: WorkMetric): boolean {
+  return stages.metrics[metric] !== undefined;
+}
+
+/** The stages' work in one metric. */
+export function stageWork(
+  { table: { stages: entries }, requests, stages, position }: StageColumns,
+  metric: WorkMetric,
+): StageWork[] {
+  const { first, stage } = entries;
+  const amounts = entries.metrics[metric] ?? new Float64Array(stage.length).fill(Number.NaN);
+  const works = stages.map(() => ({
+    work: new Float64Array(requests.length),
+    uncounted: new Float64Array(requests.length),
+  }));
+  for (let k = 0; k < requests.length; k++) {
+    const end = first[requests[k]! + 1]!;
+    for (let e = first[requests[k]!]!; e < end; e++) {
+      const { work, uncounted } = works[position[stage[e]!]!]!;
+      work[k]! += amounts[e]!;
+      uncounted[k]! += amounts[e]! * (1 - countedShare(entries, e));
     }
   }
   return works;
@@ -103,35 +102,28 @@ export function stageWork({ rows, entries, works }: StageColumns, metric: WorkMe
  * Which share of a stage's positions some field of `usage` counts. A stage that evaluates none (a look-up
  * in the cache) counts whole where it moves a field, and not at all where it moves none.
  */
-function countedShare({ visible, tokens, billed, cached = 0 }: Stage): number {
-  if (!visible) return 0;
-  return tokens === 0 ? 1 : Math.min(1, Math.max(0, billed - cached) / tokens);
+function countedShare({ visible, positions, billed, cached }: StageTable, e: number): number {
+  if (visible[e] === 0) return 0;
+  return positions[e] === 0 ? 1 : Math.min(1, Math.max(0, billed[e]! - cached[e]!) / positions[e]!);
 }
 
-/** Every stage of any request; one that only some requests have stands after the stage it follows there. */
-function namedStages(rows: readonly OkRequest[]): { name: string; component: string }[] {
-  const named: { name: string; component: string }[] = [];
-  const known = new Set<string>();
-  let last: readonly Stage[] = [];
-  for (const { stages } of rows) {
-    if (sameNames(stages, last)) continue;
-    last = stages;
+/** The kinds of stages that ran; one that only some requests have stands after the stage it follows there. */
+function kindsInOrder({ first, stage }: StageTable, requests: Uint32Array): number[] {
+  const ordered: number[] = [];
+  const known = new Set<number>();
+  for (const i of requests) {
     let previous = -1;
-    for (const stage of stages) {
-      const { name } = stage;
-      if (known.has(name)) {
-        previous = named.findIndex((other) => other.name === name);
+    for (let e = first[i]!; e < first[i + 1]!; e++) {
+      const kind = stage[e]!;
+      if (known.has(kind)) {
+        // Most stages follow the one before in the order as in the request.
+        if (ordered[previous + 1] === kind) previous++;
+        else previous = ordered.indexOf(kind);
         continue;
       }
-      known.add(name);
-      named.splice(++previous, 0, { name, component: componentOf(stage) });
+      known.add(kind);
+      ordered.splice(++previous, 0, kind);
     }
   }
-  return named;
-}
-
-function sameNames(a: readonly Stage[], b: readonly Stage[]): boolean {
-  if (a.length !== b.length) return false;
-  for (let k = 0; k < a.length; k++) if (a[k]!.name !== b[k]!.name) return false;
-  return true;
+  return ordered;
 }

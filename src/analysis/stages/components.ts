@@ -1,26 +1,6 @@
-import type { Stage, StageType } from '../../core/result.js';
-import type { Room } from '../../stats/room.js';
 import { addColumns } from '../../stats/sum.js';
 import type { StageColumn, StageWork } from './columns.js';
-
-/** What the public debate calls the parts of answering a request, in the order of its table. */
-const components: Record<StageType, string> = {
-  tokenization: 'Input tokenization',
-  prefill: 'Base forward pass (prefill)',
-  safety: 'Safety/alignment passes',
-  retrieval: 'Context retrieval',
-  reasoning: 'Internal reasoning',
-  decode: 'Output generation (decode)',
-  speculation: 'Draft and verify',
-  cache: 'Cache management',
-  detokenization: 'Output detokenization',
-};
-const inOrder = Object.entries(components);
-
-/** The component a stage belongs to: by its type, or its name where that is one; else the name itself. */
-export function componentOf({ type, name }: Pick<Stage, 'type' | 'name'>): string {
-  return components[type ?? (name as StageType)] ?? name;
-}
+import { inOrder } from './component-names.js';
 
 /** Stages of one component, taken together. */
 export interface Component {
@@ -59,17 +39,11 @@ function merged(name: string, columns: readonly StageColumn[]): StageColumn {
   };
 }
 
-/** A component's work in one metric, in `room`; `NaN` for a request in which a stage of it was not measured. */
-export function componentWork({ stages }: Component, works: readonly StageWork[], room: Room): StageWork {
+/** A component's work in one metric; `NaN` for a request in which a stage of it was not measured. */
+export function componentWork({ stages }: Component, works: readonly StageWork[]): StageWork {
   const own = stages.map((s) => works[s]!);
   return {
-    work: addColumns(
-      own.map(({ work }) => work),
-      room.numbers(own[0]!.work.length),
-    ),
-    uncounted: addColumns(
-      own.map(({ uncounted }) => uncounted),
-      room.numbers(own[0]!.work.length),
-    ),
+    work: addColumns(own.map(({ work }) => work)),
+    uncounted: addColumns(own.map(({ uncounted }) => uncounted)),
   };
 }

@@ -1,8 +1,7 @@
 import { byImportance, type WorkMetric } from '../../core/metrics.js';
 import { quantile } from '../../stats/quantile.js';
-import type { Room } from '../../stats/room.js';
 import type { PlainToken } from '../plain-token.js';
-import type { Observations } from '../uniformity/observations.js';
+import type { RequestTable } from '../requests/request-table.js';
 import type { StageColumn, StageWork } from './columns.js';
 import { type Component, componentWork } from './components.js';
 import { fixedCost } from './fixed-cost.js';
@@ -41,7 +40,7 @@ const mostRanked = 20_000;
 
 /** Stages, or components in their place, each with what it weighs. */
 export function stageEffects(
-  observations: Observations,
+  table: RequestTable,
   stages: readonly StageColumn[],
   weights: Partial<Record<WorkMetric, StageWeight[]>>,
 ): StageEffect[] {
@@ -54,7 +53,7 @@ export function stageEffects(
   return stages.map((column, s) => ({
     name: column.name,
     component: column.component,
-    ran: meanRan(observations, column, column),
+    ran: meanRan(table, column, column),
     metric,
     ...(metric === null ? unweighed : weights[metric]![s]!),
     byMetric: Object.fromEntries(Object.entries(weights).map(([name, own]) => [name, own[s]!])),
@@ -75,12 +74,12 @@ const nothing: StageWeight = {
  * own model, as that is who the request is billed for.
  */
 export function stageWeights(
-  observations: Observations,
+  table: RequestTable,
   stages: readonly StageColumn[],
   works: readonly StageWork[],
   plainToken: PlainToken,
 ): StageWeight[] {
-  const { cell, modelOfCell, models } = observations;
+  const { cell, modelOfCell, models } = table;
   const totals = works.map(({ work }) => measuredSum(work));
   const total = totals.reduce((sum, value) => sum + value, 0);
   return stages.map((column, s) => {
@@ -96,7 +95,7 @@ export function stageWeights(
       visibility: share === null ? null : visibilityOf(share),
       visibleShare: share,
       shareOfWork: total > 0 ? totals[s]! / total : null,
-      ...inEffectiveTokens(observations, column, work, plainToken),
+      ...inEffectiveTokens(table, column, work, plainToken),
     };
   });
 }
@@ -118,25 +117,23 @@ function measuredSum(work: Float64Array): number {
  * it is the sum of theirs, each times how often it runs.
  */
 export function componentWeights(
-  observations: Observations,
+  table: RequestTable,
   components: readonly Component[],
   {
     stages,
     works,
     weights,
   }: { stages: readonly StageColumn[]; works: readonly StageWork[]; weights: readonly StageWeight[] },
-  { plainToken, room }: { plainToken: PlainToken; room: Room },
+  plainToken: PlainToken,
 ): StageWeight[] {
   return components.map((component) => {
     const { column } = component;
     if (component.stages.length === 1) return weights[component.stages[0]!]!;
-    const [own] = room.within(() =>
-      stageWeights(observations, [column], [componentWork(component, works, room)], plainToken),
-    );
+    const [own] = stageWeights(table, [column], [componentWork(component, works)], plainToken);
     const shares = component.stages.flatMap((s) => weights[s]!.shareOfWork ?? []);
     const parts = component.stages.map((s) => ({
       weight: weights[s]!,
-      ran: meanRan(observations, column, stages[s]!),
+      ran: meanRan(table, column, stages[s]!),
     }));
     const { reason: _, ...weight } = own!;
     return {
@@ -169,23 +166,23 @@ function sumOfFixed(parts: readonly { weight: StageWeight; ran: number }[]): Fix
 type Fixed = Pick<StageWeight, 'fixedEffectiveTokens' | 'fixedInterval' | 'reason'>;
 
 function inEffectiveTokens(
-  observations: Observations,
+  table: RequestTable,
   column: StageColumn,
   work: Float64Array,
   plainToken: PlainToken,
 ): Fixed & Pick<StageWeight, 'rangeEffectiveTokens'> {
-  const { cell, modelOfCell, models } = observations;
+  const { cell, modelOfCell, models } = table;
   const plainOf = models.map((model) => plainToken.byModel[model]?.value ?? Number.NaN);
   const effectiveOf = (i: number) => work[i]! / plainOf[modelOfCell[cell[i]!]!]!;
-  const present = rankedRequests(observations, column).filter((i) => !Number.isNaN(effectiveOf(i)));
+  const present = rankedRequests(table, column).filter((i) => !Number.isNaN(effectiveOf(i)));
   if (present.length === 0) {
     const reason = 'the run has no plain token to weigh it by';
     return { fixedEffectiveTokens: null, fixedInterval: null, rangeEffectiveTokens: null, reason };
   }
   const ranked = Array.from(present, effectiveOf);
-  const relative = errorOf(observations, plainToken, present);
+  const relative = errorOf(table, plainToken, present);
   const fixed = fixedOf(
-    observations,
+    table,
     column,
     effectiveOf,
     present.filter((i) => column.ran[i] === 1),
@@ -205,7 +202,7 @@ function inEffectiveTokens(
  * in a stage that evaluates none or always the same hidden ones, on what the request is billed.
  */
 function fixedOf(
-  { cell, promptTokens, completionTokens }: Observations,
+  { cell, promptTokens, completionTokens }: RequestTable,
   { positions, cached, fresh }: StageColumn,
   effectiveOf: (request: number) => number,
   ran: Uint32Array,
@@ -219,7 +216,7 @@ function fixedOf(
 
 /** How far the plain token reaches each way, as a share of it; the largest where there are several. */
 function errorOf(
-  { cell, modelOfCell, models }: Observations,
+  { cell, modelOfCell, models }: RequestTable,
   { byModel }: PlainToken,
   requests: Uint32Array,
 ): number {
@@ -238,7 +235,7 @@ function widened(value: number, [low, high]: [number, number], relative: number)
 }
 
 /** Of the requests of those cells in which the stage runs at all, every so many, so that they are not too many. */
-function rankedRequests({ cell, cells }: Observations, { ran }: StageColumn): Uint32Array {
+function rankedRequests({ cell, cells }: RequestTable, { ran }: StageColumn): Uint32Array {
   const has = cellsWith(ran, cell, cells.length);
   let all = 0;
   for (let i = 0; i < ran.length; i++) all += has[cell[i]!]!;
@@ -251,7 +248,7 @@ function rankedRequests({ cell, cells }: Observations, { ran }: StageColumn): Ui
 }
 
 /** Of the requests of cells in which `among` runs at all, how often the stage ran. */
-function meanRan({ cell, cells }: Observations, among: StageColumn, { ran }: StageColumn): number {
+function meanRan({ cell, cells }: RequestTable, among: StageColumn, { ran }: StageColumn): number {
   const has = cellsWith(among.ran, cell, cells.length);
   let [all, running] = [0, 0];
   for (let i = 0; i < ran.length; i++) {

@@ -1,9 +1,8 @@
 import type { WorkMetric } from '../../core/metrics.js';
-import type { Room } from '../../stats/room.js';
 import { sum } from '../../stats/sum.js';
 import type { PlainToken } from '../plain-token.js';
+import type { RequestTable } from '../requests/request-table.js';
 import type { CellTotals } from '../uniformity/cell-totals.js';
-import type { Observations } from '../uniformity/observations.js';
 import type { UniformityOptions } from '../uniformity/uniformity.js';
 import type { Noise } from '../uniformity/within-cell-noise.js';
 import { type StageColumns, type StageWork, stageWork } from './columns.js';
@@ -33,7 +32,7 @@ const mostTakenApart = 10_000;
 export function stageFindings(
   metric: WorkMetric,
   {
-    observations,
+    table,
     columns,
     components,
     work,
@@ -42,9 +41,8 @@ export function stageFindings(
     exact,
     leading,
     options,
-    room,
   }: {
-    observations: Observations;
+    table: RequestTable;
     columns: StageColumns;
     components: readonly Component[];
     /** The requests' work. */
@@ -56,12 +54,11 @@ export function stageFindings(
     /** Whether this is the metric that the result is about. */
     leading: boolean;
     options: UniformityOptions;
-    room: Room;
   },
 ): StageFindings | null {
   const works = stageWork(columns, metric);
   if (!works.some(isMeasured)) return null;
-  const weights = stageWeights(observations, columns.stages, works, plainToken);
+  const weights = stageWeights(table, columns.stages, works, plainToken);
   const visible = weights.reduce(
     (total, { visibleShare, shareOfWork }) => total + (visibleShare ?? 0) * (shareOfWork ?? 0),
     0,
@@ -71,16 +68,15 @@ export function stageFindings(
   return {
     weights,
     componentWeights: componentWeights(
-      observations,
+      table,
       components,
       { stages: columns.stages, works, weights },
-      { plainToken, room },
+      plainToken,
     ),
     hiddenWork: {
-      ...room.within(() => hiddenWorkOf(observations, works, { design: options.design, exact, room })),
+      ...hiddenWorkOf(table, works, { design: options.design, exact }),
       visibilityScore: weights.some(({ shareOfWork }) => shareOfWork !== null) ? visible : null,
-      misbilling:
-        whole && few ? stageMisbilling(observations, columns, works, { work, noiseOf, options, room }) : null,
+      misbilling: whole && few ? stageMisbilling(table, columns, works, { work, noiseOf, options }) : null,
       ...(!whole && { misbillingReason: 'it was not measured in every stage' }),
       ...(whole &&
         !few && { misbillingReason: `more than ${mostTakenApart} requests: the leading metric only` }),

@@ -8,7 +8,7 @@ export interface FixedCost {
   interval: [low: number, high: number] | null;
 }
 
-/** More observations than this are fitted by every so many of them. */
+/** More table than this are fitted by every so many of them. */
 const mostFitted = 2000;
 const mostGroups = 20;
 const fewestGroups = 3;

@@ -1,9 +1,8 @@
-import type { Room } from '../../stats/room.js';
 import { addColumns } from '../../stats/sum.js';
 import { ratioOfSums, type Share } from '../questions/ratio-of-sums.js';
+import type { RequestTable } from '../requests/request-table.js';
 import type { Design } from '../statistic.js';
 import { pickNumbers } from '../uniformity/cell-totals.js';
-import type { Observations } from '../uniformity/observations.js';
 import type { StageWork } from './columns.js';
 
 /** The share of the stages' work that no field of `usage` shows. */
@@ -22,32 +21,20 @@ const cellsListed = 1000;
  * work of all stages. `exact`: repetitions of the metric do not differ.
  */
 export function hiddenWorkOf(
-  { cells, cell }: Observations,
+  { cells, cell }: RequestTable,
   works: readonly StageWork[],
-  { design, exact, room }: { design: Design; exact: boolean; room: Room },
+  { design, exact }: { design: Design; exact: boolean },
 ): HiddenWork {
-  const hidden = addColumns(
-    works.map(({ uncounted }) => uncounted),
-    room.numbers(cell.length),
-  );
-  const whole = addColumns(
-    works.map(({ work }) => work),
-    room.numbers(cell.length),
-  );
+  const hidden = addColumns(works.map(({ uncounted }) => uncounted));
+  const whole = addColumns(works.map(({ work }) => work));
   const among = (rows: readonly number[], how: Design, own = Uint32Array.from(rows, (i) => cell[i]!)) =>
-    room.within(() =>
-      ratioOfSums(pickNumbers(hidden, rows, room), pickNumbers(whole, rows, room), own, {
-        design: how,
-        exact,
-        room,
-      }),
-    );
+    ratioOfSums(pickNumbers(hidden, rows), pickNumbers(whole, rows), own, { design: how, exact });
   const pipelines = requestsBy(
     cell,
     cells.map(({ factors }) => factors.pipeline),
   );
   return {
-    ...ratioOfSums(hidden, whole, cell, { design, exact, room }),
+    ...ratioOfSums(hidden, whole, cell, { design, exact }),
     ...(pipelines.size > 0 && {
       byPipeline: [...pipelines].map(([pipeline, rows]) => ({
         pipeline: String(pipeline),

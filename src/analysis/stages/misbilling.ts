@@ -1,10 +1,9 @@
-import type { Room } from '../../stats/room.js';
 import { shapleyValues } from '../../stats/shapley.js';
 import { sum } from '../../stats/sum.js';
+import type { RequestTable } from '../requests/request-table.js';
 import type { Statistic } from '../statistic.js';
 import { sampleBuffer } from '../uniformity/cell-sample.js';
 import { type CellTotals, pickNumbers, totalsOf } from '../uniformity/cell-totals.js';
-import type { Observations } from '../uniformity/observations.js';
 import { mostCells } from '../uniformity/thinning.js';
 import { type UniformityOptions, uniformityStatistics } from '../uniformity/uniformity.js';
 import type { Noise } from '../uniformity/within-cell-noise.js';
@@ -51,13 +50,13 @@ const resamplesOfParts = 24;
  * not measured has none: its works do not add up.
  */
 export function stageMisbilling(
-  observations: Observations,
+  table: RequestTable,
   { stages }: StageColumns,
   works: readonly StageWork[],
-  { work, noiseOf, options, room }: Judging & { work: Float64Array; room: Room },
+  { work, noiseOf, options }: Judging & { work: Float64Array },
 ): Misbilling {
-  const parts = contributions(observations, stages, works, work);
-  const rest = room.numbers(work.length);
+  const parts = contributions(table, stages, works, work);
+  const rest = new Float64Array(work.length);
   const byStage = stages.map(({ name }, s) => {
     const own = works[s]!.work;
     for (let i = 0; i < rest.length; i++) {
@@ -65,26 +64,20 @@ export function stageMisbilling(
       // What rounding leaves of a stage that is all there is, is no work.
       rest[i] = left > 1e-9 * work[i]! ? left : 0;
     }
-    const without = room.within(() =>
-      withoutStage(totalsOf(observations, rest, room), rest, { noiseOf, options, room }),
-    );
+    const without = withoutStage(totalsOf(table, rest), rest, { noiseOf, options });
     return { stage: name, without, contribution: parts?.[s] ?? null };
   });
   return { byStage, onePrice: parts?.at(-1) ?? null };
 }
 
-function withoutStage(
-  totals: CellTotals,
-  rest: Float64Array,
-  { noiseOf, options, room }: Judging & { room: Room },
-): Statistic {
+function withoutStage(totals: CellTotals, rest: Float64Array, { noiseOf, options }: Judging): Statistic {
   const nothing = { value: null, low: null, high: null, noiseFloor: null, verdict: null };
   if (totals.work.every((value) => value === 0)) return { ...nothing, reason: 'no other stage did any work' };
   const noise = noiseOf(totals, rest);
   const most = totals.work.length > mostCells ? resamplesOfParts : mostResamples;
   const resamples = Math.min(most, options.resamples);
-  const sample = sampleBuffer(totals, room).fill(totals.work);
-  return uniformityStatistics(sample, noise, { ...options, room, resamples, only: 'misbilledShare' })
+  const sample = sampleBuffer(totals).fill(totals.work);
+  return uniformityStatistics(sample, noise, { ...options, resamples, only: 'misbilledShare' })
     .misbilledShare;
 }
 
@@ -96,12 +89,12 @@ function withoutStage(
  * tokens whose stages cost more and less.
  */
 function contributions(
-  observations: Observations,
+  table: RequestTable,
   stages: readonly StageColumn[],
   works: readonly StageWork[],
   work: Float64Array,
 ): number[] | null {
-  const whole = totalsOf(observations, work);
+  const whole = totalsOf(table, work);
   if (works.length > mostStages || 2 ** (works.length + 1) * whole.tokens.length > mostAdditions) return null;
   const total = sum(whole.work);
   const deviation = (own: Float64Array, bill: Float64Array) => {
@@ -117,9 +110,9 @@ function contributions(
     return own.map((value, k) => (value - bill[k]! * price[whole.model[k]!]!) / total);
   };
   const byCell = (column: Float64Array) => {
-    const cells = new Float64Array(observations.cells.length);
+    const cells = new Float64Array(table.cells.length);
     for (let i = 0; i < work.length; i++) {
-      if (!Number.isNaN(work[i]!)) cells[observations.cell[i]!]! += column[i]!;
+      if (!Number.isNaN(work[i]!)) cells[table.cell[i]!]! += column[i]!;
     }
     return pickNumbers(cells, whole.cell);
   };

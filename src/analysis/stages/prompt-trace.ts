@@ -1,6 +1,8 @@
 import type { WorkMetric } from '../../core/metrics.js';
 import type { OkRequest, Stage } from '../../core/result.js';
 import { studentTCritical } from '../../stats/student-t.js';
+import { tableOfRequests } from '../requests/table-builder.js';
+import { stageColumns } from './columns.js';
 import { type Waterfall, waterfallOf } from './waterfall.js';
 
 /** A figure over repetitions, with its 95% interval; `null` where there was but one. */
@@ -70,7 +72,8 @@ export function promptTrace(
   );
   const effectiveOf = (workOf: (row: OkRequest) => number) =>
     inPlainTokens(sampleOf(traced.map(workOf)), plain);
-  const waterfall = waterfallOf(traced, { of, metric, plainToken: plain.mean });
+  const columns = stageColumns(tableOfRequests(traced));
+  const waterfall = waterfallOf(columns, { of, metric, plainToken: plain.mean });
   const spent = (row: OkRequest, has: (stage: Stage) => boolean) =>
     row.stages.reduce((sum, stage) => sum + (has(stage) ? (stage.work[metric] ?? 0) : 0), 0);
   return {

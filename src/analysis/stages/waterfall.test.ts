@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { isOk, type OkRequest } from '../../core/result.js';
+import { tableOfRequests } from '../requests/table-builder.js';
 import { type SimulatedStage, simulateResult } from '../simulated-result.test-support.js';
+import { stageColumns } from './columns.js';
 import { waterfallOf, waterfallSteps } from './waterfall.js';
 
 /** "Hello", 1 token in and 2 out, as the published claim has it: 89 tokens of computation. */
@@ -18,11 +20,12 @@ const requests = (stages: readonly SimulatedStage[], repetitions = 1, noise = 0)
     repetitions,
     noise,
   }).requests.filter(isOk);
+const columnsOf = (rows: readonly OkRequest[]) => stageColumns(tableOfRequests(rows));
 const options = { of: 'hello', metric: 'cpuTime' as const, plainToken: 1e6 };
 
 describe('a waterfall', () => {
   it('leads from the billed tokens to the effective ones, stage by stage', () => {
-    const waterfall = waterfallOf(requests(hello), options);
+    const waterfall = waterfallOf(columnsOf(requests(hello)), options);
     expect(waterfall).toMatchObject({ billed: 3, effective: 89, requests: 1, inNoStage: 0 });
     expect(
       waterfall.stages.map(({ name, processed, billed, effective }) => [name, processed, billed, effective]),
@@ -49,13 +52,13 @@ describe('a waterfall', () => {
 
   it('falls where a stage costs less than it is billed, as a cached prefix does', () => {
     const cached = [{ name: 'prefill', cost: 20, billed: 100, tokens: 10, cached: 90 }];
-    const [, step] = waterfallSteps(waterfallOf(requests(cached), options))!;
+    const [, step] = waterfallSteps(waterfallOf(columnsOf(requests(cached)), options))!;
     expect(step).toMatchObject({ label: 'prefill', from: 3, to: 3 - 80 });
   });
 
   it('is the mean of a cell’s requests, a stage that runs in half of them counting half', () => {
     const [first, second] = [requests(hello)[0]!, requests(hello.slice(0, -1))[0]!];
-    const { effective, stages } = waterfallOf([first, second], options);
+    const { effective, stages } = waterfallOf(columnsOf([first, second]), options);
     expect(effective).toBeCloseTo(89 - 7.5, 10);
     expect(stages.at(-1)).toMatchObject({ name: 'verification', processed: 7.5, effective: 7.5 });
   });
@@ -63,7 +66,7 @@ describe('a waterfall', () => {
   it('sums a stage that runs twice, and shows work that is in no stage as such', () => {
     const [request] = requests([...hello, { name: 'safety', cost: 4, tokens: 4 }]);
     Object.assign(request!.work, { cpuTime: 100e6 });
-    const waterfall = waterfallOf([request!], options);
+    const waterfall = waterfallOf(columnsOf([request!]), options);
     expect(waterfall.stages.filter(({ name }) => name === 'safety')).toEqual([
       expect.objectContaining({ effective: 24, processed: 24 }),
     ]);
@@ -73,7 +76,7 @@ describe('a waterfall', () => {
 
   it('says of each stage whether the bill shows it, from one request alone', () => {
     const drafted = { name: 'decode', cost: 10, billed: 4, tokens: 10 };
-    const { stages } = waterfallOf(requests([...hello.slice(0, 4), drafted]), options);
+    const { stages } = waterfallOf(columnsOf(requests([...hello.slice(0, 4), drafted])), options);
     expect(Object.fromEntries(stages.map(({ name, visibility }) => [name, visibility]))).toEqual({
       tokenization: null,
       safety: 'none',
@@ -84,16 +87,16 @@ describe('a waterfall', () => {
   });
 
   it('has no step where there is no plain token, no request, or a stage was not measured', () => {
-    const without = waterfallOf(requests(hello), { ...options, plainToken: null });
+    const without = waterfallOf(columnsOf(requests(hello)), { ...options, plainToken: null });
     expect(without).toMatchObject({ effective: null, reason: expect.stringContaining('plain token') });
     expect(waterfallSteps(without)).toBeNull();
-    expect(waterfallOf([], options)).toMatchObject({
+    expect(waterfallOf(columnsOf([]), options)).toMatchObject({
       effective: null,
       billed: 0,
       reason: expect.any(String),
     });
     const [request] = requests(hello);
     request!.stages[1]!.work = {};
-    expect(waterfallSteps(waterfallOf([request!], options))).toBeNull();
+    expect(waterfallSteps(waterfallOf(columnsOf([request!]), options))).toBeNull();
   });
 });

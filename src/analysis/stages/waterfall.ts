@@ -1,8 +1,6 @@
 import type { WorkMetric } from '../../core/metrics.js';
-import type { OkRequest } from '../../core/result.js';
 import { sum } from '../../stats/sum.js';
 import type { PlainToken } from '../plain-token.js';
-import type { Observations } from '../uniformity/observations.js';
 import { type StageColumns, stageColumns, stageWork } from './columns.js';
 import { type Visibility, visibilityOf, visibleShare } from './visibility.js';
 
@@ -44,42 +42,39 @@ export interface WaterfallOptions {
 }
 
 /** The waterfall of requests of one model that are alike: one cell, or one request. */
-export function waterfallOf(rows: readonly OkRequest[], options: WaterfallOptions): Waterfall {
-  return waterfallFrom(stageColumns(rows), options);
-}
-
-function waterfallFrom(columns: StageColumns, options: WaterfallOptions): Waterfall {
+export function waterfallOf(columns: StageColumns, options: WaterfallOptions): Waterfall {
   const { of, metric, plainToken, visibility } = options;
-  const { rows } = columns;
+  const { table, requests } = columns;
+  const size = requests.length;
   const works = stageWork(columns, metric);
   const seen = visibility ?? visibilityByStage(columns, metric);
   const effective = (work: number) =>
-    plainToken === null || Number.isNaN(work) ? null : work / rows.length / plainToken;
+    plainToken === null || Number.isNaN(work) ? null : work / size / plainToken;
 
   let [total, billed] = [0, 0];
-  for (const { work, tokens } of rows) {
-    total += work[metric] ?? Number.NaN;
-    billed += tokens.prompt + tokens.completion;
+  for (const i of requests) {
+    total += table.metrics[metric][i]!;
+    billed += table.promptTokens[i]! + table.completionTokens[i]!;
   }
   const workOf = works.map(({ work }) => sum(work));
   const staged = workOf.reduce((total, own) => total + own, 0);
   const stages = columns.stages.map(({ name, component, positions, fresh, cached }, s) => ({
     name,
     component,
-    processed: sum(positions) / rows.length,
-    billed: (sum(fresh) + sum(cached)) / rows.length,
+    processed: sum(positions) / size,
+    billed: (sum(fresh) + sum(cached)) / size,
     effective: effective(workOf[s]!),
     visibility: seen.get(name) ?? null,
   }));
-  const why = reason(rows, plainToken, total);
+  const why = reason(size, plainToken, total);
   return {
     of,
     metric,
-    requests: rows.length,
-    billed: rows.length === 0 ? 0 : billed / rows.length,
-    effective: rows.length === 0 ? null : effective(total),
+    requests: size,
+    billed: size === 0 ? 0 : billed / size,
+    effective: size === 0 ? null : effective(total),
     stages,
-    inNoStage: rows.length === 0 ? null : effective(total - staged),
+    inNoStage: size === 0 ? null : effective(total - staged),
     ...(why !== null && { reason: why }),
   };
 }
@@ -89,37 +84,37 @@ const cellsDrawn = 100;
 
 /** The waterfall of each model's mean request, then of each cell where there are at most a hundred. */
 export function waterfallsOf(
-  { cells, cell, models, modelOfCell }: Observations,
   columns: StageColumns,
   metric: WorkMetric,
   plainToken: PlainToken,
   visibility: ReadonlyMap<string, Visibility | null>,
 ): Waterfall[] {
-  const { rows } = columns;
+  const { table } = columns;
+  const { cells, cell, models, modelOfCell } = table;
   const grouped = (keys: number, key: (request: number) => number) => {
-    const groups: OkRequest[][] = Array.from({ length: keys }, () => []);
-    for (const [i, row] of rows.entries()) groups[key(i)]!.push(row);
+    const groups: number[][] = Array.from({ length: keys }, () => []);
+    for (let i = 0; i < table.size; i++) groups[key(i)]!.push(i);
     return groups;
   };
   const draw = (own: StageColumns, of: string, model: string) =>
-    waterfallFrom(own, { of, metric, plainToken: plainToken.byModel[model]?.value ?? null, visibility });
-  const drawRows = (own: OkRequest[], of: string, model: string) =>
-    own.length === 0 ? [] : [draw(stageColumns(own), of, model)];
+    waterfallOf(own, { of, metric, plainToken: plainToken.byModel[model]?.value ?? null, visibility });
+  const drawSome = (own: number[], of: string, model: string) =>
+    own.length === 0 ? [] : [draw(stageColumns(table, Uint32Array.from(own)), of, model)];
   const ofModels =
     models.length === 1
       ? [draw(columns, 'the mean request', models[0]!)]
       : grouped(models.length, (i) => modelOfCell[cell[i]!]!).flatMap((own, m) =>
-          drawRows(own, `the mean request of ${models[m]}`, models[m]!),
+          drawSome(own, `the mean request of ${models[m]}`, models[m]!),
         );
   if (cells.length > cellsDrawn) return ofModels;
   const ofCells = grouped(cells.length, (i) => cell[i]!).flatMap((own, c) =>
-    drawRows(own, cells[c]!.id, cells[c]!.model),
+    drawSome(own, cells[c]!.id, cells[c]!.model),
   );
   return [...ofModels, ...ofCells];
 }
 
-function reason(rows: readonly OkRequest[], plainToken: number | null, total: number): string | null {
-  if (rows.length === 0) return 'no request succeeded';
+function reason(requests: number, plainToken: number | null, total: number): string | null {
+  if (requests === 0) return 'no request succeeded';
   if (Number.isNaN(total)) return 'it was not measured in every request';
   return plainToken === null ? 'the run has no plain token to weigh it by' : null;
 }

@@ -1,5 +1,4 @@
 import { orderBy } from '../../stats/concentration.js';
-import { Room } from '../../stats/room.js';
 import type { CellFigures } from './cell-totals.js';
 
 /**
@@ -32,13 +31,13 @@ export interface SampleBuffer {
   fill(work: Float64Array, copies?: Float64Array, order?: Uint32Array): CellSample;
 }
 
-export function sampleBuffer(totals: CellFigures, room = new Room()): SampleBuffer {
+export function sampleBuffer(totals: CellFigures): SampleBuffer {
   const { model, tokens, requests } = totals;
   const size = tokens.length;
-  const [bill, rate, weight] = [room.numbers(size), room.numbers(size), room.numbers(size)];
+  const [bill, rate, weight] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
   const [worked, billed] = [new Float64Array(totals.models), new Float64Array(totals.models)];
   const price = new Float64Array(totals.models);
-  const [order, packed] = [room.indices(size), room.numbers(size)];
+  const [order, packed] = [new Uint32Array(size), new Float64Array(size)];
   return {
     fill(work, copies, knownOrder) {
       worked.fill(0);

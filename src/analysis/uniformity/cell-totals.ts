@@ -1,5 +1,4 @@
-import { Room } from '../../stats/room.js';
-import type { Observations } from './observations.js';
+import type { RequestTable } from '../requests/request-table.js';
 
 /** All that the statistics of fairness ask of one metric's cells, however many requests there are. */
 export interface CellFigures {
@@ -30,28 +29,31 @@ export interface CellTotals extends CellFigures {
 /** The cells without any metric's work, which metrics that all requests measured have in common. */
 export type BilledCells = Omit<CellTotals, 'work'>;
 
-/** `work` is per request, `NaN` where it was not measured. The totals' own work is in `room`. */
-export function totalsOf(observations: Observations, work: Float64Array, room = new Room()): CellTotals {
-  const { billed, cells, cell } = observations;
-  const works = room.numbers(cells.length);
+/** The cells over all requests, by table: their identity tells metrics that all requests measured. */
+const billedOf = new WeakMap<RequestTable, BilledCells>();
+
+/** `work` is per request, `NaN` where it was not measured. */
+export function totalsOf(table: RequestTable, work: Float64Array): CellTotals {
+  const { cells, cell } = table;
+  const works = new Float64Array(cells.length);
   let complete = true;
   for (let i = 0; i < work.length; i++) {
     if (Number.isNaN(work[i]!)) complete = false;
     else works[cell[i]!]! += work[i]!;
   }
-  const own = complete ? billed : billedCells(observations, work);
-  return { ...own, work: own.cell.length === cells.length ? works : pickNumbers(works, own.cell, room) };
+  const own = complete ? allBilled(table) : billedCells(table, work);
+  return { ...own, work: own.cell.length === cells.length ? works : pickNumbers(works, own.cell) };
+}
+
+function allBilled(table: RequestTable): BilledCells {
+  const billed = billedOf.get(table) ?? billedCells(table);
+  billedOf.set(table, billed);
+  return billed;
 }
 
 /** The cells over all requests, or over those whose `work` is a number. */
-export function billedCells(
-  {
-    cells,
-    cell,
-    promptTokens,
-    completionTokens,
-    modelOfCell,
-  }: Pick<Observations, 'cells' | 'cell' | 'promptTokens' | 'completionTokens' | 'modelOfCell'>,
+function billedCells(
+  { cells, cell, promptTokens, completionTokens, modelOfCell }: RequestTable,
   work?: Float64Array,
 ): BilledCells {
   const sums = () => new Float64Array(cells.length);
@@ -117,12 +119,8 @@ export function pickCells(totals: CellTotals, entries: readonly number[]): CellT
 }
 
 /** A loop, as `from` with a mapping is ten times slower. */
-export function pickNumbers(
-  column: Float64Array,
-  entries: ArrayLike<number>,
-  room = new Room(),
-): Float64Array {
-  const picked = room.numbers(entries.length);
+export function pickNumbers(column: Float64Array, entries: ArrayLike<number>): Float64Array {
+  const picked = new Float64Array(entries.length);
   for (let k = 0; k < picked.length; k++) picked[k] = column[entries[k]!]!;
   return picked;
 }

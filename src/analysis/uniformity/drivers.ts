@@ -1,5 +1,4 @@
 import { explainedVariance } from '../../stats/explained-variance.js';
-import type { Room } from '../../stats/room.js';
 import { shapleyValues } from '../../stats/shapley.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
@@ -36,7 +35,7 @@ export class DriverAnalysis {
     this.#factors = factors;
   }
 
-  driversOf(totals: CellTotals, { rate }: CellSample, room: Room): Drivers | string {
+  driversOf(totals: CellTotals, { rate }: CellSample): Drivers | string {
     if (rate.some((value) => !(value > 0))) return 'a cell did no work';
     let prepared = this.#known.get(totals.tokens);
     if (prepared === undefined) {
@@ -45,7 +44,7 @@ export class DriverAnalysis {
     }
     const { kept, leftOut, varying, columnsOf, explainedVarianceOf } = prepared;
     if (kept.length === 0) return varying ? 'too few cells' : 'no factor varies over the cells';
-    const target = room.numbers(rate.length);
+    const target = new Float64Array(rate.length);
     for (let c = 0; c < rate.length; c++) target[c] = Math.log(rate[c]!);
     const explained = explainedVarianceOf(target);
     if (explained === null) return 'work per token is the same in every cell';

@@ -1,4 +1,3 @@
-import { Room } from '../../stats/room.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellFigures } from './cell-totals.js';
 
@@ -7,9 +6,9 @@ import type { CellFigures } from './cell-totals.js';
  * proportional; below 1 long requests are overcharged. `NaN` where tokens do not vary within any model or
  * a cell did no work.
  */
-export function elasticityOf(totals: CellFigures, room = new Room()): (sample: CellSample) => number {
+export function elasticityOf(totals: CellFigures): (sample: CellSample) => number {
   const x = totals.logTokensPerRequest;
-  const y = room.numbers(x.length);
+  const y = new Float64Array(x.length);
   const sums = () => new Float64Array(totals.models);
   const [weights, tokens, works] = [sums(), sums(), sums()];
   return ({ work, weight }) => {

@@ -1,16 +1,16 @@
 import { expect, it } from 'vitest';
 import { heldOutRSquared } from '../../stats/held-out.js';
 import { fitLinear } from '../../stats/least-squares.js';
+import { tableOf } from '../requests/table-builder.js';
 import { factorial, simulateResult } from '../simulated-result.test-support.js';
 import { sampleBuffer } from './cell-sample.js';
 import { totalsOf } from './cell-totals.js';
 import { explainedByTariffs } from './explained-by-tariff.js';
-import { observe, workColumn } from './observations.js';
 
 it('equals the held-out R² of a general least-squares fit, also under a bootstrap’s weights', () => {
   const cells = factorial([16, 64, 256], [8, 32, 128], (prompt, completion) => 1 + prompt / completion);
-  const observations = observe(simulateResult(cells, { seed: 3, repetitions: 3, noise: 0.3, failures: 0.3 }));
-  const totals = totalsOf(observations, workColumn(observations, 'cpuTime'));
+  const table = tableOf(simulateResult(cells, { seed: 3, repetitions: 3, noise: 0.3, failures: 0.3 }));
+  const totals = totalsOf(table, table.metrics.cpuTime);
   const explained = explainedByTariffs(totals);
   const perRequest = (column: Float64Array) => column.map((value, c) => value / totals.requests[c]!);
   const columns = {

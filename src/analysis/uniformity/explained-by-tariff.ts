@@ -1,4 +1,3 @@
-import { Room } from '../../stats/room.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellFigures } from './cell-totals.js';
 import { type Tariff, tariffs } from './tariff.js';
@@ -12,11 +11,8 @@ import { fitTariff, productsPerModel, sumProducts, type TariffFit } from './tari
  * A bootstrap asks for this thousands of times, so all tariffs share two passes over the cells: the
  * products of the widest tariff hold those of the others.
  */
-export function explainedByTariffs(
-  totals: CellFigures,
-  room = new Room(),
-): (sample: CellSample) => Record<Tariff, number> {
-  const y = room.numbers(totals.work.length);
+export function explainedByTariffs(totals: CellFigures): (sample: CellSample) => Record<Tariff, number> {
+  const y = new Float64Array(totals.work.length);
   const products = new Float64Array(totals.models * productsPerModel);
   let last: CellSample | null = null;
   let explained = {} as Record<Tariff, number>;

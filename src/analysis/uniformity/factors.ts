@@ -1,5 +1,5 @@
+import type { RequestTable } from '../requests/request-table.js';
 import type { CellTotals } from './cell-totals.js';
-import type { Observations } from './observations.js';
 
 /** A factor of the design that varies over the cells. */
 export interface Factor {
@@ -15,16 +15,16 @@ export interface Factor {
  * which are measured where a cell does not name them (a text's length is known to the tokenizer only).
  * Factors that sort the cells alike are one, under all their names.
  */
-export function factorsOf(observations: Observations): Factor[] {
-  const { cells } = observations;
+export function factorsOf(table: RequestTable): Factor[] {
+  const { cells } = table;
   const measured: Record<string, Float64Array> = {
-    promptTokens: meanByCell(observations, observations.promptTokens),
-    completionTokens: meanByCell(observations, observations.completionTokens),
+    promptTokens: meanByCell(table, table.promptTokens),
+    completionTokens: meanByCell(table, table.completionTokens),
   };
   const names = new Set(Object.keys(measured));
   for (const cell of cells) for (const name of Object.keys(cell.factors)) names.add(name);
   const seen = new Uint8Array(cells.length);
-  for (const c of observations.cell) seen[c] = 1;
+  for (const c of table.cell) seen[c] = 1;
   const factors = [...names].map((name) => {
     const named = cells.map(({ factors }, c) => factors[name] ?? measured[name]?.[c] ?? none);
     return factorFrom(name, named);
@@ -83,7 +83,7 @@ function sameSplit(a: Factor, b: Factor, seen: Uint8Array): boolean {
   });
 }
 
-function meanByCell({ cell, cells }: Observations, column: Float64Array): Float64Array {
+function meanByCell({ cell, cells }: RequestTable, column: Float64Array): Float64Array {
   const [sums, counts] = [new Float64Array(cells.length), new Float64Array(cells.length)];
   for (let i = 0; i < cell.length; i++) {
     sums[cell[i]!]! += column[i]!;

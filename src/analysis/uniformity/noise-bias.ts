@@ -7,12 +7,9 @@ import type { Noise } from './within-cell-noise.js';
 /** Cells nearer to their fair share than this many standard errors may well pay exactly it. */
 const plausiblyFair = 2;
 
-/** Relative standard error of each cell's deviation from its fair share of the work; fills `errors`. */
-export function deviationErrors(
-  { totals, work }: CellSample,
-  noise: Noise,
-  errors: Float64Array = new Float64Array(work.length),
-): Float64Array {
+/** Relative standard error of each cell's deviation from its fair share of the work. */
+export function deviationErrors({ totals, work }: CellSample, noise: Noise): Float64Array {
+  const errors = new Float64Array(work.length);
   const total = sum(work);
   for (let c = 0; c < work.length; c++) {
     const ownNoise = Math.sqrt(Math.expm1(noise.cellSigma[c]! ** 2) / totals.requests[c]!);

@@ -1,6 +1,5 @@
 import { normal95 } from '../../stats/normal.js';
 import type { Random } from '../../stats/random.js';
-import type { Room } from '../../stats/room.js';
 import type { Design } from '../statistic.js';
 import { type CellSample, sampleBuffer } from './cell-sample.js';
 import { deviationErrors, fairestWork, leastMisbilledBias } from './noise-bias.js';
@@ -27,7 +26,6 @@ interface NoiseOptions {
   random: Random;
   resamples: number;
   parts: CellParts;
-  room: Room;
   only?: StatisticName | undefined;
 }
 
@@ -43,7 +41,7 @@ interface NoiseOptions {
 export function noiseEffects(
   { sample, measures, values }: Observed,
   noise: Noise,
-  { design, random, resamples, parts, room, only }: NoiseOptions,
+  { design, random, resamples, parts, only }: NoiseOptions,
 ): Map<StatisticName, NoiseEffect | null> {
   const { part, next, errorScale } = thin(sample.totals, noise, parts);
   const bench = benchOn(part, random, { design, only });
@@ -52,9 +50,7 @@ export function noiseEffects(
     if (next() || drawn === 0) bench.set();
     draws.push(bench.draw());
   }
-  const least = room.within(() =>
-    leastMisbilledBias(sample, deviationErrors(sample, noise, room.numbers(sample.work.length))),
-  );
+  const least = leastMisbilledBias(sample, deviationErrors(sample, noise));
   return new Map(
     measures.map((measure) => {
       const { name } = measure;

@@ -1,5 +1,4 @@
 import { hoover } from '../../stats/concentration.js';
-import { Room } from '../../stats/room.js';
 import type { CellSample } from './cell-sample.js';
 import { fitTariff, productsPerModel, sumProducts } from './tariff-fit.js';
 
@@ -25,11 +24,11 @@ interface FittedTariff {
  * For each tariff, the prices that fit the work best (least squares over cells, weighted by requests), and the
  * misbilled share that is left under them; `null` where the cells do not determine the prices.
  */
-export function fittedTariffs(sample: CellSample, room = new Room()): Record<Tariff, FittedTariff | null> {
+export function fittedTariffs(sample: CellSample): Record<Tariff, FittedTariff | null> {
   const { totals, work, price } = sample;
   // In units of the model's mean price, so that no metric's unit is too large or too small.
   const unit = price.map((own) => own || 1);
-  const column = room.numbers(work.length);
+  const column = new Float64Array(work.length);
   const products = new Float64Array(totals.models * productsPerModel);
   sumProducts(sample, unit, { y: column, products });
   const fitted = (tariff: Tariff): FittedTariff | null => {

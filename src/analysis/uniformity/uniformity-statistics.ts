@@ -1,5 +1,4 @@
 import { gini, hoover, theil } from '../../stats/concentration.js';
-import { Room } from '../../stats/room.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellFigures } from './cell-totals.js';
 import { elasticityOf } from './elasticity.js';
@@ -69,10 +68,10 @@ const misbilledShare = unevenness('misbilledShare', 0, ({ work, bill, copies }) 
   hoover(work, bill, copies),
 );
 
-/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once, in `room`. */
-export function measuresFor(totals: CellFigures, only?: StatisticName, room = new Room()): Measure[] {
+/** The statistics of fairness for one metric's cells; what depends on the design alone is prepared once. */
+export function measuresFor(totals: CellFigures, only?: StatisticName): Measure[] {
   if (only === 'misbilledShare') return [misbilledShare];
-  const explainedBy = explainedByTariffs(totals, room);
+  const explainedBy = explainedByTariffs(totals);
   const explained = (name: Tariff, undetermined: string): Measure => {
     const of = (sample: CellSample) => explainedBy(sample)[name];
     const kind = { inflated: false, ofTails: false, extreme: false };
@@ -101,7 +100,7 @@ export function measuresFor(totals: CellFigures, only?: StatisticName, room = ne
     ),
     {
       name: 'elasticity',
-      of: elasticityOf(totals, room),
+      of: elasticityOf(totals),
       uniform: 1,
       against: 'either',
       inflated: false,

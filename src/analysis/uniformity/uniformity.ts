@@ -1,5 +1,4 @@
 import { createRandom, deriveSeed } from '../../stats/random.js';
-import { Room } from '../../stats/room.js';
 import { absent, type Design, type Statistic, type Verdict } from '../statistic.js';
 import type { CellSample } from './cell-sample.js';
 import { drawsPerCall } from './noise-draws.js';
@@ -17,8 +16,6 @@ export interface UniformityOptions {
   resamples: number;
   /** Shared by metrics of the same cells, where there are many; drawn anew where absent. */
   parts?: CellParts;
-  /** For columns over all cells. */
-  room?: Room;
   /** One statistic instead of all, which is ten times quicker. */
   only?: 'misbilledShare';
 }
@@ -33,10 +30,10 @@ const drawBudget = { all: 1_000_000, part: 100_000 };
 export function uniformityStatistics(
   sample: CellSample,
   noise: Noise | null,
-  { design, seed, resamples, parts = new CellParts(seed), room = new Room(), only }: UniformityOptions,
+  { design, seed, resamples, parts = new CellParts(seed), only }: UniformityOptions,
 ): Record<StatisticName, Statistic> {
   const { totals } = sample;
-  const measures = measuresFor(totals, only, room);
+  const measures = measuresFor(totals, only);
   if (totals.work.length === totals.models) return nothingToCompare(measures);
   const values = new Map(measures.map((measure) => [measure.name, measure.of(sample)]));
   const observed = { sample, measures, values };
@@ -53,7 +50,6 @@ export function uniformityStatistics(
         random: stream(1),
         resamples: affordable(drawsPerCall(totals)),
         parts,
-        room,
         only,
       })
     : null;

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../../stats/random.js';
 import { findingsOf } from '../findings.js';
+import { tableOf } from '../requests/table-builder.js';
 import {
   factorial,
   type SimulatedCell,
@@ -9,16 +10,15 @@ import {
 } from '../simulated-result.test-support.js';
 import { totalsOf } from './cell-totals.js';
 import { noiseSource } from './noise-draws.js';
-import { observe, workColumn } from './observations.js';
 import { estimateNoise } from './within-cell-noise.js';
 
 const grid = factorial([16, 64, 256, 512, 1024], [16, 64, 128, 256], () => 1);
 
 function noiseOf(cells: readonly SimulatedCell[], simulation: Simulation) {
-  const observations = observe(simulateResult(cells, simulation));
-  const work = workColumn(observations, 'cpuTime');
-  const totals = totalsOf(observations, work);
-  return { noise: estimateNoise(observations, totals, work), totals };
+  const table = tableOf(simulateResult(cells, simulation));
+  const work = table.metrics.cpuTime;
+  const totals = totalsOf(table, work);
+  return { noise: estimateNoise(table, totals, work), totals };
 }
 
 describe('noise within cells', () => {
@@ -52,9 +52,9 @@ describe('noise within cells', () => {
     for (const [index, request] of loud.requests.entries()) {
       if (index % 20 < 10) Object.assign(request.work!, { cpuTime: extra.requests[index]!.work!.cpuTime });
     }
-    const observations = observe(loud);
-    const work = workColumn(observations, 'cpuTime');
-    const { cellSigma } = estimateNoise(observations, totalsOf(observations, work), work)!;
+    const table = tableOf(loud);
+    const work = table.metrics.cpuTime;
+    const { cellSigma } = estimateNoise(table, totalsOf(table, work), work)!;
     const mean = (part: Float64Array) => part.reduce((sum, sigma) => sum + sigma, 0) / part.length;
     expect(Math.abs(mean(cellSigma.subarray(0, 10)) / 0.2 - 1)).toBeLessThan(0.25);
     expect(Math.abs(mean(cellSigma.subarray(10)) / 0.02 - 1)).toBeLessThan(0.25);
@@ -69,7 +69,7 @@ describe('noise within cells', () => {
 
   it('counts a trace’s equal requests as one round’s', () => {
     const cells = grid.map((cell) => ({ ...cell, count: 3 }));
-    expect(observe(simulateResult(cells, { seed: 8, repetitions: 4, noise: 0.1 })).rounds).toBe(4);
+    expect(tableOf(simulateResult(cells, { seed: 8, repetitions: 4, noise: 0.1 })).rounds).toBe(4);
   });
 });
 

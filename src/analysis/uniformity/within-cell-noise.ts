@@ -1,8 +1,7 @@
-import { Room } from '../../stats/room.js';
 import { sum } from '../../stats/sum.js';
 import { shrinkVariances } from '../../stats/variance-shrinkage.js';
+import type { RequestTable } from '../requests/request-table.js';
 import type { CellTotals } from './cell-totals.js';
-import type { Observations } from './observations.js';
 
 /** What repetitions of one cell differ by, on the log scale of work per token. */
 export interface Noise {
@@ -31,37 +30,19 @@ export function noNoise(totals: CellTotals): Noise {
 /**
  * Estimates the noise from the residuals of log work per token around the means of cells and of rounds
  * (the machine's drift between rounds is common to all cells and cancels in their shares). `null` where no
- * cell was repeated, or where a value is 0 and has no logarithm. The cells' own noise is in `room`.
+ * cell was repeated, or where a value is 0 and has no logarithm.
  */
-export function estimateNoise(
-  observations: Observations,
-  totals: CellTotals,
-  work: Float64Array,
-  room = new Room(),
-): Noise | null {
-  const cellSigma = room.numbers(totals.work.length);
-  return room.within(() => estimateInto(cellSigma, { observations, totals, work, room }));
-}
-
-function estimateInto(
-  cellSigma: Float64Array,
-  {
-    observations,
-    totals,
-    work,
-    room,
-  }: { observations: Observations; totals: CellTotals; work: Float64Array; room: Room },
-): Noise | null {
+export function estimateNoise(table: RequestTable, totals: CellTotals, work: Float64Array): Noise | null {
   const size = totals.work.length;
   const measured = sum(totals.requests);
   // Rounds as many as the requests are no rounds: a cell repeated without any plan.
-  const rounds = observations.rounds * 4 <= measured ? observations.rounds : 1;
+  const rounds = table.rounds * 4 <= measured ? table.rounds : 1;
   const degreesOfFreedom = measured - size - (rounds - 1);
   if (degreesOfFreedom < 1) return null;
-  const residuals = logRates(observations, totals, work, { rounds, room });
+  const residuals = logRates(table, totals, work, rounds);
   if (residuals === null) return null;
-  const [freedom, squares, mean] = [room.numbers(size), room.numbers(size), room.numbers(size)];
-  const precision = room.numbers(size).fill(1);
+  const [freedom, squares, mean] = [new Float64Array(size), new Float64Array(size), new Float64Array(size)];
+  const precision = new Float64Array(size).fill(1);
   for (let c = 0; c < size; c++) {
     freedom[c] = ((totals.requests[c]! - 1) * degreesOfFreedom) / (measured - size);
   }
@@ -70,7 +51,7 @@ function estimateInto(
   squaresByCell(residuals, squares);
   // Repetitions of a deterministic metric leave rounding, which is no noise.
   if (pooledSigma(squares, degreesOfFreedom) < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
-  const variances = shrinkVariances(squares, freedom, cellSigma);
+  const variances = shrinkVariances(squares, freedom);
   if (rounds > 1) {
     // Loud cells would spoil the rounds' means for the quiet ones: once more, by precision.
     for (let c = 0; c < size; c++) precision[c] = 1 / variances[c]!;
@@ -79,7 +60,7 @@ function estimateInto(
     squaresByCell(residuals, squares);
     shrinkVariances(squares, freedom, variances);
   }
-  for (let c = 0; c < size; c++) cellSigma[c] = Math.sqrt(variances[c]!);
+  const cellSigma = variances.map(Math.sqrt);
   return {
     degreesOfFreedom,
     sigma: pooledSigma(squares, degreesOfFreedom),
@@ -106,15 +87,15 @@ interface Residuals {
 }
 
 function logRates(
-  { cells, cell, round: roundOf, promptTokens, completionTokens }: Observations,
+  { cells, cell, round: roundOf, promptTokens, completionTokens }: RequestTable,
   totals: CellTotals,
   work: Float64Array,
-  { rounds, room }: { rounds: number; room: Room },
+  rounds: number,
 ): Residuals | null {
-  const [entry, round] = [room.indices(cell.length), room.indices(cell.length)];
-  const value = room.numbers(cell.length);
+  const [entry, round] = [new Uint32Array(cell.length), new Uint32Array(cell.length)];
+  const value = new Float64Array(cell.length);
   // Counted from 1: 0 is a cell that is not in the totals.
-  const entryOfCell = room.indices(cells.length);
+  const entryOfCell = new Uint32Array(cells.length);
   for (let k = 0; k < totals.cell.length; k++) entryOfCell[totals.cell[k]!] = k + 1;
   let filled = 0;
   for (let i = 0; i < work.length; i++) {
@@ -139,7 +120,7 @@ const settled = 1e-13;
 
 /**
  * Takes cell and round means out of `value` in turns (which converges fast), and returns the rounds', in
- * which each cell weighs as its precision. `cellMean` is room for the cells'.
+ * which each cell weighs as its precision. `cellMean` holds the cells'.
  */
 function removeMeans(
   { entry, round, rounds, value }: Residuals,

@@ -1,11 +1,10 @@
 import { orderBy } from '../../stats/concentration.js';
 import { normal95 } from '../../stats/normal.js';
-import type { Room } from '../../stats/room.js';
 import { sum } from '../../stats/sum.js';
+import type { RequestTable } from '../requests/request-table.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
 import { deviationErrors } from './noise-bias.js';
-import type { Observations } from './observations.js';
 import type { Noise } from './within-cell-noise.js';
 
 /** A cell that pays another's work, or has its own paid. */
@@ -22,20 +21,20 @@ export interface CrossSubsidy {
 
 /** The cells farthest from paying what they cost, by ratio, the farthest first. */
 export function worstCells(
-  { cells }: Observations,
+  { cells }: RequestTable,
   { cell }: CellTotals,
   sample: CellSample,
   noise: Noise | null,
-  { count, room }: { count: number; room: Room },
+  count: number,
 ): CrossSubsidy[] {
   const { work, bill, rate } = sample;
   const total = sum(work);
-  const errors = noise === null ? null : deviationErrors(sample, noise, room.numbers(rate.length));
-  const distance = room.numbers(rate.length);
+  const errors = noise === null ? null : deviationErrors(sample, noise);
+  const distance = new Float64Array(rate.length);
   for (let c = 0; c < rate.length; c++) {
     distance[c] = rate[c]! > 0 ? -Math.abs(Math.log(rate[c]!)) : Number.NEGATIVE_INFINITY;
   }
-  const order = orderBy(distance, room.indices(rate.length), room.numbers(rate.length));
+  const order = orderBy(distance);
   return Array.from(order.subarray(0, count), (c) => {
     const ratio = rate[c]! > 0 ? 1 / rate[c]! : null;
     const reach = ratio === null || errors === null ? null : Math.exp(normal95 * errors[c]!);

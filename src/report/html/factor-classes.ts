@@ -1,12 +1,12 @@
+import type { RequestTable } from '../../analysis/requests/request-table.js';
 import type { Factor } from '../../analysis/uniformity/factors.js';
-import type { Observations } from '../../analysis/uniformity/observations.js';
 import type { ScatterFactor } from './charts/scatter.js';
 
 /** More classes than this no palette keeps apart. */
 const mostClasses = 6;
 
 /** A factor's levels as classes to colour by: numbers in ranges of as many cells each, names by how common they are. */
-export function factorClasses(factor: Factor, { cells }: Observations): ScatterFactor {
+export function factorClasses(factor: Factor, { cells }: RequestTable): ScatterFactor {
   const own = factor.name.split(' = ')[0]!;
   const ordered = factor.numeric;
   const classOf = ordered

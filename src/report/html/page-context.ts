@@ -1,5 +1,5 @@
 import type { Findings } from '../../analysis/findings.js';
-import type { Observations } from '../../analysis/uniformity/observations.js';
+import type { RequestTable } from '../../analysis/requests/request-table.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import type { Html, Part } from './html.js';
@@ -8,7 +8,7 @@ import type { Html, Part } from './html.js';
 export interface PageContext {
   result: Result;
   findings: Findings;
-  observations: Observations;
+  table: RequestTable;
   /** Those that have findings, the most telling first. */
   metrics: readonly WorkMetric[];
   /** Makes an id unique among the results of a page. */

@@ -1,5 +1,5 @@
 import type { Findings } from '../../analysis/findings.js';
-import { observe } from '../../analysis/uniformity/observations.js';
+import { tableOf } from '../../analysis/requests/table-builder.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { leadingMetric } from '../words/headline.js';
@@ -58,7 +58,7 @@ function articleOf(result: Result, findings: Findings, index: number): Html {
   const context: PageContext = {
     result,
     findings,
-    observations: observe(result),
+    table: tableOf(result),
     metrics: leading === null ? [] : [leading, ...measured.filter((metric) => metric !== leading)],
     id: (name) => `r${index + 1}-${name}`,
   };

@@ -1,5 +1,4 @@
 import { factorsOf } from '../../../analysis/uniformity/factors.js';
-import { workColumn } from '../../../analysis/uniformity/observations.js';
 import { normal95 } from '../../../stats/normal.js';
 import { formatNumber } from '../../words/format.js';
 import { factorName } from '../../words/headline.js';
@@ -20,9 +19,7 @@ const mostPoints = 2000;
 /** Work against billed tokens, each request a point, with the fitted price per token and the noise around it. */
 export function requestsScatter(context: PageContext): Section | null {
   if (context.metrics.length === 0) return null;
-  const factors = factorsOf(context.observations).map((factor) =>
-    factorClasses(factor, context.observations),
-  );
+  const factors = factorsOf(context.table).map((factor) => factorClasses(factor, context.table));
   return {
     name: 'requests',
     short: 'Requests',
@@ -33,18 +30,18 @@ export function requestsScatter(context: PageContext): Section | null {
 }
 
 function chart(
-  { observations, findings, id }: PageContext,
+  { table, findings, id }: PageContext,
   { metric, name, unit, uniformity, drawn }: MetricPanel,
   factors: readonly ScatterFactor[],
 ): Html {
-  const column = workColumn(observations, metric);
+  const column = table.metrics[metric];
   const measured = [...column.keys()].filter((i) => column[i]! > 0 && tokensOf(i) > 0);
   const shown = evenly(measured, mostPoints);
-  const cells = [...new Set(shown.map((i) => observations.cell[i]!))];
+  const cells = [...new Set(shown.map((i) => table.cell[i]!))];
   const position = new Map(cells.map((cell, index) => [cell, index]));
   const leading = uniformity.drivers?.[0]?.factor;
   const ordered = factors.toSorted((a, b) => Number(b.name === leading) - Number(a.name === leading));
-  const named = cells.map((cell) => cellName(observations.cells[cell]!.id, findings.workload.models));
+  const named = cells.map((cell) => cellName(table.cells[cell]!.id, findings.workload.models));
   const listed = evenly(shown, 200);
   return html`${renderChart({
     id: id(`requests-${metric}`),
@@ -65,7 +62,7 @@ function chart(
       unit,
       tokens: shown.map(tokensOf),
       work: shown.map((i) => short(column[i]!)),
-      cell: shown.map((i) => position.get(observations.cell[i]!)!),
+      cell: shown.map((i) => position.get(table.cell[i]!)!),
       cells: named,
       factors: ordered.map((factor) => ({ ...factor, of: cells.map((cell) => factor.of[cell]!) })),
       tariffs: (uniformity.tariffs.oneRate?.prices ?? []).map(({ model, inputPerToken }) => ({
@@ -78,11 +75,11 @@ function chart(
     table: [
       textColumn(
         'cell',
-        listed.map((i) => named[position.get(observations.cell[i]!)!]!),
+        listed.map((i) => named[position.get(table.cell[i]!)!]!),
       ),
       numberColumn(
         'repetition',
-        listed.map((i) => String(observations.rows[i]!.repetition)),
+        listed.map((i) => String(table.repetition[i])),
       ),
       numberColumn(
         'billed',
@@ -104,7 +101,7 @@ function chart(
   }`;
 
   function tokensOf(i: number): number {
-    return observations.promptTokens[i]! + observations.completionTokens[i]!;
+    return table.promptTokens[i]! + table.completionTokens[i]!;
   }
 }
 
