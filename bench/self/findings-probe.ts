@@ -1,20 +1,25 @@
 /**
- * Draws findings from a made-up trace of `argv[2]` requests, in two rounds of eight stages each, and prints the seconds it took
- * and the process's peak memory as JSON. Run in a process of its own, so that the peak is this alone.
+ * Draws findings from a made-up trace of `argv[2]` requests, in two rounds of eight stages each, and prints the
+ * seconds it took and the process's peak memory as JSON. Rows are made one by one, as they are read from a file. Run
+ * in a process of its own, so that the peak is this alone.
  */
-import { findingsOf } from '#tokenwork/analysis/findings.js';
-import type { OkRequest, Result } from '#tokenwork/core/result.js';
+import { findingsFrom } from '#tokenwork/analysis/findings.js';
+import { type ResultHead, tabled } from '#tokenwork/analysis/requests/table-builder.js';
+import type { OkRequest } from '#tokenwork/core/result.js';
 import { normalSource } from '#tokenwork/stats/normal.js';
 import { createRandom } from '#tokenwork/stats/random.js';
 
 const rounds = 2;
-const result = madeUpTrace(Number(process.argv[2]));
+const { head, rows } = madeUpTrace(Number(process.argv[2]));
 const begin = process.hrtime.bigint();
-const findings = findingsOf(result);
-const seconds = Number(process.hrtime.bigint() - begin) / 1e9;
+const result = tabled(head, rows);
+const built = process.hrtime.bigint();
+const findings = findingsFrom(result);
+const secondsSince = (time: bigint) => Number(process.hrtime.bigint() - time) / 1e9;
 process.stdout.write(
   JSON.stringify({
-    seconds,
+    seconds: secondsSince(begin),
+    findingsSeconds: secondsSince(built),
     cells: findings.workload.cells,
     metrics: Object.keys(findings.uniformity).length,
     peakBytes: process.resourceUsage().maxRSS * 1024,
@@ -57,10 +62,10 @@ function stagesOf(prompt: number, completion: number, spent: Spent): OkRequest['
 }
 
 /** Lengths as in public traces, so that most requests have a cell of their own; every metric measured. */
-function madeUpTrace(requests: number): Result {
+function madeUpTrace(requests: number): { head: ResultHead; rows: Iterable<OkRequest> } {
   const random = createRandom(1);
   const normal = normalSource(random);
-  const cells = new Map<string, Result['cells'][number]>();
+  const cells = new Map<string, ResultHead['cells'][number]>();
   const drawn = Array.from({ length: requests / rounds }, () => {
     const prompt = Math.ceil(Math.exp(6.5 + normal()));
     const completion = Math.ceil(Math.exp(4.5 + normal()));
@@ -72,9 +77,26 @@ function madeUpTrace(requests: number): Result {
     });
     return { id, prompt, completion };
   });
+  const head = {
+    run: { id: 'made-up', suite: 'trace', repetitions: rounds, design: 'sampled' },
+    environment: {},
+    metrics: {
+      cpuTime: { unit: 'ns', provenance: 'measured', method: 'made up', reason: null, hint: null },
+    },
+    cells: [...cells.values()],
+    conservation: {},
+    warnings: [],
+  } as unknown as ResultHead;
+  return { head, rows: rowsOf(drawn, normal) };
+}
+
+function* rowsOf(
+  drawn: readonly { id: string; prompt: number; completion: number }[],
+  normal: () => number,
+): Generator<OkRequest> {
   const seen = new Map<string, number>();
-  const rows = Array.from({ length: rounds }, () => drawn).flatMap((round) =>
-    round.map(({ id, prompt, completion }, index) => {
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, { id, prompt, completion }] of drawn.entries()) {
       const repetition = seen.get(id) ?? 0;
       seen.set(id, repetition + 1);
       const work = () => (prompt * 1e6 + completion * 5e6) * Math.exp(0.05 * normal());
@@ -87,13 +109,12 @@ function madeUpTrace(requests: number): Result {
         flops: 2 * prompt + completion,
         bytesMoved: prompt + 100 * completion,
       };
-      const times = { submitted: 0, started: 10, firstToken: 1000, lastToken: 9000 };
-      return {
+      yield {
         id: index,
         cell: id,
         repetition,
         worker: 0,
-        outcome: { status: 'ok' as const },
+        outcome: { status: 'ok' },
         tokens: {
           prompt,
           completion,
@@ -102,25 +123,11 @@ function madeUpTrace(requests: number): Result {
           hidden: 72,
           processed: prompt + completion + 72,
         },
-        times,
+        times: { submitted: 0, started: 10, firstToken: 1000, lastToken: 9000 },
         interTokenLatency: null,
         work: { ...spent, peakMemory: null },
         stages: stagesOf(prompt, completion, spent),
       };
-    }),
-  );
-  const about = {
-    unit: 'ns',
-    provenance: 'measured' as const,
-    method: 'made up',
-  };
-  return {
-    run: { id: 'made-up', suite: 'trace', repetitions: rounds, design: 'sampled' },
-    environment: {},
-    metrics: { cpuTime: { ...about, reason: null, hint: null } },
-    cells: [...cells.values()],
-    requests: rows,
-    conservation: {},
-    warnings: [],
-  } as unknown as Result;
+    }
+  }
 }

@@ -4,7 +4,8 @@ import { rankCorrelation } from '../../stats/rank.js';
 import type { RequestTable } from '../requests/request-table.js';
 import { sampleBuffer } from '../uniformity/cell-sample.js';
 import { type CellTotals, pickCells, totalsOf } from '../uniformity/cell-totals.js';
-import { fittedTariffs, type Tariff } from '../uniformity/tariff.js';
+import { fittedTariffs } from '../uniformity/tariff.js';
+import type { Tariff } from '../uniformity/tariff-fit.js';
 
 /** Whether what makes tokens dear on one machine makes them dear on the other. */
 export interface ShapeComparison {

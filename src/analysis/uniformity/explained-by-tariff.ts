@@ -1,7 +1,13 @@
 import type { CellSample } from './cell-sample.js';
 import type { CellFigures } from './cell-totals.js';
-import { type Tariff, tariffs } from './tariff.js';
-import { fitTariff, productsPerModel, sumProducts, type TariffFit } from './tariff-fit.js';
+import {
+  fitTariff,
+  productsPerModel,
+  sumProducts,
+  type Tariff,
+  type TariffFit,
+  tariffs,
+} from './tariff-fit.js';
 
 /**
  * Explained variance of work per request under each tariff, every cell predicted from the others: Allen's

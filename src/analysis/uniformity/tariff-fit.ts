@@ -1,6 +1,9 @@
 import { invertSymmetric } from '../../stats/least-squares.js';
 import type { CellSample } from './cell-sample.js';
-import type { Tariff } from './tariff.js';
+
+/** Price lists by how many prices they have: one; input and output; input, output and a fee per request. */
+export const tariffs = ['oneRate', 'inputOutput', 'inputOutputFee'] as const;
+export type Tariff = (typeof tariffs)[number];
 
 /** Products per model: pp, pq, qq, p, q, 1 of prompt p and completion q; and p, q, 1 times y. */
 export const productsPerModel = 9;

@@ -1,10 +1,6 @@
 import { hoover } from '../../stats/concentration.js';
 import type { CellSample } from './cell-sample.js';
-import { fitTariff, productsPerModel, sumProducts } from './tariff-fit.js';
-
-/** Price lists by how many prices they have: one; input and output; input, output and a fee per request. */
-export const tariffs = ['oneRate', 'inputOutput', 'inputOutputFee'] as const;
-export type Tariff = (typeof tariffs)[number];
+import { fitTariff, productsPerModel, sumProducts, type Tariff, tariffs } from './tariff-fit.js';
 
 /** What a fitted tariff charges, in units of work. A model of its own is a price list of its own. */
 export interface Prices {

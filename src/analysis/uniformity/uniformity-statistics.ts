@@ -3,7 +3,7 @@ import type { CellSample } from './cell-sample.js';
 import type { CellFigures } from './cell-totals.js';
 import { elasticityOf } from './elasticity.js';
 import { explainedByTariffs } from './explained-by-tariff.js';
-import type { Tariff } from './tariff.js';
+import type { Tariff } from './tariff-fit.js';
 import { fewestCellsForTails, largestPerToken, tailsPerToken, variationPerToken } from './work-per-token.js';
 
 const statisticNames = [
