@@ -23,8 +23,8 @@ const request: RequestSpec = {
   sampling: { kind: 'greedy' },
 };
 for (const slot of pool.slots) {
-  const { reply } = await slot.run('model', request, { deadlineMs: null, stallTimeoutMs: 60_000 });
-  if (reply.status !== 'ok') throw new Error(reply.message);
+  const { row } = await slot.run('model', request, { deadlineMs: null, stallTimeoutMs: 60_000 });
+  if (row.outcome.status !== 'ok') throw new Error(row.outcome.message);
 }
 globalThis.gc?.();
 const [, kibibytes] = /^RssAnon:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8')) ?? [];

@@ -86,6 +86,9 @@ const rowSchema = z.union([
   failedRequestSchema,
 ]);
 export type JournalRow = z.infer<typeof rowSchema>;
+/** A row as its worker measured it, to which the schedule adds whose it is. */
+export type MeasuredRow = WithoutIdentity<JournalRow>;
+type WithoutIdentity<Row> = Row extends unknown ? Omit<Row, 'id' | 'cell' | 'repetition' | 'worker'> : never;
 export type OkJournalRow = Extract<JournalRow, { tokenGapsNs: number[] }>;
 
 export const entrySchema = z.discriminatedUnion('kind', [

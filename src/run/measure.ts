@@ -1,12 +1,12 @@
 import { log } from '../core/log.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Journal } from '../journal/append.js';
-import type { JournalEntry, JournalRow } from '../journal/entry.js';
+import type { JournalEntry } from '../journal/entry.js';
 import type { CpuClock } from '../sensors/linux/cpu-time.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { ScheduledRequest } from '../workload/schedule.js';
 import type { WorkerPool } from './workers/pool.js';
-import type { Limits, SlotOutcome, WindowRule, WorkerSlot } from './workers/slot.js';
+import type { Limits, WindowRule, WorkerSlot } from './workers/slot.js';
 
 export interface Measuring {
   requests: readonly ScheduledRequest[];
@@ -32,7 +32,6 @@ export async function measure(measuring: Measuring): Promise<void> {
   const { requests, pool, journal, cpuClock, now, signal } = measuring;
   const startedCpuNs = cpuClock.processNs();
   const processCpuNs = () => cpuClock.processNs() - startedCpuNs;
-  const measuresMemory = 'method' in pool.loaded.peakMemory;
   let next = 0;
   let stopped = signal?.aborted ?? false;
   const stop = () => {
@@ -44,23 +43,18 @@ export async function measure(measuring: Measuring): Promise<void> {
   const runSlot = async (slot: WorkerSlot) => {
     while (!stopped && next < requests.length) {
       const request = requests[next++]!;
-      journal.append({ kind: 'started', id: request.id });
-      const { cell } = request;
-      const { model, request: spec } = cell;
+      const { id, cell, repetition } = request;
+      const worker = slot.index;
+      journal.append({ kind: 'started', id });
+      log('request %d: %s, repetition %d, worker %d', id, cell.id, repetition, worker);
       const limits = measuring.limitsOf(cell);
-      log('request %d: %s, repetition %d, worker %d', request.id, cell.id, request.repetition, slot.index);
-      const outcome = await slot.run(model, spec, limits, measuring.rule);
-      const { reply, runs, preparations } = outcome;
-      log(
-        'request %d: %s, ran %d times',
-        request.id,
-        reply.status === 'failed' ? reply.code : 'ok',
-        runs.length,
-      );
-      if (stopped && reply.status === 'failed') return;
+      const { row, runs, preparations } = await slot.run(cell.model, cell.request, limits, measuring.rule);
+      const { outcome } = row;
+      log('request %d: %s, ran %d times', id, outcome.status === 'failed' ? outcome.code : 'ok', runs.length);
+      if (stopped && outcome.status === 'failed') return;
       journal.append({
         kind: 'request',
-        row: rowOf(request, slot.index, outcome, measuresMemory),
+        row: { id, cell: cell.id, repetition, worker, ...row },
         processCpuNs: processCpuNs(),
         endedNs: now(),
         ...(runs.length > 1 && { runs }),
@@ -91,34 +85,4 @@ function endSegment(journal: Journal, ended: JournalEntry, hasFailed: boolean): 
   } catch (thrown) {
     if (!hasFailed) throw thrown;
   }
-}
-
-function rowOf(
-  request: ScheduledRequest,
-  worker: number,
-  { submittedNs, reply }: SlotOutcome,
-  measuresMemory: boolean,
-): JournalRow {
-  const identity = { id: request.id, cell: request.cell.id, repetition: request.repetition, worker };
-  if (reply.status === 'failed') {
-    const { code, message, times } = reply;
-    return {
-      ...identity,
-      outcome: { status: 'failed', code, message },
-      tokens: null,
-      times: times && { submitted: submittedNs, ...times },
-    };
-  }
-  const { tokens, times, tokenGapsNs, work, peakMemory, stages } = reply;
-  return {
-    ...identity,
-    outcome: { status: 'ok' },
-    tokens,
-    times: { submitted: submittedNs, ...times },
-    tokenGapsNs,
-    work: { ...work, peakMemory },
-    // Where the metric as a whole is unavailable, its own reason says so.
-    ...(measuresMemory && peakMemory === null && { absent: { peakMemory: 'too-short' as const } }),
-    stages,
-  };
 }

@@ -38,7 +38,7 @@ async function warm(cells: PlannedCell[], stages: Partial<Stage>[] = [], slots =
   const seen: number[] = [];
   const run: WorkerSlot['run'] = async (_model, { completionTokens }) => {
     seen.push(completionTokens);
-    return { submittedNs: 0, runs: [], preparations: [], reply: { status: 'ok', stages } as never };
+    return { runs: [], preparations: [], row: { outcome: { status: 'ok' }, stages } as never };
   };
   const done = await warmUp({
     pool: { slots: Array.from({ length: slots }, (_, index) => ({ index, run }) as WorkerSlot), stop() {} },

@@ -40,9 +40,9 @@ export async function warmUp(warming: WarmingUp): Promise<WarmUp> {
       await Promise.all(
         pool.slots.map(async (slot) => {
           for (let request = 0; request < requestsPerWorker && !signal?.aborted; request++) {
-            const { reply } = await slot.run(cell.model, cell.request, limitsOf(cell));
+            const { row } = await slot.run(cell.model, cell.request, limitsOf(cell));
             done.requests++;
-            if (reply.status === 'ok') addAlongside(done.alongside, reply.stages, cell.request);
+            if ('stages' in row) addAlongside(done.alongside, row.stages, cell.request);
           }
         }),
       );

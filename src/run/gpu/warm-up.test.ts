@@ -20,10 +20,9 @@ async function warm(durations: number[], fails = Number.POSITIVE_INFINITY) {
     seen.push(`${'tokens' in prompt ? prompt.tokens : ''}/${batch}/${completionTokens}`);
     const status = seen.length > fails ? 'failed' : 'ok';
     return {
-      submittedNs: 0,
       runs: [],
       preparations: [],
-      reply: { status, code: '', message: '', times: null } as never,
+      row: { outcome: { status, code: '', message: '' }, tokens: null, times: null } as never,
     };
   };
   const warmedUp = await warmUpDevice({

@@ -46,9 +46,9 @@ export async function warmUpDevice(
         if (signal?.aborted) break;
         const limits = { ...warmup.limitsOf(cell), stallTimeoutMs, deadlineMs: null };
         // The shaders are the process's: one worker compiles them for all.
-        const { reply } = await pool.slots[0]!.run(cell.model, request, limits);
+        const { row } = await pool.slots[0]!.run(cell.model, request, limits);
         requests++;
-        failed ||= reply.status === 'failed';
+        failed ||= row.outcome.status === 'failed';
       }
       passesNs.push(now() - startedNs);
     }

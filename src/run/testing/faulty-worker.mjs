@@ -40,24 +40,15 @@ export async function run({ modelId, request }) {
         Atomics.add(control, 1, 1);
         await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      return {
-        status: 'failed',
-        code: 'interrupted',
-        message: 'stopped',
-        times: null,
-        runs: [],
-        preparations: [],
-      };
+      return failed('interrupted', 'stopped');
     default:
-      return {
-        status: 'failed',
-        code: 'answered',
-        message: `${request.completionTokens}`,
-        times: null,
-        runs: [],
-        preparations: [],
-      };
+      return failed('answered', `${request.completionTokens}`);
   }
+}
+
+function failed(code, message) {
+  const outcome = { status: 'failed', code, message };
+  return { row: { outcome, tokens: null, times: null }, runs: [], preparations: [] };
 }
 
 export function unload() {}

@@ -6,9 +6,9 @@ import { leaveStuckThreads } from '../../../dist/run/workers/stuck-threads.js';
 const workerFile = fileURLToPath(new URL('./stuck-worker.mjs', import.meta.url));
 const slot = openWorkerSlot({ index: 0, models: [], originNs: 0n, alone: true, workerFile, graceMs: 100 });
 await slot.load();
-const { reply } = await slot.run('m', {}, { deadlineMs: null, stallTimeoutMs: 200 });
+const { row } = await slot.run('m', {}, { deadlineMs: null, stallTimeoutMs: 200 });
 await slot.close();
-process.stdout.write(`${reply.code}\n`, () => {
+process.stdout.write(`${row.outcome.code}\n`, () => {
   leaveStuckThreads(3);
   process.exit(0);
 });

@@ -31,7 +31,7 @@ function slot(graceMs = 200): WorkerSlot {
   slots.push(opened);
   return opened;
 }
-const answered = { reply: { status: 'failed', code: 'answered', message: '1' } };
+const answered = { row: { outcome: { status: 'failed', code: 'answered', message: '1' } } };
 
 describe('a slot', () => {
   it.each([
@@ -40,22 +40,22 @@ describe('a slot', () => {
     ['throws', 'request-failed', /thrown by the handler/],
   ])('whose worker %s fails that request by name, and runs the next', async (kind, code, message) => {
     const one = slot();
-    const { reply } = await one.run(kind, request, patient);
-    expect(reply).toMatchObject({ status: 'failed', code, message: expect.stringMatching(message) });
+    const { row } = await one.run(kind, request, patient);
+    expect(row.outcome).toMatchObject({ status: 'failed', code, message: expect.stringMatching(message) });
     expect(await one.run('good', request, patient)).toMatchObject(answered);
   });
 
   it('replaces a worker that finishes no step within its stallTimeout', async () => {
     const one = slot();
-    const { reply } = await one.run('hangs', request, { deadlineMs: null, stallTimeoutMs: 200 });
-    expect(reply).toMatchObject({ status: 'failed', code: 'worker-hung' });
+    const { row } = await one.run('hangs', request, { deadlineMs: null, stallTimeoutMs: 200 });
+    expect(row.outcome).toMatchObject({ status: 'failed', code: 'worker-hung' });
     expect(await one.run('good', request, patient)).toMatchObject(answered);
   });
 
   it('replaces a worker that does not heed its deadline', async () => {
     const one = slot();
-    const { reply } = await one.run('hangs', request, { deadlineMs: 50, stallTimeoutMs: 60_000 });
-    expect(reply).toMatchObject({ status: 'failed', code: 'worker-hung' });
+    const { row } = await one.run('hangs', request, { deadlineMs: 50, stallTimeoutMs: 60_000 });
+    expect(row.outcome).toMatchObject({ status: 'failed', code: 'worker-hung' });
     expect(await one.run('good', request, patient)).toMatchObject(answered);
   });
 
@@ -64,7 +64,7 @@ describe('a slot', () => {
     const running = one.run('crawls', request, { deadlineMs: null, stallTimeoutMs: 400 });
     await new Promise((resolve) => setTimeout(resolve, 1200));
     one.stop();
-    expect(await running).toMatchObject({ reply: { code: 'interrupted' } });
+    expect(await running).toMatchObject({ row: { outcome: { code: 'interrupted' } } });
   });
 
   it('ends a worker that does not stop when told to', async () => {
@@ -72,7 +72,7 @@ describe('a slot', () => {
     const running = one.run('hangs', request, patient);
     await new Promise((resolve) => setTimeout(resolve, 300));
     one.stop();
-    expect(await running).toMatchObject({ reply: { code: 'worker-hung' } });
+    expect(await running).toMatchObject({ row: { outcome: { code: 'worker-hung' } } });
   });
 });
 
@@ -104,7 +104,7 @@ describe('a pool', () => {
         pool.slots[0]!.run('exits', request, patient),
         pool.slots[1]!.run('good', request, patient),
       ]);
-      expect(dying).toMatchObject({ reply: { code: 'worker-crashed' } });
+      expect(dying).toMatchObject({ row: { outcome: { code: 'worker-crashed' } } });
       expect(living).toMatchObject([answered]);
     } finally {
       await pool.close();

@@ -1,14 +1,14 @@
 import type { ErrorCode } from '../../core/codes.js';
 import type { CostModel } from '../../core/cost.js';
 import type { EngineRecord } from '../../core/result.js';
-import type { Bytes, Nanoseconds } from '../../core/units.js';
+import type { Nanoseconds } from '../../core/units.js';
 import type { Device } from '../../engines/engine.js';
+import type { MeasuredRow } from '../../journal/entry.js';
 import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
 import type { DecoderGraph } from '../../models/decoder-graph.js';
 import type { EncoderGraph } from '../../models/encoder-graph.js';
 import type { Absence } from '../../sensors/absence.js';
 import type { RequestSpec } from '../../stages/request-spec.js';
-import type { FinishedRequest, UnfinishedRequest } from '../../stages/run-request.js';
 
 /** What passes between the coordinating thread and a worker; all of it survives structured cloning. */
 
@@ -99,15 +99,15 @@ export interface RunTask {
   repeatForNs: Nanoseconds | null;
 }
 
-export type RunReply = (
-  | (Omit<FinishedRequest, 'completions'> & { peakMemory: Bytes | null })
-  | UnfinishedRequest
-) & {
-  /** Every time that it finished, the first among them: all else is of that one. */
+/** The answer to a task, and what a slot makes of a worker that gave none. */
+export interface RunReply {
+  /** All but `runs` is of the first time that the request ran. */
+  row: MeasuredRow;
+  /** Every time that it finished, the first among them. */
   runs: MeasuredRun[];
   /**
    * Where the worker had to make what the request was to find there, before each time: it counts as submitted
    * from the end of the first on, else from being sent.
    */
   preparations: Preparation[];
-};
+}

@@ -7,7 +7,6 @@ import { messageOf, TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
 import { requestTermination } from '../../engines/onnx/open-decoder.js';
-import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
 import type { RequestSpec } from '../../stages/request-spec.js';
 import {
   controlFields,
@@ -33,7 +32,7 @@ export interface WorkerSlot {
    * `worker-crashed` or `worker-hung`, and the next one gets a new worker. Throws as `load` where that
    * worker cannot open the models any more.
    */
-  run(modelId: string, request: RequestSpec, limits: Limits, rule?: WindowRule | null): Promise<SlotOutcome>;
+  run(modelId: string, request: RequestSpec, limits: Limits, rule?: WindowRule | null): Promise<RunReply>;
   /** Asks the running request to stop. */
   stop(): void;
   close(): Promise<void>;
@@ -52,15 +51,6 @@ export interface Limits {
   deadlineMs: number | null;
   /** How long a request may go without finishing a step before it counts as hung. */
   stallTimeoutMs: number;
-}
-
-export interface SlotOutcome {
-  submittedNs: Nanoseconds;
-  /** Every time that it finished. */
-  runs: MeasuredRun[];
-  /** What the worker did before these, and before one that failed. */
-  preparations: Preparation[];
-  reply: RunReply | { status: 'failed'; code: FailureCode; message: string; times: null };
 }
 
 export interface SlotOptions extends Pick<LoadTask, 'models' | 'originNs' | 'alone'> {
@@ -115,7 +105,6 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
     Atomics.store(control, controlFields.runsDone, 0);
     const worker = new AbortController();
     const submittedNs = clock.now();
-    const failed = (reply: SlotOutcome['reply']) => ({ submittedNs, runs: [], preparations: [], reply });
     running = watchRequest({
       control,
       deadlineMs,
@@ -134,12 +123,10 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
       const repeatForNs = rule?.windowNs ?? null;
       const task: RunTask = { modelId, request, submittedNs, deadlineMs, repeatForNs };
       const reply: RunReply = await pool.run(task, { signal: worker.signal });
-      if (watch.hung) return failed(hungFailure(stallTimeoutMs));
-      const { runs, preparations } = reply;
-      return { submittedNs: preparations[0]?.endedNs ?? submittedNs, runs, preparations, reply };
+      return watch.hung ? hungFailure(stallTimeoutMs) : reply;
     } catch (thrown) {
-      if (watch.hung) return failed(hungFailure(stallTimeoutMs));
-      return failed(handles === null ? crashFailure(thrown) : thrownFailure(thrown));
+      if (watch.hung) return hungFailure(stallTimeoutMs);
+      return handles === null ? crashFailure(thrown) : thrownFailure(thrown);
     } finally {
       running = null;
       watch.end();
@@ -183,17 +170,24 @@ async function unlessWorkerFails<Reply>(pool: Piscina, task: Promise<Reply>): Pr
   }
 }
 
-function hungFailure(stallTimeoutMs: number): SlotOutcome['reply'] {
-  const message = `The worker finished no step within ${Math.round(stallTimeoutMs / 1000)} s or did not stop when told to; it was replaced.`;
-  return { status: 'failed', code: 'worker-hung', message, times: null };
+function hungFailure(stallTimeoutMs: number): RunReply {
+  const seconds = Math.round(stallTimeoutMs / 1000);
+  return failed(
+    'worker-hung',
+    `The worker finished no step within ${seconds} s or did not stop when told to; it was replaced.`,
+  );
 }
 
 /** The worker lives on: only what it was running failed. */
-function thrownFailure(thrown: unknown): SlotOutcome['reply'] {
-  return { status: 'failed', code: 'request-failed', message: messageOf(thrown), times: null };
+function thrownFailure(thrown: unknown): RunReply {
+  return failed('request-failed', messageOf(thrown));
 }
 
-function crashFailure(thrown: unknown): SlotOutcome['reply'] {
-  const message = `The worker died and was replaced: ${messageOf(thrown)}`;
-  return { status: 'failed', code: 'worker-crashed', message, times: null };
+function crashFailure(thrown: unknown): RunReply {
+  return failed('worker-crashed', `The worker died and was replaced: ${messageOf(thrown)}`);
+}
+
+function failed(code: FailureCode, message: string): RunReply {
+  const outcome = { status: 'failed' as const, code, message };
+  return { row: { outcome, tokens: null, times: null }, runs: [], preparations: [] };
 }

@@ -10,6 +10,7 @@ import type { Bytes, Nanoseconds } from '../../core/units.js';
 import type { Decoder, Encoder } from '../../engines/engine.js';
 import { openDecoder } from '../../engines/onnx/open-decoder.js';
 import { openEncoder } from '../../engines/onnx/open-encoder.js';
+import type { MeasuredRow } from '../../journal/entry.js';
 import { measuredRun, type Preparation } from '../../journal/measured-run.js';
 import { loadTokenizer } from '../../models/tokenizer.js';
 import type { Absence } from '../../sensors/absence.js';
@@ -22,7 +23,13 @@ import type { LoadedEncoder, LoadedModel } from '../../stages/loaded-model.js';
 import type { RequestControl } from '../../stages/meter.js';
 import type { RequestInput } from '../../stages/request.js';
 import { Resources } from '../../stages/resources.js';
-import { prepareRequest, repeatRequest, runRequest } from '../../stages/run-request.js';
+import {
+  type FinishedRequest,
+  prepareRequest,
+  repeatRequest,
+  runRequest,
+  type UnfinishedRequest,
+} from '../../stages/run-request.js';
 import { promptRows } from '../../stages/tokenization.js';
 import {
   controlFields,
@@ -123,14 +130,39 @@ export async function run(task: RunTask): Promise<RunReply> {
   const outcome = await runRequest(input, chat, instruments, control, resources);
   const peakBytes: Bytes | null = memory?.end() ?? null;
   control.onRun();
-  if (outcome.status === 'failed') return { ...outcome, runs: [], preparations };
+  const submitted = preparations[0]?.endedNs ?? task.submittedNs;
+  if (outcome.status === 'failed') return { row: failedRow(outcome, submitted), runs: [], preparations };
   const first = measuredRun(outcome);
   const again = async () => repeatRequest(await prepared(clock.now()), chat, instruments, control, resources);
   const onGpu = chat.decoder.record.device !== 'cpu';
   const { repeatForNs: windowNs } = task;
   const more = windowNs === null ? [] : await repeatRuns({ windowNs, first, onGpu, control, again });
-  const { completions: _, ...finished } = outcome;
-  return { ...finished, peakMemory: peakBytes, runs: [first, ...more], preparations };
+  const row = {
+    ...finishedRow(outcome, submitted, peakBytes),
+    // Where the metric as a whole is unavailable, its own reason says so.
+    ...(memory !== null && peakBytes === null && { absent: { peakMemory: 'too-short' as const } }),
+  };
+  return { row, runs: [first, ...more], preparations };
+}
+
+function failedRow({ code, message, times }: UnfinishedRequest, submitted: Nanoseconds): MeasuredRow {
+  const outcome = { status: 'failed' as const, code, message };
+  return { outcome, tokens: null, times: { submitted, ...times } };
+}
+
+function finishedRow(
+  { tokens, times, tokenGapsNs, work, stages }: FinishedRequest,
+  submitted: Nanoseconds,
+  peakMemory: Bytes | null,
+): MeasuredRow {
+  return {
+    outcome: { status: 'ok' },
+    tokens,
+    times: { submitted, ...times },
+    tokenGapsNs,
+    work: { ...work, peakMemory },
+    stages,
+  };
 }
 
 /** Closes the models, so that a worker's own sessions are gone before its thread is. */
