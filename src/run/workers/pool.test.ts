@@ -61,6 +61,7 @@ describe('a slot', () => {
 
   it('leaves a slow worker alone that does finish steps, until it is told to stop', async () => {
     const one = slot(5000);
+    await one.load();
     const running = one.run('crawls', request, { deadlineMs: null, stallTimeoutMs: 400 });
     await new Promise((resolve) => setTimeout(resolve, 1200));
     one.stop();
@@ -69,6 +70,7 @@ describe('a slot', () => {
 
   it('ends a worker that does not stop when told to', async () => {
     const one = slot();
+    await one.load();
     const running = one.run('hangs', request, patient);
     await new Promise((resolve) => setTimeout(resolve, 300));
     one.stop();
