@@ -17,6 +17,8 @@ export function toolCommit(): string | null {
       cwd: fileURLToPath(packageRoot),
       stdio: ['ignore', 'pipe', 'ignore'],
       encoding: 'utf8',
+      timeout: 5000,
+      killSignal: 'SIGKILL',
     });
     return described.trim();
   } catch (error) {

@@ -19,6 +19,7 @@ const inventory: Inventory = {
   os: 'Made-up OS 1',
   virtualization: { container: false, virtualMachine: null },
   usableCores: 3,
+  warnings: [],
 };
 const briefly = { inventory, forNs: 1e8 };
 

@@ -1,6 +1,6 @@
-import { execFile } from 'node:child_process';
 import { messageOf } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
+import { runBounded } from './bounded-child.js';
 import { type Channel, milliseconds, type Sensor } from './sensor.js';
 
 const rootOnly =
@@ -107,11 +107,11 @@ export function parseAccelerators(text: string): GpuUse[] {
     });
 }
 
-function askRegistry(command: readonly string[]): Promise<GpuUse[]> {
-  return new Promise((resolve, reject) => {
-    execFile(command[0]!, command.slice(1), { timeout: 5000, maxBuffer: 2 ** 24 }, (error, stdout) => {
-      if (error) reject(error);
-      else resolve(parseAccelerators(stdout));
-    });
-  });
+async function askRegistry(command: readonly string[]): Promise<GpuUse[]> {
+  const { code, signal, stdout, timedOut } = await runBounded(command, { withinMs: answerWithinMs });
+  if (timedOut) throw new Error(`${command[0]} did not answer within ${answerWithinMs / 1000} s`);
+  if (code !== 0) throw new Error(`${command[0]} ended with ${code ?? signal}`);
+  return parseAccelerators(stdout);
 }
+
+const answerWithinMs = 5000;

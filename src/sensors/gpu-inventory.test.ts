@@ -16,7 +16,7 @@ const a100 = {
 };
 
 it('describes an NVIDIA GPU by its driver, and others by the bus', () => {
-  const driver = { driverVersion: '550.54.15', cudaVersion: '12.4', gpus: [a100] };
+  const driver = { driverVersion: '550.54.15', cudaVersion: '12.4', gpus: [a100], notes: [] };
   expect(gpuInventory([onBoard, onTheBus], driver)).toMatchObject([
     { model: 'NVIDIA A100', memoryBytes: 80 * 2 ** 30, driver: '550.54.15', cuda: '12.4', migDevices: 1 },
     { model: 'ASPEED', memoryBytes: 16 * 2 ** 20 },

@@ -2,12 +2,12 @@ import type { Hardware } from '../core/result.js';
 import type { SmiInventory } from './nvidia/nvidia-smi-parser.js';
 
 /** What the bus shows of a GPU, in the words of systeminformation. */
-interface Controller {
+export interface Controller {
   model: string;
   vendor: string;
   /** MiB. */
-  vram: number | null;
-  driverVersion?: string;
+  vram?: number | null | undefined;
+  driverVersion?: string | undefined;
 }
 
 /**
@@ -41,7 +41,7 @@ export function gpuInventory(
       model,
       vendor,
       memoryBytes: vram === null || vram === undefined ? null : vram * 2 ** 20,
-      driver: driverVersion ?? null,
+      driver: driverVersion || null,
     })),
   ];
 }

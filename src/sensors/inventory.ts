@@ -1,11 +1,15 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { arch, availableParallelism, cpus, platform, release, totalmem } from 'node:os';
-import si from 'systeminformation';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
-import type { Hardware } from '../core/result.js';
-import { gpuInventory } from './gpu-inventory.js';
+import type { Hardware, Warning } from '../core/result.js';
+import { runBounded } from './bounded-child.js';
+import { type Controller, gpuInventory } from './gpu-inventory.js';
 import { hardwareId } from './hardware-id.js';
 import { readSmiInventory } from './nvidia/nvidia-smi.js';
+import type { SmiInventory } from './nvidia/nvidia-smi-parser.js';
 
 export interface Inventory {
   /** Its ceilings are measured, not asked for: `null` here. */
@@ -16,23 +20,53 @@ export interface Inventory {
   virtualization: { container: boolean; virtualMachine: string | null };
   /** Cores this process may use, by affinity and, where set, by its control group's quota. */
   usableCores: number;
+  /** What is to be known of it: a tool that did not answer, or said more than it was asked. */
+  warnings: Warning[];
 }
 
+const text = z.string().default('');
+const amount = z.number().nullish();
+/** What is read of systeminformation's answer. */
+const systemSchema = z.object({
+  cpu: z
+    .object({
+      manufacturer: text,
+      brand: text,
+      cores: amount,
+      physicalCores: amount,
+      family: text,
+      model: text,
+      stepping: text,
+      cache: z.looseObject({}).nullish(),
+      speedMax: amount,
+      flags: text,
+    })
+    .partial(),
+  controllers: z.array(z.object({ model: text, vendor: text, vram: amount, driverVersion: text })),
+  os: z.object({ distro: text, release: text, kernel: text }).partial(),
+  system: z.object({ virtual: z.boolean(), virtualHost: text }).partial(),
+});
+type System = z.infer<typeof systemSchema>;
+
+// A child loads no TypeScript: where the sources run (tests), the build stands in for them.
+const describeSystem = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts') ? '../../dist/sensors/describe-system.js' : './describe-system.js',
+    import.meta.url,
+  ),
+);
+const answerWithinMs = 15_000;
+/** Before the answer on the child's stdout. */
+const answerMark = 'tokenwork-system:';
+
 /**
- * What machine this is. Asks systeminformation, which starts processes of its own: call it once, before
- * anything is measured.
+ * What machine this is. Starts processes: call it once, before anything is measured. Each has a time limit; what
+ * could not be told in it, or was told in part, is a warning.
  */
 export async function takeInventory(): Promise<Inventory> {
-  const [cpu, graphics, os, system, nvidia] = await Promise.all([
-    si.cpu(),
-    si.graphics(),
-    si.osInfo(),
-    si.system(),
-    readSmiInventory().catch((error) => {
-      log('inventory of NVIDIA GPUs: %s', error);
-      return null; // No NVIDIA GPU, or none that its driver answers for.
-    }),
-  ]);
+  const warnings: Warning[] = [];
+  const [system, nvidia] = await Promise.all([askSystem(warnings), askNvidia(warnings)]);
+  const { cpu, controllers, os } = system;
   const logicalCores = cpu.cores || cpus().length;
   const brand = [cpu.manufacturer, cpu.brand].join(' ').trim() || (cpus()[0]?.model ?? 'unknown CPU');
   const memoryBytes = totalmem();
@@ -43,24 +77,69 @@ export async function takeInventory(): Promise<Inventory> {
         brand,
         physicalCores: cpu.physicalCores || logicalCores,
         logicalCores,
-        family: cpu.family,
-        model: cpu.model,
-        stepping: cpu.stepping,
-        cacheBytes: cpu.cache,
+        family: cpu.family ?? '',
+        model: cpu.model ?? '',
+        stepping: cpu.stepping ?? '',
+        cacheBytes: cpu.cache ?? null,
         maxGhz: cpu.speedMax || null,
-        vectorFlags: vectorFlags(cpu.flags),
+        vectorFlags: vectorFlags(cpu.flags ?? ''),
       },
       memoryBytes,
-      gpus: gpuInventory(graphics.controllers, nvidia),
+      gpus: gpuInventory(controllers as Controller[], nvidia),
       ceilings: null,
     },
-    os: `${os.distro} ${os.release} (kernel ${os.kernel || release()}, ${arch()})`.trim(),
+    os: `${os.distro || platform()} ${os.release ?? ''} (kernel ${os.kernel || release()}, ${arch()})`.trim(),
     virtualization: {
       container: existsSync('/.dockerenv') || existsSync('/run/.containerenv'),
-      virtualMachine: system.virtual ? system.virtualHost || 'unknown' : null,
+      virtualMachine: system.system.virtual ? system.system.virtualHost || 'unknown' : null,
     },
     usableCores: usableCores(),
+    warnings,
   };
+}
+
+async function askSystem(warnings: Warning[]): Promise<System> {
+  let why: string;
+  try {
+    const ended = await runBounded([process.execPath, describeSystem, answerMark], {
+      withinMs: answerWithinMs,
+    });
+    const line = ended.stdout.split('\n').findLast((one) => one.startsWith(answerMark));
+    if (line !== undefined) return systemSchema.parse(JSON.parse(line.slice(answerMark.length)));
+    why = ended.timedOut
+      ? `no answer within ${answerWithinMs / 1000} s`
+      : ended.stderr.trim().split('\n').at(-1)?.slice(0, 300) || 'no answer';
+  } catch (error) {
+    why = messageOf(error);
+  }
+  warnings.push({
+    code: 'inventory-partial',
+    message: `What machine this is could not be asked in full: ${why}.`,
+    hint: 'Processor and memory are told by Node alone, GPUs by their driver; see which tool hangs with `tokenwork doctor --verbose`.',
+  });
+  return { cpu: {}, controllers: [], os: {}, system: {} };
+}
+
+/** Null where there is no nvidia-smi. */
+async function askNvidia(warnings: Warning[]): Promise<SmiInventory | null> {
+  try {
+    const inventory = await readSmiInventory();
+    if (inventory.notes.length > 0)
+      warnings.push({
+        code: 'nvidia-smi-says',
+        message: `nvidia-smi says beside its answer: ${inventory.notes.join('; ')}.`,
+        hint: 'What it answered stands; see what the driver has to say with `nvidia-smi -q` and `dmesg`.',
+      });
+    return inventory;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
+    warnings.push({
+      code: 'nvidia-smi-failed',
+      message: `nvidia-smi did not tell of this machine's GPUs: ${messageOf(error)}.`,
+      hint: 'Mend the NVIDIA driver, or remove its tools from a machine that has no such GPU.',
+    });
+    return null;
+  }
 }
 
 /** The instruction sets that decide how fast matrix products run. */

@@ -51,6 +51,43 @@ describe('raplSensor', () => {
     sensor.close();
   });
 
+  it('reads all zones of a machine with more than ten packages, which the kernel numbers in hexadecimal', async () => {
+    for (let index = 0; index < 18; index++) {
+      const zoneOf = `intel-rapl:${index.toString(16)}`;
+      zone(zoneOf, `package-${index}`, 5_000_000);
+      for (let part = 0; part < 11; part++)
+        zone(`${zoneOf}/${zoneOf}:${part.toString(16)}`, part === 10 ? 'dram' : 'core', 1);
+    }
+    const sensor = await openOrFail(raplSensor(root));
+    expect(sensor.channels.map(({ device }) => device)).toEqual(
+      Array.from({ length: 18 }, (_, index) => [`package-${index}`, `dram-${index}`]).flat(),
+    );
+    sensor.close();
+  });
+
+  it('counts dies that show one counter once, under the package’s name', async () => {
+    for (const die of [0, 1]) {
+      zone(`intel-rapl:${die}`, `package-0-die-${die}`, 68_000_000);
+      zone(`intel-rapl:${die}/intel-rapl:${die}:0`, 'dram', 3_000_000);
+    }
+    zone('intel-rapl:2', 'package-1-die-0', 68_000_000);
+    const sensor = await openOrFail(raplSensor(root));
+    expect(sensor.channels.map(({ device }) => device)).toEqual(['package-0', 'dram-0', 'package-1-die-0']);
+    sensor.close();
+  });
+
+  it('adds dies that have counters of their own', async () => {
+    for (const [die, microjoules] of [70_000_000, 68_000_000, 70_000_000, 12].entries())
+      zone(`intel-rapl:${die}`, `package-0-die-${die}`, microjoules);
+    const sensor = await openOrFail(raplSensor(root));
+    expect(sensor.channels.map(({ device }) => device)).toEqual([
+      'package-0-die-0',
+      'package-0-die-1',
+      'package-0-die-3',
+    ]);
+    sensor.close();
+  });
+
   it('counts on through the wrap-around at the range of the zone', async () => {
     zone('intel-rapl:0', 'package-0', largest - 999_999);
     const clock = fakeClock();

@@ -43,7 +43,7 @@ export function raplSensor(root = '/sys'): Sensor {
           ? { reason: refused.reason, hint: refused.hint }
           : { reason: 'unsupported', hint: absenceHint(directory) };
       }
-      return openZones(zones, missing, () => clock.now());
+      return openZones(withoutMirrors(zones), missing, () => clock.now());
     },
   };
 }
@@ -83,10 +83,13 @@ function openZones(zones: Zone[], missing: MissingChannel[], now: () => number):
 }
 
 function zonesOf(directory: string): { path: string; device: string }[] {
-  const packages = children(directory, /^intel-rapl:\d+$/).filter(({ name }) => name.startsWith('package-'));
+  // The kernel numbers zones in hexadecimal (`%x` in drivers/powercap/powercap_sys.c).
+  const packages = children(directory, /^intel-rapl:[\da-f]+$/).filter(({ name }) =>
+    name.startsWith('package-'),
+  );
   return packages.flatMap(({ path, name }) => [
     { path, device: name },
-    ...children(path, /^intel-rapl:\d+:\d+$/)
+    ...children(path, /^intel-rapl:[\da-f]+:[\da-f]+$/)
       .filter((zone) => zone.name === 'dram')
       .map((zone) => ({ path: zone.path, device: `dram-${name.slice('package-'.length)}` })),
   ]);
@@ -102,7 +105,7 @@ function children(directory: string, pattern: RegExp): { path: string; name: str
   }
   return entries
     .filter((entry) => pattern.test(entry))
-    .sort((a, b) => a.localeCompare(b, 'en', { numeric: true }))
+    .sort((a, b) => zoneNumber(a) - zoneNumber(b))
     .flatMap((entry) => {
       const path = join(directory, entry);
       try {
@@ -112,6 +115,45 @@ function children(directory: string, pattern: RegExp): { path: string; name: str
         return []; // A zone without a name is none that we know.
       }
     });
+}
+
+/** `intel-rapl:0:a` is the eleventh part of its package. */
+const zoneNumber = (entry: string) => Number.parseInt(entry.slice(entry.lastIndexOf(':') + 1), 16);
+
+/**
+ * The zones without those that show another die's counter. Dies of one package have counters of their own on
+ * some processors and repeat the package's on others (Threadripper), where their sum would be a multiple of
+ * what was used. A counter that lies between two readings of another, from one origin, is the same one. Of a
+ * package with one counter the device is called `package-0`, and not by its die.
+ */
+function withoutMirrors(zones: readonly Zone[]): Zone[] {
+  const dies = new Map<string, Zone[]>();
+  const kept: Zone[] = [];
+  for (const zone of zones) {
+    const packageName = /^(.+)-die-\d+$/.exec(zone.channel.device)?.[1];
+    const others = packageName === undefined ? [] : (dies.get(packageName) ?? []);
+    if (others.some((other) => isMirror(zone.file, other.file))) {
+      zone.file.close();
+      continue;
+    }
+    if (packageName !== undefined) dies.set(packageName, [...others, zone]);
+    kept.push(zone);
+  }
+  const hasMirror = (name: string) => {
+    const pattern = new RegExp(`^${name}-die-\\d+$`);
+    return zones.filter(({ channel }) => pattern.test(channel.device)).length > 1;
+  };
+  for (const [name, [only, ...others]] of dies) {
+    if (only !== undefined && others.length === 0 && hasMirror(name))
+      only.channel = { ...only.channel, device: name };
+  }
+  return kept;
+}
+
+function isMirror(one: CounterFile, other: CounterFile): boolean {
+  const before = other.integer();
+  const between = one.integer();
+  return before <= between && between <= other.integer();
 }
 
 function openZone(path: string, device: string): Zone {

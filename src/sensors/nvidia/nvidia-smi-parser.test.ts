@@ -77,30 +77,28 @@ describe('CSV of --query-gpu', () => {
     const withUnits = parseSmiRow(columns, '0, NVIDIA A100, 67.03 W, 50 MiB, 0x01, 1275 MHz');
     const without = parseSmiRow(columns, '0, NVIDIA A100, 67.03, 50, 0x01, 1275');
     expect(withUnits).toEqual(without);
-    expect(withUnits.get('power.draw')).toEqual({ kind: 'number', value: 67.03, unit: 'W' });
-    expect(withUnits.get('name')).toEqual({ kind: 'text', text: 'NVIDIA A100' });
+    expect(withUnits?.[2]).toEqual({ kind: 'number', value: 67.03, unit: 'W' });
+    expect(withUnits?.[1]).toEqual({ kind: 'text', text: 'NVIDIA A100' });
   });
 
-  it('refuses a unit that the header does not announce', () => {
-    expect(() => parseSmiRow(columns, '0, A100, 67030 mW, 50 MiB, 0x01, 1275 MHz')).toThrow(NvidiaSmiError);
+  it('takes a figure in a unit that the header does not announce for absent, and no other', () => {
+    const row = parseSmiRow(columns, '0, A100, 67030 mW, 50 MiB, 0x01, 1275 MHz');
+    expect(row?.[2]).toEqual({ kind: 'absent', why: 'error', text: '67030 mW' });
+    expect(row?.[3]).toEqual({ kind: 'number', value: 50, unit: 'MiB' });
   });
 
   it.each([
     '0, NVIDIA A100, 67.0',
     'Unable to determine the device handle for GPU0000:BA:80.0: Unknown Error',
     '0, A, 1 W, 1 MiB, 0x0, 1 MHz, 7',
-  ])('refuses a half line or a message: %j', (line) => {
-    expect(() => parseSmiRow(columns, line)).toThrow(NvidiaSmiError);
+  ])('takes half a line or a message for no row: %j', (line) => {
+    expect(parseSmiRow(columns, line)).toBeNull();
   });
 
-  it('answers any line with a row of all columns or with its own error', () => {
+  it('answers any line with a row of all columns or with null', () => {
     fc.assert(
       fc.property(fc.string(), (line) => {
-        try {
-          expect(parseSmiRow(columns, line).size).toBe(columns.length);
-        } catch (error) {
-          expect(error).toBeInstanceOf(NvidiaSmiError);
-        }
+        expect([null, columns.length]).toContain(parseSmiRow(columns, line)?.length ?? null);
       }),
     );
   });
@@ -212,6 +210,7 @@ describe('parseSmiInventory', () => {
     expect(parseSmiInventory(log('470.74', '11.4', laptop))).toEqual({
       driverVersion: '470.74',
       cudaVersion: '11.4',
+      notes: [],
       gpus: [
         {
           busId: '00000000:01:00.0',
@@ -251,22 +250,99 @@ describe('parseSmiInventory', () => {
   });
 
   it.each([
-    ['a document cut in half', log('470.74', '11.4', laptop).slice(0, 700)],
-    ['no XML', 'NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.\n'],
-    ['another document', '<html><body>login</body></html>'],
-    ['fewer GPUs than announced', log('470.74', '11.4', laptop).replace('s>1<', 's>2<')],
-    ['a memory size in other units', log('1', '2', laptop).replace('1998 MiB', '1998 GB')],
-    ['an unknown entity', log('1', '2', laptop).replace('&amp;', '&evil;')],
-    ['elements that close each other', '<a><b></a></b>'],
-  ])('refuses %s', (_, text) => {
-    expect(() => parseSmiInventory(text)).toThrow();
+    [
+      'no XML',
+      'NVIDIA-SMI has failed because it could not communicate with the NVIDIA driver.\n',
+      'has failed',
+    ],
+    ['another document', '<html><body>login</body></html>', 'login'],
+    ['nothing', '', 'no <nvidia_smi_log>'],
+    ['a document without a GPU', '<nvidia_smi_log>\nGPU access blocked\n</nvidia_smi_log>', 'blocked'],
+  ])('refuses %s in its own words', (_, text, words) => {
+    expect(() => parseSmiInventory(text)).toThrow(NvidiaSmiError);
+    expect(() => parseSmiInventory(text)).toThrow(words);
   });
 
-  it('never hangs or reads past its errors on cut documents', () => {
-    const text = log('470.74', '11.4', laptop, split, blackwell);
+  it.each([
+    [
+      'fewer GPUs than announced',
+      log('470.74', '11.4', laptop).replace('s>1<', 's>2<'),
+      '2 GPUs are announced',
+    ],
+    ['a memory size in other units', log('1', '2', laptop).replace('1998 MiB', '1998 GB'), '1998 GB'],
+    ['a document cut in half', log('470.74', '11.4', laptop).slice(0, 700), 'ends early'],
+    ['a warning before it', `WARNING: infoROM is corrupted\n${log('1', '2', laptop)}`, 'infoROM'],
+    ['a warning after it', `${log('1', '2', laptop)}WARNING: infoROM is corrupted\n`, 'infoROM'],
+  ])('reads the GPU and says so where there is %s', (_, text, note) => {
+    const { gpus, notes } = parseSmiInventory(text);
+    expect(gpus).toMatchObject([{ name: 'NVIDIA GeForce MX450' }]);
+    expect(notes.join('\n')).toContain(note);
+  });
+
+  it('reads a GPU whose driver and bus are not told, as on a Jetson', () => {
+    const orin = '<gpu id="N/A"><product_name>Orin (nvgpu)</product_name></gpu>';
+    const { driverVersion, cudaVersion, gpus } = parseSmiInventory(log('N/A', '12.2', orin));
+    expect([driverVersion, cudaVersion]).toEqual([null, '12.2']);
+    expect(gpus).toMatchObject([{ name: 'Orin (nvgpu)', busId: null, memoryTotalBytes: null }]);
+  });
+
+  // Without the element that holds nothing but text over several lines.
+  const plain = laptop.replace(/<mig_devices>\s+None\s+<\/mig_devices>/, '');
+  const lines = log('590.44.01', '13.1', split, blackwell, plain).trimEnd().split('\n');
+  const whole = parseSmiInventory(lines.join('\n'));
+  const message = fc
+    .stringMatching(/^[ -~]{1,60}$/)
+    .filter((text) => text.trim() !== '' && !/[<>]/.test(text));
+
+  it('loses nothing by lines that are put between its own', () => {
     fc.assert(
-      fc.property(fc.nat(text.trimEnd().length - 1), (length) => {
-        expect(() => parseSmiInventory(text.slice(0, length))).toThrow();
+      fc.property(fc.array(fc.tuple(fc.nat(lines.length), message), { maxLength: 4 }), (inserted) => {
+        const text = [...lines];
+        for (const [at, line] of inserted) text.splice(at, 0, line);
+        const { notes, ...read } = parseSmiInventory(text.join('\n'));
+        expect(read).toEqual({ driverVersion: '590.44.01', cudaVersion: '13.1', gpus: whole.gpus });
+        for (const [, line] of inserted) expect(notes).toContain(line.trim());
+      }),
+    );
+  });
+
+  it('loses by a lost line only what the line says', () => {
+    const starts = lines.flatMap((line, at) => (line.startsWith('<gpu id') ? [at] : []));
+    const endOf = (gpu: number) => (starts[gpu + 1] ?? lines.length) - 1;
+    for (const dropped of lines.keys()) {
+      const text = lines.filter((_, at) => at !== dropped).join('\n');
+      if (/nvidia_smi_log>$/.test(lines[dropped]!) && dropped < starts[0]!) continue; // No document is left.
+      const { gpus } = parseSmiInventory(text);
+      for (const [gpu, expected] of whole.gpus.entries()) {
+        const touched = dropped >= starts[gpu]! && dropped <= endOf(gpu);
+        if (!touched) expect(gpus, lines[dropped]).toContainEqual(expected);
+        // Within it, one lost line costs one of its figures, or the element that it opens.
+        else if (/^\s+<(\w+)>[^<]*<\/\1>$/.test(lines[dropped]!)) {
+          const left = gpus.find(({ uuid }) => uuid === expected.uuid) ?? gpus[gpu]!;
+          const differing = Object.keys(expected).filter(
+            (key) =>
+              JSON.stringify(left[key as keyof typeof left]) !==
+              JSON.stringify(expected[key as keyof typeof expected]),
+          );
+          expect(differing.length, lines[dropped]).toBeLessThanOrEqual(1);
+        }
+      }
+    }
+  });
+
+  it('answers whatever it is given with an inventory or its own error', () => {
+    const text = log('470.74', '11.4', laptop, split, blackwell);
+    const cut = fc.tuple(fc.nat(text.length), fc.nat(40), fc.string());
+    fc.assert(
+      fc.property(fc.array(cut, { minLength: 1, maxLength: 3 }), (cuts) => {
+        let mutated = text;
+        for (const [at, length, put] of cuts)
+          mutated = mutated.slice(0, at) + put + mutated.slice(at + length);
+        try {
+          expect(parseSmiInventory(mutated).gpus.length).toBeGreaterThan(0);
+        } catch (error) {
+          expect(error).toBeInstanceOf(NvidiaSmiError);
+        }
       }),
     );
   });

@@ -1,8 +1,8 @@
 /**
  * Reads what nvidia-smi prints: the rows of `--query-gpu … --format=csv[,nounits]` and the document of
- * `-q -x`. Usable alone. Strict: what is not understood is an error or an absence, never a number.
+ * `-q -x`. What is not understood is an absence, never a number, and costs nothing that stands beside it.
  */
-import { find, parseXml, type XmlElement } from './xml-elements.js';
+import { find, parseXml, strayText, type XmlElement } from './xml-elements.js';
 
 export type SmiValue =
   | { kind: 'number'; value: number; unit: string | null }
@@ -53,24 +53,20 @@ export function parseSmiHeader(line: string): SmiColumn[] | null {
 }
 
 /**
- * The values of a row by column name, each number with its column's unit where the row has none.
- * Throws `NvidiaSmiError` for a row with too few or too many cells, as a half line or a message is.
+ * The values of a row in the order of its columns, each number with its column's unit where the row has none;
+ * one in another unit is absent. Null for a line with too few or too many cells, as half a line or a message
+ * is.
  */
-export function parseSmiRow(columns: readonly SmiColumn[], line: string): Map<string, SmiValue> {
+export function parseSmiRow(columns: readonly SmiColumn[], line: string): SmiValue[] | null {
   const cells = line.split(',');
-  if (cells.length !== columns.length) {
-    throw new NvidiaSmiError(`${cells.length} cells in place of ${columns.length}: ${line.trim()}`);
-  }
-  return new Map(
-    columns.map(({ name, unit }, index): [string, SmiValue] => {
-      const value = parseSmiValue(cells[index]!);
-      if (value.kind !== 'number') return [name, value];
-      if (value.unit !== null && unit !== null && value.unit !== unit) {
-        throw new NvidiaSmiError(`${name} is in ${value.unit} under a header in ${unit}`);
-      }
-      return [name, { ...value, unit: value.unit ?? unit }];
-    }),
-  );
+  if (cells.length !== columns.length) return null;
+  return columns.map(({ unit }, index) => {
+    const value = parseSmiValue(cells[index]!);
+    if (value.kind !== 'number') return value;
+    if (value.unit !== null && unit !== null && value.unit !== unit)
+      return { kind: 'absent', why: 'error', text: cells[index]!.trim() };
+    return { ...value, unit: value.unit ?? unit };
+  });
 }
 
 /** The field that this nvidia-smi does not know, from its complaint; null where it is none. */
@@ -89,13 +85,15 @@ export function lineSplitter(onLine: (line: string) => void): (chunk: string) =>
 }
 
 export interface SmiInventory {
-  driverVersion: string;
+  driverVersion: string | null;
   cudaVersion: string | null;
   gpus: SmiGpu[];
+  /** What nvidia-smi said beside it, and what could not be read: for people, each a line. */
+  notes: string[];
 }
 
 interface SmiGpu {
-  busId: string;
+  busId: string | null;
   name: string;
   uuid: string | null;
   architecture: string | null;
@@ -104,7 +102,12 @@ interface SmiGpu {
   /** Whether a figure of the power draw is there, under any of the names it had. */
   readsPower: boolean;
   mig:
-    | { index: number; gpuInstance: number; computeInstance: number; memoryTotalBytes: number | null }[]
+    | {
+        index: number | null;
+        gpuInstance: number | null;
+        computeInstance: number | null;
+        memoryTotalBytes: number | null;
+      }[]
     | null;
   /** Null where the driver does not list processes. Bytes are null where it does not tell them. */
   processes: { pid: number; name: string; usedBytes: number | null }[] | null;
@@ -115,93 +118,130 @@ const mebibyte = 2 ** 20;
 const powerGroups = ['gpu_power_readings', 'power_readings'];
 const powerDraws = ['instant_power_draw', 'power_draw', 'average_power_draw'];
 const powerLimits = ['current_power_limit', 'enforced_power_limit', 'power_limit'];
+/** Elements of which a document may have several; an instance's own memory is not its GPU's. */
+const repeated = ['gpu', 'mig_device', 'process_info'];
 
-/** What `nvidia-smi -q -x` says is there. Throws `NvidiaSmiError` or `SyntaxError` for anything else. */
-export function parseSmiInventory(xml: string): SmiInventory {
-  const log = parseXml(xml);
-  if (log.name !== 'nvidia_smi_log') throw new NvidiaSmiError(`<${log.name}> in place of <nvidia_smi_log>`);
-  const gpus = log.children.filter(({ name }) => name === 'gpu').map(gpuOf);
+/**
+ * What `nvidia-smi -q -x` says is there. Messages among its lines and lines that are lost cost no more than
+ * what they say. Throws `NvidiaSmiError` where there is no such document in `output`.
+ */
+export function parseSmiInventory(output: string): SmiInventory {
+  const log = parseXml(output, 'nvidia_smi_log', repeated);
+  if (log === null) throw new NvidiaSmiError(firstLine(output) ?? 'no <nvidia_smi_log>');
+  const notes = strayText(log);
+  const gpus = log.children
+    .filter(({ name }) => name === 'gpu')
+    .map((gpu) => new GpuReader(gpu, notes).read());
   const attached = Number(textOf(log, 'attached_gpus') ?? Number.NaN);
-  if (attached !== gpus.length) {
-    throw new NvidiaSmiError(`${attached} GPUs are announced and ${gpus.length} described`);
-  }
-  const driverVersion = textOf(log, 'driver_version');
-  if (driverVersion === null) throw new NvidiaSmiError('no driver version is given');
-  return { driverVersion, cudaVersion: textOf(log, 'cuda_version'), gpus };
-}
-
-function gpuOf(gpu: XmlElement): SmiGpu {
-  const name = textOf(gpu, 'product_name');
-  const busId = gpu.attributes.id;
-  if (name === null || busId === undefined) throw new NvidiaSmiError('a GPU has no name or no bus id');
-  const power = powerGroups.map((group) => find(gpu, group)).find((group) => group !== null) ?? null;
-  const processes = find(gpu, 'processes');
+  if (attached !== gpus.length && !Number.isNaN(attached))
+    notes.push(`${attached} GPUs are announced and ${gpus.length} described`);
+  if (!/<\/nvidia_smi_log>/.test(output)) notes.push('the document ends early');
+  if (gpus.length === 0 && !(attached === 0)) throw new NvidiaSmiError(notes[0] ?? 'no GPU is described');
   return {
-    busId,
-    name,
-    uuid: textOf(gpu, 'uuid'),
-    architecture: textOf(gpu, 'product_architecture'),
-    memoryTotalBytes: bytesOf(find(gpu, 'fb_memory_usage', 'total')),
-    powerLimitW: firstNumber(power, powerLimits, 'W'),
-    readsPower: firstNumber(power, powerDraws, 'W') !== null,
-    mig: textOf(gpu, 'mig_mode', 'current_mig') === 'Enabled' ? migOf(gpu) : null,
-    processes:
-      processes === null || processes.text !== '' // `N/A` or a message in place of a list
-        ? null
-        : processes.children
-            .filter(({ name: element }) => element === 'process_info')
-            .map((process) => ({
-              pid: integerOf(process, 'pid'),
-              name: textOf(process, 'process_name') ?? '',
-              usedBytes: bytesOf(find(process, 'used_memory')),
-            })),
+    driverVersion: textOf(log, 'driver_version'),
+    cudaVersion: textOf(log, 'cuda_version'),
+    gpus,
+    notes: notes.slice(0, mostNotes).map((note) => note.slice(0, mostNoteLength)),
   };
 }
 
-function migOf(gpu: XmlElement): SmiGpu['mig'] {
-  const devices = find(gpu, 'mig_devices')?.children.filter(({ name }) => name === 'mig_device') ?? [];
-  return devices.map((device) => ({
-    index: integerOf(device, 'index'),
-    gpuInstance: integerOf(device, 'gpu_instance_id'),
-    computeInstance: integerOf(device, 'compute_instance_id'),
-    memoryTotalBytes: bytesOf(find(device, 'fb_memory_usage', 'total')),
-  }));
+const mostNotes = 20;
+const mostNoteLength = 300;
+
+/** The first line that says something. */
+export function firstLine(text: string): string | null {
+  return (
+    text
+      .split(/\r?\n/)
+      .find((line) => line.trim() !== '')
+      ?.trim()
+      .slice(0, mostNoteLength) ?? null
+  );
+}
+
+/** Reads one `<gpu>`; what is there and not understood is absent, and noted. */
+class GpuReader {
+  readonly #gpu: XmlElement;
+  readonly #notes: string[];
+
+  constructor(gpu: XmlElement, notes: string[]) {
+    this.#gpu = gpu;
+    this.#notes = notes;
+  }
+
+  read(): SmiGpu {
+    const power = powerGroups.map((group) => this.#find(group)).find((group) => group !== null) ?? null;
+    const busId = this.#gpu.attributes.get('id') ?? null;
+    return {
+      busId: busId === null || parseSmiValue(busId).kind === 'absent' ? null : busId,
+      name: textOf(this.#gpu, 'product_name') ?? 'NVIDIA GPU without a name',
+      uuid: textOf(this.#gpu, 'uuid'),
+      architecture: textOf(this.#gpu, 'product_architecture'),
+      memoryTotalBytes: this.#bytes(this.#find('fb_memory_usage', 'total')),
+      powerLimitW: this.#firstWatts(power, powerLimits),
+      readsPower: this.#firstWatts(power, powerDraws) !== null,
+      mig: textOf(this.#gpu, 'mig_mode', 'current_mig') === 'Enabled' ? this.#mig() : null,
+      processes: this.#processes(),
+    };
+  }
+
+  #mig(): SmiGpu['mig'] {
+    const devices = this.#find('mig_devices')?.children.filter(({ name }) => name === 'mig_device') ?? [];
+    return devices.map((device) => ({
+      index: this.#integer(device, 'index'),
+      gpuInstance: this.#integer(device, 'gpu_instance_id'),
+      computeInstance: this.#integer(device, 'compute_instance_id'),
+      memoryTotalBytes: this.#bytes(find(device, ['fb_memory_usage', 'total'])),
+    }));
+  }
+
+  #processes(): SmiGpu['processes'] {
+    const processes = this.#find('processes');
+    // `N/A` or a message in place of a list.
+    if (processes === null || (processes.children.length === 0 && processes.text.trim() !== '')) return null;
+    return processes.children.flatMap((process) => {
+      if (process.name !== 'process_info') return [];
+      const pid = this.#integer(process, 'pid');
+      const name = textOf(process, 'process_name') ?? '';
+      return pid === null ? [] : [{ pid, name, usedBytes: this.#bytes(find(process, ['used_memory'])) }];
+    });
+  }
+
+  #find(...path: string[]): XmlElement | null {
+    return find(this.#gpu, path, repeated);
+  }
+
+  #firstWatts(group: XmlElement | null, names: readonly string[]): number | null {
+    if (group === null) return null;
+    for (const name of names) {
+      const value = this.#number(find(group, [name]), 'W');
+      if (value !== null) return value;
+    }
+    return null;
+  }
+
+  #bytes(element: XmlElement | null): number | null {
+    const mebibytes = this.#number(element, 'MiB');
+    return mebibytes === null ? null : mebibytes * mebibyte;
+  }
+
+  #integer(element: XmlElement, name: string): number | null {
+    const value = this.#number(find(element, [name]), null);
+    return Number.isInteger(value) ? value : null;
+  }
+
+  #number(element: XmlElement | null, unit: string | null): number | null {
+    if (element === null) return null;
+    const value = parseSmiValue(element.text);
+    if (value.kind === 'absent') return null;
+    if (value.kind === 'number' && value.unit === unit) return value.value;
+    const of = unit === null ? 'number' : `number of ${unit}`;
+    this.#notes.push(`<${element.name}> holds ${JSON.stringify(element.text.trim())}, no ${of}`);
+    return null;
+  }
 }
 
 function textOf(element: XmlElement, ...path: string[]): string | null {
-  const found = find(element, ...path);
-  if (found === null) return null;
-  return parseSmiValue(found.text).kind === 'absent' ? null : found.text;
-}
-
-function integerOf(element: XmlElement, name: string): number {
-  const value = parseSmiValue(find(element, name)?.text ?? '');
-  if (value.kind !== 'number' || !Number.isInteger(value.value)) {
-    throw new NvidiaSmiError(`<${name}> holds no integer`);
-  }
-  return value.value;
-}
-
-function bytesOf(element: XmlElement | null): number | null {
-  const mebibytes = numberOf(element, 'MiB');
-  return mebibytes === null ? null : mebibytes * mebibyte;
-}
-
-function firstNumber(group: XmlElement | null, names: string[], unit: string): number | null {
-  if (group === null) return null;
-  for (const name of names) {
-    const value = numberOf(find(group, name), unit);
-    if (value !== null) return value;
-  }
-  return null;
-}
-
-function numberOf(element: XmlElement | null, unit: string): number | null {
-  if (element === null) return null;
-  const value = parseSmiValue(element.text);
-  if (value.kind === 'absent') return null;
-  if (value.kind !== 'number' || value.unit !== unit) {
-    throw new NvidiaSmiError(`<${element.name}> holds ${JSON.stringify(element.text)}, no number of ${unit}`);
-  }
-  return value.value;
+  const text = find(element, path, repeated)?.text.trim();
+  return text === undefined || parseSmiValue(text).kind === 'absent' ? null : text;
 }

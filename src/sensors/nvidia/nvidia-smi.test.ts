@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { monotonicClock } from '../../core/clock.js';
 import { fakeClock, openOrFail, record } from '../sensor-probe.test-support.js';
 import { nvidiaSmiSensor, readSmiInventory } from './nvidia-smi.js';
 
@@ -18,6 +19,14 @@ interface Machine {
   dies?: boolean;
   /** In place of everything. */
   fails?: string;
+  /** Lines put before the header, and after the first rows. */
+  before?: string;
+  after?: string;
+  headless?: boolean;
+  /** The exit code of a call that ends. */
+  code?: number;
+  /** How long the looping process pauses before it prints `meanwhile`. */
+  pauseMs?: number;
 }
 
 const units: Record<string, string> = {
@@ -44,11 +53,13 @@ const query = process.argv.find((option) => option.startsWith('--query-gpu=')).s
 const unknown = query.find((field) => (machine.unknown ?? []).includes(field));
 if (unknown) { process.stdout.write('Field "' + unknown + '" is not a valid field to query.\\n\\n'); process.exit(2); }
 const rows = () => machine.gpus.map((gpu, index) => query.map((field) => field === 'index' ? index : gpu[field] ?? '[N/A]').join(', ') + '\\n').join('');
-process.stdout.write(query.map((field) => (names[field] ?? field) + (units[field] ?? '')).join(', ') + '\\n' + rows());
+process.exitCode = machine.code ?? 0;
+const header = query.map((field) => (names[field] ?? field) + (units[field] ?? '')).join(', ') + '\\n';
+process.stdout.write((machine.before ?? '') + (machine.headless ? '' : header) + rows() + (machine.after ?? ''));
 if (process.argv.some((option) => option.startsWith('--loop-ms='))) {
   setTimeout(() => {
     process.stdout.write(machine.meanwhile ?? '', () => { if (machine.dies) process.exit(15); });
-    if (!machine.dies) setInterval(() => process.stdout.write(rows()), 20);
+    if (!machine.dies) setTimeout(() => setInterval(() => process.stdout.write(rows()), 20), machine.pauseMs ?? 0);
   }, 20);
 }
 `,
@@ -142,21 +153,81 @@ describe('nvidiaSmiSensor', () => {
     sensor.close();
   });
 
-  it('leaves a gap where a message or garbage stands between the rows, and reads on', async () => {
-    const noise = 'Unable to determine the device handle for GPU0000:BA:80.0: Unknown Error\n';
-    const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi('noise', { gpus: [h100], meanwhile: noise })));
+  const noise = 'Unable to determine the device handle for GPU0000:BA:80.0: Unknown Error\n';
+  /** The first powers of the first GPU. */
+  const firstPowers = async (machine: Machine, name: string, count: number) => {
+    const clock = monotonicClock(process.hrtime.bigint());
+    const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi(name, machine)), clock);
     const seen: number[] = [];
     await expect
       .poll(
         () => {
           sensor.read({ put: (channel, value) => channel === 0 && seen.push(value), lose: () => {} });
-          return seen.slice(0, 3);
+          return seen.length;
         },
         { timeout: 20_000 },
       )
-      .toEqual([312.5, Number.NaN, 312.5]);
+      .toBeGreaterThanOrEqual(count);
+    sensor.close();
+    return seen.slice(0, count);
+  };
+
+  it('loses nothing by a message between the rows', async () => {
+    expect(await firstPowers({ gpus: [h100], meanwhile: noise }, 'noise', 3)).toEqual([312.5, 312.5, 312.5]);
+  });
+
+  it('leaves a gap where a message stands in place of rows, and reads on', async () => {
+    const replaced = { gpus: [h100], meanwhile: noise, pauseMs: 300 };
+    expect(await firstPowers(replaced, 'replaced', 3)).toEqual([312.5, Number.NaN, 312.5]);
+  });
+
+  it('leaves a gap at half a row', async () => {
+    const half = { gpus: [h100], meanwhile: '0, NVIDIA H100 80GB\n' };
+    expect(await firstPowers(half, 'half', 3)).toEqual([312.5, Number.NaN, 312.5]);
+  });
+
+  const warning = 'WARNING: infoROM is corrupted at gpu 0000:3B:00.0\n';
+  it.each([
+    ['before the header', { before: warning }],
+    ['after the rows', { after: warning }],
+    ['with exit code 14', { after: warning, code: 14 }],
+    ['and a header that is not there', { before: warning, headless: true }],
+  ])('reads a GPU with a warning %s', async (where, beside) => {
+    const sensor = await openOrFail(
+      nvidiaSmiSensor(fakeSmi(`warns-${where.length}`, { gpus: [h100], ...beside })),
+    );
+    expect(sensor.channels.map(({ quantity }) => quantity)).toEqual([
+      ...['power', 'utilisation', 'memoryUsed', 'smClock', 'memoryClock', 'temperature', 'throttleReasons'],
+    ]);
+    expect(sensor.missing).toEqual([]);
     sensor.close();
   });
+
+  it('names the GPU of which half a row came, and reads the other', async () => {
+    const after = '1, NVIDIA H100 80GB\n';
+    const sensor = await openOrFail(nvidiaSmiSensor(fakeSmi('half-first', { gpus: [h100], after })));
+    expect(sensor.missing).toMatchObject([{ device: 'gpu-1', quantity: 'all' }]);
+    expect(sensor.channels).toHaveLength(7);
+    sensor.close();
+  });
+
+  it.skipIf(process.platform === 'win32')(
+    'is left out, by name, where nvidia-smi neither answers nor ends at SIGTERM',
+    async () => {
+      const script = join(directory, 'wedged.sh');
+      writeFileSync(script, '#!/bin/sh\ntrap "" TERM\nsleep 1000 & wait\nsleep 1000\n', { mode: 0o755 });
+      const [answer, inventory] = await Promise.all([
+        nvidiaSmiSensor([script]).open(fakeClock()),
+        readSmiInventory([script]).catch(String),
+      ]);
+      expect(answer).toMatchObject({
+        reason: 'unsupported',
+        hint: expect.stringContaining('no answer within'),
+      });
+      expect(inventory).toContain('no answer within');
+    },
+    30_000,
+  );
 
   it('ends with the process, which leaves half a line', async () => {
     const half = '0, NVIDIA H100 80GB HBM3, 999.9';
