@@ -31,6 +31,11 @@ describe('the line of a JSON path', () => {
     expect(lineOfPath(text, ['a', 0, 'below a number'])).toBe(2);
   });
 
+  it('is found behind a string of many megabytes', () => {
+    const long = `"${'x\\"'.repeat(4e6)}"`;
+    expect(lineOfPath(`{\n"a": ${long},\n"b": 1}`, ['b'])).toBe(3);
+  });
+
   it('is found in any document, whatever its strings hold', () => {
     // Pretty-printed arrays put each element on a line of its own.
     fc.assert(

@@ -3,14 +3,14 @@ import type { JsonPath } from './schema-issue.js';
 
 /** The line (from 1) of the value at `path` in valid JSON, or of its nearest ancestor that is there. */
 export function lineOfPath(text: string, path: JsonPath): number {
-  const tokens = [...text.matchAll(/"(?:\\.|[^"\\])*"|[{}[\],:]|[^\s{}[\],:"]+/g)];
+  const tokens = tokensOf(text);
   let at = 0;
   for (const key of path) {
     const child = childOf(tokens, at, key);
     if (child === undefined) break;
     at = child;
   }
-  return lineOfOffset(text, tokens[at]?.index ?? 0);
+  return lineOfOffset(text, tokens[at]?.offset ?? 0);
 }
 
 /** The line and column (from 1) at which text stops being JSON; its end where it ends too early. */
@@ -71,19 +71,43 @@ function lineOfOffset(text: string, offset: number): number {
   return text.slice(0, offset).split('\n').length;
 }
 
-type Tokens = readonly RegExpExecArray[];
+interface Token {
+  text: string;
+  offset: number;
+}
+type Tokens = readonly Token[];
+
+const punctuation = '{}[],:';
+
+/** The tokens of valid JSON. A loop, as a regular expression's stack overflows on strings of some MB. */
+function tokensOf(text: string): Token[] {
+  const tokens: Token[] = [];
+  for (let at = 0; at < text.length; ) {
+    const offset = at++;
+    const first = text[offset]!;
+    if (first.trim() === '') continue;
+    if (first === '"') {
+      while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1;
+      at++;
+    } else if (!punctuation.includes(first)) {
+      while (at < text.length && !punctuation.includes(text[at]!) && text[at]!.trim() !== '') at++;
+    }
+    tokens.push({ text: text.slice(offset, at), offset });
+  }
+  return tokens;
+}
 
 /** The token that starts the value under `key` of the container starting at `start`. */
 function childOf(tokens: Tokens, start: number, key: string | number): number | undefined {
-  const inObject = tokens[start]?.[0] === '{';
-  if (!inObject && tokens[start]?.[0] !== '[') return undefined;
+  const inObject = tokens[start]?.text === '{';
+  if (!inObject && tokens[start]?.text !== '[') return undefined;
   let at = start + 1;
-  for (let index = 0; at < tokens.length && tokens[at]![0] !== (inObject ? '}' : ']'); index++) {
-    const name = inObject ? JSON.parse(tokens[at]![0]) : index;
+  for (let index = 0; at < tokens.length && tokens[at]!.text !== (inObject ? '}' : ']'); index++) {
+    const name = inObject ? JSON.parse(tokens[at]!.text) : index;
     if (inObject) at += 2;
     if (name === key) return at;
     at = afterValue(tokens, at);
-    if (tokens[at]?.[0] === ',') at++;
+    if (tokens[at]?.text === ',') at++;
   }
   return undefined;
 }
@@ -92,7 +116,7 @@ function afterValue(tokens: Tokens, start: number): number {
   let depth = 0;
   let at = start;
   do {
-    const token = tokens[at]?.[0];
+    const token = tokens[at]?.text;
     if (token === '{' || token === '[') depth++;
     if (token === '}' || token === ']') depth--;
     at++;

@@ -1,5 +1,6 @@
 import {
   closeSync,
+  constants,
   existsSync,
   fdatasync,
   fdatasyncSync,
@@ -59,7 +60,7 @@ export class Journal {
    */
   static create(path: string): Journal {
     try {
-      return new Journal(path, openSync(path, holdsLines(path) ? 'wx' : 'w'), 0);
+      return new Journal(path, openForAppend(path), 0);
     } catch (cause) {
       if (existsSync(path)) {
         throw new TokenworkError(
@@ -81,7 +82,7 @@ export class Journal {
   /** Opens a journal to go on with it; a torn last line is cut off. */
   static reopen(path: string, validBytes: number): Journal {
     try {
-      const file = openSync(path, 'r+');
+      const file = openSync(path, constants.O_WRONLY | constants.O_APPEND);
       if (fstatSync(file).size > validBytes) ftruncateSync(file, validBytes);
       return new Journal(path, file, validBytes);
     } catch (cause) {
@@ -100,7 +101,7 @@ export class Journal {
     try {
       if (this.#syncFailure) throw this.#syncFailure;
       for (let written = 0; written < line.length; ) {
-        written += writeSync(this.#file, line, written, line.length - written, this.#bytes + written);
+        written += writeSync(this.#file, line, written, line.length - written);
       }
     } catch (cause) {
       this.#cutBack();
@@ -157,6 +158,14 @@ export class Journal {
       if (error && error.code !== 'EINVAL' && error.code !== 'EBADF') this.#syncFailure = error;
     });
   }
+}
+
+/** A new file, or one that holds no line yet. Throws the system's `EEXIST` for any other. */
+function openForAppend(path: string): number {
+  if (holdsLines(path)) return openSync(path, 'ax');
+  const file = openSync(path, 'a');
+  ftruncateSync(file, 0);
+  return file;
 }
 
 /** Whether a file is there and holds a whole line; not a folder or a device. */

@@ -1,11 +1,13 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { lockJournal } from './lock.js';
 
+const lockAsker = fileURLToPath(new URL('./testing/lock-asker.mjs', import.meta.url));
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-lock-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 let files = 0;
@@ -47,6 +49,26 @@ describe('a locked journal', () => {
     writeFileSync(lockOf(path), content);
     lockJournal(path)();
   });
+
+  it.each(['free', 'left by a process that has died'])(
+    'goes to exactly one of several processes that ask at once, where it is %s',
+    async (state) => {
+      for (let round = 0; round < 4; round++) {
+        const path = freshPath();
+        if (state !== 'free') writeFileSync(lockOf(path), JSON.stringify({ pid: 2 ** 22 + 1, started: '1' }));
+        const asking = Array.from({ length: 4 }, () => fork(lockAsker, [path], { silent: true }));
+        await Promise.all(asking.map((child) => once(child, 'message')));
+        const answers = asking.map(async (child) => (await once(child, 'message'))[0] as string);
+        for (const child of asking) child.send('go');
+        const got = await Promise.all(answers);
+        expect(got.sort()).toEqual(['got it', 'journal-in-use', 'journal-in-use', 'journal-in-use']);
+        for (const child of asking) child.kill();
+        expect(readdirSync(directory).filter((name) => name.startsWith(`${basename(path)}.lock.`))).toEqual(
+          [],
+        );
+      }
+    },
+  );
 
   it('leaves it to the journal to say that its folder is not there', () => {
     expect(() => lockJournal(join(directory, 'nowhere', 'x.journal.jsonl'))()).not.toThrow();
