@@ -66,10 +66,14 @@ lavapipe_in_cache() {
 fetch_backport() {
   [ "$install" = 1 ] && command -v apt-get >/dev/null || return 1
   grep -q '^VERSION_CODENAME=bookworm' /etc/os-release 2>/dev/null || return 1
-  local apt="$cache/apt" options
+  local apt="$cache/apt" archive options
+  # From where this system takes its own packages.
+  archive=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(SITE)' 'Created-By: Packages' 2>/dev/null |
+    awk '$1 == "bookworm" && $2 == "main" { print $3; exit }')
+  [ -n "$archive" ] || { say 'apt names no archive of bookworm'; return 1; }
   mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$apt/packages" || return 1
-  printf 'deb [signed-by=%s] http://deb.debian.org/debian bookworm-backports main\n' \
-    /usr/share/keyrings/debian-archive-keyring.gpg >"$apt/sources.list"
+  printf 'deb [signed-by=%s] %s bookworm-backports main\n' \
+    /usr/share/keyrings/debian-archive-keyring.gpg "$archive" >"$apt/sources.list"
   options=(-o Dir::Etc::SourceList="$apt/sources.list" -o Dir::Etc::SourceParts=-
     -o Dir::State::Lists="$apt/lists" -o Dir::Cache="$apt" -o Dir::Cache::Archives="$apt/archives"
     -o APT::Sandbox::User=)
