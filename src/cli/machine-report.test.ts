@@ -27,6 +27,7 @@ const laptop: MachineExamination = {
   os: 'Some Linux 1 (kernel 6.1.0, x64)',
   virtualization: { container: true, virtualMachine: null },
   usableCores: 8,
+  warnings: [],
   backEnds: [
     {
       name: 'ONNX Runtime, C API',

@@ -35,7 +35,14 @@ function section(title: string, lines: readonly string[], width: number): string
   return [title, ...lines.map((line) => wrap(line, width))].join('\n');
 }
 
-function machine({ hardware, os, virtualization, usableCores, inspection }: MachineExamination): string[] {
+function machine({
+  hardware,
+  os,
+  virtualization,
+  usableCores,
+  inspection,
+  warnings,
+}: MachineExamination): string[] {
   const { cpu, memoryBytes, gpus } = hardware;
   const inside = [
     virtualization.container ? 'in a container' : null,
@@ -45,6 +52,7 @@ function machine({ hardware, os, virtualization, usableCores, inspection }: Mach
     `CPU: ${cpu.brand}, ${formatCount(cpu.logicalCores, 'logical core')} of which ${usableCores} usable, ${formatBytes(memoryBytes)}`,
     ...gpuLines(gpus, inspection),
     `System: ${[os, `Node ${process.version}`, ...inside].join(', ')}`,
+    ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`),
   ];
 }
 

@@ -132,6 +132,7 @@ async function measureNew(
           warnings: [
             ...prepared.warnings,
             ...warnings,
+            ...inventory.warnings,
             ...oversubscribed(settings, inventory.usableCores),
             ...(recorder?.takeWarnings() ?? []),
           ],

@@ -1,3 +1,4 @@
+import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import type { Hardware } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
@@ -24,6 +25,8 @@ export interface MachineExamination {
   os: string;
   virtualization: Inventory['virtualization'];
   usableCores: number;
+  /** What is to be known of the inventory. */
+  warnings: Warning[];
   backEnds: BackEndRecord[];
   /** How a run measures each request, besides the sensors that are sampled. */
   meters: { name: string; available: boolean; method: string | null; hint: string | null }[];
@@ -60,6 +63,7 @@ export async function examineMachine(
     os: inventory.os,
     virtualization: inventory.virtualization,
     usableCores: inventory.usableCores,
+    warnings: inventory.warnings,
     backEnds,
     libraries: [
       ...backEnds.flatMap(({ name, file }) => (file === null ? [] : [{ name, file, loads: true }])),

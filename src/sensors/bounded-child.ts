@@ -29,7 +29,11 @@ export function runBounded(
     const output = { stdout: '', stderr: '' };
     const end = (how: Pick<EndedChild, 'code' | 'signal' | 'timedOut'>) => {
       clearTimeout(timer);
-      log('%s: %s', command.join(' '), how.timedOut ? `no answer within ${withinMs} ms` : (how.code ?? how.signal));
+      log(
+        '%s: %s',
+        command.join(' '),
+        how.timedOut ? `no answer within ${withinMs} ms` : (how.code ?? how.signal),
+      );
       resolve({ ...how, ...output });
     };
     const timer = setTimeout(() => {
