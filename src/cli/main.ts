@@ -1,53 +1,9 @@
 #!/usr/bin/env node
-/**
- * cli/ is the only code that prints, reads argv or exits. Progress and prose go to stderr, data to
- * stdout; exit codes are those of `core/errors.ts`.
- */
-import { Command } from 'commander';
-import { startLog } from '../core/log.js';
 import { leaveStuckThreads } from '../run/workers/stuck-threads.js';
-import { benchCommand } from './commands/bench.js';
-import { diffCommand } from './commands/diff.js';
-import { doctorCommand } from './commands/doctor.js';
-import { flopsCommand } from './commands/flops.js';
-import { modelsCommand } from './commands/models.js';
-import { reportCommand } from './commands/report.js';
-import { traceCommand } from './commands/trace.js';
+import { runCommandLine } from './command-line.js';
 import { reportFailure } from './fail.js';
-import { toolVersion } from './version.js';
 
-const program = new Command('tokenwork')
-  .description(
-    'Do tokens track the work a model really does? Runs open models on this machine and puts what each request cost (time, CPU time, memory, FLOPs, bytes moved) beside the tokens it would be billed for.',
-  )
-  .version(toolVersion)
-  .option('--verbose', 'log decisions, probes and requests to stderr, and where an error came from')
-  .on('option:verbose', startLog)
-  .configureHelp({ showGlobalOptions: true })
-  .showHelpAfterError('Run with --help to see every option.')
-  .showSuggestionAfterError()
-  .exitOverride()
-  .addHelpText(
-    'after',
-    `
-Exit codes: 0 done; 1 measured, but a threshold asked for was crossed; 2 unusable arguments or input;
-3 the run could not be completed (what was measured is saved, and the message says where).
-
-Start with: tokenwork bench`,
-  );
-
-for (const command of [
-  benchCommand(),
-  reportCommand(),
-  traceCommand(),
-  diffCommand(),
-  flopsCommand(),
-  modelsCommand(),
-  doctorCommand(),
-]) {
-  program.addCommand(command);
-}
-inheritSettings(program);
+const args = process.argv.slice(2);
 
 // A reader that closes early (`tokenwork flops … | head`) is no failure; any other is `printData`'s to tell.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -55,22 +11,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 });
 // That nobody reads the progress is no reason to stop measuring.
 process.stderr.on('error', () => {});
-
-const failureCode = (thrown: unknown) => reportFailure(thrown, program.opts().verbose === true);
 // Node itself would exit with 1, which stands for a threshold that was crossed.
-process.on('uncaughtException', (thrown) => process.exit(failureCode(thrown)));
+process.on('uncaughtException', (thrown) => process.exit(reportFailure(thrown, args.includes('--verbose'))));
 
-try {
-  await program.parseAsync();
-} catch (thrown) {
-  process.exitCode = failureCode(thrown);
-}
+await runCommandLine(args);
 leaveStuckThreads(Number(process.exitCode ?? 0));
-
-/** `addCommand` copies none of the parent's settings, unlike `command()`. */
-function inheritSettings(parent: Command): void {
-  for (const child of parent.commands) {
-    child.copyInheritedSettings(parent);
-    inheritSettings(child);
-  }
-}

@@ -4,21 +4,49 @@ import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, wr
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { simulateResult } from '../analysis/simulated-result.test-support.js';
 import { resultSchema } from '../core/result.js';
+import { modelCache } from '../models/cache.test-support.js';
+import { runCommandLine } from './command-line.js';
+
+// They take seconds to measure, and the tests of runs see to them.
+vi.mock('../run/ceilings.js', () => ({
+  ceilingsFor: async () => ({ memoryBandwidth: null, gemm: {}, threads: 1 }),
+}));
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-cli-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
-function tokenwork(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args], {
-    cwd: scratch,
-    encoding: 'utf8',
-    env: { ...process.env, FORCE_COLOR: '0', TOKENWORK_CACHE: join(scratch, 'cache') },
-  });
-  return { status, stdout, stderr };
+const { stdout, stderr } = process;
+const cwd = process.cwd();
+beforeAll(() => {
+  process.chdir(scratch);
+  process.env.FORCE_COLOR = '0';
+  process.env.TOKENWORK_CACHE = modelCache;
+});
+afterAll(() => process.chdir(cwd));
+
+/** In this process, as starting one takes a second; each exit code is seen of a process as well. */
+async function tokenwork(...args: string[]) {
+  const printed = { stdout: '', stderr: '' };
+  const keep = (name: 'stdout' | 'stderr') =>
+    vi.spyOn(name === 'stdout' ? stdout : stderr, 'write').mockImplementation((text, encoding, done?) => {
+      printed[name] += text;
+      const written = typeof encoding === 'function' ? encoding : done;
+      written?.();
+      return true;
+    });
+  const spies = [keep('stdout'), keep('stderr')];
+  process.exitCode = undefined;
+  try {
+    await runCommandLine(args);
+    return { status: Number(process.exitCode ?? 0), ...printed };
+  } finally {
+    process.exitCode = undefined;
+    for (const spy of spies) spy.mockRestore();
+  }
 }
 
 function saved(name: string, content: unknown): string {
@@ -56,8 +84,8 @@ describe('arguments that cannot be used', () => {
     [['flops', 'nothing.onnx'], 'nothing.onnx'],
     [['flops', 'tiny', '--shape', 'input'], 'input=1,3,224,224'],
     [['diff', 'a.json', 'b.json', '--fail-on', 'cpuTme>5%'], 'cpuTime'],
-  ])('%j are refused with what to do, without a stack trace', (args, said) => {
-    const { status, stdout, stderr } = tokenwork(...args);
+  ])('%j are refused with what to do, without a stack trace', async (args, said) => {
+    const { status, stdout, stderr } = await tokenwork(...args);
     expect(status).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain(said);
@@ -66,8 +94,8 @@ describe('arguments that cannot be used', () => {
 });
 
 describe('flops', () => {
-  it('prints the published count of GPT-2 124M at 1,024 tokens', () => {
-    const { status, stdout } = tokenwork('flops', 'gpt2-124m', '--prompt-tokens', '1024', '--json');
+  it('prints the published count of GPT-2 124M at 1,024 tokens', async () => {
+    const { status, stdout } = await tokenwork('flops', 'gpt2-124m', '--prompt-tokens', '1024', '--json');
     expect(status).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
       model: 'gpt2-124m',
@@ -79,7 +107,7 @@ describe('flops', () => {
 });
 
 describe('bench', () => {
-  it('prints a result and nothing else with --json', () => {
+  it('prints a result and nothing else with --json', async () => {
     const suite = saved('one.json', {
       description: 'One request.',
       models: [{ model: 'tiny', dtype: 'fp32' }],
@@ -88,7 +116,7 @@ describe('bench', () => {
       concurrency: 1,
       seed: 1,
     });
-    const { status, stdout } = tokenwork(
+    const { status, stdout } = await tokenwork(
       'bench',
       '--suite',
       suite,
@@ -102,7 +130,7 @@ describe('bench', () => {
     expect(result.run.complete).toBe(true);
   });
 
-  it('exits with 3 where every request failed', () => {
+  it('exits with 3 where every request failed', async () => {
     const suite = saved('late.json', {
       description: 'One request that is late.',
       models: [{ model: 'tiny', dtype: 'fp32' }],
@@ -112,7 +140,7 @@ describe('bench', () => {
       seed: 1,
     });
     const out = join(scratch, 'late-result.json');
-    const { status, stdout, stderr } = tokenwork(
+    const { status, stdout, stderr } = await tokenwork(
       'bench',
       '--suite',
       suite,
@@ -126,8 +154,14 @@ describe('bench', () => {
     expect(stderr).toContain(out);
   });
 
-  it('says so before measuring where the result cannot be written', () => {
-    const { status, stderr } = tokenwork('bench', '--suite', 'ci', '--out', join(scratch, 'no/such/r.json'));
+  it('says so before measuring where the result cannot be written', async () => {
+    const { status, stderr } = await tokenwork(
+      'bench',
+      '--suite',
+      'ci',
+      '--out',
+      join(scratch, 'no/such/r.json'),
+    );
     expect(status).toBe(2);
     expect(stderr).toContain('no/such');
   });
@@ -147,7 +181,7 @@ describe('output that cannot be written', () => {
     expect(errors).toBe('');
   });
 
-  it('exits with 3, and says so, where stdout takes nothing', () => {
+  it('exits with 3, and says so, where stdout takes nothing', async () => {
     const readOnly = openSync(saved('read-only', ''), 'r');
     const { status, stderr } = spawnSync(process.execPath, list, {
       stdio: ['ignore', readOnly, 'pipe'],
@@ -159,7 +193,7 @@ describe('output that cannot be written', () => {
     expect(stderr).not.toMatch(/^\s+at /m);
   });
 
-  it('keeps its exit code where stderr takes nothing', () => {
+  it('keeps its exit code where stderr takes nothing', async () => {
     const readOnly = openSync(saved('read-only', ''), 'r');
     const { status } = spawnSync(process.execPath, [main, 'models', 'path', 'tinyy'], {
       stdio: ['ignore', 'ignore', readOnly],
@@ -170,8 +204,8 @@ describe('output that cannot be written', () => {
 });
 
 describe('report', () => {
-  it('prints findings as JSON', () => {
-    const { status, stdout } = tokenwork('report', saved('a.json', measured(1)), '--json');
+  it('prints findings as JSON', async () => {
+    const { status, stdout } = await tokenwork('report', saved('a.json', measured(1)), '--json');
     expect(status).toBe(0);
     expect(JSON.parse(stdout).uniformity.cpuTime.misbilledShare.verdict).toBe('non-uniform');
   });
@@ -180,22 +214,22 @@ describe('report', () => {
     const path = saved('paged.json', measured(1));
     const page = join(scratch, 'report.html');
 
-    it('writes the page besides the findings, and says where', () => {
-      const { status, stdout, stderr } = tokenwork('report', path, '--out', page);
+    it('writes the page besides the findings, and says where', async () => {
+      const { status, stdout, stderr } = await tokenwork('report', path, '--out', page);
       expect(status).toBe(0);
       expect(stdout).toContain('of a per-token bill');
       expect(stderr).toContain(page);
       expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
     });
 
-    it('prints the page alone where it goes to stdout', () => {
-      const { status, stdout } = tokenwork('report', path, '--out', '-');
+    it('prints the page alone where it goes to stdout', async () => {
+      const { status, stdout } = await tokenwork('report', path, '--out', '-');
       expect(status).toBe(0);
       expect(stdout).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
     });
 
-    it('leaves stdout to JSON where that is asked for', () => {
-      const { status, stdout } = tokenwork('report', path, '--json', '--out', page);
+    it('leaves stdout to JSON where that is asked for', async () => {
+      const { status, stdout } = await tokenwork('report', path, '--json', '--out', page);
       expect(status).toBe(0);
       expect(JSON.parse(stdout).schemaVersion).toBe(1);
     });
@@ -205,17 +239,17 @@ describe('report', () => {
       [['--out', scratch], 'a folder'],
       [['--out', path], 'a result lies there'],
       [['--out', '-', '--json'], 'either the page or JSON'],
-    ])('%j is refused before anything is printed, and nothing is left behind', (args, said) => {
+    ])('%j is refused before anything is printed, and nothing is left behind', async (args, said) => {
       const before = readdirSync(scratch);
-      const { status, stdout, stderr } = tokenwork('report', path, ...args);
+      const { status, stdout, stderr } = await tokenwork('report', path, ...args);
       expect(status).toBe(2);
       expect(stdout).toBe('');
       expect(stderr).toContain(said);
       expect(readdirSync(scratch)).toEqual(before);
     });
 
-    it('is what a reader is told of', () => {
-      expect(tokenwork('report', path).stderr).toContain('--out report.html');
+    it('is what a reader is told of', async () => {
+      expect((await tokenwork('report', path)).stderr).toContain('--out report.html');
     });
   });
 
@@ -224,8 +258,8 @@ describe('report', () => {
     ['of another tool', '{"name": "package"}'],
     ['from the future', '{"schemaVersion": 99}'],
     ['empty', ''],
-  ])('refuses a file that is %s, by name', (_, content) => {
-    const { status, stderr, stdout } = tokenwork('report', saved('broken.json', content));
+  ])('refuses a file that is %s, by name', async (_, content) => {
+    const { status, stderr, stdout } = await tokenwork('report', saved('broken.json', content));
     expect(status).toBe(2);
     expect(stdout).toBe('');
     expect(stderr).toContain('broken.json');
@@ -233,36 +267,42 @@ describe('report', () => {
 });
 
 describe('report --card', () => {
-  it('writes a page of Markdown, or prints it or its figures', () => {
+  it('writes a page of Markdown, or prints it or its figures', async () => {
     const path = saved('for-card.json', measured(1));
     const file = join(scratch, 'COST.md');
-    expect(tokenwork('report', path, '--card', file)).toMatchObject({ status: 0, stdout: '' });
+    expect(await tokenwork('report', path, '--card', file)).toMatchObject({ status: 0, stdout: '' });
     expect(readFileSync(file, 'utf8')).toMatch(/^# What tokens of m cost\n/);
-    expect(tokenwork('report', path, '--card').stdout).toBe(readFileSync(file, 'utf8'));
-    expect(JSON.parse(tokenwork('report', path, '--card', '--json').stdout)).toMatchObject({
+    expect((await tokenwork('report', path, '--card')).stdout).toBe(readFileSync(file, 'utf8'));
+    expect(JSON.parse((await tokenwork('report', path, '--card', '--json')).stdout)).toMatchObject({
       cardVersion: 1,
       model: { id: 'm' },
     });
   });
 
-  it('never writes over a result, and leaves nothing half-written', () => {
+  it('never writes over a result, and leaves nothing half-written', async () => {
     const [path, other] = [saved('one.json', measured(1)), saved('precious.json', measured(2))];
     const before = readFileSync(other, 'utf8');
     // The file after --card is where it goes, not what it is of.
-    const { status, stderr } = tokenwork('report', '--card', other, path);
+    const { status, stderr } = await tokenwork('report', '--card', other, path);
     expect([status, readFileSync(other, 'utf8') === before]).toEqual([2, true]);
     expect(stderr).toContain('a result lies there');
-    expect(tokenwork('report', path, '--card', join(scratch, 'no/such/COST.md')).status).toBe(2);
+    expect((await tokenwork('report', path, '--card', join(scratch, 'no/such/COST.md'))).status).toBe(2);
     expect(readdirSync(scratch).filter((name) => name.startsWith('.'))).toEqual([]);
   });
 
-  it('refuses a model that the result has not, by naming those it has', () => {
-    const { status, stderr } = tokenwork('report', saved('m.json', measured(1)), '--card', '--model', 'x');
+  it('refuses a model that the result has not, by naming those it has', async () => {
+    const { status, stderr } = await tokenwork(
+      'report',
+      saved('m.json', measured(1)),
+      '--card',
+      '--model',
+      'x',
+    );
     expect([status, stderr]).toEqual([2, expect.stringContaining('It has: m.')]);
   });
 });
 
-it('colours no pipe, in CI neither, unless it is told to', () => {
+it('colours no pipe, in CI neither, unless it is told to', async () => {
   const path = saved('plain.json', measured(1));
   const printed = (env: NodeJS.ProcessEnv) =>
     spawnSync(process.execPath, [main, 'report', path], { encoding: 'utf8', env: { ...process.env, ...env } })
@@ -271,13 +311,13 @@ it('colours no pipe, in CI neither, unless it is told to', () => {
   expect(printed({ FORCE_COLOR: '1' })).toContain('\u001b[1m');
 });
 
-it('lets no result steer the terminal, in what is printed and what is refused', () => {
+it('lets no result steer the terminal, in what is printed and what is refused', async () => {
   const hostile = '\u001b]0;owned\u0007\u001b[2J\u009b2J';
   const result = measured(1);
   result.models[0]!.id = hostile;
   result.warnings.push({ code: 'w', message: hostile, hint: hostile });
-  const printed = tokenwork('report', saved('hostile-names.json', result)).stdout;
-  const refused = tokenwork('report', saved('refused.json', { ...result, [hostile]: 1 })).stderr;
+  const { stdout: printed } = await tokenwork('report', saved('hostile-names.json', result));
+  const { stderr: refused } = await tokenwork('report', saved('refused.json', { ...result, [hostile]: 1 }));
   for (const text of [printed, refused]) {
     expect(text).toContain('owned');
     // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there.
@@ -289,40 +329,42 @@ describe('diff', () => {
   const baseline = saved('baseline.json', measured(1));
   const slower = saved('slower.json', measured(2, 1.3));
 
-  it('exits with 1 where a regression is significant and larger than allowed', () => {
-    const { status, stderr } = tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>5%');
+  it('exits with 1 where a regression is significant and larger than allowed', async () => {
+    const { status, stderr } = await tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>5%');
     expect(stderr).toContain('cpuTime');
     expect(status).toBe(1);
+    const args = ['diff', baseline, slower, '--fail-on', 'cpuTime>5%'];
+    expect(spawnSync(process.execPath, [main, ...args]).status).toBe(1);
   });
 
-  it('exits with 0 where the regression is smaller than allowed, or there is none', () => {
-    expect(tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>50%').status).toBe(0);
+  it('exits with 0 where the regression is smaller than allowed, or there is none', async () => {
+    expect((await tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>50%')).status).toBe(0);
     const again = saved('again.json', measured(3));
-    expect(tokenwork('diff', baseline, again, '--fail-on', 'cpuTime>5%').status).toBe(0);
+    expect((await tokenwork('diff', baseline, again, '--fail-on', 'cpuTime>5%')).status).toBe(0);
   });
 
-  it('writes a page beside what it prints, or prints that alone', () => {
+  it('writes a page beside what it prints, or prints that alone', async () => {
     const page = join(scratch, 'diff.html');
-    expect(tokenwork('diff', baseline, slower, '--json', '--out', page).stdout).toMatch(/^\{/);
+    expect((await tokenwork('diff', baseline, slower, '--json', '--out', page)).stdout).toMatch(/^\{/);
     expect(readFileSync(page, 'utf8')).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
-    expect(tokenwork('diff', baseline, slower, '--out', '-').stdout).toBe(readFileSync(page, 'utf8'));
-    const both = tokenwork('diff', baseline, slower, '--json', '--markdown');
+    expect((await tokenwork('diff', baseline, slower, '--out', '-')).stdout).toBe(readFileSync(page, 'utf8'));
+    const both = await tokenwork('diff', baseline, slower, '--json', '--markdown');
     expect(both).toMatchObject({ status: 2, stdout: '' });
   });
 
-  it('refuses a threshold that nothing could cross, after printing what it found', () => {
-    const { status, stdout, stderr } = tokenwork('diff', baseline, slower, '--fail-on', 'energy>5%');
+  it('refuses a threshold that nothing could cross, after printing what it found', async () => {
+    const { status, stdout, stderr } = await tokenwork('diff', baseline, slower, '--fail-on', 'energy>5%');
     expect([status, stderr]).toEqual([2, expect.stringContaining('cannot be tested')]);
     expect(stdout).toContain('CPU time');
   });
 
-  it('lets no name in a result end a table cell or open a tag in Markdown', () => {
+  it('lets no name in a result end a table cell or open a tag in Markdown', async () => {
     const hostile = measured(4);
     const id = 'x | y <img src=x onerror=alert(1)>';
     for (const row of hostile.requests) if (row.cell === 'cell-0') row.cell = id;
     for (const cell of hostile.cells) if (cell.id === 'cell-0') cell.id = id;
     const path = saved('hostile.json', hostile);
-    const { status, stdout } = tokenwork('diff', path, path, '--markdown');
+    const { status, stdout } = await tokenwork('diff', path, path, '--markdown');
     expect(status).toBe(0);
     expect(stdout).not.toContain('<img');
     expect(stdout).toContain('x \\| y &lt;img');
@@ -330,7 +372,7 @@ describe('diff', () => {
 });
 
 describe('a traced prompt', () => {
-  it('is billed a few tokens and worth many, stage by stage', () => {
+  it('is billed a few tokens and worth many, stage by stage', async () => {
     const pipeline = saved('mine.json', {
       description: 'x',
       models: { guard: { model: 'tiny-encoder', dtype: 'fp32' } },
@@ -341,7 +383,7 @@ describe('a traced prompt', () => {
         { type: 'decode' },
       ],
     });
-    const { status, stdout, stderr } = tokenwork(
+    const { status, stdout, stderr } = await tokenwork(
       ...['trace', 'Hello', '--pipeline', pipeline, '--model', 'tiny', '--dtype', 'fp32'],
       ...['--repetitions', '2', '--json'],
     );

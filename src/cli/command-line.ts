@@ -1,0 +1,69 @@
+/**
+ * cli/ is the only code that prints, reads argv or exits. Progress and prose go to stderr, data to
+ * stdout; exit codes are those of `core/errors.ts`.
+ */
+import { Command } from 'commander';
+import { startLog } from '../core/log.js';
+import { benchCommand } from './commands/bench.js';
+import { diffCommand } from './commands/diff.js';
+import { doctorCommand } from './commands/doctor.js';
+import { flopsCommand } from './commands/flops.js';
+import { modelsCommand } from './commands/models.js';
+import { reportCommand } from './commands/report.js';
+import { traceCommand } from './commands/trace.js';
+import { reportFailure } from './fail.js';
+import { toolVersion } from './version.js';
+
+function commandLine(): Command {
+  const program = new Command('tokenwork')
+    .description(
+      'Do tokens track the work a model really does? Runs open models on this machine and puts what each request cost (time, CPU time, memory, FLOPs, bytes moved) beside the tokens it would be billed for.',
+    )
+    .version(toolVersion)
+    .option('--verbose', 'log decisions, probes and requests to stderr, and where an error came from')
+    .on('option:verbose', startLog)
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('Run with --help to see every option.')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText(
+      'after',
+      `
+Exit codes: 0 done; 1 measured, but a threshold asked for was crossed; 2 unusable arguments or input;
+3 the run could not be completed (what was measured is saved, and the message says where).
+
+Start with: tokenwork bench`,
+    );
+
+  for (const command of [
+    benchCommand(),
+    reportCommand(),
+    traceCommand(),
+    diffCommand(),
+    flopsCommand(),
+    modelsCommand(),
+    doctorCommand(),
+  ]) {
+    program.addCommand(command);
+  }
+  inheritSettings(program);
+  return program;
+}
+
+/** Runs one command line. Sets `process.exitCode` to what it ends with, and throws nothing. */
+export async function runCommandLine(args: readonly string[]): Promise<void> {
+  const program = commandLine();
+  try {
+    await program.parseAsync(args, { from: 'user' });
+  } catch (thrown) {
+    process.exitCode = reportFailure(thrown, program.opts().verbose === true);
+  }
+}
+
+/** `addCommand` copies none of the parent's settings, unlike `command()`. */
+function inheritSettings(parent: Command): void {
+  for (const child of parent.commands) {
+    child.copyInheritedSettings(parent);
+    inheritSettings(child);
+  }
+}
