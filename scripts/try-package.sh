@@ -27,7 +27,10 @@ npm init --yes > /dev/null
 npm pkg set type=module
 npm install --no-audit --no-fund "$work/$tarball"
 
+# The folder is a repository of the user's own, whose commit is none of tokenwork's.
+git init --quiet && git -c user.name=user -c user.email=user@localhost commit --quiet --allow-empty --message start
 npx tokenwork bench --suite ci --device cpu --quiet --out ci.json > /dev/null
+grep -Eq '"commit": ?null' ci.json || { echo 'The result names a commit that is not tokenwork’s.'; exit 1; }
 cp "$root"/bench/examples/*.js .
 node measure.js measured.json
 node who-overpays.js ci.json ci.html

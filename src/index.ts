@@ -32,7 +32,7 @@ export type { BenchOptions, BenchProgress } from './run/options.js';
 
 export { findingsOf };
 
-/** What to measure; `command` and `tool`, which are recorded in the result, need not be named. */
+/** Options of a run; `command` and `tool`, which are recorded in the result, need not be given. */
 export type MeasureOptions = Omit<BenchOptions, 'command' | 'tool'> &
   Partial<Pick<BenchOptions, 'command' | 'tool'>>;
 

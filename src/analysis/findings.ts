@@ -67,7 +67,7 @@ export interface Findings {
 
 /** How findings are drawn. */
 export interface FindingsOptions {
-  /** Of the bootstrap; 1 by default. */
+  /** Seed of the bootstrap; 1 by default. */
   seed?: number;
   /** Bootstrap resamples at most; 2,000 by default. */
   resamples?: number;

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { log } from '../core/log.js';
 
@@ -10,7 +11,10 @@ export const toolVersion: string = JSON.parse(
   readFileSync(new URL('package.json', packageRoot), 'utf8'),
 ).version;
 
-/** The commit of the checkout tokenwork runs from, with `-dirty` where it was changed; null in an installed package. */
+/**
+ * The commit of the checkout that tokenwork runs from, with `-dirty` where it was changed; null in an installed
+ * package, whatever repository the folder it is installed in belongs to.
+ */
 export function toolCommit(): string | null {
   try {
     const described = execFileSync('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'], {
@@ -19,6 +23,7 @@ export function toolCommit(): string | null {
       encoding: 'utf8',
       timeout: 5000,
       killSignal: 'SIGKILL',
+      env: { ...process.env, GIT_CEILING_DIRECTORIES: dirname(fileURLToPath(packageRoot)) },
     });
     return described.trim();
   } catch (error) {

@@ -39,7 +39,7 @@ const sensorSchema = z.looseObject({
 });
 
 /**
- * What changes figures without being an option of the run; absent in results from before it was recorded. Whether
+ * Settings that change figures without being an option of the run; absent in results from before it was recorded. Whether
  * subnormal numbers were flushed is in each model's `engine.subnormals`.
  */
 const settingsSchema = z.strictObject({
@@ -61,7 +61,7 @@ export const ceilingsSchema = z.strictObject({
   /** GEMM rate per dtype, with as many threads as the run keeps busy. */
   gemm: z.record(z.string(), quantity('FLOP/s')),
   threads: count,
-  /** What was measured; absent: the CPU. */
+  /** The device that was measured; absent: the CPU. */
   device: z.string().optional(),
 });
 export type Ceilings = z.infer<typeof ceilingsSchema>;
@@ -84,9 +84,9 @@ export const adapterSchema = z.strictObject({
   name: z.string(),
   /** `software`: a CPU that acts as a GPU. */
   kind: z.enum(['discrete', 'integrated', 'virtual', 'software', 'unknown']),
-  /** Of its own, or for an integrated GPU the part of the machine's that it takes. */
+  /** Its own memory, or for an integrated GPU the part of the machine's that it takes. */
   memoryBytes: count.nullable(),
-  /** Of one tensor, where the interface limits it. */
+  /** The largest size of one tensor, where the interface limits it. */
   largestBufferBytes: count.nullable(),
   driver: z.string().nullable(),
 });
@@ -122,7 +122,7 @@ export type Placement = z.infer<typeof placementSchema>;
 
 /** How far a GPU's logits are from the CPU's, on the same tokens. */
 const deviceParitySchema = z.strictObject({
-  /** Of the graph that was compared. */
+  /** The variant of the graph that was compared. */
   graphVariant: z.string(),
   /** Root mean square of the difference ÷ that of the CPU's, in the worst step; null: not compared, or no numbers. */
   difference: z.number().nullable(),
@@ -134,7 +134,7 @@ const deviceParitySchema = z.strictObject({
 });
 export type DeviceParity = z.infer<typeof deviceParitySchema>;
 
-/** What it cost a GPU that a model was new to it, beyond loading: by warm-up passes over every shape of request. */
+/** The cost of a model being new to a GPU, beyond loading: taken from warm-up passes over every shape of request. */
 export const coldStartSchema = z.strictObject({
   /** How much longer the first pass took than the last: shaders were compiled in it. */
   shadersNs: z.number().nonnegative(),
@@ -156,18 +156,18 @@ export const modelRecordSchema = z.looseObject({
   cost: costModelSchema,
   /** Reading the model and creating the session, before any request. */
   loadNs: timeNs,
-  /** Of a run on a GPU. */
+  /** Recorded of runs on a GPU. */
   placement: placementSchema.optional(),
-  /** Of a run on a GPU: the graph that ran, and before it those that differed too much. */
+  /** Recorded of runs on a GPU: the graph that ran comes last, those that differed too much before it. */
   deviceParity: z.array(deviceParitySchema).optional(),
-  /** Of a run on a GPU. */
+  /** Recorded of runs on a GPU. */
   coldStart: coldStartSchema.optional(),
   /**
    * Requests that were run first and discarded: of a model of cells its own, of any other those in which it
    * ran, with the time of the stages that it ran in.
    */
   warmup: z.strictObject({ requests: count, durationNs: timeNs }),
-  /** What the run used it for: `chat` (the model of cells), or roles in pipelines such as `classifier`. */
+  /** The roles it played in the run: `chat` (the model of cells), or those of pipelines such as `classifier`. */
   roles: z.array(z.string()).optional(),
 });
 export type ModelRecord = z.infer<typeof modelRecordSchema>;
@@ -194,7 +194,7 @@ const tokensSchema = z.strictObject({
 });
 export type Tokens = z.infer<typeof tokensSchema>;
 
-/** What kinds of stages there are, as the rows of the stage table; a pipeline may have several of one. */
+/** The kinds of stages, as the rows of the stage table name them; a pipeline may have several of one. */
 const stageTypes = [
   'tokenization',
   'safety',
@@ -216,9 +216,9 @@ const stageSchema = z.strictObject({
   visible: z.boolean(),
   /** Positions that a model evaluated in this stage. */
   tokens: count,
-  /** Of `prompt` + `completion`, those that are billed for this stage. */
+  /** The part of `prompt` + `completion` that is billed for this stage. */
   billed: count,
-  /** Of `billed`, those read from a cache and evaluated by no model. */
+  /** The part of `billed` that was read from a cache and evaluated by no model. */
   cached: count.optional(),
   /** The model that ran, where it is not the cell's own; `null` where none ran. */
   model: z.string().nullable().optional(),
@@ -226,7 +226,7 @@ const stageSchema = z.strictObject({
   work: workSchema.partial(),
   /** Why a `null` in `work` is null, by metric. */
   absent: z.record(z.string(), absenceReason).optional(),
-  /** What else happened in it: `flagged`, `hits`, `drafted`, `accepted`, `distinctExperts` … */
+  /** Further facts about it: `flagged`, `hits`, `drafted`, `accepted`, `distinctExperts` … */
   detail: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
 });
 export type Stage = z.infer<typeof stageSchema>;
@@ -297,7 +297,7 @@ const conservationSchema = z.strictObject({
 export type Conservation = z.infer<typeof conservationSchema>;
 
 /**
- * What a channel of a sensor read over the run, for people to look at: a counter as its mean rate between
+ * The readings of one channel of a sensor over the run, for people to look at: a counter as its mean rate between
  * two times (J as W, ns as busy share), a gauge as it was. Figures are drawn from all samples, not these.
  */
 const timelineSchema = z.strictObject({
@@ -327,7 +327,7 @@ const runSchema = z.looseObject({
   repetitions: count,
   /** Requests the plan holds; fewer rows than this means the run was cut short. */
   plannedRequests: count,
-  /** What the suite was made to find out. */
+  /** The questions that the suite was made to answer. */
   questions: z.array(questionSchema).optional(),
   /** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
   design: z.enum(['fixed', 'sampled']).optional(),
@@ -345,7 +345,7 @@ export const resultSchema = z.strictObject({
     sensors: z.array(sensorSchema),
     settings: settingsSchema.optional(),
     sampler: samplerCostSchema.optional(),
-    /** What was sampled was not this machine: energy, GPU time and the time line are of another. */
+    /** Set where a recording was sampled in place of this machine: energy, GPU time and the time line are of another. */
     recording: recordingSchema.optional(),
   }),
   models: z.array(modelRecordSchema),
@@ -360,7 +360,7 @@ export const resultSchema = z.strictObject({
   timeline: z.array(timelineSchema).optional(),
   warnings: z.array(warningSchema),
 });
-/** What `tokenwork bench` writes: requests with their work, and what they ran on; results/schema.json defines it. */
+/** A result file: requests with their work, and the machine and models that they ran on; results/schema.json defines it. */
 export type Result = z.infer<typeof resultSchema>;
 
 /** Whether a request succeeded, narrowing to its full row. */

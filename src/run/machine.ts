@@ -14,7 +14,7 @@ import type { LoadedWorker, SensorState } from './workers/protocol.js';
 /** Packages whose version decides what is measured. */
 const packages = ['onnxruntime-node', 'koffi', 'piscina', '@huggingface/transformers'];
 
-/** What the run runs in, with every sensor and whether it can be read. */
+/** Describes what the run runs in: versions, settings, and every sensor with whether it can be read. */
 export function environmentOf(
   inventory: Inventory,
   { models, peakMemory }: LoadedWorker,

@@ -91,7 +91,7 @@ function turbo(root: string): boolean | null {
   return on === null ? null : on === '1';
 }
 
-/** Of `always [madvise] never`, the one in brackets. */
+/** Picks the word in brackets: `always [madvise] never`. */
 const chosenOf = (choices: string | null): string | null => /\[(\w+)\]/.exec(choices ?? '')?.[1] ?? null;
 
 function read(root: string, path: string): string | null {

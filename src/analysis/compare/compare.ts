@@ -43,7 +43,7 @@ export interface Comparison {
 export interface CompareOptions {
   /** Compare the common cells of different workloads. */
   force?: boolean;
-  /** Of the bootstrap; 1 by default. */
+  /** Seed of the bootstrap; 1 by default. */
   seed?: number;
 }
 
