@@ -29,6 +29,7 @@ import { estimateNoise, noNoise } from './uniformity/within-cell-noise.js';
 /** Everything that a result says about tokens and work; `tokenwork report FILE --json` prints it. */
 export type { Uniformity };
 
+/** Everything that a result says about tokens and work; `tokenwork report FILE --json` prints it. */
 export interface Findings {
   schemaVersion: 1;
   /** The run's id. */
