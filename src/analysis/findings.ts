@@ -26,7 +26,6 @@ import { CellParts } from './uniformity/thinning.js';
 import type { UniformityOptions } from './uniformity/uniformity.js';
 import { estimateNoise, noNoise } from './uniformity/within-cell-noise.js';
 
-/** Everything that a result says about tokens and work; `tokenwork report FILE --json` prints it. */
 export type { Uniformity };
 
 /** Everything that a result says about tokens and work; `tokenwork report FILE --json` prints it. */
