@@ -7,19 +7,28 @@ import { otherwise } from '../core/log.js';
  * Writes a document so that `path` holds either what it held before or all of it. Throws TokenworkError
  * `unwritable-output`, also where a result lies there: naming it as the place to write to is a slip.
  */
-export async function writeOutputFile(path: string, text: string): Promise<void> {
+export async function writeOutputFile(
+  path: string,
+  content: string | Uint8Array | Iterable<string>,
+): Promise<void> {
   await refusePrecious(path);
   let scratch: string | undefined;
   try {
     scratch = await mkdtemp(join(dirname(path), `.${basename(path)}.`));
     const temporary = join(scratch, 'written');
-    await writeFile(temporary, text);
+    await writeFile(temporary, content);
     await rename(temporary, path);
   } catch (cause) {
     throw unwritable(path, messageOf(cause), 'Choose another place.', cause);
   } finally {
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
   }
+}
+
+/** Throws TokenworkError `unwritable-output` where a file lies at `path`. */
+export async function refuseExisting(path: string): Promise<void> {
+  const found = await stat(path).catch(otherwise(undefined, 'the place of the output'));
+  if (found?.isFile()) throw unwritable(path, 'a file lies there', 'Add --force to replace it.');
 }
 
 async function refusePrecious(path: string): Promise<void> {

@@ -7,6 +7,7 @@ import { renderRun } from '../../report/terminal/run.js';
 import { cardsOf } from '../cards.js';
 import { writeOutputFile } from '../output-file.js';
 import { pageHint } from '../page-hint.js';
+import { refuseRowsTarget, writeRows } from '../request-rows.js';
 import { readResultFiles } from '../result-file.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 
@@ -25,6 +26,11 @@ export function reportCommand(): Command {
       '--card [file]',
       'a cost card to publish beside a model: one page of Markdown, or with --json its figures',
     )
+    .option(
+      '--rows <file>',
+      'write a flat row per request instead, of all results: FILE.csv or FILE.parquet (- for CSV on stdout)',
+    )
+    .option('--force', 'replace the file of --rows where there is one')
     .option('--model <id>', 'the card of this model only; without it, one of each model')
     .addHelpText(
       'after',
@@ -32,7 +38,8 @@ export function reportCommand(): Command {
 Examples:
   tokenwork report result.json
   tokenwork report result.json --out report.html
-  tokenwork report result.json --card COST.md`,
+  tokenwork report result.json --card COST.md
+  tokenwork report *.json --rows requests.parquet          for DuckDB, pandas or R`,
     )
     .action(report);
 }
@@ -42,9 +49,25 @@ interface ReportFlags {
   out?: string;
   card?: string | true;
   model?: string;
+  rows?: string;
+  force?: boolean;
 }
 
-async function report(paths: string[], { json = false, out, card, model }: ReportFlags): Promise<void> {
+async function report(paths: string[], flags: ReportFlags): Promise<void> {
+  const { json = false, out, card, model, rows, force = false } = flags;
+  if (rows !== undefined) {
+    const other = (['json', 'out', 'card'] as const).find((name) => flags[name] !== undefined);
+    if (other !== undefined) {
+      throw new TokenworkError(
+        'bad-option',
+        `--rows and --${other} cannot be given together.`,
+        'Ask for the one after the other.',
+      );
+    }
+    await refuseRowsTarget(rows, force);
+  } else if (force) {
+    throw new TokenworkError('bad-option', '--force is given without --rows.', 'Leave it out.');
+  }
   if (json && out === '-') {
     throw new TokenworkError(
       'bad-option',
@@ -67,6 +90,11 @@ async function report(paths: string[], { json = false, out, card, model }: Repor
     );
   }
   const results = await readResultFiles(paths);
+  if (rows !== undefined) {
+    const count = await writeRows(rows, results);
+    if (rows !== '-') process.stderr.write(`Rows: ${rows}, ${count} of them.\n`);
+    return;
+  }
   if (card !== undefined) {
     const cards = cardsOf(results, { json, ...(model !== undefined && { model }) });
     if (card === true || card === '-') await printData(cards);
