@@ -1,6 +1,6 @@
 /** Opens a pool of as many workers as the argument says, runs a request in each, prints RssAnon in bytes. */
 import { readFileSync } from 'node:fs';
-import { openSessions } from '#tokenwork/run/open-models.js';
+import { openModels } from '#tokenwork/run/open-models.js';
 import { openPool } from '#tokenwork/run/workers/pool.js';
 import type { RequestSpec } from '#tokenwork/stages/request-spec.js';
 import { smolLm2 } from './models.js';
@@ -8,7 +8,7 @@ import { smolLm2 } from './models.js';
 const workers = Number(process.argv[2]);
 const folder = await smolLm2('q4');
 const model = { id: 'model', kind: 'decoder' as const, roles: ['chat'], folder };
-const sessions = await openSessions([model], [], {
+const sessions = await openModels([model], [], {
   backend: 'native',
   device: 'cpu',
   threads: 1,

@@ -16,12 +16,12 @@ type PackedSeries = z.infer<typeof packedSeriesSchema>;
 const warning = z.strictObject({ code: z.string(), message: z.string(), hint: z.string() });
 
 /** The recording that stood in for the machine's sensors. */
-const playedSessionSchema = recordingSchema.extend({
+const playedRecordingSchema = recordingSchema.extend({
   path: z.string(),
   /** Whether GPUs are a part of what a request cost, as they were beside what was recorded. */
   usesGpu: z.boolean(),
 });
-export type PlayedSession = z.infer<typeof playedSessionSchema>;
+export type PlayedRecording = z.infer<typeof playedRecordingSchema>;
 
 /**
  * What sampling leaves in the journal. Samples themselves are journalled, several times a second, and
@@ -33,7 +33,7 @@ export const samplingEntries = [
   z.strictObject({
     kind: z.literal('sampling'),
     sensors: z.array(sensorRecordSchema),
-    recorded: playedSessionSchema.nullable(),
+    recorded: playedRecordingSchema.nullable(),
   }),
   z.strictObject({ kind: z.literal('samples'), series: z.array(packedSeriesSchema) }),
   /** A segment in which nothing was asked of the machine, or the beginning of measuring. */

@@ -10,32 +10,31 @@ import type { Result } from '../core/result.js';
 import { foldJournal } from '../fold/result.js';
 import { runOnGpu } from '../fold/sampling.js';
 import { Journal, journalNamed, journalPathOf, resultPathOf } from '../journal/append.js';
-import { type JournalModel, journalVersion } from '../journal/entry.js';
+import { type JournalEntry, journalVersion } from '../journal/entry.js';
 import { lockJournal } from '../journal/lock.js';
 import { readJournal } from '../journal/read.js';
 import { isPending, stateOf, validationOf } from '../journal/state.js';
 import { withoutHome } from '../sensors/figure-settings.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
-import { ceilingsFor } from './ceilings.js';
+import { ceilingsFor, measureCeilingsAgain } from './ceilings.js';
 import { fitToDevice, withDevice } from './gpu/fit.js';
 import { environmentOf, oversubscribed } from './machine.js';
 import { metricsTable } from './metrics.js';
 import type { BenchOptions } from './options.js';
-import { type PreparedRun, prepareResumed, prepareRun } from './prepare.js';
+import { prepareResumed, prepareRun } from './prepare.js';
 import { tell } from './progress.js';
 import { refuseOtherThanFile, writeResult } from './result-file.js';
 import {
+  recordingRestarted,
   refuseOtherEngines,
   refuseOtherGpu,
   refuseOtherModels,
   refuseOtherOptions,
-  refuseOtherSession,
+  refuseOtherRecording,
   resumeWarnings,
-  sessionRestarted,
 } from './resume.js';
-import { describeMachine, SessionRecorder } from './sampling/recorder.js';
-import type { SamplingSession } from './sampling/start.js';
-import { interruptedEarly, refuseStopped, runSegment } from './segment.js';
+import { describeMachine, SensorRecorder } from './sampling/recorder.js';
+import { interruptedEarly, type Ready, refuseStopped, runSegment, type Segment } from './segment.js';
 
 /** A finished run. */
 export interface BenchOutcome {
@@ -63,58 +62,21 @@ export async function runBench(options: BenchOptions): Promise<BenchOutcome> {
 async function startRun(options: BenchOptions): Promise<BenchOutcome> {
   const startedAt = new Date();
   const path = resolve(options.out ?? defaultPath(options, startedAt));
-  refuseOtherThanFile(path);
-  const unlock = lockJournal(journalPathOf(path));
-  try {
-    return await recording(options, path, (recorder) => measureNew(options, path, startedAt, recorder));
-  } finally {
-    unlock();
-  }
-}
-
-/** Runs with the recorder that was asked for, and closes it however the run ends. */
-async function recording(
-  { recordSensors }: BenchOptions,
-  path: string,
-  run: (recorder: SessionRecorder | null) => Promise<BenchOutcome>,
-): Promise<BenchOutcome> {
-  if (recordSensors === undefined) return run(null);
-  const recorder = SessionRecorder.create(recordSensors, [path, journalPathOf(path)]);
-  try {
-    return await run(recorder);
-  } finally {
-    recorder.close();
-  }
-}
-
-async function measureNew(
-  options: BenchOptions,
-  path: string,
-  startedAt: Date,
-  recorder: SessionRecorder | null,
-): Promise<BenchOutcome> {
-  const originNs = process.hrtime.bigint();
-  const journal = Journal.create(journalPathOf(path));
-  try {
-    const prepared = await fitToDevice(await prepareRun(options), options);
-    const { settings, suite, cells, questions } = prepared;
-    refuseStopped(options);
-    tell(options.onProgress, 'machine', 'taking stock of this machine');
-    const inventory = await takeInventory();
-    const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, inventory.usableCores);
-    await runSegment({
-      prepared,
-      journal,
-      originNs,
-      ceilings,
-      finished: new Set(),
-      crashes: new Map(),
-      validation: validationOf([]),
-      options,
-      recorder,
-      onReady: ({ loaded, records, sensors, warnings }) => {
-        beginRecording(recorder, inventory, records, sensors);
-        journal.append({
+  return holding(options, journalPathOf(path), path, async (recorder) => {
+    const originNs = process.hrtime.bigint();
+    const journal = Journal.create(journalPathOf(path));
+    const part = async (): Promise<Part> => {
+      const prepared = await fitToDevice(await prepareRun(options), options);
+      const { settings, suite, cells, questions } = prepared;
+      refuseStopped(options);
+      tell(options.onProgress, 'machine', 'taking stock of this machine');
+      const inventory = await takeInventory();
+      const { usableCores, hardware } = inventory;
+      const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, usableCores);
+      return {
+        ...{ prepared, inventory, originNs, ceilings },
+        ...{ finished: new Set(), crashes: new Map(), validation: validationOf([]) },
+        firstEntry: ({ loaded, records, sensors, warnings }) => ({
           kind: 'header',
           version: journalVersion,
           id: randomUUID(),
@@ -123,7 +85,7 @@ async function measureNew(
           command: withoutHome(options.command),
           settings,
           tool: { name: 'tokenwork', ...options.tool },
-          hardware: { ...inventory.hardware, ceilings },
+          hardware: { ...hardware, ceilings },
           environment: environmentOf(inventory, loaded, sensors),
           models: records.map((record) => withDevice(record, prepared)),
           metrics: metricsTable(loaded),
@@ -133,95 +95,112 @@ async function measureNew(
             ...prepared.warnings,
             ...warnings,
             ...inventory.warnings,
-            ...oversubscribed(settings, inventory.usableCores),
-            ...(recorder?.takeWarnings() ?? []),
+            ...oversubscribed(settings, usableCores),
           ],
-        });
-      },
-    });
-    await measureCeilingsAgain(prepared, journal, inventory.usableCores, options);
-  } catch (thrown) {
-    journal.abandon();
-    throw thrown;
-  }
-  return finish(journal, path);
+        }),
+      };
+    };
+    return measurePart(part, journal, () => journal.abandon(), { path, options, recorder });
+  });
 }
 
 async function resumeRun(options: BenchOptions, named: string): Promise<BenchOutcome> {
   const journalPath = journalNamed(resolve(named));
   const path = options.out === undefined ? resultPathOf(journalPath) : resolve(options.out);
+  return holding(options, journalPath, path, async (recorder) => {
+    const contents = readJournal(journalPath);
+    const { header, entries, validBytes } = contents;
+    refuseOtherOptions(header, options);
+    const validation = validationOf(entries);
+    // All is measured, and only the result was not written: that takes no model.
+    if (foldJournal(contents).run.complete && !isPending(header.settings, validation))
+      return finish(Journal.reopen(journalPath, validBytes), path);
+    const prepared = await prepareResumed(header, options);
+    refuseOtherModels(header, prepared.models);
+    refuseOtherGpu(header, prepared.chosen);
+    refuseOtherRecording(entries, prepared.sensors.recorded);
+    const inventory = await takeInventory();
+    const { rows, crashes, clockNs } = stateOf(contents);
+    const journal = Journal.reopen(journalPath, validBytes);
+    const part = async (): Promise<Part> => ({
+      ...{ prepared, inventory, crashes, validation },
+      originNs: process.hrtime.bigint() - BigInt(Math.ceil(clockNs)),
+      ceilings: header.hardware.ceilings,
+      finished: new Set(rows.keys()),
+      firstEntry: ({ records }) => {
+        refuseOtherEngines(header, records);
+        const warnings = [
+          ...resumeWarnings(header, inventory.hardware.id, options.tool),
+          ...recordingRestarted(prepared.sensors.recorded),
+        ];
+        return { kind: 'resumed', at: new Date().toISOString(), warnings };
+      },
+    });
+    return measurePart(part, journal, () => journal.close(), { path, options, recorder });
+  });
+}
+
+/**
+ * Runs with the journal locked and with the recorder that was asked for, and gives up both however the run
+ * ends. Throws TokenworkError `unwritable-output` and `journal-in-use`, and what `run` throws.
+ */
+async function holding(
+  { recordSensors }: BenchOptions,
+  journalPath: string,
+  path: string,
+  run: (recorder: SensorRecorder | null) => Promise<BenchOutcome>,
+): Promise<BenchOutcome> {
   refuseOtherThanFile(path);
   const unlock = lockJournal(journalPath);
+  let recorder: SensorRecorder | null = null;
   try {
-    return await recording(options, path, (recorder) => measureRest(options, journalPath, path, recorder));
+    if (recordSensors !== undefined)
+      recorder = SensorRecorder.create(recordSensors, [path, journalPathOf(path)]);
+    return await run(recorder);
   } finally {
+    recorder?.close();
     unlock();
   }
 }
 
-async function measureRest(
-  options: BenchOptions,
-  journalPath: string,
-  path: string,
-  recorder: SessionRecorder | null,
+/** A run that this process measures: all of it, or what is left of one that is resumed. */
+interface Part
+  extends Pick<Segment, 'prepared' | 'originNs' | 'ceilings' | 'finished' | 'crashes' | 'validation'> {
+  inventory: Inventory;
+  /** The entry that the part begins with in the journal, once all is open. Throws what must refuse the part. */
+  firstEntry(ready: Ready): Extract<JournalEntry, { kind: 'header' | 'resumed' }>;
+}
+
+/** Measures a part into the journal and writes the result; `leave` gives the journal up where that fails. */
+async function measurePart(
+  open: () => Promise<Part>,
+  journal: Journal,
+  leave: () => void,
+  { path, options, recorder }: { path: string; options: BenchOptions; recorder: SensorRecorder | null },
 ): Promise<BenchOutcome> {
-  const contents = readJournal(journalPath);
-  const { header } = contents;
-  refuseOtherOptions(header, options);
-  const validation = validationOf(contents.entries);
-  // All is measured, and only the result was not written: that takes no model.
-  if (foldJournal(contents).run.complete && !isPending(header.settings, validation))
-    return finish(Journal.reopen(journalPath, contents.validBytes), path);
-  const prepared = await prepareResumed(header, options);
-  refuseOtherModels(header, prepared.models);
-  refuseOtherGpu(header, prepared.chosen);
-  refuseOtherSession(contents.entries, prepared.sensors.recorded);
-  const inventory = await takeInventory();
-  const { rows, crashes, clockNs } = stateOf(contents);
-  const journal = Journal.reopen(journalPath, contents.validBytes);
   try {
-    const ceilings = header.hardware.ceilings;
+    const { inventory, firstEntry, ...part } = await open();
     await runSegment({
-      prepared,
-      journal,
-      originNs: process.hrtime.bigint() - BigInt(Math.ceil(clockNs)),
-      ceilings,
-      finished: new Set(rows.keys()),
-      crashes,
-      validation,
-      options,
-      recorder,
-      onReady: ({ records, sensors }) => {
-        refuseOtherEngines(header, records);
-        beginRecording(recorder, inventory, records, sensors);
-        const warnings = [
-          ...resumeWarnings(header, inventory.hardware.id, options.tool),
-          ...sessionRestarted(prepared.sensors.recorded),
-          ...(recorder?.takeWarnings() ?? []),
-        ];
-        journal.append({ kind: 'resumed', at: new Date().toISOString(), warnings });
+      ...part,
+      ...{ journal, options, recorder },
+      onReady: (ready) => {
+        const { records, sensors } = ready;
+        const entry = firstEntry(ready);
+        recorder?.begin({
+          recordedAt: new Date().toISOString(),
+          machine: describeMachine(inventory.hardware, inventory.os),
+          usesGpu: runOnGpu(records),
+          sensors: [...sensors],
+        });
+        journal.append({ ...entry, warnings: [...entry.warnings, ...(recorder?.takeWarnings() ?? [])] });
       },
     });
-    await measureCeilingsAgain(prepared, journal, inventory.usableCores, options);
+    await measureCeilingsAgain(part.prepared, journal, inventory.usableCores, options);
   } catch (thrown) {
-    journal.close();
+    leave();
     throw thrown;
   }
   return finish(journal, path);
-}
-
-function beginRecording(
-  recorder: SessionRecorder | null,
-  { hardware, os }: Inventory,
-  models: readonly JournalModel[],
-  sensors: SamplingSession['sensors'],
-): void {
-  recorder?.begin({
-    recordedAt: new Date().toISOString(),
-    machine: describeMachine(hardware, os),
-    usesGpu: runOnGpu(models),
-    sensors: [...sensors],
-  });
 }
 
 /** Folds the journal as it lies on disk, which is what resuming would read. */
@@ -251,20 +230,6 @@ function finish(journal: Journal, path: string): BenchOutcome {
     `The run was stopped with ${measured}${run.complete ? ', before all of them were held against the same requests alone' : ''}.`,
     `They are saved in ${path}. Go on with: tokenwork bench --resume ${path}`,
   );
-}
-
-/** Other load while they were measured at first may be gone by now; folding keeps the larger. */
-async function measureCeilingsAgain(
-  prepared: PreparedRun,
-  journal: Journal,
-  usableCores: number,
-  { onProgress, signal, ceilings }: BenchOptions,
-): Promise<void> {
-  if (signal?.aborted || ceilings === false) return;
-  // A software GPU takes half a minute, and its figures say nothing.
-  if (prepared.chosen.adapter?.kind === 'software') return;
-  tell(onProgress, 'machine', 'measuring the machine once more');
-  journal.append({ kind: 'ceilings', ceilings: await ceilingsFor(prepared, usableCores) });
 }
 
 function defaultPath({ suite = 'quick', trace }: BenchOptions, at: Date): string {

@@ -1,12 +1,15 @@
 import type { Ceilings } from '../core/result.js';
 import { measureCeilings } from '../engines/onnx/ceilings.js';
 import { measureDeviceCeilings } from '../engines/onnx/gpu/ceilings.js';
+import type { Journal } from '../journal/append.js';
 import { dtypes } from '../models/dtype.js';
+import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
+import { tell } from './progress.js';
 
 /**
- * Of what the run computes on, in the dtypes of its models: of its GPU, or of the CPU with as many threads as
- * the run keeps busy.
+ * Measures the ceilings of the run's device in the dtypes of its models: of its GPU, or of the CPU with as many
+ * threads as the run keeps busy.
  */
 export async function ceilingsFor(
   { settings, models, chosen }: Pick<PreparedRun, 'settings' | 'models' | 'chosen'>,
@@ -19,4 +22,18 @@ export async function ceilingsFor(
   const largestBufferBytes = adapter?.largestBufferBytes ?? null;
   const measured = await measureDeviceCeilings({ device, dtypes: used, freeBytes, largestBufferBytes });
   return { ...measured, threads, device };
+}
+
+/** Measures the ceilings after the requests too: other load may be gone by then, and folding keeps the larger. */
+export async function measureCeilingsAgain(
+  prepared: PreparedRun,
+  journal: Journal,
+  usableCores: number,
+  { onProgress, signal, ceilings }: BenchOptions,
+): Promise<void> {
+  if (signal?.aborted || ceilings === false) return;
+  // A software GPU takes half a minute, and its figures say nothing.
+  if (prepared.chosen.adapter?.kind === 'software') return;
+  tell(onProgress, 'machine', 'measuring the machine once more');
+  journal.append({ kind: 'ceilings', ceilings: await ceilingsFor(prepared, usableCores) });
 }

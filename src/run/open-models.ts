@@ -12,7 +12,7 @@ import type { RunModel } from './models.js';
 import type { LoadedWorker, WorkerModel } from './workers/protocol.js';
 
 /** The run's models, each with its back end chosen, and its session opened where workers share one. */
-export interface Sessions {
+export interface OpenModels {
   workerModels: WorkerModel[];
   warnings: Warning[];
   /** Records of the models as the workers opened them. */
@@ -35,11 +35,11 @@ interface OpenModel {
  * memory once, and all computing happens on the workers' own threads. Encoders run on the back end and the
  * device of the decoders.
  */
-export async function openSessions(
+export async function openModels(
   models: readonly RunModel[],
   cells: readonly PlannedCell[],
   { backend: asked, device, threads }: Pick<Settings, 'backend' | 'device' | 'threads'>,
-): Promise<Sessions> {
+): Promise<OpenModels> {
   const opened: OpenModel[] = [];
   const workerModels: WorkerModel[] = [];
   const warnings: Warning[] = [];

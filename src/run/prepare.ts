@@ -23,8 +23,8 @@ import {
   type ChosenSensors,
   chosenSensors,
   namedChoice,
+  recordingPathOf,
   type SensorChoice,
-  sessionPathOf,
 } from './sampling/choice.js';
 
 /** What is to be run, before anything has been opened. */
@@ -129,7 +129,7 @@ function refuseUnsampled(options: BenchOptions): void {
       'Leave out one of the two.',
     );
   }
-  const isPlayed = sessionPathOf(sensors) !== null;
+  const isPlayed = recordingPathOf(sensors) !== null;
   if (isPlayed && validateAttribution) {
     throw new TokenworkError(
       'bad-option',

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import type { JournalEntry, JournalHeader, Settings } from '../journal/entry.js';
-import type { PlayedSession } from '../journal/samples.js';
+import type { PlayedRecording } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';
 import { benchOptions, type RepeatedOption } from '../workload/bench-options.js';
 import type { ChosenDevice } from './gpu/choice.js';
@@ -121,7 +121,7 @@ export function refuseOtherGpu(header: JournalHeader, { adapter }: Pick<ChosenDe
 }
 
 /** Refuses another recording than stood in for the machine before. Throws TokenworkError `resume-differs`. */
-export function refuseOtherSession(entries: readonly JournalEntry[], now: PlayedSession | null): void {
+export function refuseOtherRecording(entries: readonly JournalEntry[], now: PlayedRecording | null): void {
   const before = entries.find((entry) => entry.kind === 'sampling')?.recorded;
   if (!before || !now || before.sha256 === now.sha256) return;
   refuse([{ what: `SHA-256 of ${before.file}`, before: before.sha256, now: now.sha256 }]);
@@ -132,7 +132,7 @@ export function refuseOtherSession(entries: readonly JournalEntry[], now: Played
  * it that the time between them would correspond to. What each process measured is drawn from its own
  * playing alone, so no counter is followed from the one into the other.
  */
-export function sessionRestarted(recorded: PlayedSession | null): Warning[] {
+export function recordingRestarted(recorded: PlayedRecording | null): Warning[] {
   if (recorded === null) return [];
   return [
     {

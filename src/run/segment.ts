@@ -13,12 +13,12 @@ import { type ScheduledRequest, schedule } from '../workload/schedule.js';
 import { expectedTime, ratesOf, stallTimeoutMs } from './expected-time.js';
 import { warmUpDevice } from './gpu/warm-up.js';
 import { measure } from './measure.js';
-import { openSessions, type Sessions } from './open-models.js';
+import { type OpenModels, openModels } from './open-models.js';
 import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
 import { measuringProgress, tell } from './progress.js';
-import type { SessionRecorder } from './sampling/recorder.js';
-import { type SamplingSession, startSampling } from './sampling/start.js';
+import type { SensorRecorder } from './sampling/recorder.js';
+import { type RunSampling, startSampling } from './sampling/start.js';
 import { measureAlone } from './validate-attribution.js';
 import { warmUp } from './warm-up.js';
 import { openPool, type WorkerPool } from './workers/pool.js';
@@ -37,15 +37,16 @@ export interface Segment {
   crashes: ReadonlyMap<number, number>;
   validation: ValidationState;
   options: BenchOptions;
-  recorder: SessionRecorder | null;
+  recorder: SensorRecorder | null;
   /** Called when the workers are ready, and nothing has been measured. */
   onReady(ready: Ready): void;
 }
 
-interface Ready {
+/** What is open when measuring may begin. */
+export interface Ready {
   loaded: LoadedWorker;
   records: JournalModel[];
-  sensors: SamplingSession['sensors'];
+  sensors: RunSampling['sensors'];
   warnings: Warning[];
 }
 
@@ -74,12 +75,12 @@ export async function runSegment(segment: Segment): Promise<void> {
   const { originNs, recorder } = segment;
   // Beside the loading of the models, as both take a second.
   const starting = startSampling({ chosen, originNs, now, recorder, calibrateForNs });
-  let sessions: Sessions | null = null;
+  let opened: OpenModels | null = null;
   let pool: WorkerPool | null = null;
   try {
-    sessions = await openSessions(models, cells, settings);
+    opened = await openModels(models, cells, settings);
     refuseStopped(options);
-    const { workerModels, warnings } = sessions;
+    const { workerModels, warnings } = opened;
     pool = await openPool({
       workers: settings.concurrency,
       models: workerModels,
@@ -90,7 +91,7 @@ export async function runSegment(segment: Segment): Promise<void> {
     const { sensors } = sampling;
     segment.onReady({
       loaded: pool.loaded,
-      records: sessions.records(pool.loaded),
+      records: opened.records(pool.loaded),
       sensors,
       warnings: [...warnings, ...sampling.warnings, ...energyUnavailable(settings.sampling, sensors)],
     });
@@ -100,7 +101,7 @@ export async function runSegment(segment: Segment): Promise<void> {
   } finally {
     await (await starting).abandon();
     await pool?.close();
-    sessions?.close();
+    opened?.close();
   }
 }
 
@@ -108,7 +109,7 @@ async function measureWith(
   pool: WorkerPool,
   requests: readonly ScheduledRequest[],
   { prepared, journal, originNs, ceilings, validation, options }: Segment,
-  sampling: SamplingSession,
+  sampling: RunSampling,
 ): Promise<void> {
   const { settings, models, cells } = prepared;
   const { onProgress, signal } = options;

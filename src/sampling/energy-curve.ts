@@ -13,7 +13,7 @@ export interface ChannelSeries {
 
 /**
  * The curve of a device's energy in J: by its energy counter; only where it has none, by integrating its
- * power. One method for the whole session, so that figures of both never stand in one column. Null where
+ * power. One method for the whole run, so that figures of both never stand in one column. Null where
  * the device has neither.
  */
 export function energyCurve(channels: readonly ChannelSeries[], device: string): CumulativeCurve | null {

@@ -36,8 +36,8 @@ export async function inspectSensors(
   options: { sensors?: readonly SensorSpec[]; forNs?: Nanoseconds } = {},
 ): Promise<SensorInspection> {
   const { sensors = machineSensors(), forNs = 1e9 } = options;
-  const usual = await session(sensors, forNs, 1);
-  const full = await session(sensors, forNs, fullRate);
+  const usual = await sample(sensors, forNs, 1);
+  const full = await sample(sensors, forNs, fullRate);
   return {
     sensors: usual.sensors,
     sampler: {
@@ -52,7 +52,7 @@ export async function inspectSensors(
   };
 }
 
-async function session(sensors: readonly SensorSpec[], forNs: Nanoseconds, rateFactor: number) {
+async function sample(sensors: readonly SensorSpec[], forNs: Nanoseconds, rateFactor: number) {
   const sampler = await startSampler({
     sensors,
     originNs: process.hrtime.bigint(),

@@ -26,7 +26,7 @@ export interface SamplerOptions {
   rateFactor?: number;
 }
 
-/** What a session of sampling cost and what became of each sensor. */
+/** The cost of sampling, and what became of each sensor. */
 interface SamplerReport {
   sensors: (SensorRecord & { activity: SensorActivity | null })[];
   durationNs: Nanoseconds;

@@ -1,20 +1,20 @@
 import { basename, resolve } from 'node:path';
 import type { Warning } from '../../core/codes.js';
-import type { PlayedSession } from '../../journal/samples.js';
+import type { PlayedRecording } from '../../journal/samples.js';
 import { machineSensors, type SensorSpec } from '../../sensors/catalogue.js';
 import { checkSession } from '../../sensors/session-file.js';
 
 /**
  * What to sample beside the requests: `auto` (all that this machine has), `none`, `recorded:FILE` (a
- * session that was recorded before, played as if it were this machine), or sensors by name, for trees and
+ * recording, played as if it were this machine), or sensors by name, for trees and
  * libraries that stand in for a machine's own.
  */
 export type SensorChoice = 'auto' | 'none' | `recorded:${string}` | readonly SensorSpec[];
 
 const recordedPrefix = 'recorded:';
 
-/** The session's file that a choice names, from anywhere; null where it names none. */
-export function sessionPathOf(choice: SensorChoice): string | null {
+/** The absolute path of the recording that a choice names; null where it names none. */
+export function recordingPathOf(choice: SensorChoice): string | null {
   if (typeof choice !== 'string' || !choice.startsWith(recordedPrefix)) return null;
   return resolve(choice.slice(recordedPrefix.length));
 }
@@ -22,14 +22,14 @@ export function sessionPathOf(choice: SensorChoice): string | null {
 /** As the journal keeps it; sensors by name cannot be told from it, and must be given again to resume. */
 export function namedChoice(choice: SensorChoice): string {
   if (typeof choice !== 'string') return 'custom';
-  const path = sessionPathOf(choice);
+  const path = recordingPathOf(choice);
   return path === null ? choice : `${recordedPrefix}${path}`;
 }
 
 export interface ChosenSensors {
   specs: readonly SensorSpec[];
   /** The recording that stands in for this machine. */
-  recorded: PlayedSession | null;
+  recorded: PlayedRecording | null;
   warnings: Warning[];
 }
 
@@ -41,7 +41,7 @@ export function chosenSensors(choice: SensorChoice): ChosenSensors {
   if (choice === 'auto') return { specs: machineSensors(), recorded: null, warnings: [] };
   if (choice === 'none') return { specs: [], recorded: null, warnings: [] };
   if (typeof choice !== 'string') return { specs: choice, recorded: null, warnings: [] };
-  const path = sessionPathOf(choice)!;
+  const path = recordingPathOf(choice)!;
   const { header, sha256 } = checkSession(path);
   const { machine, recordedAt, usesGpu } = header;
   const file = basename(path);

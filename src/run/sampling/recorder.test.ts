@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeEach, expect, it, vi } from 'vitest';
 import { recordedSensor } from '../../sensors/session.test-support.js';
 import { checkSession } from '../../sensors/session-file.js';
-import { describeMachine, SessionRecorder } from './recorder.js';
+import { describeMachine, SensorRecorder } from './recorder.js';
 
 const disk = vi.hoisted(() => ({ room: Number.POSITIVE_INFINITY }));
 vi.mock('node:fs', async (original) => {
@@ -35,7 +35,7 @@ const header = {
 const sample = (timeNs: number) => ({ timeNs, channel: 0, value: timeNs / 7 });
 
 it('writes what was read before it knew of the machine, and what is read after', () => {
-  const recorder = SessionRecorder.create(path, []);
+  const recorder = SensorRecorder.create(path, []);
   recorder.add([sample(1)]);
   recorder.begin(header);
   recorder.keep();
@@ -49,7 +49,7 @@ it('writes what was read before it knew of the machine, and what is read after',
 });
 
 it('ends in whole lines where the disk is full, and says so once', () => {
-  const recorder = SessionRecorder.create(path, []);
+  const recorder = SensorRecorder.create(path, []);
   recorder.begin(header);
   recorder.keep();
   recorder.add([sample(1)]);
@@ -67,7 +67,7 @@ it('ends in whole lines where the disk is full, and says so once', () => {
 });
 
 it('leaves no file where nothing was measured', () => {
-  const recorder = SessionRecorder.create(path, []);
+  const recorder = SensorRecorder.create(path, []);
   recorder.begin(header);
   recorder.add([sample(1)]);
   expect(recorder.close()).toBe(false);

@@ -7,12 +7,12 @@ import type { Hardware } from '../../core/result.js';
 import { formatHeader, formatSamples, type RecordedSample } from '../../sensors/session-file.js';
 
 /**
- * Writes what the sensors of a run read into a session file, to be played in place of a machine's sensors.
+ * Writes the readings of a run's sensors into a file that can be played in place of a machine's sensors.
  * The samples are those that the run collects anyway, and leave in whole lines, one write for each time
  * they are collected: whatever kills the process, what was written can be played. A file that cannot be
  * written any more ends the recording and not the run.
  */
-export class SessionRecorder {
+export class SensorRecorder {
   readonly path: string;
   readonly #file: number;
   #bytes = 0;
@@ -31,7 +31,7 @@ export class SessionRecorder {
    * Opens a new file, before anything is measured. Throws TokenworkError `unwritable-output`, also where
    * the name is `taken` by what else the run writes.
    */
-  static create(named: string, taken: readonly string[]): SessionRecorder {
+  static create(named: string, taken: readonly string[]): SensorRecorder {
     const path = resolve(named);
     if (taken.includes(path)) {
       throw new TokenworkError(
@@ -41,7 +41,7 @@ export class SessionRecorder {
       );
     }
     try {
-      return new SessionRecorder(path, openSync(path, 'wx'));
+      return new SensorRecorder(path, openSync(path, 'wx'));
     } catch (cause) {
       const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST';
       throw new TokenworkError(
@@ -121,13 +121,13 @@ export class SessionRecorder {
     try {
       ftruncateSync(this.#file, this.#bytes);
     } catch (error) {
-      log('recorded session is not cut back: %s', error);
+      log('the recording is not cut back: %s', error);
       // Playing it tolerates a torn last line.
     }
   }
 }
 
-/** The machine that a session is recorded on, for people. */
+/** The machine that a recording is made on, in words. */
 export function describeMachine({ cpu, gpus }: Hardware, os: string): string {
   const named = gpus.map(({ model, driver }) =>
     typeof driver === 'string' ? `${model} (driver ${driver})` : model,

@@ -10,12 +10,12 @@ import type { Sample } from '../../sampling/ring.js';
 import { type Sampler, startSampler } from '../../sampling/sampler.js';
 import type { ChosenSensors } from './choice.js';
 import { CounterMoves } from './counter-moves.js';
-import type { SessionRecorder } from './recorder.js';
+import type { SensorRecorder } from './recorder.js';
 
-/** The machine's sensors sampled beside the requests of one segment, into the journal. */
-export interface SamplingSession {
+/** Samples the machine's sensors beside the requests of one segment, into the journal. */
+export interface RunSampling {
   readonly sensors: readonly SampledSensor[];
-  /** What must be said of the sensors before anything is measured. */
+  /** Warnings about the sensors that are known before anything is measured. */
   readonly warnings: readonly Warning[];
   /** Begins to journal what is sampled, once the journal has its header. */
   begin(journal: Journal): void;
@@ -35,24 +35,24 @@ export interface SamplingSession {
 const collectEveryMs = 250;
 const longestRestNs = 3e9;
 
-export interface SessionOptions {
+export interface SamplingOptions {
   chosen: ChosenSensors;
   /** Origin of the run's clock. */
   originNs: bigint;
   now(): Nanoseconds;
   /** Takes down every sample as well. */
-  recorder: SessionRecorder | null;
+  recorder: SensorRecorder | null;
   /** How long counters are watched before the start; the machine's rest is at least as long. */
   calibrateForNs?: Nanoseconds | undefined;
 }
 
 /** Starts the sampler. Where it does not start, nothing is sampled, and a warning says so: runs go on. */
-export async function startSampling(options: SessionOptions): Promise<SamplingSession> {
+export async function startSampling(options: SamplingOptions): Promise<RunSampling> {
   const { chosen, originNs, now, calibrateForNs } = options;
-  if (chosen.specs.length === 0) return sessionWithout([]);
+  if (chosen.specs.length === 0) return withoutSampling([]);
   try {
     const sampler = await startSampler({ sensors: chosen.specs, originNs, calibrateForNs });
-    return sessionOf(sampler, options, now);
+    return samplingWith(sampler, options, now);
   } catch (thrown) {
     const { message, hint } =
       thrown instanceof TokenworkError
@@ -61,11 +61,11 @@ export async function startSampling(options: SessionOptions): Promise<SamplingSe
             message: `The sampler could not be started: ${messageOf(thrown)}`,
             hint: 'See: tokenwork doctor',
           };
-    return sessionWithout([{ code: 'sampler-failed', message, hint }]);
+    return withoutSampling([{ code: 'sampler-failed', message, hint }]);
   }
 }
 
-function sessionWithout(warnings: Warning[]): SamplingSession {
+function withoutSampling(warnings: Warning[]): RunSampling {
   return {
     sensors: [],
     warnings,
@@ -78,11 +78,11 @@ function sessionWithout(warnings: Warning[]): SamplingSession {
   };
 }
 
-function sessionOf(
+function samplingWith(
   sampler: Sampler,
-  { chosen, recorder, calibrateForNs = 1e9 }: SessionOptions,
+  { chosen, recorder, calibrateForNs = 1e9 }: SamplingOptions,
   now: () => Nanoseconds,
-): SamplingSession {
+): RunSampling {
   const sensors = sampler.sensors as readonly SampledSensor[];
   const windowNs = energyWindowNs(sensors);
   let journal: Journal | null = null;
@@ -98,7 +98,7 @@ function sessionOf(
     try {
       journal.append(entry);
     } catch (thrown) {
-      failure = thrown; // Told when the session ends; a timer has nobody to tell.
+      failure = thrown; // Thrown by `end`: a timer has nobody to throw to.
     }
   };
   const moves = new CounterMoves(sensors);
