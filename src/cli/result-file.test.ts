@@ -3,10 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { compareResults } from '../analysis/compare/compare.js';
+import { tabled } from '../analysis/requests/table-builder.js';
 import { okRequest, realisticResult, testResult } from '../analysis/result.test-support.js';
 import { migrations } from '../core/migrate.js';
 import { type Result, schemaVersion } from '../core/result.js';
-import { readResultFile, readResultFiles } from './result-file.js';
+import { readResultFile, readResultFiles, readTabledFile } from './result-file.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-results-'));
 afterAll(() => rmSync(scratch, { recursive: true }));
@@ -96,5 +97,42 @@ describe('a result of an older schema version', () => {
     } finally {
       delete migrations[0];
     }
+  });
+});
+
+describe('a result too large to be parsed whole', () => {
+  const streamed = (path: string) => readTabledFile(path, 0);
+
+  it('gives the same columns as one that is parsed whole', async () => {
+    const result = realisticResult();
+    const { head, table, ledger } = await streamed(saved('large.json', result));
+    const whole = tabled(result, result.requests);
+    expect(table).toEqual(whole.table);
+    expect(ledger).toEqual(whole.ledger);
+    expect(head).toEqual({ ...result, requests: [] });
+  });
+
+  it.each<[string, unknown, string, RegExp]>([
+    ['large-cut.json', good.slice(0, -20), 'json-broken', /not valid JSON/],
+    ['large-broken.json', good.replace('"cell":', '"cell"'), 'json-broken', /in request 0/],
+    ['large-work.json', work('much'), 'bad-result', /requests\[0\]\.work\.cpuTime/],
+    ['large-empty.json', testResult({ requests: [] }), 'empty-result', /no request/],
+    ['large-list.json', '[]', 'not-a-result', /schemaVersion/],
+    [
+      'large-cell.json',
+      edited(({ requests }) => Object.assign(requests[0]!, { cell: 'elsewhere' })),
+      'inconsistent-result',
+      /"elsewhere"/,
+    ],
+    [
+      'large-times.json',
+      edited(({ requests }) => Object.assign(requests[0]!.times!, { started: 1e15 })),
+      'inconsistent-result',
+      /backwards/,
+    ],
+  ])('is refused by its code where it is broken: %s', async (name, content, code, message) => {
+    const path = saved(name, content);
+    await expect(streamed(path)).rejects.toMatchObject({ code, message: expect.stringMatching(message) });
+    await expect(streamed(path)).rejects.toThrow(path);
   });
 });

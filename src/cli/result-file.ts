@@ -1,12 +1,14 @@
 import { constants } from 'node:buffer';
 import { stat } from 'node:fs/promises';
+import { type TabledResult, tabled } from '../analysis/requests/table-builder.js';
 import type { ErrorCode } from '../core/codes.js';
-import { TokenworkError } from '../core/errors.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
-import { readResult } from '../core/migrate.js';
-import type { Result } from '../core/result.js';
+import { readResult, readRows } from '../core/migrate.js';
+import type { RequestRow, Result } from '../core/result.js';
 import { readJsonObject } from '../models/json-file.js';
 import { formatBytes } from '../report/words/format.js';
+import { jsonPieces } from './json-rows.js';
 
 /**
  * Reads a result from a file, of any schema version up to the current one.
@@ -23,15 +25,74 @@ import { formatBytes } from '../report/words/format.js';
 export async function readResultFile(path: string): Promise<Result> {
   await refuseTooLarge(path);
   const json = await readJson(path);
-  let result: Result;
+  const result = naming(path, () => readResult(json));
+  if (result.requests.length === 0) throw emptyResult(path);
+  return result;
+}
+
+/** Files up to this size are parsed whole, which tells where their syntax is broken to the column. */
+const parsedWholeBytes = 32 * 2 ** 20;
+
+/**
+ * Reads a result of any size into columns: of a large one no more than a few rows are in memory at a time. Throws
+ * what `readResultFile` throws, but for `result-too-large`.
+ */
+export async function readTabledFile(path: string, wholeBytes = parsedWholeBytes): Promise<TabledResult> {
+  const size = await stat(path).then((found) => found.size, otherwise(0, 'size of a result'));
+  if (size <= wholeBytes) {
+    const result = await readResultFile(path);
+    return tabled(result, result.requests);
+  }
+  const result = naming(path, () => {
+    // Twice over the file, as what rows belong to may stand behind them.
+    const outside = [...jsonPieces(path)].flatMap(({ text, isRow }) => (isRow ? [] : text));
+    const document = parsed(outside.join(''), 'outside of its requests') as Record<string, unknown>;
+    return tabled(readResult(document), checkedRows(path, Number(document.schemaVersion)));
+  });
+  if (result.table.size + result.table.failed === 0) throw emptyResult(path);
+  return result;
+}
+
+/** Rows that are migrated and checked together. */
+const rowsAtOnce = 500;
+
+function* checkedRows(path: string, version: number): Generator<RequestRow> {
+  let [batch, first]: [unknown[], number] = [[], 0];
+  for (const { text, isRow } of jsonPieces(path)) {
+    if (!isRow) continue;
+    batch.push(parsed(text, `in request ${first + batch.length}`));
+    if (batch.length < rowsAtOnce) continue;
+    yield* readRows(batch, version, first);
+    first += batch.length;
+    batch = [];
+  }
+  yield* readRows(batch, version, first);
+}
+
+function parsed(text: string, where: string): unknown {
   try {
-    result = readResult(json);
+    return JSON.parse(text);
+  } catch (cause) {
+    throw new SyntaxError(`${messageOf(cause)}, ${where}`, { cause });
+  }
+}
+
+/** What `read` gives; every error names the file. */
+function naming<Value>(path: string, read: () => Value): Value {
+  try {
+    return read();
   } catch (thrown) {
+    if (thrown instanceof SyntaxError) {
+      const message = `${path} is not valid JSON: ${thrown.message}.`;
+      throw new TokenworkError('json-broken', message, hintFor('json-broken', path)!, { cause: thrown });
+    }
     if (!(thrown instanceof TokenworkError)) throw thrown;
     throw new TokenworkError(thrown.code, `${path}: ${thrown.message}`, thrown.hint, { cause: thrown });
   }
-  if (result.requests.length > 0) return result;
-  throw new TokenworkError(
+}
+
+function emptyResult(path: string): TokenworkError {
+  return new TokenworkError(
     'empty-result',
     `${path} holds no request, so there is nothing to say about it.`,
     'Pass the result of a run that measured something.',

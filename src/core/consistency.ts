@@ -1,5 +1,5 @@
 import { TokenworkError } from './errors.js';
-import type { Result } from './result.js';
+import type { RequestRow, Result } from './result.js';
 
 /**
  * What a schema cannot say: cells are listed once, every request belongs to one of them, and no time runs
@@ -11,14 +11,21 @@ export function refuseInconsistent({ cells, requests }: Result): void {
     if (ids.has(id)) throw inconsistent(`The cell "${id}" is listed twice`);
     ids.add(id);
   }
-  for (const { id, cell, times } of requests) {
-    if (!ids.has(cell)) throw unlistedCell(id, cell);
-    if (times === null) continue;
-    const { submitted, started, firstToken, lastToken } = times;
-    const known = [submitted, started, firstToken, lastToken].filter((time) => time !== null);
-    if (known.some((time, index) => index > 0 && time < known[index - 1]!)) {
-      throw inconsistent(`The times of request ${id} run backwards`);
-    }
+  for (const request of requests) {
+    if (!ids.has(request.cell)) throw unlistedCell(request.id, request.cell);
+    refuseBackwards(request);
+  }
+}
+
+/** Throws TokenworkError `inconsistent-result` where a request's times run backwards. */
+export function refuseBackwards({ id, times }: RequestRow): void {
+  if (times === null) return;
+  const { submitted, started, firstToken, lastToken } = times;
+  let last = submitted;
+  for (const time of [started, firstToken, lastToken]) {
+    if (time === null) continue;
+    if (time < last) throw inconsistent(`The times of request ${id} run backwards`);
+    last = time;
   }
 }
 

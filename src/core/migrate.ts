@@ -1,7 +1,8 @@
-import { refuseInconsistent } from './consistency.js';
+import { z } from 'zod';
+import { refuseBackwards, refuseInconsistent } from './consistency.js';
 import { TokenworkError } from './errors.js';
-import { type Result, resultSchema, schemaVersion } from './result.js';
-import { describeIssue, firstIssue } from './schema-issue.js';
+import { type RequestRow, type Result, requestSchema, resultSchema, schemaVersion } from './result.js';
+import { describeIssue, firstIssue, type SchemaIssue } from './schema-issue.js';
 
 type Json = Record<string, unknown>;
 
@@ -52,11 +53,31 @@ export function readResult(json: unknown): Result {
     refuseInconsistent(parsed.data);
     return parsed.data;
   }
-  throw new TokenworkError(
+  throw badResult(firstIssue(parsed.error), parsed.error);
+}
+
+/**
+ * Some of the rows of a result that comes in parts, checked as `readResult` checks them, but for their cells.
+ * `version` is the schema version of their document, `first` the place of the first of them in it.
+ */
+export function readRows(rows: unknown[], version: number, first: number): RequestRow[] {
+  const { requests } = upgrade({ schemaVersion: version, requests: rows }, migrations, schemaVersion);
+  const parsed = z.array(requestSchema).safeParse(requests);
+  if (!parsed.success) {
+    const issue = firstIssue(parsed.error);
+    const [index, ...within] = issue.path;
+    throw badResult({ ...issue, path: ['requests', first + Number(index), ...within] }, parsed.error);
+  }
+  for (const row of parsed.data) refuseBackwards(row);
+  return parsed.data;
+}
+
+function badResult(issue: SchemaIssue, cause: unknown): TokenworkError {
+  return new TokenworkError(
     'bad-result',
-    `The result does not follow schema version ${schemaVersion}: ${describeIssue(firstIssue(parsed.error))}.`,
+    `The result does not follow schema version ${schemaVersion}: ${describeIssue(issue)}.`,
     'Was the file edited or cut short? Measure again, or take it from a backup.',
-    { cause: parsed.error },
+    { cause },
   );
 }
 

@@ -283,7 +283,7 @@ export const failedRequestSchema = z.strictObject({
 /** The row of a request that failed, with the reason. */
 export type FailedRequest = z.infer<typeof failedRequestSchema>;
 
-const requestSchema = z.union([okRequestSchema, failedRequestSchema]);
+export const requestSchema = z.union([okRequestSchema, failedRequestSchema]);
 /** The row of a request. */
 export type RequestRow = z.infer<typeof requestSchema>;
 

@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { type Findings, findingsOf } from '../../analysis/findings.js';
+import { type Findings, findingsFrom, findingsOf } from '../../analysis/findings.js';
 import { TokenworkError } from '../../core/errors.js';
 import type { Result } from '../../core/result.js';
 import { renderFindings } from '../../report/terminal/findings.js';
@@ -8,7 +8,7 @@ import { cardsOf } from '../cards.js';
 import { writeOutputFile } from '../output-file.js';
 import { pageHint } from '../page-hint.js';
 import { refuseRowsTarget, writeRows } from '../request-rows.js';
-import { readResultFiles } from '../result-file.js';
+import { readResultFiles, readTabledFile } from '../result-file.js';
 import { printData, terminalOf, withoutControls } from '../terminal.js';
 
 export function reportCommand(): Command {
@@ -89,6 +89,11 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
       'Ask for the card and the page one after the other.',
     );
   }
+  if (json && out === undefined && card === undefined) {
+    const findings: Findings[] = [];
+    for (const path of paths) findings.push(findingsFrom(await readTabledFile(path)));
+    return printFindings(findings);
+  }
   const results = await readResultFiles(paths);
   if (rows !== undefined) {
     const count = await writeRows(rows, results);
@@ -107,10 +112,8 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
     if (out === '-') return printData(page);
     await writeOutputFile(out, page);
   }
-  if (json) {
-    const findings = runs.map((run) => run.findings);
-    await printData(`${JSON.stringify(findings.length === 1 ? findings[0] : findings, null, 2)}\n`);
-  } else {
+  if (json) await printFindings(runs.map((run) => run.findings));
+  else {
     const terminal = terminalOf(process.stdout);
     for (const [index, { result, findings }] of runs.entries()) {
       const text = `${renderRun(result, { ...terminal, savedAt: paths[index] })}\n${renderFindings(findings, terminal)}`;
@@ -119,6 +122,10 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
   }
   if (out !== undefined) process.stderr.write(`Page: ${out}\n`);
   else if (!json) process.stderr.write(`${pageHint(paths)}\n`);
+}
+
+async function printFindings(findings: readonly Findings[]): Promise<void> {
+  await printData(`${JSON.stringify(findings.length === 1 ? findings[0] : findings, null, 2)}\n`);
 }
 
 /** Loaded where a page is asked for alone, as the charts take a while to load. */
