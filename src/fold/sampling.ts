@@ -15,7 +15,7 @@ import { timelineOf } from '../sampling/attribution/timeline.js';
 import { sampledSegments } from './segments.js';
 import { lostFigures } from './warnings.js';
 
-/** What a run's samples add to its result. */
+/** The parts of a result that come from samples. */
 export interface FoldedSampling
   extends Pick<Result, 'metrics' | 'conservation' | 'idleBaseline' | 'attributionErrors' | 'timeline'> {
   rows: JournalRow[];
@@ -144,7 +144,7 @@ function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metr
   };
 }
 
-/** Of a stage that took no time; or of one that cannot be told from the others, as they differ from run to run. */
+/** The figure of a stage without one: 0 where it took no time, else absent, as stages that differ between runs are not told apart. */
 function unstated({ reason, value }: UsedByRequest['energy'], { times }: Stage) {
   if (value === null) return { value, reason };
   return times.ended > times.started

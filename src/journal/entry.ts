@@ -121,7 +121,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     endedNs: z.number().optional(),
     /** Where it ran several times in a row; the row is of the first time. */
     runs: z.array(measuredRunSchema).min(2).optional(),
-    /** What was done before it, or before each time. */
+    /** Work done before it, or before each time. */
     preparations: z.array(preparationSchema).optional(),
   }),
   ...samplingEntries,

@@ -14,7 +14,7 @@ export const measuredRunSchema = z.strictObject({
 });
 export type MeasuredRun = z.infer<typeof measuredRunSchema>;
 
-/** What was done before a request, so that it finds what its pipeline says: no part of the request. */
+/** Work that brings a worker into the state that a request's pipeline says: no part of the request. */
 export const preparationSchema = z.strictObject({
   startedNs: z.number(),
   endedNs: z.number(),
@@ -22,7 +22,7 @@ export const preparationSchema = z.strictObject({
 });
 export type Preparation = z.infer<typeof preparationSchema>;
 
-/** Of a request that finished; its row says the same of it. */
+/** The parts of a finished request that its row and its run both hold. */
 interface Finished {
   times: Pick<FinishedRequest['times'], 'started' | 'lastToken'>;
   stages: readonly Pick<FinishedRequest['stages'][number], 'times' | 'work'>[];

@@ -24,7 +24,7 @@ const playedRecordingSchema = recordingSchema.extend({
 export type PlayedRecording = z.infer<typeof playedRecordingSchema>;
 
 /**
- * What sampling leaves in the journal. Samples themselves are journalled, several times a second, and
+ * The entries that sampling leaves in the journal. Samples themselves are journalled, several times a second, and
  * nothing drawn from them: who used what can only be told once all that ran beside a request has ended,
  * and a counter has ticked after it. So what a killed process had sampled is attributed as if it had lived.
  */

@@ -59,7 +59,7 @@ export interface ValidationState {
   deaths: number;
 }
 
-/** What killed the process twice would kill it for ever. */
+/** A validation that killed the process twice would kill it for ever. */
 const deathsAllowed = 1;
 
 export function validationOf(entries: readonly JournalEntry[]): ValidationState {

@@ -48,7 +48,7 @@ export async function refuseFullDisk(
     });
 }
 
-/** Of the disk that the directory is on, or will be. */
+/** The free bytes of the disk that the directory is on, or will be; null where that is not known. */
 async function freeBytes(directory: string): Promise<Bytes | null> {
   for (let path = directory; ; path = dirname(path)) {
     try {

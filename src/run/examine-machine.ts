@@ -19,7 +19,7 @@ import { openCpuClock } from '../sensors/linux/cpu-time.js';
 import { openPeakMemory } from '../sensors/linux/memory.js';
 import { findNvml } from '../sensors/nvidia/nvml-library.js';
 
-/** What a run on this machine could measure, and with what. */
+/** The quantities that a run on this machine could measure, and the sensors for them. */
 export interface MachineExamination {
   hardware: Hardware;
   os: string;
@@ -96,7 +96,7 @@ async function inspect(
 
 const briefNs: Nanoseconds = 1e7;
 
-/** What it gives, or the message of the failure that it ends in. */
+/** The inspection, or the message of the failure that it ends in. */
 async function attempt(inspection: () => Promise<SensorInspection>): Promise<SensorInspection | string> {
   try {
     return await inspection();

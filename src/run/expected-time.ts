@@ -11,7 +11,7 @@ export interface Rates {
   bytesPerSecond: number;
 }
 
-/** Of a machine that is slow for one that runs models at all, where its own ceilings are not known. */
+/** The rates assumed where a machine's ceilings are not known: those of a slow one. */
 const slowMachine: Rates = { flopPerSecond: 1e10, bytesPerSecond: 1e9 };
 
 export function ratesOf(ceilings: Ceilings | null): Rates {

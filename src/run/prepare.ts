@@ -27,7 +27,7 @@ import {
   type SensorChoice,
 } from './sampling/choice.js';
 
-/** What is to be run, before anything has been opened. */
+/** A run's plan, before anything has been opened. */
 export interface PreparedRun {
   settings: Settings;
   suite: string;

@@ -11,13 +11,13 @@ type Alongside = NonNullable<Extract<JournalEntry, { kind: 'warmup' }>['alongsid
 
 export interface WarmUp {
   requests: number;
-  /** What other models than the cells' own did in them: a classifier, a draft. */
+  /** The share of models other than the cells' own: a classifier, a draft. */
   alongside: Alongside;
 }
 
 export interface WarmingUp {
   pool: Pick<WorkerPool, 'slots' | 'stop'>;
-  /** Of one model. */
+  /** All of one model. */
   cells: readonly PlannedCell[];
   requestsPerWorker: number;
   limitsOf(cell: PlannedCell): Limits;

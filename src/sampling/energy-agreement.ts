@@ -3,7 +3,7 @@ import { counterCurve } from './counter-curve.js';
 import type { ChannelSeries } from './energy-curve.js';
 import { powerCurve } from './power-curve.js';
 
-/** What a device's energy counter and its power gauge, integrated, say of the same window. */
+/** The energy of one window by a device's counter and by its power gauge, integrated. */
 export interface EnergyAgreement {
   counterJoules: number;
   powerJoules: number;

@@ -9,7 +9,7 @@ export interface SensorReport extends SensorRecord {
   latest: { channel: number; value: number | null }[];
 }
 
-/** What this machine can measure, and what measuring costs. */
+/** The sensors of this machine and the cost of reading them. */
 export interface SensorInspection {
   sensors: SensorReport[];
   sampler: {

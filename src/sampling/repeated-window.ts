@@ -1,19 +1,14 @@
-import type { Nanoseconds } from '../core/units.js';
+import type { Span } from './attribution/segment.js';
 import { type CumulativeCurve, looseAtMost, type WindowFigure } from './window.js';
 
-interface Span {
-  startNs: Nanoseconds;
-  endNs: Nanoseconds;
-}
-
 /**
- * The amount over several spans of one window, in order of time, between which other things were done.
+ * The amount over several spans of one window, in order of time, with gaps between them.
  *
- * Within a tick of the counter only time tells the spans from what lies beside them, as if all used as much a
- * second. Where a gap's power differs by as much as the spans' own, it takes or gives its length times the spans'
- * share of the window where ticks are longer than the way from gap to gap; where they are shorter, each of its
- * two edges misplaces a sixth of a tick on average over where in the tick it falls. That is added to the
- * uncertainty, and where it is more than a tenth the spans cannot be told from the gaps: `too-short`.
+ * Within a tick of the counter the amount is split by time alone, as if spans and gaps had the same power. The
+ * error of that, for a gap whose power differs from the spans' by as much as the spans' own, depends on the tick:
+ * where ticks are longer than the distance between gaps, it is the gap's length times the spans' share of the
+ * window; where they are shorter, it is a sixth of a tick for each edge of the gap, on average over the tick's
+ * phase. The error is added to the uncertainty. Where it exceeds a tenth, the window is `too-short`.
  */
 export function windowOfSpans(curve: CumulativeCurve, spans: readonly Span[]): WindowFigure {
   const first = spans[0]!;

@@ -22,7 +22,7 @@ export function ringMemory(capacity: number): SharedArrayBuffer {
 
 /**
  * A ring of samples for one writing and one reading thread, without locks: the writer must never wait.
- * A sample for which there is no room is dropped and counted.
+ * A sample that meets a full ring is dropped and counted.
  */
 export class SampleRing {
   readonly #header: Int32Array;
@@ -35,7 +35,7 @@ export class SampleRing {
     this.#capacity = this.#records.length / 3;
   }
 
-  /** Whether there was room. */
+  /** Returns whether the sample was stored. */
   push(timeNs: Nanoseconds, channel: number, value: number): boolean {
     // Positions count on through 2³², which the capacity divides: their difference stays right.
     const written = Atomics.load(this.#header, slot.written);
@@ -69,7 +69,7 @@ export class SampleRing {
     return samples;
   }
 
-  /** Samples that found no room, ever. */
+  /** Samples dropped so far because the ring was full. */
   get dropped(): number {
     return Atomics.load(this.#header, slot.dropped) >>> 0;
   }

@@ -3,7 +3,7 @@ import type { SensorSpec } from '../sensors/catalogue.js';
 import type { SensorRecord } from './opened-sensor.js';
 import type { SensorActivity } from './sampling-loop.js';
 
-/** What the sampler's thread is started with. */
+/** The data that the sampler's thread is started with. */
 export interface SamplerTask {
   sensors: readonly SensorSpec[];
   /** The run's origin on the system's monotonic clock, which every thread shares. */

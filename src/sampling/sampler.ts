@@ -35,7 +35,7 @@ interface SamplerReport {
   /** The same as a share of one core. */
   cpuShare: number | null;
   samples: number;
-  /** Samples lost for want of room in the ring. */
+  /** Samples dropped because the ring was full. */
   dropped: number;
   /** Readings that came too late to be taken. */
   missed: number;

@@ -5,12 +5,12 @@ import type { SampleSink } from '../sensors/sensor.js';
 import type { OpenedSensor } from './opened-sensor.js';
 import type { SampleRing } from './ring.js';
 
-/** What a loop did with one sensor. */
+/** A loop's account of one sensor. */
 export interface SensorActivity {
   name: string;
   /** Values taken; gaps are not counted. */
   samples: number;
-  /** Samples that found no room in the ring. */
+  /** Samples dropped because the ring was full. */
   dropped: number;
   /** Readings due that came so late that the next was due as well. */
   missed: number;

@@ -16,7 +16,7 @@ export type WindowFigure =
 
 type CurveMethod = 'counter' | 'power-integral';
 
-/** What has been used up to each moment, drawn from samples. */
+/** The cumulative use up to each moment, drawn from samples. */
 export interface CumulativeCurve {
   readonly method: CurveMethod;
   /** Over how long the hardware averages what it shows; 0 for a counter. */

@@ -8,7 +8,7 @@ export interface ContextPart {
   /** The stage or the part it comes from. */
   name: string;
   ids: readonly number[];
-  /** What the rows of a batch after the first have at their ends in its place; absent where they are alike. */
+  /** The ids that end the rows after the first in place of `ids`; absent where all rows are alike. */
   otherRows?: readonly (readonly number[])[] | undefined;
   billed: boolean;
 }
@@ -18,7 +18,7 @@ const none: ContextPart = { name: '', ids: [], billed: true };
 /** Streams of synthetic ids, told apart by number. */
 const streams = { system: 1, history: 2, pieces: 3, instructions: 4, filler: 5 };
 
-/** What the context of a request is made of. */
+/** The parts of a request's state that its context is made from. */
 export type ContextSource = Pick<
   RequestState,
   'pipeline' | 'chat' | 'resources' | 'promptIds' | 'retrieved'
@@ -27,7 +27,7 @@ export type ContextSource = Pick<
 };
 
 /**
- * What the chat model reads, in order, empty parts left out: the system prompt and the turns so far, which
+ * The parts that the chat model reads, in order, empty ones left out: the system prompt and the turns so far, which
  * a cache may hold; then what was retrieved for this prompt, and the prompt.
  */
 export function contextParts(policy: PolicyOf<'prefill'>, state: ContextSource): ContextPart[] {
@@ -40,7 +40,7 @@ export function contextParts(policy: PolicyOf<'prefill'>, state: ContextSource):
   ].filter(({ ids }) => ids.length > 0);
 }
 
-/** What requests of one conversation share: its system prompt and the turns so far. */
+/** The ids that requests of one conversation share: its system prompt and the turns so far. */
 export function sharedIds(policy: PolicyOf<'prefill'>, state: ContextSource): number[] {
   return [...systemIds(policy, state), ...historyIds(policy, state)];
 }

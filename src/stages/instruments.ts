@@ -1,7 +1,7 @@
 import type { Clock } from '../core/clock.js';
 import type { Nanoseconds } from '../core/units.js';
 
-/** What is read at the boundaries between stages. */
+/** The instruments that are read at the boundaries between stages. */
 export interface Instruments {
   clock: Clock;
   /** CPU time so far of every thread that works for the request; null where it cannot be read. */

@@ -6,7 +6,7 @@ import type { Work } from '../core/work.js';
 import { cpuBetween, type Instruments, type Reading, readInstruments } from './instruments.js';
 import { costOfPasses, type Holding, heldByteSeconds, type Pass, type StepCosts } from './step-costs.js';
 
-/** What a stage says of itself when it ends; its time and its work the ledger knows. */
+/** The part of a stage's account that the stage states when it ends; the ledger adds time and work. */
 export interface StageEntry extends Pick<Stage, 'name' | 'visible' | 'tokens' | 'billed'> {
   type: StageType;
   cached?: number;
@@ -14,7 +14,7 @@ export interface StageEntry extends Pick<Stage, 'name' | 'visible' | 'tokens' | 
   detail?: NonNullable<Stage['detail']>;
 }
 
-/** What the bill shows, over all rows of a batch. */
+/** The billed tokens, over all rows of a batch. */
 export interface Usage {
   prompt: number;
   completion: number;

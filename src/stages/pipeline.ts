@@ -10,7 +10,7 @@ const share = z.number().min(0).max(1);
 /** A model of the pipeline by its role; `chat` is the model that answers. */
 const role = z.string().min(1);
 const named = {
-  /** What the ledger calls it; its type where absent. */
+  /** Its name in the ledger; its type where absent. */
   name: z.string().min(1).optional(),
   /** Stages that come before it; the one before it in the file where absent. */
   after: z.array(z.string()).optional(),
@@ -128,13 +128,13 @@ export const stagePolicySchema = z.discriminatedUnion('type', [
 export type StagePolicy = z.infer<typeof stagePolicySchema>;
 export type PolicyOf<Type extends PolicyType> = Extract<StagePolicy, { type: Type }>;
 
-/** What chance decides about a stage for one request; drawn with the plan, so that a cell's requests are alike. */
+/** The draws for a stage of one request; drawn with the plan, so that a cell's requests are alike. */
 const stageDrawSchema = z.strictObject({
   flagged: z.boolean().optional(),
   sampled: z.boolean().optional(),
-  /** Of reasoning; absent where they are a share of a prompt that is yet to be tokenized. */
+  /** Reasoning tokens; absent where they are a share of a prompt that is yet to be tokenized. */
   tokens: count.optional(),
-  /** Of the acceptance of drafts. */
+  /** Seeds the acceptance of drafts. */
   seed: z.int().optional(),
 });
 export type StageDraw = z.infer<typeof stageDrawSchema>;
@@ -147,7 +147,7 @@ export const requestPipelineSchema = z.strictObject({
   models: z.record(z.string(), z.string()),
   /** By the stage's name. */
   drawn: z.record(z.string(), stageDrawSchema),
-  /** Of the texts of system prompts, histories and pieces. */
+  /** Seeds the texts of system prompts, histories and pieces. */
   seed: z.int(),
 });
 export type RequestPipeline = z.infer<typeof requestPipelineSchema>;
@@ -169,7 +169,7 @@ export function readsText({ stages }: Pick<RequestPipeline, 'stages'>): boolean 
   return stages.some(({ type }) => type === 'safety' || type === 'retrieval');
 }
 
-/** What happens to a request where nothing else is said. */
+/** The pipeline of a request that names none. */
 export const plainChat: RequestPipeline = {
   name: 'plain-chat',
   stages: (['tokenization', 'prefill', 'decode', 'detokenization'] as const).map((type) =>

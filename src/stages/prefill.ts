@@ -70,7 +70,7 @@ function billedIn(parts: readonly ContextPart[], from: number): number {
   return billed;
 }
 
-/** What is left to evaluate after `cached` positions, neighbours that are billed alike in one pass. */
+/** The passes that remain after `cached` positions; adjacent parts that are billed alike share a pass. */
 function passesOf(parts: readonly ContextPart[], cached: number): ContextPart[] {
   const passes: ContextPart[] = [];
   let skip = cached;

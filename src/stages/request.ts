@@ -41,7 +41,7 @@ export interface CachedPrefix {
 /** Tokens that a stage put before the prompt. */
 interface ContextTokens {
   ids: readonly number[];
-  /** Of the rows after the first, as many each. */
+  /** The same number of tokens for each row after the first. */
   otherRows: readonly (readonly number[])[];
   billed: boolean;
   stage: string;
@@ -58,7 +58,7 @@ export interface RequestState {
   readonly choose: TokenChooser;
   readonly now: () => Nanoseconds;
   readonly usage: Usage;
-  /** Of the answer, per row; reasoning comes on top. */
+  /** The answer's, per row; reasoning comes on top. */
   readonly completionTokens: number;
   promptIds: readonly number[];
   retrieved: ContextTokens | null;

@@ -29,13 +29,13 @@ export interface FinishedRequest extends RequestAccounts {
   completions: number[][];
 }
 
-/** What is kept of a request that ran once more: all else is as the first time. */
+/** The figures kept of a repeated run; all else is as in the first. */
 export interface RepeatedRequest {
   status: 'ok';
   times: { started: Nanoseconds; lastToken: Nanoseconds };
   stages: StageTimes[];
   work: StageTimes['work'];
-  /** Of KV cache, until it is closed. */
+  /** KV cache held until `close`. */
   heldBytes: Bytes;
   /** Gives back the memory that it ran in. */
   close(): void;

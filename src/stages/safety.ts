@@ -84,10 +84,10 @@ export function windowsOf(ids: readonly number[], contextLength: number): number
   if (ids.length <= contextLength) return [[...ids]];
   const [first, last] = [ids[0]!, ids.at(-1)!];
   const inner = ids.slice(1, -1);
-  const room = contextLength - 2;
-  return Array.from({ length: Math.ceil(inner.length / room) }, (_, window) => [
+  const size = contextLength - 2;
+  return Array.from({ length: Math.ceil(inner.length / size) }, (_, window) => [
     first,
-    ...inner.slice(window * room, (window + 1) * room),
+    ...inner.slice(window * size, (window + 1) * size),
     last,
   ]);
 }
@@ -101,8 +101,8 @@ async function verify(
 ): Promise<number> {
   const { decoder, tokenizer } = verifier;
   const instructions = idsOf({ ...state, chat: verifier }, 'instructions', policy.instructionTokens);
-  const room = decoder.contextLength - instructions.length - policy.verdictTokens;
-  const read = [...instructions, ...tokenizerOf(tokenizer).encode(text).slice(0, room)];
+  const fitting = decoder.contextLength - instructions.length - policy.verdictTokens;
+  const read = [...instructions, ...tokenizerOf(tokenizer).encode(text).slice(0, fitting)];
   const sequence = state.meter.open(verifier, { batch: 1, capacity: read.length + policy.verdictTokens - 1 });
   const choose = tokenChooser({ kind: 'greedy' });
   let [token] = await prefill(sequence, read, choose);

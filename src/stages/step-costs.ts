@@ -24,7 +24,7 @@ export interface ExpertsTouched {
 }
 
 /**
- * What forward passes cost, each counted by its own model's cost polynomials. Weights of a mixture are
+ * The cost of forward passes, each counted by its own model's cost polynomials. Weights of a mixture are
  * charged for the distinct experts a pass touched, or for the number expected under uniform routing.
  * `computed` is work beside the passes, counted by whoever did it.
  */
@@ -64,7 +64,7 @@ export function* singleTokenSteps(batch: number, pastTokens: number, count: numb
   for (let step = 0; step < count; step++) yield { batch, newTokens: 1, pastTokens: pastTokens + step };
 }
 
-/** What caches held in a segment of time, from the end of the segment before. */
+/** The bytes that caches held in a segment of time, from the end of the segment before. */
 export interface Holding {
   untilNs: Nanoseconds;
   bytes: Bytes;

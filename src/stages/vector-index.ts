@@ -19,7 +19,7 @@ export class VectorIndex {
   readonly capacity: number;
   /** Row-major [capacity, dimensions], reserved once. */
   readonly #vectors: Float32Array;
-  /** Of each vector; 0 for a vector of zeros, which is similar to nothing. */
+  /** One for each vector; 0 for a vector of zeros, which is similar to nothing. */
   readonly #inverseLengths: Float64Array;
   #size = 0;
 
@@ -125,8 +125,8 @@ export class VectorIndex {
     if (this.#size + count <= this.capacity) return;
     throw new TokenworkError(
       'vector-index-full',
-      `${this.#size} + ${count} vectors exceed the ${this.capacity} this index has room for.`,
-      'Give the history more room, or make it shorter.',
+      `${this.#size} + ${count} vectors exceed the ${this.capacity} that this index holds.`,
+      'Give the index a larger capacity, or make the history shorter.',
     );
   }
 
@@ -143,7 +143,7 @@ export class VectorIndex {
   }
 }
 
-/** What a search of `size` vectors costs: a multiply-add and one element read for each of theirs. */
+/** The cost of a search of `size` vectors: a multiply-add and one element read for each of theirs. */
 export function searchCost(size: number, dimensions: number): { flops: Flop; bytesMoved: Bytes } {
   return { flops: 2 * size * dimensions, bytesMoved: 4 * size * dimensions };
 }

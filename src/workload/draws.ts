@@ -10,14 +10,14 @@ import { createRandom, deriveSeed, shuffle } from '../stats/random.js';
 
 type Drawn = RequestPipeline['drawn'];
 
-/** What chance decides about a pipeline's stages, and for how many requests it decides so. */
+/** One outcome of the draws for a pipeline's stages, and the number of requests that have it. */
 export interface Outcome {
   drawn: Drawn;
   count: number;
 }
 
 /**
- * What chance decides for each of `draws` requests of a pipeline. Draws are spread evenly over the
+ * The draws for each of `draws` requests of a pipeline. Draws are spread evenly over the
  * distribution and dealt out by seed, so that the share of flagged requests is the rate as nearly as
  * `draws` requests can have it.
  */
@@ -51,7 +51,7 @@ export function countOutcomes(drawn: readonly Drawn[]): Outcome[] {
   return [...outcomes.values()];
 }
 
-/** What is drawn for a stage in each of `draws` requests; `null` where chance decides nothing. */
+/** The draws for a stage in each of `draws` requests; `null` where nothing is drawn. */
 function drawStage(stage: StagePolicy, draws: number, seed: number, difficulty: number): StageDraw[] | null {
   switch (stage.type) {
     case 'safety': {

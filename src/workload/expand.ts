@@ -191,7 +191,7 @@ function seededSampling(sampling: SuiteSampling, seed: number): Sampling {
   return sampling.kind === 'greedy' ? sampling : { ...sampling, seed };
 }
 
-/** What sets a cell apart beyond its lengths, as parts of its id; nothing for the usual request. */
+/** The parts of a cell's id beyond its lengths; none for the usual request. */
 function suffixes({ batch, neighbours, stop, sampling }: RequestSpec): string[] {
   const parts: string[] = [];
   if (batch > 1) parts.push(`b${batch}`);
@@ -221,7 +221,7 @@ function exceedsContext(
   );
 }
 
-/** Of a pipeline that the user brought: a suite that asks for one itself is refused. */
+/** Warns of a pipeline that the user brought; a suite that names such a one itself is refused. */
 function noBatch(cell: string, { name, reason }: NonNullable<ReturnType<typeof unbatched>>): Warning {
   return {
     code: 'no-batch',

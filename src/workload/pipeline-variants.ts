@@ -34,7 +34,7 @@ export function pipelineVariants(pipelines: readonly Pipeline[], policies: Polic
   });
 }
 
-/** Of requests of which nothing is said. */
+/** The variant of requests that name no pipeline. */
 export const plainVariant: PipelineVariant = {
   pipeline: { ...plainChat, description: '', models: new Map() },
   stages: plainChat.stages,
@@ -69,7 +69,7 @@ export function unbatched(stages: readonly StagePolicy[]): { name: string; reaso
 
 /** A variant with what chance decides: what the requests of one cell have in common. */
 export interface DrawnPipeline {
-  /** What sets it apart, as parts of a cell's id. */
+  /** The parts of a cell's id that set it apart. */
   idParts: string[];
   factors: Cell['factors'];
   /** `undefined` for plain chat. */
@@ -83,11 +83,11 @@ export interface DrawOptions {
   draws: number;
   /** Whether those for which it decides alike share a cell; else each has one of its own, of equal weight. */
   merged: boolean;
-  /** Of what requests have in common: system prompts, histories, pieces. */
+  /** Seeds the texts that requests share: system prompts, histories, pieces. */
   seed: number;
-  /** Of what chance decides. */
+  /** Seeds the draws. */
   drawSeed: number;
-  /** Of the prompt. */
+  /** The prompt's. */
   difficulty: number;
   /** Keys of policies that are factors of the design, whether or not this variant sets them. */
   policies: readonly string[];
@@ -139,7 +139,7 @@ export function policyFactors(stages: readonly StagePolicy[], policies: readonly
   return factors;
 }
 
-/** What was left to chance and how it fell; nothing of what was certain. */
+/** Describes the draws that could have fallen otherwise. */
 function describeOutcome(
   { drawn }: Outcome,
   stages: readonly StagePolicy[],

@@ -145,5 +145,5 @@ export function withPolicy(
   return stages.with(index, parsed.data);
 }
 
-/** What makes a stage the stage it is. */
+/** The fields that identify a stage, and are no policies. */
 const fixedFields = new Set(['type', 'name', 'after', 'on']);

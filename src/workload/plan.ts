@@ -30,7 +30,7 @@ export interface WorkloadPlan {
 }
 
 /**
- * What expansion needs to know of a resolved model. `spec` is what was asked for (a recipe id, a folder,
+ * The properties of a resolved model that expansion needs. `spec` is what was asked for (a recipe id, a folder,
  * `hf:REPO`); `id` is what cells and the result call it (see `modelIds`).
  */
 export interface PlannedModel {
@@ -39,5 +39,5 @@ export interface PlannedModel {
   contextLength: number;
 }
 
-/** What a run calls a model that pipelines have a role for. */
+/** Names a model that pipelines have a role for as the run does. */
 export type ModelIdOf = (model: RoleModel & { kind: ModelKind }) => string;

@@ -2,7 +2,7 @@ import type { Dtype } from '../models/dtype.js';
 import type { Pipeline } from './pipeline.js';
 import type { Suite } from './suite.js';
 
-/** What the cell of the traced prompt is called. */
+/** The name of the prompt that `tokenwork trace` shows. */
 export const tracedPrompt = 'prompt';
 
 /** Prompt and completion tokens of the request that plain tokens are measured by. */

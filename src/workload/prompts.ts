@@ -6,7 +6,7 @@ import { TokenworkError } from '../core/errors.js';
 import { describeIssue, firstIssue } from '../core/schema-issue.js';
 
 const headerSchema = z.strictObject({
-  /** What sort of request it is: `greeting`, `chat`, `summarisation` … */
+  /** The sort of request: `greeting`, `chat`, `summarisation` … */
   kind: z.string().min(1),
   /** A BCP 47 tag, the name of a programming language, or `mul` for several at once. */
   language: z.string().min(1),

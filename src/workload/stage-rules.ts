@@ -8,7 +8,7 @@ import { roleUses } from './roles.js';
 const exactlyOne: readonly PolicyType[] = ['tokenization', 'prefill', 'decode'];
 const atMostOne: readonly PolicyType[] = ['retrieval', 'reasoning', 'detokenization'];
 
-/** What has to come before what, as one makes what the other takes. */
+/** Pairs of stages in their necessary order: the first makes what the second takes. */
 const order: readonly (readonly [before: PolicyType, after: PolicyType])[] = [
   ['tokenization', 'retrieval'],
   ['tokenization', 'prefill'],

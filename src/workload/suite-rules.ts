@@ -8,7 +8,7 @@ import type { Pipeline } from './pipeline.js';
 import { pipelineVariants, unbatched } from './pipeline-variants.js';
 import type { Prompt } from './prompts.js';
 
-/** What a suite may name. */
+/** The prompts and pipelines that a suite may name. */
 interface Available {
   prompts: ReadonlyMap<string, Prompt>;
   pipelines: ReadonlyMap<string, Pipeline>;
@@ -71,7 +71,7 @@ export function checkBlock(
   );
 }
 
-/** What may have been meant, to be put behind what was not found. */
+/** A suggestion of the nearest known name, to be appended to an error. */
 export function nearest(name: string, known: readonly string[]): string {
   return known.length === 0 ? '' : `, perhaps "${closest(name, [...known])}" is meant`;
 }

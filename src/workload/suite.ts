@@ -37,7 +37,7 @@ const suiteSchema = z
     sampling: samplingSchema.default({ kind: 'greedy' }),
     /** Other models than the pipelines name, by role. */
     roles: z.record(z.string(), roleModelSchema).default({}),
-    /** What the suite is to find out. */
+    /** The questions that the suite is to answer. */
     questions: z.array(questionSchema).default([]),
   })
   .superRefine(({ models, design }, context) => {
@@ -93,7 +93,7 @@ async function loadPipelines(text: string, suitePath: string): Promise<Map<strin
 
 const pipelinesOnly = z.object({ design: z.array(z.object({ pipelines: z.array(z.string()).default([]) })) });
 
-/** What the suite names, before anything else of it is known to be right. */
+/** The pipelines that a suite's text names, read before the suite is checked. */
 function pipelinesNamed(text: string): string[] {
   try {
     return pipelinesOnly.parse(JSON.parse(text)).design.flatMap(({ pipelines }) => pipelines);

@@ -12,7 +12,7 @@ import { type Nvml, openNvml } from '../../sensors/nvidia/nvml-library.js';
 
 export type AskedDevice = Device | 'auto';
 
-/** What a run computes on. */
+/** The device that a run computes on. */
 export interface ChosenDevice {
   device: Device;
   /** Why this one, in words. */

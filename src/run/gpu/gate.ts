@@ -22,7 +22,7 @@ import { storedWeightBytes } from './memory.js';
 
 type Gpu = Exclude<Device, 'cpu'>;
 
-/** What a GPU was found to make of a model. */
+/** The findings about a model on a GPU. */
 export interface ModelOnDevice {
   placement: Placement;
   /** Of the graph that runs, last, and of those tried before it. */
@@ -95,7 +95,7 @@ async function gate<Folder extends AnyFolder>(
       'loading',
       `holding ${candidate.id} (${candidate.dtype}, ${graphVariant}) against the CPU`,
     );
-    const reference = hasRoom(candidate) ? await cpuReference(candidate, reads, options.signal) : null;
+    const reference = fitsMemory(candidate) ? await cpuReference(candidate, reads, options.signal) : null;
     const attempt = {
       folder: candidate,
       ...(await checkOnDevice(
@@ -161,7 +161,7 @@ async function* otherGraphVariants(
 }
 
 /** A reference that drives the machine, or its container, out of memory takes the run with it. */
-const hasRoom = (folder: AnyFolder): boolean =>
+const fitsMemory = (folder: AnyFolder): boolean =>
   storedWeightBytes(folder) * hostShare(folder.dtype) < (process.availableMemory?.() ?? freemem());
 
 function replaced(asked: AnyFolder, taken: AnyFolder, { parity, placement }: Attempt): Warning {

@@ -18,7 +18,7 @@ import type { ChosenDevice } from './choice.js';
 
 /** Of the memory that is free: the rest is for the driver, for shaders and for what is cut into pieces. */
 const usableShare = 0.9;
-/** Of what is usable, left for caches and activations when models are chosen. */
+/** The share of usable memory that is left for caches and activations when models are chosen. */
 const workingShare = 0.15;
 /**
  * ONNX Runtime binds a larger tensor in pieces, and a shader has as few as ten bindings: room for an input and
@@ -73,8 +73,8 @@ export async function fittingModels(
 }
 
 /**
- * The cells whose requests the GPU has room for, and one warning that names the others of each model. Prefix
- * caches stay while the others run, so a cell that brings a new one has to leave room for those kept before.
+ * The cells whose requests fit the GPU's memory, and one warning that names the others of each model. Prefix
+ * caches stay while the others run, so a cell that brings a new one has to leave space for those kept before.
  */
 export function fittingCells(
   cells: readonly PlannedCell[],
@@ -86,7 +86,7 @@ export function fittingCells(
     models.flatMap((model) => (model.kind === 'decoder' ? [[model.id, model.folder]] : [])),
   );
   const weights = models.reduce((sum, { folder }) => sum + storedWeightBytes(folder), 0);
-  const roomBytes = freeBytes === null ? Number.POSITIVE_INFINITY : freeBytes * usableShare - weights;
+  const leftBytes = freeBytes === null ? Number.POSITIVE_INFINITY : freeBytes * usableShare - weights;
   const largestBytes = segments * (adapter?.largestBufferBytes ?? Number.POSITIVE_INFINITY);
   const kept: PlannedCell[] = [];
   let prefixCaches: ReadonlyMap<string, Bytes> = new Map();
@@ -104,7 +104,7 @@ export function fittingCells(
     const cached = [...caches.values()].reduce((sum, bytes) => sum + bytes, 0);
     const most = Math.max(needed, need.inAll);
     const largest = Math.max(need.largest, cache.largest);
-    if ((cached + most) * concurrency <= roomBytes && largest <= largestBytes) {
+    if ((cached + most) * concurrency <= leftBytes && largest <= largestBytes) {
       kept.push(cell);
       prefixCaches = caches;
       needed = most;
@@ -113,7 +113,7 @@ export function fittingCells(
   const warnings = [...beyond].map(
     ([model, ids]): Warning => ({
       code: 'beyond-device-memory',
-      message: `${ids.length === 1 ? '1 cell of' : `${ids.length} cells of`} ${model} ${ids.length === 1 ? 'needs' : 'need'} more memory of ${adapter?.name ?? 'the GPU'} than there is (${gib(Math.max(0, roomBytes))} beside the weights, ${gib(largestBytes)} for one tensor), and ${ids.length === 1 ? 'is' : 'are'} left out: ${ids.join(', ')}.`,
+      message: `${ids.length === 1 ? '1 cell of' : `${ids.length} cells of`} ${model} ${ids.length === 1 ? 'needs' : 'need'} more memory of ${adapter?.name ?? 'the GPU'} than there is (${gib(Math.max(0, leftBytes))} beside the weights, ${gib(largestBytes)} for one tensor), and ${ids.length === 1 ? 'is' : 'are'} left out: ${ids.join(', ')}.`,
       hint: 'Run fewer models at a time, shorter prompts or smaller batches, or use a larger GPU.',
     }),
   );

@@ -6,7 +6,7 @@ import type { Limits } from '../workers/slot.js';
 
 export interface DeviceWarmup {
   pool: Pick<WorkerPool, 'slots' | 'stop'>;
-  /** Of one model. */
+  /** All of one model. */
   cells: readonly PlannedCell[];
   limitsOf(cell: PlannedCell): Limits;
   now(): Nanoseconds;

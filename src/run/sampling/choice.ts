@@ -5,7 +5,7 @@ import { machineSensors, type SensorSpec } from '../../sensors/catalogue.js';
 import { checkSession } from '../../sensors/session-file.js';
 
 /**
- * What to sample beside the requests: `auto` (all that this machine has), `none`, `recorded:FILE` (a
+ * The choice of sensors to sample beside the requests: `auto` (all that this machine has), `none`, `recorded:FILE` (a
  * recording, played as if it were this machine), or sensors by name, for trees and
  * libraries that stand in for a machine's own.
  */

@@ -6,7 +6,7 @@ import { enoughTicks } from '../../sampling/window.js';
 
 interface Moves {
   value: number;
-  /** Of the latest moves, oldest first. */
+  /** The times of the latest moves, oldest first. */
   timesNs: Nanoseconds[];
 }
 

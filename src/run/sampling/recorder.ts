@@ -78,7 +78,7 @@ export class SensorRecorder {
     this.#keep = true;
   }
 
-  /** What must be said of a recording that did not reach to the end of the run; once. */
+  /** Returns, once, the warning about a recording that ended before the run. */
   takeWarnings(): Warning[] {
     if (this.#ended === null || this.#told) return [];
     this.#told = true;

@@ -6,7 +6,7 @@ import { openWorkerSlot, type WorkerSlot } from './slot.js';
 export interface WorkerPool {
   /** One per worker; a request goes to a slot, and so to a known worker. */
   readonly slots: readonly WorkerSlot[];
-  /** What the workers opened; of all of them alike. */
+  /** The models that the workers opened; all workers open the same. */
   readonly loaded: LoadedWorker;
   /** Stops every running request, within its step where the engine can. */
   stop(): void;

@@ -10,7 +10,7 @@ import type { EncoderGraph } from '../../models/encoder-graph.js';
 import type { Absence } from '../../sensors/absence.js';
 import type { RequestSpec } from '../../stages/request-spec.js';
 
-/** What passes between the coordinating thread and a worker; all of it survives structured cloning. */
+/** The messages between the coordinating thread and a worker; all of them survive structured cloning. */
 
 interface AnyWorkerModel {
   id: string;

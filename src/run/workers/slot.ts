@@ -19,18 +19,17 @@ import {
 import { endedOrStuck } from './stuck-threads.js';
 import { type Watch, watchRequest } from './watchdog.js';
 
-/** How often it is looked whether counters have moved enough. */
+/** The interval at which counters are checked for having moved enough. */
 const lookEveryMs = 20;
 
-/** A worker and its replacements. Runs one request at a time. */
+/** A place for one worker thread: it runs one request at a time, and replaces the thread where that dies or hangs. */
 export interface WorkerSlot {
   readonly index: number;
   /** Opens the models in the worker. Throws TokenworkError where one does not open. */
   load(): Promise<LoadedWorker>;
   /**
-   * Runs a request. Never throws for the request's sake: one whose worker dies or hangs has failed with
-   * `worker-crashed` or `worker-hung`, and the next one gets a new worker. Throws as `load` where that
-   * worker cannot open the models any more.
+   * Runs a request. A request that fails is an answer: with `worker-crashed` or `worker-hung` where its worker
+   * died or hung, and the next request gets a new worker. Throws as `load` does where that cannot open the models.
    */
   run(modelId: string, request: RequestSpec, limits: Limits, rule?: WindowRule | null): Promise<RunReply>;
   /** Asks the running request to stop. */
@@ -38,18 +37,18 @@ export interface WorkerSlot {
   close(): Promise<void>;
 }
 
-/** When a request has run often enough. */
+/** The rule by which a request is repeated. */
 export interface WindowRule {
-  /** How long its runs should take together, what lies between them left out. */
+  /** The time that its runs take together, without the gaps between them. */
   windowNs: Nanoseconds;
-  /** Whether the counters moved often enough since then. */
+  /** Whether the counters have moved often enough since that time. */
   hasMoved(sinceNs: Nanoseconds): boolean;
 }
 
 export interface Limits {
-  /** From being submitted; null for none. */
+  /** Counts from submission; null for none. */
   deadlineMs: number | null;
-  /** How long a request may go without finishing a step before it counts as hung. */
+  /** A request that finishes no step for this long counts as hung. */
   stallTimeoutMs: number;
 }
 

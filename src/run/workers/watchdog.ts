@@ -11,7 +11,7 @@ export interface Watch {
 
 export interface WatchOptions {
   control: Int32Array;
-  /** Of each time that the request runs. */
+  /** Counts for each time that the request runs. */
   deadlineMs: number | null;
   /** How long a request may go without finishing a step. */
   stallTimeoutMs: number;

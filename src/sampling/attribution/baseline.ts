@@ -1,7 +1,7 @@
 import type { CumulativeCurve } from '../window.js';
 import type { Span } from './segment.js';
 
-/** What a device draws when the run asks nothing of it; in W for energy. Reported, never subtracted. */
+/** A device's rate of use while the run asks nothing of it, in W for energy. It is reported and never subtracted. */
 export interface IdleBaseline {
   before: number | null;
   after: number | null;

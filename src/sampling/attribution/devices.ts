@@ -10,7 +10,7 @@ import type { BusySpan, RequestRun, SampledChannel, Segment, Span } from './segm
 
 export type UseMetric = 'energy' | 'gpuTime';
 
-/** What a device was sampled to use over a segment. */
+/** A device's use over a segment, from samples. */
 export interface DeviceUse {
   metric: UseMetric;
   device: string;
@@ -85,7 +85,7 @@ interface Amount {
   reason: AbsenceReason | null;
 }
 
-/** What a request used of a device over all its runs, and its stages by their place in the row. */
+/** A request's use of a device over all its runs, and that of its stages by their place in the row. */
 interface RequestUse extends Amount {
   stages: Map<number, Amount>;
 }

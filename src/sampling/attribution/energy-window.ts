@@ -39,7 +39,7 @@ function processWindowNs(sensors: readonly SampledSensor[]): Nanoseconds | null 
   return sensor?.periodNs ? margin * sharpWindowNs(sensor.periodNs) : null;
 }
 
-/** What the user asked of the sensors. */
+/** The user's choices about sensors. */
 interface Asked {
   /** Whether requests are repeated until a window is long enough for their energy. */
   energy: boolean;

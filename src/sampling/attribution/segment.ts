@@ -33,7 +33,7 @@ export interface RequestRun {
   /** Over all of them; null where it was not measured or it failed. */
   cpuNs: Nanoseconds | null;
   parts: RunPart[];
-  /** What was done before each of them, and is no part of it. */
+  /** Work done before each of them, and no part of it. */
   preparations: BusySpan[];
 }
 

@@ -3,7 +3,7 @@ import { type DeviceUse, devicesOf, isGpu, type SharedUse, shareUse, type UseMet
 import type { SamplingSetting } from './metric.js';
 import type { BusySpan, Segment } from './segment.js';
 
-/** What the requests of one segment used of every device. */
+/** The use of every device by the requests of one segment. */
 export interface SegmentShares {
   devices: DeviceUse[];
   shared: { use: DeviceUse; shares: SharedUse }[];
@@ -17,7 +17,7 @@ interface Figure {
   reason: AbsenceReason | null;
 }
 
-/** Of one run of the request, over all devices that count. */
+/** The use by one run of the request, over all devices that count. */
 interface Used extends Figure {
   /** By their place in the row. */
   stages: Map<number, Figure>;
@@ -61,7 +61,7 @@ function usedBy(id: number, metric: UseMetric, runs: number, shared: SegmentShar
   return { ...together(uses, runs), stages: new Map(stages) };
 }
 
-/** Of one run, over all devices; where one of them does not know it, nobody does. */
+/** The sum over all devices for one run; absent where it is absent for any of them. */
 function together(
   uses: readonly { amount: number | null; reason: AbsenceReason | null }[],
   runs: number,

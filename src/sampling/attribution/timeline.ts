@@ -8,7 +8,7 @@ const mostPoints = 500;
 /** A rate over fewer ticks of a counter would mostly show when it ticked. */
 const ticksPerPoint = 4;
 
-/** What each channel read over the run, thinned; channels that never gave two values are left out. */
+/** Each channel's readings over the run, thinned; channels that never gave two values are left out. */
 export function timelineOf(segments: readonly Segment[]): Timeline[] {
   const lines = new Map<string, Timeline & { channel: SampledChannel; parts: Series[] }>();
   for (const segment of segments) {

@@ -14,7 +14,7 @@ export interface PrefixCacheOptions {
   limitBytes: Bytes;
 }
 
-/** What the cache holds of a prompt. Its blocks stay as they are until it is released. */
+/** The part of a prompt that the cache holds. Its blocks stay as they are until it is released. */
 export interface PrefixMatch {
   /** `hit`: every block that could be; `miss`: none. */
   outcome: 'hit' | 'partial' | 'miss';

@@ -5,7 +5,7 @@ import type { Bytes } from '../../core/units.js';
 export interface Draft {
   /** Forward passes its model has run so far; empty where it needs none. */
   readonly steps: readonly StepShape[];
-  /** What its own cache holds. */
+  /** The positions in its own cache. */
   readonly kvBytes: Bytes;
   /**
    * Up to `count` tokens that may follow `context`: fewer, or none, where it has no guess. Called again
