@@ -13,6 +13,7 @@ import { runCommandLine } from './command-line.js';
 // They take seconds to measure, and the tests of runs see to them.
 vi.mock('../run/ceilings.js', () => ({
   ceilingsFor: async () => ({ memoryBandwidth: null, gemm: {}, threads: 1 }),
+  measureCeilingsAgain: async () => {},
 }));
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
