@@ -6,7 +6,9 @@ const pure = [
   'src/{core,stats,analysis,workload,journal,fold,report}/**/*.test.ts',
   'src/{sensors,sampling}/*.test.ts',
   'src/sensors/nvidia/*.test.ts',
-  'src/models/cost/**/*.test.ts',
+  'src/models/{cost,onnx}/**/*.test.ts',
+  'src/models/!(hub).test.ts',
+  'src/models/build/!(decoder).test.ts',
 ];
 const inBrowser = 'src/**/*.browser.test.ts';
 /** Real runs of a minute and simulations of hundreds: `npm run test:slow`. */

@@ -84,6 +84,21 @@ describe('a run on a machine whose processor counts energy', () => {
       if (!finished.includes(row.id)) expect(row.work.energy).toBeGreaterThan(0);
     }
   });
+
+  it.each([-2000, 90_000])('invents nothing where the counter jumps by %i J', async (joules) => {
+    const rapl = runs.fakeRapl();
+    const result = await runs.bench({
+      sensors: [{ sensor: 'rapl', root: rapl.root }],
+      energy: true,
+      onProgress: ({ phase, done }) => {
+        if (phase === 'measuring' && done === 1) rapl.jump(joules);
+      },
+    });
+    expect(result.run.complete).toBe(true);
+    expectConserved(result);
+    const { total } = result.conservation['energy/package-0']!;
+    expect(total).toBeLessThan(rapl.watts * (result.run.durationNs / 1e9) * 1.1);
+  });
 });
 
 describe('--validate-attribution', () => {
@@ -136,5 +151,11 @@ describe('--validate-attribution', () => {
     expect(revived.requests).toEqual(part.requests);
     expect(revived.attributionErrors!.length).toBeGreaterThan(0);
     expect(codesOf(revived)).toContain('resumed');
+  });
+
+  it('holds shared energy against the same requests alone', async () => {
+    const { root } = runs.fakeRapl();
+    const result = await runs.bench({ sensors: [{ sensor: 'rapl', root }], validateAttribution: true });
+    expect(result.attributionErrors).toMatchObject([{ metric: 'energy', compared: 2, concurrency: 2 }]);
   });
 });

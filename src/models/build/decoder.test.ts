@@ -1,38 +1,26 @@
 import { describe, expect, it } from 'vitest';
-import { dtypes } from '../dtype.js';
 import { listRecipes, parameterCount } from '../recipe.js';
 import { buildGraph } from './build-graph.js';
+import {
+  expectOnDemandAsAll,
+  expectStepsAsWhole,
+  ids,
+  kindsOf,
+  recipes,
+  tolerance,
+} from './decoder-kinds.test-support.js';
 import { defaultGraphVariant, graphVariantsOf } from './graph-variant.js';
 import { referenceLogits } from './reference.test-support.js';
 import { largestDifference, openForTest, widened } from './session.test-support.js';
 import { smallRecipes } from './shapes.test-support.js';
 
-const ids = [5, 77, 123, 99, 42, 7, 200, 8, 15, 16];
-const recipes = Object.values(smallRecipes);
-const everyKind = recipes.flatMap((recipe) =>
-  graphVariantsOf(recipe).flatMap((graphVariant) =>
-    dtypes.map((dtype) => ({ recipe, architecture: recipe.architecture, graphVariant, dtype })),
-  ),
-);
-
-/**
- * Half precision rounds at 2^-11; quantised products round activations to 8 bits, which shifts logits of
- * unit variance by some hundredths.
- */
-const tolerance = { fp32: 2e-5, fp16: 2e-2, int8: 0.15, q4: 0.15 };
+/** The others: decoder.slow.test.ts. */
+const everyKind = kindsOf(['fp32', 'q4']);
 
 describe('a built decoder', () => {
   it.each(everyKind)(
     '$architecture, $graphVariant, $dtype: a prompt in steps gives the logits of the whole',
-    async (kind) => {
-      const { recipe, graphVariant, dtype } = kind;
-      const run = await openForTest(buildGraph(recipe, { dtype, graphVariant, seed: 1 }), recipe, dtype);
-      const whole = await run({ ids: [ids] });
-      expect(whole.dims).toEqual([1, ids.length, recipe.vocabulary]);
-      let step = await run({ ids: [ids.slice(0, 6)] });
-      for (const id of ids.slice(6)) step = await run({ ids: [[id]], cache: step.cache });
-      expect(largestDifference(step.last, whole.last)).toBeLessThan(tolerance[dtype]);
-    },
+    expectStepsAsWhole,
   );
 
   it.each(recipes)('$architecture agrees with an independent forward pass at fp32', async (recipe) => {
@@ -76,29 +64,7 @@ describe('a built decoder', () => {
 
   it.each(everyKind)(
     '$architecture, $graphVariant, $dtype: logits on demand are those of all positions, bit by bit',
-    async ({ recipe, graphVariant, dtype }) => {
-      const rows = [ids, ids.map((id) => id + 1)];
-      const all = await openForTest(buildGraph(recipe, { dtype, graphVariant, seed: 1 }), recipe, dtype);
-      const asked = { ...recipe, logits: 'on-demand' } as const;
-      const onDemand = await openForTest(buildGraph(asked, { dtype, graphVariant, seed: 1 }), recipe, dtype);
-      const whole = await all({ ids: rows });
-      // The CPU computes fp16 in fp32, and which roundings in between it leaves out hangs on the nodes around.
-      const expectSame = (found: Float32Array, expected: Float32Array) =>
-        expect(largestDifference(found, expected)).toBeLessThanOrEqual(dtype === 'fp16' ? tolerance.fp16 : 0);
-      for (const keep of [0, ids.length, 3, 1]) {
-        const kept = await onDemand({ ids: rows, keep });
-        const positions = keep === 0 ? ids.length : keep;
-        expect(kept.dims).toEqual([rows.length, positions, recipe.vocabulary]);
-        for (const row of rows.keys()) {
-          for (let position = 0; position < positions; position++) {
-            const from = (row + 1) * ids.length - positions + position;
-            expectSame(kept.row(row * positions + position), whole.row(from));
-          }
-        }
-        const next = await onDemand({ ids: [[9], [8]], cache: kept.cache, keep: 1 });
-        expectSame(next.row(1), (await all({ ids: [[9], [8]], cache: whole.cache })).row(1));
-      }
-    },
+    expectOnDemandAsAll,
   );
 
   it.each(recipes)(
