@@ -23,7 +23,6 @@ export interface RequestTable {
   promptTokens: Float64Array;
   completionTokens: Float64Array;
   cachedTokens: Float64Array;
-  reasoningTokens: Float64Array;
   hiddenTokens: Float64Array;
   /** ns from the run's start. */
   times: Readonly<Record<RequestTime, Float64Array>>;
@@ -52,8 +51,6 @@ export interface StageTable {
   billed: Float64Array;
   /** Of `billed`, those read from a cache. */
   cached: Float64Array;
-  /** ns. */
-  duration: Float64Array;
   /** In base units, `NaN` where it was not measured; without the metrics that no stage measured. */
   metrics: Readonly<Partial<Record<MetricName, Float64Array>>>;
 }

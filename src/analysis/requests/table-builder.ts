@@ -76,7 +76,6 @@ export class TableBuilder {
     prompt: numbers(),
     completion: numbers(),
     cached: numbers(),
-    reasoning: numbers(),
     hidden: numbers(),
   };
   readonly #times = {
@@ -116,7 +115,6 @@ export class TableBuilder {
     this.#tokens.prompt.set(i, tokens.prompt);
     this.#tokens.completion.set(i, tokens.completion);
     this.#tokens.cached.set(i, tokens.cached);
-    this.#tokens.reasoning.set(i, tokens.reasoning);
     this.#tokens.hidden.set(i, tokens.hidden);
     this.#times.submitted.set(i, times.submitted);
     this.#times.started.set(i, times.started);
@@ -140,7 +138,7 @@ export class TableBuilder {
     const numberOf = new Map(models.map((model, index) => [model, index]));
     const cell = this.#cell.values(size);
     const repetition = this.#repetition.values(size);
-    const { prompt, completion, cached, reasoning, hidden } = this.#tokens;
+    const { prompt, completion, cached, hidden } = this.#tokens;
     const named = <Column extends Float64Array | Uint8Array>(
       columns: Iterable<readonly [string, GrowingColumn<Column>]>,
     ) => Object.fromEntries([...columns].map(([name, column]) => [name, column.values(size)]));
@@ -156,7 +154,6 @@ export class TableBuilder {
       promptTokens: prompt.values(size),
       completionTokens: completion.values(size),
       cachedTokens: cached.values(size),
-      reasoningTokens: reasoning.values(size),
       hiddenTokens: hidden.values(size),
       times: named(requestTimes.map((time) => [time, this.#times[time]] as const)) as RequestTable['times'],
       metrics: named(
@@ -192,7 +189,6 @@ class StageBuilder {
   readonly #positions = numbers();
   readonly #billed = numbers();
   readonly #cached = numbers();
-  readonly #duration = numbers();
   readonly #metrics = metrics.map((metric) => ({
     metric,
     column: null as GrowingColumn<Float64Array> | null,
@@ -208,7 +204,6 @@ class StageBuilder {
       this.#positions.set(e, stage.tokens);
       this.#billed.set(e, stage.billed);
       this.#cached.set(e, stage.cached ?? 0);
-      this.#duration.set(e, stage.times.ended - stage.times.started);
       for (const entry of this.#metrics) {
         const value = entry.metric.ofStage(stage);
         if (value === null && entry.column === null) continue;
@@ -236,7 +231,6 @@ class StageBuilder {
       positions: this.#positions.values(size),
       billed: this.#billed.values(size),
       cached: this.#cached.values(size),
-      duration: this.#duration.values(size),
       metrics: Object.fromEntries(
         this.#metrics.flatMap(({ metric, column }) => (column ? [[metric.name, column.values(size)]] : [])),
       ) as Partial<Record<MetricName, Float64Array>>,
