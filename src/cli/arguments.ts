@@ -70,7 +70,21 @@ export function inputShape(
   if (dims.length === 0 || dims.some((dim) => !Number.isSafeInteger(dim) || dim < 0)) {
     throw new InvalidArgumentError('Use NAME=D1,D2,… with whole numbers, such as input=1,3,224,224.');
   }
-  return { ...before, [value.slice(0, at)]: dims };
+  return Object.fromEntries([...Object.entries(before ?? {}), [value.slice(0, at), dims]]);
+}
+
+/** Parses `name=0` or `name=1,2` (elements of one input of an ONNX graph) into a map, repeatable. */
+export function inputValues(
+  value: string,
+  before: ReadonlyMap<string, number[]> | undefined,
+): ReadonlyMap<string, number[]> {
+  const at = value.lastIndexOf('=');
+  const texts = at < 1 ? [] : value.slice(at + 1).split(',');
+  const elements = texts.map((text) => (text === 'true' ? 1 : text === 'false' ? 0 : Number(text || 'x')));
+  if (elements.length === 0 || !elements.every(Number.isFinite)) {
+    throw new InvalidArgumentError('Use NAME=VALUE or NAME=V1,V2,… with numbers, true or false.');
+  }
+  return new Map(before).set(value.slice(0, at), elements);
 }
 
 /** ` Did you mean "x"?` where something is near enough to have been meant, otherwise nothing. */

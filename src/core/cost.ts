@@ -51,6 +51,13 @@ export const costModelSchema = z.strictObject({
   mixture: mixtureSchema.nullable(),
   parameters: z.int().nonnegative(),
   kvBytesPerToken: z.number().nonnegative(),
+  /**
+   * Positions of the smallest sliding window: with more than these, the window hides part of what `causal` and
+   * `elementwise` count. Absent: there is none.
+   */
+  slidingWindow: z.int().positive().optional(),
+  /** Why the polynomials are not what a pass costs, in words; FLOPs and bytes of the model are then `null`. */
+  notCounted: z.string().optional(),
 });
 export type CostModel = z.infer<typeof costModelSchema>;
 

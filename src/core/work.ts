@@ -1,8 +1,18 @@
 import { z } from 'zod';
 import { provenances, type WorkMetric, workMetricNames } from './metrics.js';
 
-/** Why a figure is absent; `lost`: its sensor failed or left a gap in that segment. */
-export const absenceReason = z.enum(['unsupported', 'permission', 'too-short', 'not-applicable', 'lost']);
+/**
+ * Why a figure is absent; `lost`: its sensor failed or left a gap in that segment; `not-counted`: part of the
+ * model's graph could not be counted.
+ */
+export const absenceReason = z.enum([
+  'unsupported',
+  'permission',
+  'too-short',
+  'not-applicable',
+  'lost',
+  'not-counted',
+]);
 export type AbsenceReason = z.infer<typeof absenceReason>;
 
 export const metricSchema = z.strictObject({

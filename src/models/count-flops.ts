@@ -18,6 +18,8 @@ export interface ForwardPass {
   batch?: number | undefined;
   /** Shapes of the inputs of any ONNX graph, by name; the other sizes are not read then. */
   shapes?: Record<string, number[]> | undefined;
+  /** What inputs of any ONNX graph hold, by name, where that decides what runs; the sizes are not read then. */
+  values?: ReadonlyMap<string, readonly number[]> | undefined;
 }
 
 /**
@@ -26,9 +28,10 @@ export interface ForwardPass {
  */
 export function countPass(
   { id, graph, decoder, encoder, cost }: ModelDescription,
-  { promptTokens = 128, pastTokens = 0, batch = 1, shapes }: ForwardPass,
+  { promptTokens = 128, pastTokens = 0, batch = 1, shapes, values }: ForwardPass,
 ): FlopsReport | DecoderFlopsReport {
-  if (shapes !== undefined) return describeGraphFlops({ id, graph }, shapes);
+  if (shapes !== undefined || values !== undefined)
+    return describeGraphFlops({ id, graph }, shapes ?? {}, values);
   const step = { batch, newTokens: promptTokens, pastTokens };
   if (decoder && cost) return describeDecoderFlops({ id, graph, decoder, cost }, step);
   if (encoder && cost) return describeEncoderFlops({ id, graph, encoder, cost }, step);

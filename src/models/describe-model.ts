@@ -5,7 +5,7 @@ import { buildEncoderGraph } from './build/build-encoder.js';
 import { buildGraph } from './build/build-graph.js';
 import { defaultGraphVariant } from './build/graph-variant.js';
 import { cacheDirectory } from './cache-directory.js';
-import { type DeriveOptions, deriveCost, deriveEncoderCost } from './cost/derive-cost.js';
+import { deriveCostYielding, deriveEncoderCostYielding } from './cost/derive-cost.js';
 import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
 import { describeEncoder, type EncoderGraph } from './encoder-graph.js';
 import { readConfig, tiedEmbeddingsOf } from './folder.js';
@@ -42,56 +42,58 @@ export async function describeModel(spec: string, options: ResolveOptions = {}):
     case 'encoder': {
       const { dtype = defaultBuildDtype } = options;
       const graph = buildEncoderGraph(located.recipe, { dtype, weights: false });
-      return { id: located.recipe.id, dtype, graph, ...rolesOf(graph) };
+      return { id: located.recipe.id, dtype, graph, ...(await rolesOf(graph, options)) };
     }
     case 'folder':
-      return describeFolder(located.directory, spec, options.dtype);
+      return describeFolder(located.directory, spec, options);
     case 'hub': {
       const download = { ...options, cacheDirectory: options.cacheDirectory ?? cacheDirectory() };
       const { directory, dtype } = await downloadRepo(spec, download);
-      return describeFolder(directory, located.repo, dtype);
+      return describeFolder(directory, located.repo, { ...options, dtype });
     }
     case 'onnx':
-      return describeFile(located.path, spec);
+      return describeFile(located.path, spec, options);
   }
 }
 
-function describeRecipe(recipe: Recipe, options: ResolveOptions): ModelDescription {
+async function describeRecipe(recipe: Recipe, options: ResolveOptions): Promise<ModelDescription> {
   const { dtype = defaultBuildDtype, graphVariant = defaultGraphVariant(recipe), seed = 1 } = options;
   const graph = buildGraph(recipe, { dtype, graphVariant, seed, weights: false });
   const decoder = describeDecoder(graph);
-  const cost = deriveCost(graph, decoder, { tiedEmbeddings: recipe.tiedEmbeddings });
+  const { tiedEmbeddings } = recipe;
+  const cost = await deriveCostYielding(graph, decoder, { tiedEmbeddings, signal: options.signal });
   return { id: recipe.id, dtype, graph, decoder, encoder: null, cost };
 }
 
 async function describeFolder(
   directory: string,
   id: string,
-  dtype: string | undefined,
+  { dtype, signal }: { dtype?: string | undefined; signal?: AbortSignal | undefined },
 ): Promise<ModelDescription> {
   const config = await readConfig(directory);
   const file = chooseOnnxFile(directory, await listOnnxFiles(directory), dtype);
   const graph = await readModel(file.path);
-  const roles = rolesOf(graph, tiedEmbeddingsOf(config));
+  const roles = await rolesOf(graph, { ...tiedEmbeddingsOf(config), signal });
   // What is neither is told why it is no decoder.
   if (roles.cost === null) describeDecoder(graph);
   return { id, dtype: file.dtype, graph, ...roles };
 }
 
-async function describeFile(path: string, id: string): Promise<ModelDescription> {
+async function describeFile(path: string, id: string, { signal }: ResolveOptions): Promise<ModelDescription> {
   const graph = await readModel(path);
-  return { id, dtype: null, graph, ...rolesOf(graph) };
+  return { id, dtype: null, graph, ...(await rolesOf(graph, { signal })) };
 }
 
 /** What the graph can be run as, with what that costs. */
-function rolesOf(
+async function rolesOf(
   graph: ModelProto,
-  options: DeriveOptions = {},
-): Pick<ModelDescription, 'decoder' | 'encoder' | 'cost'> {
+  options: { tiedEmbeddings?: boolean; signal?: AbortSignal | undefined },
+): Promise<Pick<ModelDescription, 'decoder' | 'encoder' | 'cost'>> {
   const decoder = unless('not-a-decoder', () => describeDecoder(graph));
-  if (decoder) return { decoder, encoder: null, cost: deriveCost(graph, decoder, options) };
+  if (decoder) return { decoder, encoder: null, cost: await deriveCostYielding(graph, decoder, options) };
   const encoder = unless('not-an-encoder', () => describeEncoder(graph));
-  return { decoder, encoder, cost: encoder && deriveEncoderCost(graph, encoder) };
+  const cost = encoder && (await deriveEncoderCostYielding(graph, encoder, options.signal));
+  return { decoder, encoder, cost };
 }
 
 /** What `describe` says; null where it refuses with that code. */

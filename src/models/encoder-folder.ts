@@ -2,11 +2,11 @@ import { basename, resolve } from 'node:path';
 import type { Warning } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { deriveEncoderCost } from './cost/derive-cost.js';
+import { deriveEncoderCostYielding } from './cost/derive-cost.js';
 import { digestFiles } from './digest.js';
 import { describeEncoder, type EncoderGraph } from './encoder-graph.js';
 import { externalDataFiles } from './external-data.js';
-import { contextLengthOf, dtypeNotice, type OpenOptions, readConfig } from './folder.js';
+import { contextLengthOf, dtypeNotice, notCountedNotice, type OpenOptions, readConfig } from './folder.js';
 import { readModel } from './onnx/read-model.js';
 import { chooseOnnxFile, listOnnxFiles } from './onnx-file.js';
 import { readTokenizerFiles } from './tokenizer.js';
@@ -43,7 +43,7 @@ export async function openEncoderFolder(directory: string, options: OpenOptions)
   const files = await listOnnxFiles(root);
   const file = chooseOnnxFile(root, files, options.dtype);
   const id = options.id ?? basename(root);
-  const { encoder, cost, dataPaths } = await readEncoder(file.path);
+  const { encoder, cost, dataPaths } = await readEncoder(file.path, options.signal);
   const vocabulary = vocabularyOf(config, root);
   const tokenizer = await readTokenizerFiles(root);
   if (tokenizer.vocabulary > vocabulary)
@@ -73,17 +73,22 @@ export async function openEncoderFolder(directory: string, options: OpenOptions)
     cost,
     notices: [],
   };
-  if (options.dtype !== undefined) return model;
   const available = files.map(({ dtype }) => dtype);
-  return { ...model, notices: dtypeNotice(model, available) };
+  return {
+    ...model,
+    notices: [
+      ...(options.dtype === undefined ? dtypeNotice(model, available) : []),
+      ...notCountedNotice(model),
+    ],
+  };
 }
 
-async function readEncoder(onnxPath: string) {
+async function readEncoder(onnxPath: string, signal?: AbortSignal) {
   const model = await readModel(onnxPath);
   const dataPaths = await externalDataFiles(model, onnxPath);
   try {
     const encoder = describeEncoder(model);
-    return { encoder, cost: deriveEncoderCost(model, encoder), dataPaths };
+    return { encoder, cost: await deriveEncoderCostYielding(model, encoder, signal), dataPaths };
   } catch (cause) {
     if (!(cause instanceof TokenworkError)) throw cause;
     throw new TokenworkError(cause.code, `${onnxPath}: ${messageOf(cause)}`, cause.hint, { cause });

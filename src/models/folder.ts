@@ -4,7 +4,7 @@ import type { Warning } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
-import { deriveCost } from './cost/derive-cost.js';
+import { deriveCostYielding } from './cost/derive-cost.js';
 import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
 import { digestFiles } from './digest.js';
 import { externalDataFiles } from './external-data.js';
@@ -67,7 +67,7 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
   const files = await listOnnxFiles(root);
   const file = chooseOnnxFile(root, files, options.dtype);
   const contextLength = contextLengthOf(config, root);
-  const graph = await readDecoder(file.path, config);
+  const graph = await readDecoder(file.path, config, options.signal);
   const tokenizer = await readTokenizerFiles(root);
   if (tokenizer.vocabulary > graph.decoder.vocabulary) {
     throw new TokenworkError(
@@ -99,14 +99,26 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
     costOfAllLogits: graph.costOfAllLogits,
     notices: [],
   };
-  if (options.dtype !== undefined) return model;
+  const available = files.map((file) => file.dtype);
   return {
     ...model,
-    notices: dtypeNotice(
-      model,
-      files.map(({ dtype }) => dtype),
-    ),
+    notices: [
+      ...(options.dtype === undefined ? dtypeNotice(model, available) : []),
+      ...notCountedNotice(model),
+    ],
   };
+}
+
+/** What to tell of a model whose graph could be counted only in part. */
+export function notCountedNotice({ id, cost }: { id: string; cost: CostModel }): Warning[] {
+  if (cost.notCounted === undefined) return [];
+  return [
+    {
+      code: 'not-counted',
+      message: `${id} could not be counted exactly, so its FLOPs and bytes moved are left out: ${cost.notCounted}.`,
+      hint: 'All else is measured. `tokenwork flops` says what could be counted at least.',
+    },
+  ];
 }
 
 /** What to tell a user who asked for no dtype where there are several. */
@@ -152,15 +164,17 @@ export async function readConfig(directory: string): Promise<Record<string, unkn
 }
 
 /** What the graph alone says; throws as `openFolder` does. */
-async function readDecoder(onnxPath: string, config: Record<string, unknown>) {
+async function readDecoder(onnxPath: string, config: Record<string, unknown>, signal?: AbortSignal) {
   const model = await readModel(onnxPath);
   const dataPaths = await externalDataFiles(model, onnxPath);
   try {
     const decoder = describeDecoder(model);
     const tied = tiedEmbeddingsOf(config);
-    const cost = deriveCost(model, decoder, tied);
+    const cost = await deriveCostYielding(model, decoder, { ...tied, signal });
     const onDemand = decoder.logitsToKeep !== null;
-    const costOfAllLogits = onDemand ? deriveCost(model, decoder, { ...tied, logits: 'all' }) : cost;
+    const costOfAllLogits = onDemand
+      ? await deriveCostYielding(model, decoder, { ...tied, logits: 'all', signal })
+      : cost;
     return { decoder, cost, costOfAllLogits, graphVariant: graphVariantOf(model), dataPaths };
   } catch (cause) {
     if (!(cause instanceof TokenworkError)) throw cause;

@@ -183,6 +183,7 @@ function stageRow(stage: ClosedStage): Stage {
       kvBytes,
       kvByteSeconds: heldByteSeconds(holdings, from.atNs),
     },
+    ...(flops === null && { absent: { flops: 'not-counted', bytesMoved: 'not-counted' } as const }),
     ...((detail || experts) && { detail: { ...detail, ...experts } }),
   };
 }

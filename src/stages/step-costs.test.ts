@@ -69,7 +69,7 @@ describe('a mixture', () => {
     expect(expected.experts).toEqual({ distinctExperts: 2, expertsFrom: 'expectation' });
     const measured = costOfPasses([{ ...pass, distinctExperts: 5 }]);
     expect(measured.experts).toEqual({ distinctExperts: 5, expertsFrom: 'router' });
-    expect(measured.bytesMoved - expected.bytesMoved).toBe(2 * 3 * 1000);
+    expect(measured.bytesMoved! - expected.bytesMoved!).toBe(2 * 3 * 1000);
   });
 
   it('is not spoken of where there is none', () => {

@@ -16,6 +16,12 @@ export interface StepCosts {
   bytesMoved: Bytes;
 }
 
+/** The same of what was not counted exactly by all of its models: a part of a sum is no sum. */
+export interface CountedCosts {
+  flops: Flop | null;
+  bytesMoved: Bytes | null;
+}
+
 /** How many experts of a mixture passes read, and how that is known. */
 export interface ExpertsTouched {
   /** Mean over passes, per layer. */
@@ -26,10 +32,21 @@ export interface ExpertsTouched {
 /**
  * The cost of forward passes, each counted by its own model's cost polynomials. Weights of a mixture are
  * charged for the distinct experts a pass touched, or for the number expected under uniform routing.
- * `computed` is work beside the passes, counted by whoever did it.
+ * `computed` is work beside the passes, counted by whoever did it. Where the model of a pass could not be
+ * counted exactly, FLOPs and bytes are null.
  */
 export function costOfPasses(
   passes: Iterable<Pass>,
+  computed: Iterable<StepCosts> = [],
+): CountedCosts & { experts: ExpertsTouched | null } {
+  const noted = [...passes];
+  const exact = noted.every(({ cost }) => cost.notCounted === undefined);
+  const { flops, bytesMoved, experts } = sumOf(noted, computed);
+  return exact ? { flops, bytesMoved, experts } : { flops: null, bytesMoved: null, experts };
+}
+
+function sumOf(
+  passes: readonly Pass[],
   computed: Iterable<StepCosts> = [],
 ): StepCosts & { experts: ExpertsTouched | null } {
   let flops = 0;
@@ -53,9 +70,12 @@ export function costOfPasses(
   return { flops, bytesMoved, experts: { distinctExperts: touched / mixtures, expertsFrom } };
 }
 
-/** The same, of passes of one model whose experts are not known. */
+/**
+ * What steps of one model cost, whose experts are not known. Of a model that could not be counted exactly it is
+ * what was counted: good for what to expect, not for a figure.
+ */
 export function costOfSteps(cost: CostModel, steps: Iterable<StepShape>): StepCosts {
-  const { flops, bytesMoved } = costOfPasses(Array.from(steps, (shape) => ({ cost, shape })));
+  const { flops, bytesMoved } = sumOf(Array.from(steps, (shape) => ({ cost, shape })));
   return { flops, bytesMoved };
 }
 

@@ -7,7 +7,7 @@ import type { Dtype } from '../../models/dtype.js';
 import { renderTable } from '../../report/terminal/table.js';
 import { formatNumber, formatQuantity } from '../../report/words/format.js';
 import { benchOptions } from '../../workload/bench-options.js';
-import { inputShape, optionOf, wholeNumber } from '../arguments.js';
+import { inputShape, inputValues, optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
@@ -18,6 +18,7 @@ interface FlopsFlags {
   batch: number;
   dtype?: Dtype;
   shape?: Record<string, number[]>;
+  input?: ReadonlyMap<string, number[]>;
   json?: boolean;
 }
 
@@ -35,6 +36,11 @@ export function flopsCommand(): Command {
       '--shape <name=dims>',
       'shape of an input of any ONNX graph, such as input=1,3,224,224; repeatable',
       inputShape,
+    )
+    .option(
+      '--input <name=value>',
+      'what an input of any ONNX graph holds, where that decides what runs, such as sr=16000; repeatable',
+      inputValues,
     )
     .addOption(optionOf(benchOptions.json, { help: 'machine output' }))
     .addHelpText(
@@ -59,7 +65,7 @@ async function flops(spec: string, flags: FlopsFlags): Promise<void> {
       onProgress: ({ message, fraction }) => line.show(`${message} ${Math.floor(fraction * 100)}%`),
     });
     line.clear();
-    const report = countPass(model, { ...flags, shapes: flags.shape });
+    const report = countPass(model, { ...flags, shapes: flags.shape, values: flags.input });
     await printData(flags.json ? `${JSON.stringify(report, null, 2)}\n` : render(report, model.dtype));
   } finally {
     line.clear();
@@ -69,11 +75,21 @@ async function flops(spec: string, flags: FlopsFlags): Promise<void> {
 
 function render(report: FlopsReport | DecoderFlopsReport, dtype: string | null): string {
   const { width, color: _color } = terminalOf(process.stdout);
-  const { flops: counted, bytes } = report;
+  const { flops: counted, bytes, notCounted } = report;
   const pass =
     'batch' in report
       ? `batch ${report.batch}, ${report.promptTokens} ${report.kvBytesPerToken > 0 ? `new tokens after ${report.pastTokens} cached` : 'tokens'}`
       : 'one pass';
+  // What was counted in part is a bound, and is called one; a branch that was chosen is a case.
+  const isBound = report.warnings.some(({ code }) => code !== 'dynamic-control-flow');
+  const bound =
+    notCounted === null
+      ? []
+      : [
+          `Not counted exactly: ${isBound ? 'each figure is "at least"' : 'the figures are of one case'}.`,
+          '',
+        ];
+  const atLeast = notCounted !== null && isBound ? 'at least ' : '';
   const facts: [string, number, string][] = [
     ['matrix products, full attention', counted.matmul, formatQuantity(counted.matmul, flopUnits)],
     ['as the kernels run', counted.executed, formatQuantity(counted.executed, flopUnits)],
@@ -88,7 +104,12 @@ function render(report: FlopsReport | DecoderFlopsReport, dtype: string | null):
   const table = renderTable(
     [
       { header: ['', ''], values: facts.map(([name]) => name), align: 'left', importance: 3 },
-      { header: ['', ''], values: facts.map(([, , shown]) => shown), align: 'right', importance: 2 },
+      {
+        header: ['', ''],
+        values: facts.map(([, , shown]) => `${atLeast}${shown}`),
+        align: 'right',
+        importance: 2,
+      },
       {
         header: ['exactly', 'FLOP, bytes'],
         values: facts.map(([, exact]) => exact.toLocaleString('en-US')),
@@ -104,5 +125,5 @@ function render(report: FlopsReport | DecoderFlopsReport, dtype: string | null):
       ? [`KV cache: ${report.kvBytesPerToken.toLocaleString('en-US')} bytes per token`]
       : [];
   const notes = report.warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`);
-  return `${[heading, '', table, '', ...kv, ...notes].join('\n').trimEnd()}\n`;
+  return `${[heading, '', ...bound, table, '', ...kv, ...notes].join('\n').trimEnd()}\n`;
 }

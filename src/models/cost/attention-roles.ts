@@ -20,7 +20,7 @@ const between = new Set([
 ]);
 const products = new Set(['MatMul', 'FusedMatMul', 'TransposeMatMul']);
 /** Where an attention node takes a mask or bias that may hold the causality. */
-const maskInput: Record<string, number> = { MultiHeadAttention: 5 };
+const maskInput: ReadonlyMap<string, number> = new Map([['MultiHeadAttention', 5]]);
 const comparisons = new Set(['Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual']);
 
 /**
@@ -38,23 +38,13 @@ export function causalRoles(
   const consumers = new Map<string, NodeProto[]>();
   for (const node of nodes) {
     for (const name of node.output ?? []) if (name) producer.set(name, node);
-    for (const name of node.input ?? []) consumers.set(name, [...(consumers.get(name) ?? []), node]);
+    for (const name of node.input ?? []) {
+      const list = consumers.get(name);
+      if (list) list.push(node);
+      else consumers.set(name, [node]);
+    }
   }
-  const masks = new Map<string, boolean>();
-  const isCausalMask = (name: string): boolean => {
-    const known = masks.get(name);
-    if (known !== undefined) return known;
-    masks.set(name, false);
-    const node = producer.get(name);
-    if (!node || products.has(node.opType) || node.opType === 'Softmax') return false;
-    const inputs = node.input ?? [];
-    const found =
-      node.opType === 'Trilu' ||
-      (comparisons.has(node.opType) && inputs.every((input) => !isConstant(input))) ||
-      inputs.some(isCausalMask);
-    masks.set(name, found);
-    return found;
-  };
+  const isCausalMask = maskFinder(producer, isConstant);
 
   const roles = new Map<NodeProto, CausalRole>();
   for (const node of nodes) {
@@ -66,37 +56,84 @@ export function causalRoles(
       if (causal && values) roles.set(scores, 'scores').set(values, 'values');
     } else if (node.opType === 'Attention' || node.opType === 'MultiHeadAttention') {
       const contrib = node.domain === 'com.microsoft';
-      const mask = node.input?.[maskInput[node.opType] ?? (contrib ? 5 : 3)];
+      const mask = node.input?.[maskInput.get(node.opType) ?? (contrib ? 5 : 3)];
       if (allCausal || (mask && isCausalMask(mask))) roles.set(node, 'attention');
     }
   }
   return roles;
 }
 
+/** Whether what leads to a tensor, short of a product or a softmax, makes a mask of positions. */
+function maskFinder(
+  producer: ReadonlyMap<string, NodeProto>,
+  isConstant: (name: string) => boolean,
+): (name: string) => boolean {
+  const known = new Map<string, boolean>();
+  return (name) => {
+    const seen = new Set<string>();
+    const open = [name];
+    let found = false;
+    // In a list of its own, not by recursion: graphs are as deep as they please.
+    for (let next = open.pop(); next !== undefined && !found; next = open.pop()) {
+      found = known.get(next) ?? false;
+      const node = producer.get(next);
+      if (seen.has(next) || known.has(next) || !node) continue;
+      seen.add(next);
+      if (products.has(node.opType) || node.opType === 'Softmax') continue;
+      const inputs = node.input ?? [];
+      found =
+        node.opType === 'Trilu' ||
+        (comparisons.has(node.opType) && inputs.every((input) => !isConstant(input)));
+      open.push(...inputs);
+    }
+    if (!found) for (const name of seen) known.set(name, false);
+    known.set(name, found);
+    return found;
+  };
+}
+
+/** How far a product may lie from its softmax. */
+const furthest = 8;
+
 function upstream(
   name: string | undefined,
   producer: Map<string, NodeProto>,
   isConstant: (name: string) => boolean,
-  depth = 0,
 ): NodeProto | undefined {
-  const node = name === undefined ? undefined : producer.get(name);
-  if (!node || depth > 8) return undefined;
-  if (products.has(node.opType)) return node.input!.some(isConstant) ? undefined : node;
-  if (!between.has(node.opType)) return undefined;
-  for (const input of node.input ?? []) {
-    const found = upstream(input, producer, isConstant, depth + 1);
-    if (found) return found;
-  }
-  return undefined;
+  return walked(name, (at) => {
+    const node = producer.get(at);
+    if (!node) return {};
+    if (products.has(node.opType)) return node.input?.some(isConstant) ? {} : { found: node };
+    return between.has(node.opType) ? { next: node.input } : {};
+  });
 }
 
-function downstream(from: NodeProto, consumers: Map<string, NodeProto[]>, depth = 0): NodeProto | undefined {
-  const name = from.output?.[0];
-  if (!name || depth > 8) return undefined;
-  for (const node of consumers.get(name) ?? []) {
-    if (products.has(node.opType) && node.input?.[0] === name) return node;
-    const found = between.has(node.opType) ? downstream(node, consumers, depth + 1) : undefined;
-    if (found) return found;
+function downstream(from: NodeProto, consumers: Map<string, NodeProto[]>): NodeProto | undefined {
+  return walked(from.output?.[0], (at) => {
+    const nodes = consumers.get(at) ?? [];
+    const found = nodes.find((node) => products.has(node.opType) && node.input?.[0] === at);
+    if (found) return { found };
+    return { next: nodes.filter((node) => between.has(node.opType)).map((node) => node.output?.[0] ?? '') };
+  });
+}
+
+/** The nearest node that `look` finds from tensor to tensor, each looked at once. */
+function walked(
+  start: string | undefined,
+  look: (name: string) => { found?: NodeProto; next?: string[] | undefined },
+): NodeProto | undefined {
+  const seen = new Set<string>();
+  let names = start ? [start] : [];
+  for (let distance = 0; distance <= furthest && names.length > 0; distance++) {
+    const next: string[] = [];
+    for (const name of names) {
+      if (!name || seen.has(name)) continue;
+      seen.add(name);
+      const { found, next: further } = look(name);
+      if (found) return found;
+      next.push(...(further ?? []));
+    }
+    names = next;
   }
   return undefined;
 }

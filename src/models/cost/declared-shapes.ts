@@ -22,7 +22,8 @@ export class DeclaredShapes {
     const shape: number[] = [];
     for (const { dimValue, dimParam } of type.shape.dim ?? []) {
       const size = dimParam ? this.#symbols.get(dimParam) : dimValue;
-      if (size === undefined) return undefined;
+      // A negative size stands for one that is not known.
+      if (size === undefined || !Number.isSafeInteger(size) || size < 0) return undefined;
       shape.push(size);
     }
     return tensor(type.elemType ?? 1, shape);

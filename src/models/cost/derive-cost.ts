@@ -1,12 +1,13 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Warning } from '../../core/codes.js';
 import type { CostModel, Mixture } from '../../core/cost.js';
-import { TokenworkError } from '../../core/errors.js';
+import { exitCode, TokenworkError } from '../../core/errors.js';
 import type { Polynomial, StepShape } from '../../core/polynomial.js';
 import type { DecoderGraph, IndexInput } from '../decoder-graph.js';
 import type { EncoderGraph } from '../encoder-graph.js';
 import type { ModelProto } from '../onnx/proto.js';
 import { DataType, storedBytes } from '../onnx/tensor-data.js';
-import { countPrepared, warningsOf } from './count-graph.js';
+import { countPrepared, notCountedIn, warningsOf } from './count-graph.js';
 import { fitPoints, fitPolynomial, heldOutPoints, holds } from './fit-polynomial.js';
 import { tensor, type Value } from './op-rule.js';
 import { countParameters } from './parameters.js';
@@ -29,33 +30,97 @@ const byteKinds = ['weights', 'kvRead', 'kvWritten', 'activations'] as const;
 /**
  * What a decoder costs, as exact polynomials in batch, new and past tokens: the graph is evaluated on a
  * small grid of shapes and the coefficients solved for, then checked at shapes the solution has not seen.
- * The head counts for all new positions, unless the graph computes only the last.
- * Throws TokenworkError `cost-not-polynomial` where the cost is no such polynomial, and
- * `shapes-do-not-fit` where the graph is at odds with itself.
+ * The head counts for all new positions, unless the graph computes only the last. Where nodes could not be
+ * counted, `notCounted` says so and the polynomials are of the rest.
+ * Throws TokenworkError `cost-not-polynomial` where the cost is no such polynomial, `shapes-do-not-fit` where
+ * the graph is at odds with itself, and `graph-too-costly`.
  */
 export function deriveCost(model: ModelProto, decoder: DecoderGraph, options: DeriveOptions = {}): CostModel {
+  return atOnce(decoderCost(model, decoder, options));
+}
+
+/** `deriveCost` that lets signals and timers through between evaluations; also throws `aborted`. */
+export function deriveCostYielding(
+  model: ModelProto,
+  decoder: DecoderGraph,
+  options: DeriveOptions & { signal?: AbortSignal | undefined } = {},
+): Promise<CostModel> {
+  return yielding(decoderCost(model, decoder, options), options.signal);
+}
+
+/** What an encoder costs, as polynomials in batch and positions. Throws as `deriveCost` does. */
+export function deriveEncoderCost(model: ModelProto, encoder: EncoderGraph): CostModel {
+  return atOnce(encoderCost(model, encoder));
+}
+
+/** `deriveEncoderCost` that lets signals and timers through between evaluations; also throws `aborted`. */
+export function deriveEncoderCostYielding(
+  model: ModelProto,
+  encoder: EncoderGraph,
+  signal?: AbortSignal,
+): Promise<CostModel> {
+  return yielding(encoderCost(model, encoder), signal);
+}
+
+/** Yields after each evaluation of the graph. */
+type Derivation<Result> = Generator<void, Result>;
+
+function* decoderCost(
+  model: ModelProto,
+  decoder: DecoderGraph,
+  options: DeriveOptions,
+): Derivation<CostModel> {
+  const polynomials = yield* polynomialsOf(decoderCounter(model, decoder, passes, options.logits).at);
   return {
-    ...polynomialsOf(decoderCounter(model, decoder, options.logits).at),
+    ...polynomials,
     parameters: countParameters(model, options.tiedEmbeddings),
     kvBytesPerToken: kvBytesPerToken(decoder),
   };
 }
 
-/** What an encoder costs, as polynomials in batch and positions. Throws as `deriveCost` does. */
-export function deriveEncoderCost(model: ModelProto, encoder: EncoderGraph): CostModel {
-  return {
-    ...polynomialsOf(encoderCounter(model, encoder).at),
-    parameters: countParameters(model),
-    kvBytesPerToken: 0,
-  };
+function* encoderCost(model: ModelProto, encoder: EncoderGraph): Derivation<CostModel> {
+  const polynomials = yield* polynomialsOf(encoderCounter(model, encoder, passes).at);
+  return { ...polynomials, parameters: countParameters(model), kvBytesPerToken: 0 };
 }
 
-function polynomialsOf(count: (step: StepShape) => Tally): Pick<CostModel, 'flops' | 'bytes' | 'mixture'> {
-  const fitted = fitPoints.map(count);
-  const heldOut = heldOutPoints.map(count);
+function atOnce<Result>(derivation: Derivation<Result>): Result {
+  for (;;) {
+    const step = derivation.next();
+    if (step.done) return step.value;
+  }
+}
+
+async function yielding<Result>(derivation: Derivation<Result>, signal?: AbortSignal): Promise<Result> {
+  for (;;) {
+    const step = derivation.next();
+    if (step.done) return step.value;
+    await setImmediate();
+    if (signal?.aborted) {
+      throw new TokenworkError('aborted', 'Counting the graph was stopped.', 'Run the command again.', {
+        cause: signal.reason,
+        exitCode: exitCode.incomplete,
+      });
+    }
+  }
+}
+
+const passes = fitPoints.length + heldOutPoints.length;
+
+function* polynomialsOf(
+  count: (step: StepShape) => Tally,
+): Derivation<Pick<CostModel, 'flops' | 'bytes' | 'mixture' | 'notCounted' | 'slidingWindow'>> {
+  const tallies: Tally[] = [];
+  for (const point of [...fitPoints, ...heldOutPoints]) {
+    tallies.push(count(point));
+    yield;
+  }
+  const fitted = tallies.slice(0, fitPoints.length);
+  const heldOut = tallies.slice(fitPoints.length);
+  const notCounted = tallies.map(notCountedIn).find((reason) => reason !== null);
   const derive = (what: string, read: (tally: Tally) => number): Polynomial => {
     const polynomial = fitPolynomial(fitted.map(read));
-    if (!holds(polynomial, heldOut.map(read))) throw notPolynomial(what);
+    // Of a count in part nothing is published, whatever form it has.
+    if (notCounted === undefined && !holds(polynomial, heldOut.map(read))) throw notPolynomial(what);
     return polynomial;
   };
   const polynomials = <Key extends string>(
@@ -70,6 +135,8 @@ function polynomialsOf(count: (step: StepShape) => Tally): Pick<CostModel, 'flop
     flops: polynomials(flopKinds, (tally) => tally.flops),
     bytes: polynomials(byteKinds, (tally) => tally.bytes),
     mixture: mixtureOf(fitted[0]!),
+    ...(notCounted !== undefined && { notCounted }),
+    ...(fitted[0]!.window !== null && { slidingWindow: fitted[0]!.window }),
   };
 }
 
@@ -78,36 +145,47 @@ export interface PassCount {
   tally: Tally;
   unknownOps: string[];
   warnings: Warning[];
+  notCounted: string | null;
 }
 
 export function countDecoder(model: ModelProto, decoder: DecoderGraph, step: StepShape): PassCount {
-  return passCount(decoderCounter(model, decoder).at(step));
+  return passCount(decoderCounter(model, decoder, 1).at(step));
 }
 
 /** Of `step`, an encoder has no past. */
 export function countEncoder(model: ModelProto, encoder: EncoderGraph, step: StepShape): PassCount {
-  return passCount(encoderCounter(model, encoder).at(step));
+  return passCount(encoderCounter(model, encoder, 1).at(step));
 }
 
 function passCount(tally: Tally): PassCount {
-  return { tally, unknownOps: [...tally.unknownOps.keys()].sort(), warnings: warningsOf(tally) };
+  return {
+    tally,
+    unknownOps: [...tally.unknownOps.keys()].sort(),
+    warnings: warningsOf(tally),
+    notCounted: notCountedIn(tally),
+  };
 }
 
 function decoderCounter(
   model: ModelProto,
   decoder: DecoderGraph,
+  evaluations: number,
   logits: 'last' | 'all' = 'last',
 ): { at: (step: StepShape) => Tally } {
-  const graph = prepareModel(model, { causal: true });
+  const prepared = prepareModel(model, { causal: true, passes: evaluations });
   const cache = {
     past: new Set(decoder.layers.flatMap(({ pastKey, pastValue }) => [pastKey, pastValue])),
     present: new Set(decoder.layers.flatMap(({ presentKey, presentValue }) => [presentKey, presentValue])),
   };
-  return { at: (step) => countPrepared(graph, decoderInputs(decoder, step, logits), cache).tally };
+  return { at: (step) => countPrepared(prepared, decoderInputs(decoder, step, logits), cache).tally };
 }
 
-function encoderCounter(model: ModelProto, encoder: EncoderGraph): { at: (step: StepShape) => Tally } {
-  const graph = prepareModel(model, { causal: false });
+function encoderCounter(
+  model: ModelProto,
+  encoder: EncoderGraph,
+  evaluations: number,
+): { at: (step: StepShape) => Tally } {
+  const prepared = prepareModel(model, { causal: false, passes: evaluations });
   const { inputIds, attentionMask, tokenTypeIds } = encoder;
   const inputs = [inputIds, attentionMask, tokenTypeIds].filter((input) => input !== null);
   const at = ({ batch, newTokens }: StepShape) => {
@@ -115,7 +193,7 @@ function encoderCounter(model: ModelProto, encoder: EncoderGraph): { at: (step: 
       const type = dtype === 'int64' ? DataType.int64 : DataType.int32;
       return [name, tensor(type, [batch, newTokens])] as const;
     });
-    return countPrepared(graph, new Map(values)).tally;
+    return countPrepared(prepared, new Map(values)).tally;
   };
   return { at };
 }

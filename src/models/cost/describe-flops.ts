@@ -5,7 +5,7 @@ import type { StepShape } from '../../core/polynomial.js';
 import type { DecoderGraph } from '../decoder-graph.js';
 import type { EncoderGraph } from '../encoder-graph.js';
 import type { ModelProto } from '../onnx/proto.js';
-import { countGraph, type InputShapes } from './count-graph.js';
+import { countGraph, type InputShapes, type InputValues, passBytes } from './count-graph.js';
 import { countDecoder, countEncoder, type PassCount } from './derive-cost.js';
 import { countParameters } from './parameters.js';
 import type { OpTypeCount } from './tally.js';
@@ -18,6 +18,8 @@ export interface FlopsReport {
   parameters: number;
   unknownOps: string[];
   warnings: Warning[];
+  /** Why the counts are not what a pass costs, in words; null where they are. */
+  notCounted: string | null;
   /** By operator, costliest first. */
   byOpType: Record<string, OpTypeCount>;
 }
@@ -66,19 +68,23 @@ export function describeEncoderFlops(model: CountedEncoder, step: StepShape): De
 function describePass(
   { id, cost }: { id: string; cost: CostModel },
   step: StepShape,
-  { tally, unknownOps, warnings }: PassCount,
+  { tally, unknownOps, warnings, notCounted }: PassCount,
 ): DecoderFlopsReport {
+  // A count in part need not have the form of the polynomials, nor one behind a sliding window.
+  const { slidingWindow = Number.POSITIVE_INFINITY } = cost;
+  const exact = cost.notCounted === undefined && step.pastTokens + step.newTokens <= slidingWindow;
   return {
     model: id,
     batch: step.batch,
     promptTokens: step.newTokens,
     pastTokens: step.pastTokens,
-    flops: flopsOf(cost, step),
-    bytes: bytesOf(cost, step),
+    flops: exact ? flopsOf(cost, step) : tally.flops,
+    bytes: exact ? bytesOf(cost, step) : passBytes(tally),
     parameters: cost.parameters,
     kvBytesPerToken: cost.kvBytesPerToken,
     unknownOps,
     warnings,
+    notCounted: notCounted ?? cost.notCounted ?? null,
     byOpType: costliestFirst(tally.byOpType),
   };
 }
@@ -87,8 +93,13 @@ function describePass(
 export function describeGraphFlops(
   model: { id: string; graph: ModelProto },
   shapes: InputShapes,
+  values?: InputValues,
 ): FlopsReport {
-  const { flops, bytes, unknownOps, warnings, byOpType } = countGraph(model.graph, shapes);
+  const { flops, bytes, unknownOps, warnings, notCounted, byOpType } = countGraph(
+    model.graph,
+    shapes,
+    values,
+  );
   return {
     model: model.id,
     flops,
@@ -96,6 +107,7 @@ export function describeGraphFlops(
     parameters: countParameters(model.graph),
     unknownOps,
     warnings,
+    notCounted,
     byOpType: costliestFirst(Object.entries(byOpType)),
   };
 }

@@ -10,6 +10,7 @@
 
 import type { ByteCount } from '../../core/cost.js';
 import { messageOf, TokenworkError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
 import { DataType } from '../onnx/tensor-data.js';
 import { controlFlow } from './any-graph/control-flow.js';
 import type { DeclaredShapes } from './declared-shapes.js';
@@ -17,13 +18,23 @@ import {
   bytesOfValue,
   type OpContext,
   type OpResult,
+  type Rule,
   ShapeMismatch,
   sizeOf,
   UnresolvedShape,
   type Value,
 } from './op-rule.js';
 import type { PreparedGraph, PreparedNode } from './prepare.js';
-import { addExperts, addNode, addUnresolved, type Tally, totalFlops } from './tally.js';
+import {
+  addExperts,
+  addNode,
+  addUnknown,
+  addUnresolved,
+  addWindow,
+  type Tally,
+  totalFlops,
+} from './tally.js';
+import type { WorkBudget } from './work-budget.js';
 
 /** The tensors a graph sees: its own, then those of the graph around it. */
 export class Scope {
@@ -62,9 +73,13 @@ export interface Surroundings {
   /** Views of the cache met on the way; reading them is reading the cache. */
   cacheViews: Set<string>;
   declared: DeclaredShapes;
+  budget: WorkBudget;
 }
 
-/** Evaluates `graph` within `scope`, adding to `tally`. Throws TokenworkError `shapes-do-not-fit`. */
+/**
+ * Evaluates `graph` within `scope`, adding to `tally`. Throws TokenworkError `shapes-do-not-fit` or
+ * `graph-too-costly`.
+ */
 export function evaluateGraph(
   graph: PreparedGraph,
   scope: Scope,
@@ -78,17 +93,25 @@ export function evaluateGraph(
 function evaluateNode(node: PreparedNode, scope: Scope, tally: Tally, surroundings: Surroundings): void {
   const names = node.proto.output ?? [];
   let outputs: (Value | undefined)[] = [];
+  surroundings.budget.spend(1);
   try {
     outputs = nodeOutputs(node, scope, tally, surroundings) ?? [];
   } catch (thrown) {
-    if (thrown instanceof UnresolvedShape) addUnresolved(tally, node.label, thrown.message);
-    else if (thrown instanceof ShapeMismatch) throw misfit(node, thrown);
-    else throw thrown;
+    if (thrown instanceof TokenworkError) throw thrown;
+    if (thrown instanceof ShapeMismatch) throw misfit(node, thrown);
+    addUnresolved(tally, node.label, whyUnresolved(node, thrown), [node.name]);
   }
   names.forEach((name, index) => {
     const value = outputs[index] ?? surroundings.declared.valueOf(name);
     if (name && value) scope.set(name, value);
   });
+}
+
+/** A rule takes a node for what its operator asks for; one that lacks an input or a dimension makes it stumble. */
+function whyUnresolved(node: PreparedNode, thrown: unknown): string {
+  if (thrown instanceof UnresolvedShape) return thrown.message;
+  log('node %s (%s) is malformed: %s', node.name, node.label, thrown);
+  return 'it lacks something that its operator asks for';
 }
 
 function nodeOutputs(
@@ -100,30 +123,28 @@ function nodeOutputs(
   const inputNames = node.proto.input ?? [];
   const inputs = inputNames.map((name) => (name ? scope.get(name) : undefined));
   if (node.expansion) return expanded(node, inputs, tally, surroundings);
-  const flow = controlFlow[node.label];
+  const flow = controlFlow.get(node.label);
   if (flow) {
-    return flow(node, inputs, tally, (graph, bound, into) => {
-      const inner = new Scope(bound, scope);
-      evaluateGraph(graph, inner, into, surroundings);
-      return (graph.proto.output ?? []).map(({ name }) => inner.get(name));
-    });
+    return flow(node, inputs, tally, (graph, bound, into) =>
+      surroundings.budget.nested(() => {
+        const inner = new Scope(bound, scope);
+        evaluateGraph(graph, inner, into, surroundings);
+        return (graph.proto.output ?? []).map(({ name }) => inner.get(name));
+      }),
+    );
   }
   if (!node.rule) {
-    tally.unknownOps.set(node.label, (tally.unknownOps.get(node.label) ?? 0) + 1);
+    addUnknown(tally, node.label, [node.name]);
     return undefined;
   }
   const missing = inputNames.findIndex((name, index) => name && !inputs[index]);
   if (missing >= 0) throw new UnresolvedShape(`the shape of ${inputNames[missing]} is not known`);
-  const op: OpContext = {
-    opType: node.proto.opType,
-    attributes: node.attributes,
-    opset: node.opset,
-    inputs,
-    outputCount: node.proto.output?.length ?? 0,
-    causal: node.causal,
-  };
-  const result = node.rule(op);
-  if (isFolded(node, inputs)) return result.outputs.map((value) => value && { ...value, constant: true });
+  if (isFolded(node, inputs)) return folded(node, inputs, surroundings);
+  const op = contextOf(node, inputs);
+  const result = applied(node.rule, op, surroundings);
+  const inexact = node.unhandled ?? result.inexact;
+  if (inexact !== undefined) addUnresolved(tally, node.label, inexact, [node.name]);
+  if (result.window !== undefined) addWindow(tally, result.window);
   const index = isIndexArithmetic(node, op, scope);
   if (index) for (const name of node.proto.output ?? []) scope.markIndex(name);
   const source = inputNames[0] ?? '';
@@ -132,6 +153,54 @@ function nodeOutputs(
   }
   if (!result.free && !index) charge(node, op, result, tally, surroundings);
   return result.outputs;
+}
+
+function contextOf(node: PreparedNode, inputs: (Value | undefined)[]): OpContext {
+  return {
+    opType: node.proto.opType,
+    attributes: node.attributes,
+    opset: node.opset,
+    inputs,
+    outputCount: node.proto.output?.length ?? 0,
+    causal: node.causal,
+  };
+}
+
+/** More dimensions than any operator's kernel takes. */
+const highestRank = 64;
+
+/** What the rule says, once its outputs are shapes that a tensor can have. */
+function applied(rule: Rule, op: OpContext, { budget }: Surroundings): OpResult {
+  const result = rule(op);
+  for (const output of result.outputs) {
+    if (output === undefined) continue;
+    const { shape } = output;
+    if (shape.length > highestRank) throw new UnresolvedShape(`its output has ${shape.length} dimensions`);
+    if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0))
+      throw new UnresolvedShape(`its output would be of shape [${shape}]`);
+    if (!result.free) budget.spend(0, output.values?.length ?? 0);
+  }
+  return result;
+}
+
+/** Constants stay the same from pass to pass, so what is folded of them is worked out once. */
+function folded(
+  node: PreparedNode,
+  inputs: (Value | undefined)[],
+  surroundings: Surroundings,
+): (Value | undefined)[] {
+  const before = node.folded;
+  if (before?.inputs.length === inputs.length && before.inputs.every((value, at) => value === inputs[at]))
+    return before.outputs;
+  const { outputs } = applied(node.rule!, contextOf(node, inputs), surroundings);
+  const constants = outputs.map((value) => value && asConstant(value));
+  node.folded = { inputs, outputs: constants };
+  return constants;
+}
+
+/** Values of an initializer are read when they are asked for, which a copy would do at once. */
+function asConstant(value: Value): Value {
+  return value.constant ? value : { ...value, constant: true };
 }
 
 function expanded(
@@ -146,7 +215,7 @@ function expanded(
     return value ? [[name, value]] : [];
   });
   const scope = new Scope(bound);
-  evaluateGraph(graph, scope, tally, surroundings);
+  surroundings.budget.nested(() => evaluateGraph(graph, scope, tally, surroundings));
   return outputs.map((name) => scope.get(name));
 }
 
@@ -218,10 +287,9 @@ function charge(
 }
 
 function misfit(node: PreparedNode, cause: ShapeMismatch): TokenworkError {
-  const name = node.proto.name || node.proto.output?.[0] || '';
   return new TokenworkError(
     'shapes-do-not-fit',
-    `Node ${name} (${node.label}) cannot run on these shapes: ${messageOf(cause)}.`,
+    `Node ${node.name} (${node.label}) cannot run on these shapes: ${messageOf(cause)}.`,
     'Check the input shapes given, for example --shape input=1,3,224,224.',
     { cause },
   );

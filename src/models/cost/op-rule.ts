@@ -36,6 +36,8 @@ export interface NodeExperts {
 export interface OpResult {
   outputs: (Value | undefined)[];
   flops?: NodeFlops;
+  /** Why this is not all that the node costs, in words; absent where it is. */
+  inexact?: string;
   /** Neither computes nor moves anything: a view, or arithmetic on shapes. */
   free?: boolean;
   /** Bytes really read of an input, by input index, where not all of it is. */
@@ -43,6 +45,8 @@ export interface OpResult {
   /** Bytes really written of an output, by output index, where not all of it is. */
   writtenBytes?: Record<number, number>;
   experts?: NodeExperts;
+  /** Positions up to which the node costs what it does without its sliding window. */
+  window?: number;
 }
 
 /** One node with its inputs resolved. */
@@ -112,6 +116,17 @@ export function axisOf(axis: number, rank: number): number {
   const positive = axis < 0 ? axis + rank : axis;
   if (positive < 0 || positive > rank) throw new ShapeMismatch(`rank ${rank} has no axis ${axis}`);
   return positive;
+}
+
+/**
+ * Before opset 7 the second operand met the first from its attribute `axis` on, where `broadcast` was set, and
+ * not from the last dimension: [2, 3, 4, 5] and [3, 4] with axis 1. Its shape by today's rule is returned.
+ */
+export function alignedShape(op: OpContext, first: Value, second: Value): readonly number[] {
+  if (op.opset >= 7 || !op.attributes.has('axis')) return second.shape;
+  const axis = axisOf(op.attributes.int('axis', 0), first.shape.length);
+  const behind = first.shape.length - axis - second.shape.length;
+  return behind > 0 ? [...second.shape, ...new Array<number>(behind).fill(1)] : second.shape;
 }
 
 /** The shape all `shapes` broadcast to by NumPy's rule. */

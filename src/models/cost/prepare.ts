@@ -1,3 +1,4 @@
+import { TokenworkError } from '../../core/errors.js';
 import { Attributes } from '../onnx/attributes.js';
 import type {
   AttributeProto,
@@ -9,8 +10,10 @@ import type {
 } from '../onnx/proto.js';
 import { DataType, numbersOf } from '../onnx/tensor-data.js';
 import { causalRoles } from './attention-roles.js';
+import { inOrder } from './node-order.js';
 import { type CausalRole, type Rule, type Value, valueLimit } from './op-rule.js';
-import { ruleFor } from './rules/index.js';
+import { ruleFor, unhandledIn } from './rules/index.js';
+import { WorkBudget } from './work-budget.js';
 
 /** A node with everything about it that does not depend on shapes. */
 export interface PreparedNode {
@@ -21,6 +24,12 @@ export interface PreparedNode {
   opset: number;
   rule: Rule | undefined;
   causal: CausalRole | null;
+  /** Its own name, or that of its first output. */
+  name: string;
+  /** Why its cost is not counted exactly though there is a rule, in words. */
+  unhandled: string | null;
+  /** What it yielded of constants, for the next pass. */
+  folded: { inputs: readonly (Value | undefined)[]; outputs: (Value | undefined)[] } | null;
   /** Body of a model-local function, its formal inputs and outputs. */
   expansion: { graph: PreparedGraph; inputs: string[]; outputs: string[] } | undefined;
   /** Prepared graph attributes: branches and bodies. */
@@ -35,29 +44,37 @@ export interface PreparedGraph {
 }
 
 /** Reads what can be known of a graph before its input shapes are; done once, evaluated often. */
-export function prepareModel(model: ModelProto, options: { causal: boolean }): PreparedGraph {
+export function prepareModel(
+  model: ModelProto,
+  options: { causal: boolean; passes: number },
+): { graph: PreparedGraph; budget: WorkBudget } {
   const opsets = new Map((model.opsetImport ?? []).map(({ domain = '', version = 1 }) => [domain, version]));
-  const functions = new Map(
-    (model.functions ?? []).map((definition) => [
-      `${definition.domain ?? ''}:${definition.name}`,
-      definition,
-    ]),
-  );
-  const context = { opsets, functions, causal: options.causal };
-  return prepareGraph(model.graph, context);
+  const functions = new Map((model.functions ?? []).map((definition) => [keyOf(definition), definition]));
+  const budget = new WorkBudget(model);
+  const context: Context = { opsets, functions, causal: options.causal, open: new Set(), budget, nodes: 0 };
+  const graph = prepareGraph(model.graph, context);
+  budget.grant(context.nodes, options.passes);
+  return { graph, budget };
 }
 
 interface Context {
   opsets: Map<string, number>;
   functions: Map<string, FunctionProto>;
   causal: boolean;
+  /** Functions whose bodies are being read: within itself a function is no more than an operator's name. */
+  open: ReadonlySet<string>;
+  budget: WorkBudget;
+  /** Prepared so far. */
+  nodes: number;
 }
 
 function prepareGraph(proto: GraphProto, context: Context): PreparedGraph {
   const constants = new Map<string, Value>();
   for (const initializer of proto.initializer ?? [])
-    constants.set(initializer.name ?? '', lazyValue(initializer));
-  const nodes = proto.node ?? [];
+    constants.set(initializer.name ?? '', constantValue(initializer));
+  const nodes = inOrder(proto.node ?? []);
+  context.nodes += nodes.length;
+  context.budget.spend(nodes.length);
   const folded = new Set(constants.keys());
   for (const node of nodes) if (node.opType === 'Constant') folded.add(node.output?.[0] ?? '');
   const roles = causalRoles(nodes, (name) => folded.has(name), context.causal);
@@ -71,9 +88,15 @@ function prepareGraph(proto: GraphProto, context: Context): PreparedGraph {
 function prepareNode(proto: NodeProto, causal: CausalRole | null, context: Context): PreparedNode {
   const domain = proto.domain === 'ai.onnx' ? '' : (proto.domain ?? '');
   const attributes = new Attributes(proto.attribute);
-  const definition = context.functions.get(`${domain}:${proto.opType}`);
+  const key = `${domain}:${proto.opType}`;
+  const definition = context.open.has(key) ? undefined : context.functions.get(key);
   const subgraphs = new Map<string, PreparedGraph>();
-  for (const { name, g } of proto.attribute ?? []) if (g) subgraphs.set(name, prepareGraph(g, context));
+  for (const { name, g } of proto.attribute ?? [])
+    if (g)
+      subgraphs.set(
+        name,
+        context.budget.nested(() => prepareGraph(g, context)),
+      );
   return {
     proto,
     label: domain ? `${domain}.${proto.opType}` : proto.opType,
@@ -81,6 +104,9 @@ function prepareNode(proto: NodeProto, causal: CausalRole | null, context: Conte
     opset: context.opsets.get(domain) ?? 1,
     rule: definition ? undefined : ruleFor(domain, proto.opType),
     causal,
+    name: proto.name || proto.output?.[0] || '',
+    unhandled: definition ? null : unhandledIn(domain, proto, attributes),
+    folded: null,
     expansion: definition && expand(definition, proto, context),
     subgraph: (name) => subgraphs.get(name),
   };
@@ -89,19 +115,22 @@ function prepareNode(proto: NodeProto, causal: CausalRole | null, context: Conte
 function expand(definition: FunctionProto, call: NodeProto, context: Context): PreparedNode['expansion'] {
   const given = new Map((definition.attributeProto ?? []).map((attribute) => [attribute.name, attribute]));
   for (const attribute of call.attribute ?? []) given.set(attribute.name, attribute);
-  const { functions } = context;
-  // A function that called itself would never end; ONNX forbids it.
-  const others = new Map(functions);
-  others.delete(`${definition.domain ?? ''}:${definition.name}`);
   const node = (definition.node ?? []).map((inner) => ({
     ...inner,
     attribute: (inner.attribute ?? []).flatMap((attribute) => resolved(attribute, given)),
   }));
-  return {
-    graph: prepareGraph({ node }, { ...context, functions: others }),
-    inputs: definition.input ?? [],
-    outputs: definition.output ?? [],
-  };
+  const imports = (definition.opsetImport ?? []).map(
+    ({ domain = '', version = 1 }) => [domain, version] as const,
+  );
+  const opsets = new Map([...context.opsets, ...imports]);
+  const inner: Context = { ...context, opsets, open: new Set([...context.open, keyOf(definition)]) };
+  const graph = context.budget.nested(() => prepareGraph({ node }, inner));
+  context.nodes = inner.nodes;
+  return { graph, inputs: definition.input ?? [], outputs: definition.output ?? [] };
+}
+
+function keyOf({ domain = '', name }: { domain?: string; name: string }): string {
+  return `${domain === 'ai.onnx' ? '' : domain}:${name}`;
 }
 
 /** An attribute of a function's body may name one of the call's; without that it is left to its default. */
@@ -115,10 +144,18 @@ function resolved(
 }
 
 /** Elements are decoded only when a rule asks for them: weights never are. */
-function lazyValue(initializer: TensorProto): Value {
+function constantValue(initializer: TensorProto): Value {
+  const shape = initializer.dims ?? [];
+  if (!shape.every((size) => Number.isSafeInteger(size) && size >= 0)) {
+    throw new TokenworkError(
+      'model-not-onnx',
+      `The tensor ${initializer.name ?? ''} is said to be of shape [${shape}].`,
+      'Export the model again.',
+    );
+  }
   let decoded: { values: number[] | undefined } | undefined;
   return {
-    shape: initializer.dims ?? [],
+    shape,
     dtype: initializer.dataType ?? DataType.float,
     constant: true,
     get values() {

@@ -134,7 +134,7 @@ function inferred(model: ModelProto, feeds: Record<string, Tensor>) {
   const inputs = new Map(
     Object.entries(feeds).map(([name, { dims, type }]) => [name, tensor(type === 'int64' ? 7 : 1, dims)]),
   );
-  const { scope } = countPrepared(prepareModel(model, { causal: true }), inputs);
+  const { scope } = countPrepared(prepareModel(model, { causal: true, passes: 1 }), inputs);
   return (model.graph.node ?? []).map(({ opType, output }) => ({
     op: opType,
     outputs: (output ?? []).filter(Boolean).map((name) => scope.get(name)!.shape),

@@ -12,6 +12,12 @@ interface ExpertCount extends Mixture {
   tokens: number;
 }
 
+/** Nodes of one operator; the first few by name. */
+interface NodeGroup {
+  count: number;
+  names: string[];
+}
+
 /** A running count over nodes. */
 export interface Tally {
   flops: FlopCount;
@@ -19,10 +25,12 @@ export interface Tally {
   bytes: ByteCount;
   experts: ExpertCount | null;
   byOpType: Map<string, OpTypeCount>;
-  /** Operators without a rule, by how often they occur. */
-  unknownOps: Map<string, number>;
-  /** Nodes that have a rule but no known input shape, by operator and reason. */
-  unresolved: Map<string, { count: number; why: string }>;
+  /** Positions of the smallest sliding window of an attention; null where there is none. */
+  window: number | null;
+  /** Nodes of operators without a rule, by operator. */
+  unknownOps: Map<string, NodeGroup>;
+  /** Nodes that have a rule which could not count them, by operator, with the reason of the first. */
+  unresolved: Map<string, NodeGroup & { why: string }>;
   /** Control flow that depends on data, with what was counted instead. */
   dynamic: Set<string>;
 }
@@ -33,6 +41,7 @@ export function emptyTally(): Tally {
     bytes: { weights: 0, kvRead: 0, kvWritten: 0, activations: 0 },
     experts: null,
     byOpType: new Map(),
+    window: null,
     unknownOps: new Map(),
     unresolved: new Map(),
     dynamic: new Set(),
@@ -76,21 +85,42 @@ export function addTally(tally: Tally, other: Tally, times: number): void {
     const layers = other.experts.layers * times + (tally.experts?.layers ?? 0);
     tally.experts = { ...other.experts, layers };
   }
+  if (other.window !== null) addWindow(tally, other.window);
   for (const [label, counted] of other.byOpType) {
     const entry = tally.byOpType.get(label) ?? { nodes: 0, bytes: 0, ...totalFlops({}) };
     accumulate(entry, counted, times);
     tally.byOpType.set(label, entry);
   }
-  for (const [label, count] of other.unknownOps) {
-    tally.unknownOps.set(label, (tally.unknownOps.get(label) ?? 0) + count);
-  }
-  for (const [label, { count, why }] of other.unresolved) addUnresolved(tally, label, why, count);
+  for (const [label, group] of other.unknownOps) addUnknown(tally, label, group.names, group.count);
+  for (const [label, { count, why, names }] of other.unresolved)
+    addUnresolved(tally, label, why, names, count);
   for (const what of other.dynamic) tally.dynamic.add(what);
 }
 
-export function addUnresolved(tally: Tally, label: string, why: string, count = 1): void {
-  const entry = tally.unresolved.get(label);
-  tally.unresolved.set(label, { count: (entry?.count ?? 0) + count, why: entry?.why ?? why });
+export function addWindow(tally: Tally, positions: number): void {
+  tally.window = Math.min(positions, tally.window ?? positions);
+}
+
+const namesKept = 3;
+
+export function addUnknown(tally: Tally, label: string, names: readonly string[], count = 1): void {
+  tally.unknownOps.set(label, grown(tally.unknownOps.get(label), names, count));
+}
+
+export function addUnresolved(
+  tally: Tally,
+  label: string,
+  why: string,
+  names: readonly string[],
+  count = 1,
+): void {
+  const before = tally.unresolved.get(label);
+  tally.unresolved.set(label, { ...grown(before, names, count), why: before?.why ?? why });
+}
+
+function grown(before: NodeGroup | undefined, names: readonly string[], count: number): NodeGroup {
+  const known = new Set([...(before?.names ?? []), ...names]);
+  return { count: (before?.count ?? 0) + count, names: [...known].slice(0, namesKept) };
 }
 
 function accumulate<Counts extends object>(into: Counts, from: Counts, times: number): void {

@@ -39,6 +39,12 @@ export class Attributes {
     return bytes ? text.decode(bytes) : otherwise;
   }
 
+  /** How many strings a list of them has. */
+  strings(name: string): number | undefined {
+    const attribute = this.#byName.get(name);
+    return attribute ? (attribute.strings?.length ?? 0) : undefined;
+  }
+
   tensor(name: string): TensorProto | undefined {
     return this.#byName.get(name)?.t;
   }

@@ -72,6 +72,7 @@ export interface FunctionProto {
   attribute?: string[];
   attributeProto?: AttributeProto[];
   node?: NodeProto[];
+  opsetImport?: { domain?: string; version?: number }[];
 }
 
 export interface ModelProto {

@@ -2,6 +2,7 @@
  * If, Loop and Scan. They are counted exactly where the graph says which branch runs and how often a body
  * does; otherwise the tally's `dynamic` says what was counted instead.
  */
+import { TokenworkError } from '../../../core/errors.js';
 import { extent, int64, tensor, UnresolvedShape, type Value } from '../op-rule.js';
 import type { PreparedGraph, PreparedNode } from '../prepare.js';
 import { addTally, emptyTally, type Tally } from '../tally.js';
@@ -24,27 +25,64 @@ function required(node: PreparedNode, name: string): PreparedGraph {
   return graph;
 }
 
-function nameOf({ proto, label }: PreparedNode): string {
-  return `${label} ${proto.name || proto.output?.[0] || ''}`.trim();
+function nameOf({ name, label }: PreparedNode): string {
+  return `${label} ${name}`.trim();
 }
 
 const branch: ControlFlow = (node, [condition], tally, run) => {
   const [yes, no] = [required(node, 'then_branch'), required(node, 'else_branch')];
   const chosen = condition?.values?.[0];
   if (chosen !== undefined) return run(chosen ? yes : no, [], tally);
-  const [whenTrue, whenFalse] = [emptyTally(), emptyTally()];
-  const outputs = run(yes, [], whenTrue);
-  const others = run(no, [], whenFalse);
-  const costlier = work(whenTrue) >= work(whenFalse) ? whenTrue : whenFalse;
-  addTally(tally, costlier, 1);
-  if (work(whenTrue) !== work(whenFalse)) {
+  const [whenTrue, whenFalse] = [attempt(yes, run), attempt(no, run)];
+  if ('misfit' in whenTrue || 'misfit' in whenFalse) {
+    if ('misfit' in whenTrue && 'misfit' in whenFalse) throw whenTrue.misfit;
+    const runs = 'misfit' in whenTrue ? (whenFalse as Attempt) : (whenTrue as Attempt);
+    addTally(tally, runs.counted, 1);
+    tally.dynamic.add(
+      `${nameOf(node)}: which branch runs depends on data; the one that fits the shapes is counted`,
+    );
+    return runs.outputs.map(withoutData);
+  }
+  const costlier = work(whenTrue.counted) >= work(whenFalse.counted) ? whenTrue : whenFalse;
+  addTally(tally, costlier.counted, 1);
+  if (!alike(whenTrue.counted, whenFalse.counted)) {
     tally.dynamic.add(`${nameOf(node)}: which branch runs depends on data; the costlier one is counted`);
   }
   // What both branches agree on is known whatever runs.
-  return outputs.map((value, index) => (sameShape(value, others[index]) ? withoutData(value) : undefined));
+  return whenTrue.outputs.map((value, index) =>
+    sameShape(value, whenFalse.outputs[index]) ? withoutData(value) : undefined,
+  );
 };
 
+interface Attempt {
+  counted: Tally;
+  outputs: (Value | undefined)[];
+}
+
+/** A branch that the shapes do not fit cannot be the one that runs. */
+function attempt(graph: PreparedGraph, run: Run): Attempt | { misfit: TokenworkError } {
+  const counted = emptyTally();
+  try {
+    return { counted, outputs: run(graph, [], counted) };
+  } catch (thrown) {
+    if (thrown instanceof TokenworkError && thrown.code === 'shapes-do-not-fit') return { misfit: thrown };
+    throw thrown;
+  }
+}
+
 const work = ({ flops }: Tally) => flops.executed + flops.elementwise;
+
+/** Whether it is all the same which of the two runs. */
+function alike(a: Tally, b: Tally): boolean {
+  const kinds = Object.keys(a.flops) as (keyof Tally['flops'])[];
+  const bytes = Object.keys(a.bytes) as (keyof Tally['bytes'])[];
+  return (
+    kinds.every((kind) => a.flops[kind] === b.flops[kind]) &&
+    bytes.every((kind) => a.bytes[kind] === b.bytes[kind]) &&
+    a.experts === null &&
+    b.experts === null
+  );
+}
 
 const loop: ControlFlow = (node, [trips, condition, ...initial], tally, run) => {
   const body = required(node, 'body');
@@ -60,7 +98,7 @@ const loop: ControlFlow = (node, [trips, condition, ...initial], tally, run) => 
       (value) => value && (count === undefined ? undefined : tensor(value.dtype, [count, ...value.shape])),
     ),
   ];
-  if (condition?.values?.[0] === 0 || trips?.values?.[0] === 0) {
+  if (condition?.values?.[0] === 0 || (trips?.values?.[0] ?? 1) <= 0) {
     return results(initial.map(withoutData), [], 0);
   }
   let carried = initial.map(withoutData);
@@ -97,6 +135,8 @@ const loop: ControlFlow = (node, [trips, condition, ...initial], tally, run) => 
 };
 
 const scan: ControlFlow = (node, inputs, tally, run) => {
+  // Before opset 9 it took lengths first and ran over a batch.
+  if (node.opset < 9) throw new UnresolvedShape('it is a Scan of opset 8');
   const body = required(node, 'body');
   const names = (body.proto.input ?? []).map(({ name }) => name);
   const scanned = node.attributes.int('num_scan_inputs', 0);
@@ -131,4 +171,8 @@ function withoutData(value: Value | undefined): Value | undefined {
   return value && tensor(value.dtype, value.shape);
 }
 
-export const controlFlow: Record<string, ControlFlow> = { If: branch, Loop: loop, Scan: scan };
+export const controlFlow: ReadonlyMap<string, ControlFlow> = new Map([
+  ['If', branch],
+  ['Loop', loop],
+  ['Scan', scan],
+]);

@@ -18,11 +18,17 @@ function recurrent(op: OpContext, gates: number, update: number, states: number)
   const batch = extent(data.shape, byBatch ? 0 : 1);
   const macs = steps * batch * (sizeOf(weights) + sizeOf(recurrence));
   const elements = steps * batch * directions * hidden;
+  const clipped = op.attributes.has('clip') ? 2 * gates : 0;
+  // Of an LSTM: input, output and forget gate each see the cell.
+  const peepholes = gates === 4 && op.inputs[7] ? 6 : 0;
+  const lengths = op.inputs[4];
+  const shorter = lengths && !lengths.values?.every((length) => length === steps);
   const state = tensor(data.dtype, byBatch ? [batch, directions, hidden] : [directions, batch, hidden]);
   const sequence = byBatch ? [batch, steps, directions, hidden] : [steps, directions, batch, hidden];
   return {
     outputs: [tensor(data.dtype, sequence), ...new Array(states).fill(state)].slice(0, op.outputCount),
-    flops: { matmul: 2 * macs, elementwise: elements * (3 * gates + update) },
+    flops: { matmul: 2 * macs, elementwise: elements * (3 * gates + update + clipped + peepholes) },
+    ...(shorter && { inexact: 'how long its sequences are depends on the data' }),
   };
 }
 

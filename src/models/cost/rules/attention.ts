@@ -19,8 +19,9 @@ import {
   sizeOf,
   tensor,
   UnresolvedShape,
+  type Value,
 } from '../op-rule.js';
-import { causalPairs, productFlops, productOf } from './matrix-products.js';
+import { causalPairs, productFlops, productOf, windowedPairs } from './matrix-products.js';
 
 interface AttentionShape {
   batch: number;
@@ -77,9 +78,19 @@ function groupQueryAttention(op: OpContext): OpResult {
   const keys = op.inputs[6]?.values?.[0] ?? buffer + queries;
   const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize: headSize };
   const flops = attentionFlops(shape, keys - queries);
-  // The kernel's softmax stops at the diagonal.
-  const scores = batch * queryHeads * causalPairs(queries, keys, keys - queries);
-  flops.elementwise = scores * (6 + (op.inputs[10] ? 1 : 0));
+  // Each query sees its own position and so many before it; ONNX Runtime masks what lies further back.
+  const local = op.attributes.int('local_window_size', -1);
+  const window = local > 0 ? local : Number.POSITIVE_INFINITY;
+  const pairs = batch * queryHeads * windowedPairs(queries, keys, keys - queries, window);
+  flops.causal = pairs * 4 * headSize;
+  // The kernel's softmax stops at the diagonal. A sink is one score more a row.
+  const softcap = op.attributes.float('softcap', 0) > 0 ? 3 : 0;
+  const sink = op.inputs[11] || op.attributes.int('smooth_softmax', 0) === 1;
+  flops.elementwise =
+    pairs * (6 + softcap + (op.inputs[10] ? 1 : 0)) + (sink ? batch * queryHeads * queries : 0);
+  // RMS norm of each head of the new queries and keys.
+  if (op.inputs[14]) flops.elementwise += 4 * batch * queries * queryHeads * headSize;
+  if (op.inputs[15]) flops.elementwise += 4 * batch * queries * kvHeads * headSize;
   const dtype = past?.dtype ?? query.dtype;
   const positionBytes = storedBytes(dtype, batch * kvHeads * headSize);
   const readBytes: Record<number, number> = {
@@ -96,6 +107,7 @@ function groupQueryAttention(op: OpContext): OpResult {
     flops,
     readBytes,
     writtenBytes: { 1: positionBytes * queries, 2: positionBytes * queries },
+    ...(local > 0 && { window: local }),
   };
 }
 
@@ -200,6 +212,10 @@ function multiHeadAttention(op: OpContext): OpResult {
   };
 }
 
+function headSizeOf(op: OpContext, { shape }: Value): number {
+  return shape.length === 4 ? extent(shape, 3) : extent(shape, -1) / heads(op, 'num_heads');
+}
+
 /** Rotates pairs: x·cos + rotated(x)·sin, 3 FLOP an element. Rows of the tables are read per position. */
 function rotaryEmbedding(op: OpContext): OpResult {
   const data = input(op, 0);
@@ -209,10 +225,81 @@ function rotaryEmbedding(op: OpContext): OpResult {
   const positions = rotated || extent(data.shape, 0) * extent(data.shape, 1);
   const readBytes: Record<number, number> = {};
   for (const index of contrib ? [2, 3] : [1, 2]) readBytes[index] = rowBytes(op, index, positions);
+  // Of each head the first so many elements, where not all of them.
+  const part = op.attributes.int('rotary_embedding_dim', 0);
+  const share = part > 0 ? part / headSizeOf(op, data) : 1;
   return {
     outputs: [tensor(data.dtype, data.shape)],
-    flops: { elementwise: 3 * sizeOf(data) },
+    flops: { elementwise: 3 * sizeOf(data) * share },
     readBytes,
+  };
+}
+
+/**
+ * com.microsoft DecoderMaskedMultiHeadAttention: one new position, [batch, 1, heads · size], behind a cache
+ * [batch, heads, positions, size]; a key of 4 dimensions is that of a cross-attention, whole.
+ */
+function decoderMaskedAttention(op: OpContext): OpResult {
+  const query = input(op, 0);
+  const queryHeads = heads(op, 'num_heads');
+  const [batch, queries] = [extent(query.shape, 0), extent(query.shape, 1)];
+  const headSize = extent(query.shape, 2) / queryHeads;
+  const [key, value, past] = [op.inputs[1], op.inputs[2], op.inputs[5]];
+  const crosses = key?.shape.length === 4;
+  const buffer = past ? extent(past.shape, 2) : 0;
+  const shared = op.attributes.int('past_present_share_buffer', 0) === 1;
+  // In a buffer shared by past and present only so many positions are filled.
+  const filled = shared ? op.inputs[7]?.values?.[0] : buffer;
+  const keys = crosses ? extent(key.shape, 2) : (filled ?? buffer) + queries;
+  const valueSize = value ? extent(value.shape, -1) / (crosses ? 1 : queryHeads) : headSize;
+  const shape = { batch, heads: queryHeads, queries, keys, headSize, valueSize };
+  const added = (op.inputs[3] ? 1 : 0) + (op.inputs[4] ? 1 : 0);
+  const flops = attentionFlops(shape, null, added);
+  if (op.inputs[10]) flops.elementwise! += batch * queries * sizeOf(op.inputs[10]);
+  const positions = shared ? buffer : keys;
+  const outputs = [
+    tensor(query.dtype, [batch, queries, queryHeads * valueSize]),
+    tensor(query.dtype, [batch, queryHeads, positions, headSize]),
+    tensor(query.dtype, [batch, queryHeads, positions, valueSize]),
+    tensor(DataType.float, [batch, queryHeads, queries, keys]),
+  ];
+  return {
+    outputs: outputs.slice(0, op.outputCount),
+    flops,
+    ...(filled === undefined && !crosses && { inexact: 'how much of its cache is filled is not known' }),
+  };
+}
+
+/** com.microsoft QAttention: Attention whose projection is a product of integers; past is input 8. */
+function quantisedAttention(op: OpContext): OpResult {
+  const { inputs } = op;
+  const result = projectingAttention({
+    ...op,
+    inputs: [inputs[0], inputs[1], inputs[2], inputs[5], inputs[8]],
+  });
+  const dtype = input(op, 3).dtype;
+  const [rows, inner] = [
+    sizeOf(input(op, 0)) / extent(input(op, 0).shape, -1),
+    extent(input(op, 0).shape, -1),
+  ];
+  const columns = extent(input(op, 1).shape, 1);
+  const { matmul = 0 } = result.flops ?? {};
+  return {
+    ...result,
+    outputs: result.outputs.map((value) => value && tensor(dtype, value.shape)),
+    // Corrections for zero points, as of every product of integers.
+    flops: { ...result.flops, executed: matmul + rows * (inner + 2 * columns) },
+  };
+}
+
+/** Each position attends within a window; how many are global, and attend to all, depends on the data. */
+function longformerAttention(op: OpContext): OpResult {
+  const data = input(op, 0);
+  const projection = productFlops(productOf(data.shape, input(op, 1).shape), null);
+  return {
+    outputs: [tensor(data.dtype, data.shape)],
+    flops: projection,
+    inexact: `it attends within ${op.attributes.int('window', 0)} positions and to those that are global`,
   };
 }
 
@@ -226,4 +313,7 @@ export const attentionRules: RuleTable = {
 export const contribAttentionRules: RuleTable = {
   Attention: projectingAttention,
   MultiHeadAttention: multiHeadAttention,
+  DecoderMaskedMultiHeadAttention: decoderMaskedAttention,
+  QAttention: quantisedAttention,
+  LongformerAttention: longformerAttention,
 };

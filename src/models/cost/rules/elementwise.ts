@@ -6,6 +6,7 @@
  */
 import { DataType, elementCount, isFloat } from '../../onnx/tensor-data.js';
 import {
+  alignedShape,
   broadcast,
   broadcastIndices,
   input,
@@ -98,6 +99,23 @@ function roundHalfToEven(x: number): number {
   return floor % 2 === 0 ? floor : floor + 1;
 }
 
+/** FLOPs of an activation that a fused operator names, for each element; 1 where it is not known. */
+export function activationFlops(name: string): number {
+  return activations.get(name.toLowerCase()) ?? 1;
+}
+
+const activations = new Map(
+  ['Relu', 'Tanh', 'Sigmoid', 'LeakyRelu', 'Clip', 'HardSigmoid', 'HardSwish', 'Softplus'].map((name) => [
+    name.toLowerCase(),
+    arithmetic[name]!.flops,
+  ]),
+)
+  .set('silu', 4)
+  .set('swish', 4)
+  .set('gelu', 5)
+  .set('identity', 0)
+  .set('none', 0);
+
 function computeOf(op: OpContext, { compute }: Elementwise): Compute | undefined {
   const integers = !isFloat(input(op, 0).dtype);
   if (op.opType === 'Div') return integers ? (a, b) => Math.trunc(a! / b!) : (a, b) => a! / b!;
@@ -135,6 +153,32 @@ const entryRule =
   (op) =>
     applied(op, entry, op.inputs.length ? [...op.inputs] : [input(op, 0)]);
 
+const binaryRule =
+  (entry: Elementwise): Rule =>
+  (op) => {
+    const [first, second] = [input(op, 0), input(op, 1)];
+    return applied(op, entry, [first, { ...second, shape: alignedShape(op, first, second) }]);
+  };
+
+const binary = 'Add Sub Mul Div Pow And Or Xor Less Greater Equal'.split(' ');
+
+/** The slope has one number a channel before opset 7. */
+function parametricRelu(op: OpContext): OpResult {
+  const [data, slope] = [input(op, 0), input(op, 1)];
+  const channels = op.opset < 7 && slope.shape.length === 1 && data.shape.length > 2;
+  const shape = channels ? [...slope.shape, ...data.shape.slice(2).map(() => 1)] : slope.shape;
+  return applied(op, arithmetic.PRelu!, [data, { ...slope, shape }]);
+}
+
+/** Its bounds are attributes before opset 11. */
+function clip(op: OpContext): OpResult {
+  const bound = (name: string, index: number) =>
+    op.attributes.has(name)
+      ? tensor(input(op, 0).dtype, [], [op.attributes.float(name, 0)])
+      : op.inputs[index];
+  return applied(op, arithmetic.Clip!, [input(op, 0), bound('min', 1), bound('max', 2)]);
+}
+
 /** Sum, Mean, Max and Min take any number of operands: one FLOP each but the first. */
 const variadic =
   (combine: Compute): Rule =>
@@ -152,9 +196,13 @@ function where(op: OpContext): OpResult {
   return { outputs: [tensor(operands[1]!.dtype, shape, values)] };
 }
 
+const typesByName: ReadonlyMap<string, number> = new Map(Object.entries(DataType));
+
 function cast(op: OpContext): OpResult {
   const { shape, values, dtype } = input(op, 0);
-  const to = op.opType === 'CastLike' ? input(op, 1).dtype : op.attributes.int('to', dtype);
+  // Before opset 6 the type is given by name.
+  const named = typesByName.get(op.attributes.string('to', '').toLowerCase());
+  const to = op.opType === 'CastLike' ? input(op, 1).dtype : (named ?? op.attributes.int('to', dtype));
   const converted = to === bool ? values?.map((x) => Number(x !== 0)) : values;
   const output = tensor(to, shape, isFloat(to) || to === bool ? converted : values?.map(Math.trunc));
   return { outputs: [output], free: to === dtype };
@@ -164,14 +212,19 @@ export const elementwiseRules: RuleTable = {
   ...Object.fromEntries(
     Object.entries({ ...arithmetic, ...selection }).map(([name, entry]) => [name, entryRule(entry)]),
   ),
+  ...Object.fromEntries(
+    binary.map((name) => [name, binaryRule((arithmetic[name] ?? selection[name])!)] as const),
+  ),
+  PRelu: parametricRelu,
+  Clip: clip,
   Gelu: (op) =>
     applied(op, op.attributes.string('approximate', 'none') === 'tanh' ? tanhGelu : gelu, [...op.inputs]),
   // Its second input is a bias.
   FastGelu: (op) => applied(op, { flops: tanhGelu.flops + (op.inputs[1] ? 1 : 0) }, [...op.inputs]),
   Sum: variadic((...xs) => xs.reduce((a, b) => a + b, 0)),
   Mean: variadic((...xs) => xs.reduce((a, b) => a + b, 0) / xs.length),
-  Max: variadic(Math.max),
-  Min: variadic(Math.min),
+  Max: variadic((...xs) => Math.max(...xs)),
+  Min: variadic((...xs) => Math.min(...xs)),
   Where: where,
   Cast: cast,
   CastLike: cast,

@@ -1,5 +1,5 @@
 /** Ops that pick, place or rank elements by index. Gathers read only what they gather. */
-import { DataType } from '../../onnx/tensor-data.js';
+import { DataType, isFloat } from '../../onnx/tensor-data.js';
 import {
   axisOf,
   bytesOfValue,
@@ -52,7 +52,9 @@ function gatherElements(op: OpContext): OpResult {
 /** Copies the data and writes the updates over it. */
 function scatter(op: OpContext): OpResult {
   const { dtype, shape } = input(op, 0);
-  return { outputs: [tensor(dtype, shape)] };
+  const combines = op.attributes.string('reduction', 'none') !== 'none';
+  const elementwise = combines && isFloat(dtype) ? sizeOf(input(op, 2)) : 0;
+  return { outputs: [tensor(dtype, shape)], flops: { elementwise } };
 }
 
 function oneHot(op: OpContext): OpResult {
@@ -63,7 +65,8 @@ function oneHot(op: OpContext): OpResult {
 
 function nonZero(op: OpContext): OpResult {
   const { shape } = input(op, 0);
-  const found = coordinates(shape).filter((_, index) => known(op, 0)[index] !== 0);
+  const values = known(op, 0);
+  const found = coordinates(shape).filter((_, index) => values[index] !== 0);
   return {
     outputs: [
       int64(

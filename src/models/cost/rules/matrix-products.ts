@@ -11,8 +11,10 @@ import {
   type OpResult,
   type RuleTable,
   ShapeMismatch,
+  sizeOf,
   tensor,
 } from '../op-rule.js';
+import { activationFlops } from './elementwise.js';
 
 /** `batches` products of [rows, inner]·[inner, columns]; `shape` is the result's. */
 export interface Product {
@@ -46,6 +48,16 @@ export function causalPairs(queries: number, keys: number, past: number): number
   return partial * past + (partial * (partial + 1)) / 2 + (queries - partial) * keys;
 }
 
+/**
+ * Pairs that causality and a sliding window leave: each query sees its own position and the `window` − 1 before
+ * it at most.
+ */
+export function windowedPairs(queries: number, keys: number, past: number, window: number): number {
+  // Query i sees min(window, past + i + 1) keys, so those before `open` see fewer than a window.
+  const open = Math.min(queries, Math.max(0, window - past));
+  return causalPairs(open, keys, past) + (queries - open) * Math.min(window, keys);
+}
+
 /** FLOPs of a product. In a causal attention rows are queries, the last of which sees every key. */
 export function productFlops(product: Product, role: CausalRole | null): NodeFlops {
   const { batches, rows, columns, inner } = product;
@@ -68,7 +80,15 @@ function gemm(op: OpContext): OpResult {
   const { shape } = input(op, 1);
   const product = productOf(left, op.attributes.int('transB', 0) ? shape.toReversed() : shape);
   const flops = productFlops(product, null);
-  if (op.inputs[2]) flops.elementwise = elementCount(product.shape);
+  const count = elementCount(product.shape);
+  const scaled = op.attributes.float('alpha', 1) === 1 ? 0 : count;
+  const bias = op.inputs[2] ? count : 0;
+  const biasScaled = op.inputs[2] && op.attributes.float('beta', 1) !== 1 ? sizeOf(op.inputs[2]) : 0;
+  // Of com.microsoft FusedGemm.
+  const activation = op.attributes.has('activation')
+    ? activationFlops(op.attributes.string('activation', '')) * count
+    : 0;
+  flops.elementwise = scaled + bias + biasScaled + activation;
   return { outputs: [tensor(a.dtype, product.shape)], flops };
 }
 

@@ -17,7 +17,13 @@ import {
 } from '../op-rule.js';
 
 /** `weights`: inputs of which every element is one multiply-add; `beside`: what is read along with them. */
-function mixture(op: OpContext, weights: number[], beside: number[], bits: number): OpResult {
+function mixture(
+  op: OpContext,
+  weights: [first: number, second: number, gate: number],
+  biases: number[],
+  beside: number[],
+  bits: number,
+): OpResult {
   const data = input(op, 0);
   const count = extent(input(op, 1).shape, -1);
   const perToken = op.attributes.int('k', 1);
@@ -28,11 +34,18 @@ function mixture(op: OpContext, weights: number[], beside: number[], bits: numbe
     (sum, index) => sum + (sizeOf(input(op, index)) / count) * packing(index),
     0,
   );
-  const inputs = [...present, ...beside.filter((index) => op.inputs[index])];
+  const inputs = [...present, ...[...biases, ...beside].filter((index) => op.inputs[index])];
   const hidden = extent(data.shape, -1);
   // The widest activation inside an expert: activation, gate and, at the end, the weighted sum.
-  const inner = sizeOf(input(op, weights[0]!)) / count / hidden;
-  const elementwise = tokens * (5 * count + perToken * (4 * inner * packing(weights[0]!) + 2 * hidden));
+  const [first, , gate] = weights;
+  const inner = (sizeOf(input(op, first)) / count / hidden) * packing(first);
+  const activation = op.attributes.string('activation_type', 'relu');
+  const perInner = (activationsOfExperts.get(activation) ?? 4) + (op.inputs[gate] ? 1 : 0);
+  const bias = biases.reduce(
+    (sum, index) => sum + (op.inputs[index] ? sizeOf(input(op, index)) / count : 0),
+    0,
+  );
+  const elementwise = tokens * (5 * count + perToken * (perInner * inner + bias + 2 * hidden));
   return {
     outputs: [tensor(data.dtype, data.shape)],
     flops: { matmul: 2 * tokens * perToken * perExpert, elementwise },
@@ -46,8 +59,17 @@ function mixture(op: OpContext, weights: number[], beside: number[], bits: numbe
   };
 }
 
+/** FLOPs per element inside an expert; swiglu's gate and what it multiplies are half of them each. */
+const activationsOfExperts: ReadonlyMap<string, number> = new Map([
+  ['relu', 1],
+  ['gelu', 5],
+  ['silu', 4],
+  ['swiglu', 4],
+  ['identity', 0],
+]);
+
 export const mixtureRules: RuleTable = {
-  MoE: (op) => mixture(op, [2, 4, 6], [3, 5, 7], 8),
+  MoE: (op) => mixture(op, [2, 4, 6], [3, 5, 7], [], 8),
   QMoE: (op) =>
-    mixture(op, [2, 5, 8], [3, 4, 6, 7, 9, 10, 11, 12, 13], op.attributes.int('expert_weight_bits', 4)),
+    mixture(op, [2, 5, 8], [4, 7, 10], [3, 6, 9, 11, 12, 13], op.attributes.int('expert_weight_bits', 4)),
 };

@@ -14,6 +14,7 @@ import {
   type RuleTable,
   ShapeMismatch,
   tensor,
+  UnresolvedShape,
   type Value,
   valueLimit,
 } from '../op-rule.js';
@@ -58,7 +59,8 @@ function transpose(op: OpContext): OpResult {
 function concat(op: OpContext): OpResult {
   const parts = op.inputs.map((_, index) => input(op, index));
   const first = input(op, 0);
-  const axis = axisOf(op.attributes.int('axis', 0), first.shape.length);
+  // Before opset 4 it could be left out.
+  const axis = axisOf(op.attributes.int('axis', op.opset < 4 ? 1 : 0), first.shape.length);
   for (const { shape } of parts) {
     if (
       shape.length !== first.shape.length ||
@@ -109,7 +111,7 @@ function split(op: OpContext): OpResult {
   const data = input(op, 0);
   const axis = axisOf(op.attributes.int('axis', 0), data.shape.length);
   const size = extent(data.shape, axis);
-  const each = Math.ceil(size / op.outputCount);
+  const each = Math.ceil(size / Math.max(1, op.outputCount));
   const sizes =
     listed(op, 'split', 1) ??
     Array.from({ length: op.outputCount }, (_, index) => Math.min(each, size - index * each));
@@ -135,6 +137,8 @@ function expand(op: OpContext): OpResult {
 
 function tile(op: OpContext): OpResult {
   const data = input(op, 0);
+  // Before opset 6 its inputs were a count of tiles and an axis.
+  if (op.opset < 6) throw new UnresolvedShape('it is a Tile of opset 1');
   const repeats = known(op, 1);
   const shape = data.shape.map((size, axis) => size * repeats[axis]!);
   return { outputs: [picked(data, shape, (at) => at.map((index, axis) => index % data.shape[axis]!))] };

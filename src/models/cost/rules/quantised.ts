@@ -31,12 +31,18 @@ function integerFlops(product: Product): NodeFlops {
 }
 
 /** A product of integers whose operands are inputs `a` and `b` and whose output is of `dtype`. */
-function integerProduct(a: number, b: number, dtype: (op: OpContext) => number, scaled: boolean): Rule {
+function integerProduct(
+  a: number,
+  b: number,
+  dtype: (op: OpContext) => number,
+  scaled: boolean,
+  bias = -1,
+): Rule {
   return (op) => {
     const product = productOf(input(op, a).shape, input(op, b).shape);
     const flops = integerFlops(product);
     const count = elementCount(product.shape);
-    if (scaled) flops.elementwise = 2 * count;
+    if (scaled) flops.elementwise = (op.inputs[bias] ? 3 : 2) * count;
     return { outputs: [tensor(dtype(op), product.shape)], flops };
   };
 }
@@ -46,7 +52,7 @@ function dynamicQuantizeMatMul(op: OpContext): OpResult {
   const a = input(op, 0);
   const product = productOf(a.shape, input(op, 1).shape);
   const flops = integerFlops(product);
-  flops.elementwise = 5 * sizeOf(a) + 2 * elementCount(product.shape);
+  flops.elementwise = 5 * sizeOf(a) + (op.inputs[4] ? 3 : 2) * elementCount(product.shape);
   return { outputs: [tensor(a.dtype, product.shape)], flops };
 }
 
@@ -81,13 +87,14 @@ function matMulNBits(op: OpContext): OpResult {
 
 function dequantize(op: OpContext): OpResult {
   const { shape } = input(op, 0);
-  const output = tensor(input(op, 1).dtype, shape);
+  // From opset 23 on the type may be named; 0 stands for the scale's.
+  const output = tensor(op.attributes.int('output_dtype', 0) || input(op, 1).dtype, shape);
   return { outputs: [output], flops: { elementwise: 2 * sizeOf(output) } };
 }
 
 function quantize(op: OpContext): OpResult {
   const { shape } = input(op, 0);
-  const dtype = op.inputs[2]?.dtype ?? op.attributes.int('output_dtype', DataType.uint8);
+  const dtype = op.inputs[2]?.dtype ?? (op.attributes.int('output_dtype', 0) || DataType.uint8);
   // Divide, round, saturate.
   return { outputs: [tensor(dtype, shape)], flops: { elementwise: 3 * elementCount(shape) } };
 }
@@ -146,7 +153,7 @@ export const quantisedRules: RuleTable = {
   MatMulInteger: integerProduct(0, 1, int32, false),
   MatMulInteger16: integerProduct(0, 1, int32, false),
   QLinearMatMul: integerProduct(0, 3, (op) => input(op, 7).dtype, true),
-  MatMulIntegerToFloat: integerProduct(0, 1, (op) => input(op, 2).dtype, true),
+  MatMulIntegerToFloat: integerProduct(0, 1, (op) => input(op, 2).dtype, true, 6),
   DynamicQuantizeMatMul: dynamicQuantizeMatMul,
   QGemm: qGemm,
   MatMulNBits: matMulNBits,

@@ -33,12 +33,12 @@ function perElement(flops: number, ...outputs: ((op: OpContext) => Value)[]): Ru
   };
 }
 
-const combine: Record<string, (values: number[]) => number> = {
-  ReduceSum: (values) => values.reduce((a, b) => a + b, 0),
-  ReduceProd: (values) => values.reduce((a, b) => a * b, 1),
-  ReduceMax: (values) => Math.max(...values),
-  ReduceMin: (values) => Math.min(...values),
-};
+const combine = new Map<string, (values: number[]) => number>([
+  ['ReduceSum', (values) => values.reduce((a, b) => a + b, 0)],
+  ['ReduceProd', (values) => values.reduce((a, b) => a * b, 1)],
+  ['ReduceMax', (values) => Math.max(...values)],
+  ['ReduceMin', (values) => Math.min(...values)],
+]);
 
 const reduce =
   (flops: number): Rule =>
@@ -55,10 +55,8 @@ const reduce =
       ? data.shape.map((size, axis) => (axes.has(axis) ? 1 : size))
       : data.shape.filter((_, axis) => !axes.has(axis));
     // Shape arithmetic reduces whole vectors, if anything.
-    const values =
-      data.values && axes.size === rank && combine[op.opType]
-        ? [combine[op.opType]!([...data.values])]
-        : undefined;
+    const whole = axes.size === rank ? combine.get(op.opType) : undefined;
+    const values = data.values && whole ? [whole([...data.values])] : undefined;
     return {
       outputs: [tensor(data.dtype, shape, values)],
       flops: { elementwise: isFloat(data.dtype) ? flops * sizeOf(data) : 0 },
@@ -79,7 +77,10 @@ function layerNorm(flops: number, axisDefault: number, skip: boolean): Rule {
     const rows = data.shape.map((size, at) => (at < axis ? size : 1));
     const statistic = tensor(DataType.float, rows);
     const sum = tensor(data.dtype, data.shape);
-    const added = skip ? (op.inputs[1] ? 1 : 0) + (op.inputs.length > 4 && op.inputs[4] ? 1 : 0) : 0;
+    // Scale and shift are counted; a layer norm may have no shift, a skip norm may add a bias.
+    const shift = op.inputs[skip ? 3 : 2];
+    const bias = op.inputs[flops < 8 ? 3 : 4];
+    const added = (skip ? 1 + (bias ? 1 : 0) : 0) - (flops === 8 && !shift ? 1 : 0);
     return {
       outputs: [tensor(data.dtype, data.shape), statistic, statistic, sum].slice(0, op.outputCount),
       flops: { elementwise: (flops + added) * sizeOf(data) },
@@ -116,6 +117,18 @@ function embedLayerNorm(op: OpContext): OpResult {
   };
 }
 
+/** Sum of squares over `size` channels, then scaled, raised to a power and divided by. */
+function localResponseNorm(op: OpContext): OpResult {
+  const data = input(op, 0);
+  const flops = 2 * op.attributes.int('size', 1) + 3;
+  return { outputs: [tensor(data.dtype, data.shape)], flops: { elementwise: flops * sizeOf(data) } };
+}
+
+/** com.microsoft GroupNorm: activation 1 is SiLU. */
+function groupNorm(op: OpContext): OpResult {
+  return perElement(8 + (op.attributes.int('activation', 0) === 1 ? 4 : 0))(op);
+}
+
 function batchNorm(op: OpContext): OpResult {
   const data = input(op, 0);
   return {
@@ -148,8 +161,8 @@ export const reductionRules: RuleTable = {
   BatchNormalization: batchNorm,
   InstanceNormalization: perElement(8),
   GroupNormalization: perElement(8),
-  GroupNorm: perElement(8),
+  GroupNorm: groupNorm,
   MeanVarianceNormalization: perElement(6),
   LpNormalization: perElement(3),
-  LRN: perElement(4),
+  LRN: localResponseNorm,
 };

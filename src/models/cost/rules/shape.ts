@@ -13,6 +13,7 @@ import {
   ShapeMismatch,
   sizeOf,
   tensor,
+  UnresolvedShape,
   valueLimit,
 } from '../op-rule.js';
 
@@ -87,11 +88,13 @@ function constant(op: OpContext): OpResult {
   if (attributes.has('value_float')) {
     return result(tensor(DataType.float, [], [attributes.float('value_float', 0)]));
   }
+  if (attributes.has('sparse_value')) throw new UnresolvedShape('it is a sparse constant');
   const ints = attributes.ints('value_ints');
   if (ints) return result(int64([ints.length], ints));
   const floats = attributes.floats('value_floats');
   if (floats) return result(tensor(DataType.float, [floats.length], floats));
-  return result(tensor(DataType.string, []));
+  const strings = attributes.strings('value_strings');
+  return result(tensor(DataType.string, strings ? [strings] : []));
 }
 
 function constantOfShape(op: OpContext): OpResult {
@@ -105,11 +108,27 @@ function constantOfShape(op: OpContext): OpResult {
 
 function range(op: OpContext): OpResult {
   const { dtype } = input(op, 0);
-  const [start, limit, step] = [known(op, 0)[0]!, known(op, 1)[0]!, known(op, 2)[0]!];
+  // Of com.microsoft's the step may be left out.
+  const step = op.inputs[2] ? known(op, 2)[0]! : 1;
+  const [start, limit] = [known(op, 0)[0]!, known(op, 1)[0]!];
   const count = Math.max(0, Math.ceil((limit - start) / step));
   const values =
     count <= valueLimit ? Array.from({ length: count }, (_, index) => start + index * step) : undefined;
   return { outputs: [tensor(dtype, [count], values)] };
+}
+
+/** At inference dropout passes its input on; its mask, where asked for, is all ones. */
+function dropout(op: OpContext): OpResult {
+  const { dtype, shape } = input(op, 0);
+  const passed = view(op, shape);
+  const mask = tensor(op.opset < 10 ? dtype : DataType.bool, shape);
+  const training = op.inputs[2];
+  return {
+    ...passed,
+    outputs: [...passed.outputs, mask].slice(0, op.outputCount),
+    free: op.outputCount < 2,
+    ...(training && training.values?.[0] !== 0 && { inexact: 'it may be in training mode' }),
+  };
 }
 
 const same = (op: OpContext): OpResult => view(op, input(op, 0).shape);
@@ -125,6 +144,5 @@ export const shapeRules: RuleTable = {
   ConstantOfShape: constantOfShape,
   Range: range,
   Identity: same,
-  // At inference dropout passes its input on.
-  Dropout: same,
+  Dropout: dropout,
 };
