@@ -180,7 +180,11 @@ function inputValues(graph: PreparedGraph, shapes: InputShapes, values: InputVal
   );
 }
 
-const dimensionsOf = (info: ValueInfoProto) => info.type?.tensorType?.shape?.dim;
+/** Undefined where not even the rank is declared; a scalar has none. */
+function dimensionsOf(info: ValueInfoProto): Dimension[] | undefined {
+  const shape = info.type?.tensorType?.shape;
+  return shape && (shape.dim ?? []);
+}
 
 /** The declared size; undefined where it is symbolic, left out, or a number that is no size (-1, 0). */
 function sizeDeclared({ dimValue = 0, dimParam }: Dimension): number | undefined {

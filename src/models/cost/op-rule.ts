@@ -71,7 +71,14 @@ export type CausalRole = 'scores' | 'values' | 'attention';
 export type Rule = (op: OpContext) => OpResult;
 export type RuleTable = Record<string, Rule>;
 
-export class UnresolvedShape extends Error {}
+/** No Error: it is thrown for one node after another, and a stack trace each would take longer than the node. */
+export class UnresolvedShape {
+  readonly message: string;
+
+  constructor(message: string) {
+    this.message = message;
+  }
+}
 export class ShapeMismatch extends Error {}
 
 export function tensor(dtype: number, shape: readonly number[], values?: readonly number[]): Value {

@@ -1,10 +1,10 @@
 import { TokenworkError } from '../../core/errors.js';
 import type { GraphProto, ModelProto, NodeProto } from '../onnx/proto.js';
 
-/** Nodes that functions may expand to, beside four times those of the file. */
-const expandedNodes = 50_000;
+/** Nodes that functions may expand to, beside eight times those of the file. */
+const expandedNodes = 15_000;
 /** Nodes that loops may run through in one analysis, beside what evaluating the graph takes. */
-const repeatedNodes = 250_000;
+const repeatedNodes = 60_000;
 /** Elements that take about as long to compute as a node takes to look at. */
 const elementsPerUnit = 16;
 /** Graphs within graphs, and functions that call functions, are followed that deep. */
@@ -20,7 +20,7 @@ export class WorkBudget {
 
   /** For reading `model`; `grant` adds what evaluating it takes. */
   constructor(model: ModelProto) {
-    this.#left = expandedNodes + 4 * nodesOf(model);
+    this.#left = expandedNodes + 8 * nodesOf(model);
   }
 
   /** Allows for `passes` evaluations of a graph of `nodes` nodes. */

@@ -278,7 +278,7 @@ export function unhandledIn(domain: string, node: NodeProto, attributes: Attribu
     const how = entry.attributes.get(attribute.name);
     if (how === undefined || how.kind === 'refused') return `its attribute ${attribute.name} is not counted`;
     if (how.kind !== 'only') continue;
-    const value = valueOf(attribute, attributes);
+    const value = settingOf(attribute, attributes);
     if (value !== how.value) return `its attribute ${attribute.name} is ${value}`;
   }
   const input = node.input?.findIndex(
@@ -287,7 +287,7 @@ export function unhandledIn(domain: string, node: NodeProto, attributes: Attribu
   return input === undefined || input < 0 ? null : `its input ${input} is not counted`;
 }
 
-function valueOf({ name, s, f, i }: AttributeProto, attributes: Attributes): string {
+function settingOf({ name, s, f, i }: AttributeProto, attributes: Attributes): string {
   if (s) return attributes.string(name, '');
   return String(i ?? f ?? 0);
 }
