@@ -49,6 +49,7 @@ const unusableInput = {
   'external-data-missing': 'Weights that a model keeps in files beside it are missing.',
   'external-data-truncated': 'Weights that a model keeps in files beside it are cut short.',
   'graph-variant-unsupported': 'A shape cannot be built as that graph variant.',
+  'graph-too-costly': 'Functions or loops of a graph repeat more nodes than an analysis follows.',
   'hub-forbidden': 'The hub refuses a repository to this user.',
   'hub-not-found': 'The hub has no such repository or revision.',
   'hub-unauthorised': 'A repository of the hub does not exist, or is private or gated.',
@@ -98,7 +99,6 @@ const unusableInput = {
   'speculation-batch': 'Draft and verify takes one sequence at a time, and the request is a batch.',
   'threshold-untestable': 'A threshold of --fail-on cannot be tested with these results.',
   'token-out-of-vocabulary': "A token id is beyond the model's vocabulary.",
-  'tokenizer-misfit': 'A tokenizer has more tokens than its model.',
   'tokenizer-mismatch': 'A tokenizer gives other tokens than the request needs.',
   'tokenizer-missing': 'A stage needs a tokenizer, and the model has none.',
   'unknown-backend': "The environment names a back end that doesn't exist.",
@@ -117,7 +117,7 @@ const unusableInput = {
 
 /** Errors that cut a command short: it ends with 3; what was measured is kept, and the message says where. */
 const incomplete = {
-  aborted: 'The user stopped a download, a build or a checksum.',
+  aborted: 'The user stopped a download, a build, a checksum or a count.',
   'device-limit': 'A tensor is larger than the GPU takes through this interface.',
   'device-lost': 'The GPU stopped answering.',
   'device-out-of-memory': 'The GPU ran out of memory.',
@@ -181,6 +181,7 @@ export const warningCodes = {
   'ledger-mismatch': "A request's stages do not add up to the request.",
   'machine-changed': 'A run went on on another machine than it began on.',
   'model-left-out': 'A model of the workload was left out.',
+  'not-counted': "Part of a model's graph could not be counted, so its FLOPs and bytes are left out.",
   'no-batch': 'Cells whose stages take one sequence at a time were left out of the batches.',
   'nvidia-smi-failed': 'The driver of NVIDIA GPUs did not tell of them.',
   'nvidia-smi-says': 'Warnings stood beside the answer of nvidia-smi.',

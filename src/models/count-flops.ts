@@ -26,7 +26,12 @@ export interface ForwardPass {
  * Counts one forward pass of a described model. Throws TokenworkError `shape-needed` for a graph that is neither
  * a decoder nor an encoder where `shapes` are left out, or `bad-step`.
  */
-export function countPass(
+export function countPass(model: ModelDescription, pass: ForwardPass): FlopsReport | DecoderFlopsReport {
+  const report = reportOf(model, pass);
+  return { ...report, warnings: [...model.notices, ...report.warnings] };
+}
+
+function reportOf(
   { id, graph, decoder, encoder, cost }: ModelDescription,
   { promptTokens = 128, pastTokens = 0, batch = 1, shapes, values }: ForwardPass,
 ): FlopsReport | DecoderFlopsReport {

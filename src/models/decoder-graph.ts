@@ -24,6 +24,8 @@ export interface LayerCache {
   /** Key/value heads. */
   heads: number;
   headDim: number;
+  /** Width of a value head, where it is not `headDim`: such a decoder is counted, and no engine runs it. */
+  valueHeadDim?: number;
   dtype: CacheDtype;
 }
 
@@ -122,7 +124,14 @@ function describeLayers(
     const [, heads, , headDim, ...rest] = shapeOf(key);
     if (!heads?.dimValue || !headDim?.dimValue || rest.length > 0)
       throw notADecoder(`${cache.pastKey} does not declare a shape [batch, heads, positions, headDim]`);
-    return { ...cache, heads: heads.dimValue, headDim: headDim.dimValue, dtype: floatDtype(key) };
+    const width = shapeOf(inputs.get(cache.pastValue)!)[3]?.dimValue ?? headDim.dimValue;
+    return {
+      ...cache,
+      heads: heads.dimValue,
+      headDim: headDim.dimValue,
+      ...(width !== headDim.dimValue && { valueHeadDim: width }),
+      dtype: floatDtype(key),
+    };
   });
 }
 

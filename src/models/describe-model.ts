@@ -1,8 +1,10 @@
 import type { ErrorCode } from '../core/codes.js';
+import type { Warning } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
 import { buildEncoderGraph } from './build/build-encoder.js';
 import { buildGraph } from './build/build-graph.js';
+import { buildCountedGraph } from './build/counted-decoder.js';
 import { defaultGraphVariant } from './build/graph-variant.js';
 import { cacheDirectory } from './cache-directory.js';
 import { deriveCostYielding, deriveEncoderCostYielding } from './cost/derive-cost.js';
@@ -27,6 +29,8 @@ export interface ModelDescription {
   /** Null where the graph is no encoder of texts either; then `cost` is null too. */
   encoder: EncoderGraph | null;
   cost: CostModel | null;
+  /** What was decided on the way, such as weights that were not there. */
+  notices: Warning[];
 }
 
 /**
@@ -38,11 +42,18 @@ export async function describeModel(spec: string, options: ResolveOptions = {}):
   const located = await locateModel(spec);
   switch (located.kind) {
     case 'recipe':
-      return describeRecipe(located.recipe, options);
+      return { ...(await describeRecipe(located.recipe, options)), notices: located.notices };
+    case 'counted': {
+      const { id, shape, notices } = located;
+      const { dtype = defaultBuildDtype } = options;
+      const graph = buildCountedGraph(id, shape, dtype);
+      const roles = await rolesOf(graph, { tiedEmbeddings: shape.tiedEmbeddings, signal: options.signal });
+      return { id, dtype, graph, notices, ...roles };
+    }
     case 'encoder': {
       const { dtype = defaultBuildDtype } = options;
       const graph = buildEncoderGraph(located.recipe, { dtype, weights: false });
-      return { id: located.recipe.id, dtype, graph, ...(await rolesOf(graph, options)) };
+      return { id: located.recipe.id, dtype, graph, notices: [], ...(await rolesOf(graph, options)) };
     }
     case 'folder':
       return describeFolder(located.directory, spec, options);
@@ -62,7 +73,7 @@ async function describeRecipe(recipe: Recipe, options: ResolveOptions): Promise<
   const decoder = describeDecoder(graph);
   const { tiedEmbeddings } = recipe;
   const cost = await deriveCostYielding(graph, decoder, { tiedEmbeddings, signal: options.signal });
-  return { id: recipe.id, dtype, graph, decoder, encoder: null, cost };
+  return { id: recipe.id, dtype, graph, decoder, encoder: null, cost, notices: [] };
 }
 
 async function describeFolder(
@@ -71,17 +82,18 @@ async function describeFolder(
   { dtype, signal }: { dtype?: string | undefined; signal?: AbortSignal | undefined },
 ): Promise<ModelDescription> {
   const config = await readConfig(directory);
-  const file = chooseOnnxFile(directory, await listOnnxFiles(directory), dtype);
+  const files = await listOnnxFiles(directory);
+  const file = await chooseOnnxFile(directory, files, dtype);
   const graph = await readModel(file.path);
   const roles = await rolesOf(graph, { ...tiedEmbeddingsOf(config), signal });
   // What is neither is told why it is no decoder.
   if (roles.cost === null) describeDecoder(graph);
-  return { id, dtype: file.dtype, graph, ...roles };
+  return { id, dtype: file.dtype, graph, notices: [], ...roles };
 }
 
 async function describeFile(path: string, id: string, { signal }: ResolveOptions): Promise<ModelDescription> {
   const graph = await readModel(path);
-  return { id, dtype: null, graph, ...(await rolesOf(graph, { signal })) };
+  return { id, dtype: null, graph, notices: [], ...(await rolesOf(graph, { signal })) };
 }
 
 /** What the graph can be run as, with what that costs. */

@@ -52,30 +52,30 @@ export interface OpenOptions {
 }
 
 /** Where configs of different families keep the number of positions. */
-const contextFields = ['max_position_embeddings', 'n_positions', 'n_ctx', 'max_seq_len'];
+const contextFields = [
+  'max_position_embeddings',
+  'n_positions',
+  'n_ctx',
+  'max_seq_len',
+  'max_sequence_length',
+];
 
 /**
  * Opens a folder in transformers.js layout: `config.json`, `tokenizer.json`, `onnx/model*.onnx` and what
  * the graph keeps outside of itself. Throws TokenworkError with the name of the file that is missing,
  * broken or does not fit the others (`not-a-folder`, `no-config`, `bad-config`, `dtype-missing`,
- * `tokenizer-misfit`, `external-data-missing`, `not-a-decoder` …).
+ * `external-data-missing`, `not-a-decoder` …).
  */
 export async function openFolder(directory: string, options: OpenOptions): Promise<ModelFolder> {
   const root = resolve(directory);
   const config = await readConfig(root);
   const generation = await readGenerationConfig(root);
   const files = await listOnnxFiles(root);
-  const file = chooseOnnxFile(root, files, options.dtype);
+  const file = await chooseOnnxFile(root, files, options.dtype);
   const contextLength = contextLengthOf(config, root);
   const graph = await readDecoder(file.path, config, options.signal);
-  const tokenizer = await readTokenizerFiles(root);
-  if (tokenizer.vocabulary > graph.decoder.vocabulary) {
-    throw new TokenworkError(
-      'tokenizer-misfit',
-      `The tokenizer in ${root} has ids up to ${tokenizer.vocabulary - 1}, and the model knows only ${graph.decoder.vocabulary} tokens.`,
-      'Put the tokenizer of this very model into the folder.',
-    );
-  }
+  // Its ids may go beyond the model's vocabulary (added tokens never trained): a request that uses one fails.
+  await readTokenizerFiles(root);
   const id = options.id ?? basename(root);
   const { onProgress } = options;
   const sha256 = await digestFiles([file.path, ...graph.dataPaths], {
@@ -169,6 +169,13 @@ async function readDecoder(onnxPath: string, config: Record<string, unknown>, si
   const dataPaths = await externalDataFiles(model, onnxPath);
   try {
     const decoder = describeDecoder(model);
+    if (decoder.layers.some(({ valueHeadDim }) => valueHeadDim !== undefined)) {
+      throw new TokenworkError(
+        'not-a-decoder',
+        'The cache holds keys and values of different widths, which no engine here runs.',
+        'Count it with `tokenwork flops`.',
+      );
+    }
     const tied = tiedEmbeddingsOf(config);
     const cost = await deriveCostYielding(model, decoder, { ...tied, signal });
     const onDemand = decoder.logitsToKeep !== null;

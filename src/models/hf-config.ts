@@ -6,22 +6,25 @@ import type { Recipe } from './recipe.js';
  * transformers.js picks its cache layout by `model_type` and knows no OLMoE or Mixtral, so folders built
  * of those name a type it does know; `architectures` still says what the model is, and is read first.
  */
-const families: Record<string, Recipe['architecture']> = {
-  LlamaForCausalLM: 'llama',
-  MistralForCausalLM: 'mistral',
-  Qwen2ForCausalLM: 'qwen2',
-  Qwen3ForCausalLM: 'qwen3',
-  GPT2LMHeadModel: 'gpt2',
-  MixtralForCausalLM: 'mixtral',
-  OlmoeForCausalLM: 'olmoe',
-  Qwen2MoeForCausalLM: 'qwen2_moe',
-  Qwen3MoeForCausalLM: 'qwen3_moe',
-};
+const families: ReadonlyMap<string, Recipe['architecture']> = new Map([
+  ['LlamaForCausalLM', 'llama'],
+  // As the first conversions of LLaMA wrote it.
+  ['LLaMAForCausalLM', 'llama'],
+  ['MistralForCausalLM', 'mistral'],
+  ['Qwen2ForCausalLM', 'qwen2'],
+  ['Qwen3ForCausalLM', 'qwen3'],
+  ['GPT2LMHeadModel', 'gpt2'],
+  ['MixtralForCausalLM', 'mixtral'],
+  ['OlmoeForCausalLM', 'olmoe'],
+  ['Qwen2MoeForCausalLM', 'qwen2_moe'],
+  ['Qwen3MoeForCausalLM', 'qwen3_moe'],
+]);
 
 const mixtures = new Set<Recipe['architecture']>(['mixtral', 'olmoe', 'qwen2_moe', 'qwen3_moe']);
 
 const size = z.int().positive();
-const tokenIds = z.union([z.int().nonnegative(), z.array(z.int().nonnegative()).min(1)]).nullish();
+/** Nothing of the shape depends on these, so that whatever stands there is taken. */
+const tokenIds = z.unknown().optional();
 
 const gpt2Schema = z.looseObject({
   n_embd: size,
@@ -32,7 +35,7 @@ const gpt2Schema = z.looseObject({
   vocab_size: size,
   layer_norm_epsilon: z.number().default(1e-5),
   activation_function: z.literal('gelu_new').default('gelu_new'),
-  bos_token_id: z.int().nonnegative().nullish(),
+  bos_token_id: tokenIds,
   eos_token_id: tokenIds,
 });
 
@@ -46,7 +49,9 @@ const llamaSchema = z.looseObject({
   head_dim: size.nullish(),
   intermediate_size: size,
   vocab_size: size,
-  max_position_embeddings: size,
+  /** By transformers' default for Llama where it is left out; older configs call it max_sequence_length. */
+  max_position_embeddings: size.nullish(),
+  max_sequence_length: size.nullish(),
   rms_norm_eps: z.number().default(1e-6),
   hidden_act: z.literal('silu').default('silu'),
   rope_theta: z.number().optional(),
@@ -57,6 +62,8 @@ const llamaSchema = z.looseObject({
   mlp_bias: z.boolean().default(false),
   use_sliding_window: z.boolean().optional(),
   sliding_window: size.nullish(),
+  max_window_layers: z.int().nonnegative().nullish(),
+  layer_types: z.array(z.string()).nullish(),
   num_local_experts: size.optional(),
   num_experts: size.optional(),
   num_experts_per_tok: size.optional(),
@@ -65,7 +72,7 @@ const llamaSchema = z.looseObject({
   norm_topk_prob: z.boolean().default(false),
   decoder_sparse_step: z.literal(1).default(1),
   mlp_only_layers: z.array(z.number()).max(0, 'dense layers between mixtures are not supported').default([]),
-  bos_token_id: z.int().nonnegative().nullish(),
+  bos_token_id: tokenIds,
   eos_token_id: tokenIds,
 });
 type LlamaConfig = z.infer<typeof llamaSchema>;
@@ -77,12 +84,15 @@ export function recipeFieldsOf(config: unknown, id: string): Recipe {
     config,
     id,
   );
-  const supported = Object.values(families);
-  const family = families[architectures?.[0] ?? ''] ?? supported.find((name) => name === model_type);
+  const supported = [...new Set(families.values())];
+  // What is named is what it is: a draft or a classifier of Llama's type has other layers than Llama.
+  const named = architectures?.[0];
+  const family =
+    named === undefined ? supported.find((name) => name === model_type) : families.get(named);
   if (family === undefined) {
     throw new TokenworkError(
       'unsupported-architecture',
-      `The config.json of ${id} is of architecture "${model_type}", which tokenwork cannot build.`,
+      `The config.json of ${id} is of architecture "${named ?? model_type}", which tokenwork cannot build.`,
       `Supported: ${supported.join(', ')}. A folder with its own ONNX file is accepted for any decoder.`,
     );
   }
@@ -113,7 +123,7 @@ function gpt2Fields(config: unknown, id: string): Recipe {
     mlpBias: true,
     qkNorm: 'none',
     mixture: null,
-    bosTokenId: gpt2.bos_token_id ?? null,
+    bosTokenId: idsIn(gpt2.bos_token_id, gpt2.vocab_size)[0] ?? null,
     eosTokenIds: listOf(gpt2.eos_token_id, gpt2.vocab_size),
   };
 }
@@ -142,15 +152,25 @@ function llamaFields(config: unknown, id: string, family: Recipe['architecture']
     mlpBias: llama.mlp_bias,
     qkNorm: family === 'olmoe' ? 'projection' : family.startsWith('qwen3') ? 'head' : 'none',
     mixture: mixtureOf(llama, family, id),
-    bosTokenId: llama.bos_token_id ?? null,
+    bosTokenId: idsIn(llama.bos_token_id, llama.vocab_size)[0] ?? null,
     eosTokenIds: listOf(llama.eos_token_id, llama.vocab_size),
   };
 }
 
-/** A sliding window is taken as the context's end: within it, it hides nothing. */
+/** Positions that transformers gives a Llama whose config leaves them out. */
+const defaultPositions = 2048;
+
+/** A sliding window of any layer is taken as the context's end: within it, it hides nothing. */
 function contextOf(llama: LlamaConfig): number {
-  const window = llama.use_sliding_window === false ? null : llama.sliding_window;
-  return Math.min(llama.max_position_embeddings, window ?? Number.POSITIVE_INFINITY);
+  const positions = llama.max_position_embeddings ?? llama.max_sequence_length ?? defaultPositions;
+  return Math.min(positions, hasSlidingLayer(llama) ? llama.sliding_window! : Number.POSITIVE_INFINITY);
+}
+
+/** By `layer_types` where layers are listed; else those from `max_window_layers` on, or all. */
+function hasSlidingLayer(llama: LlamaConfig): boolean {
+  if (llama.use_sliding_window === false || llama.sliding_window == null) return false;
+  if (llama.layer_types) return llama.layer_types.includes('sliding_attention');
+  return (llama.max_window_layers ?? 0) < llama.num_hidden_layers;
 }
 
 function mixtureOf(llama: LlamaConfig, family: Recipe['architecture'], id: string): Recipe['mixture'] {
@@ -169,15 +189,21 @@ function mixtureOf(llama: LlamaConfig, family: Recipe['architecture'], id: strin
   };
 }
 
-function listOf(ids: number | number[] | null | undefined, vocabulary: number): number[] {
-  return ids == null ? [vocabulary - 1] : [ids].flat();
+/** Ids that end a text; the last of the vocabulary where the config names none. */
+function listOf(ids: unknown, vocabulary: number): number[] {
+  const known = idsIn(ids, vocabulary);
+  return known.length > 0 ? known : [vocabulary - 1];
+}
+
+function idsIn(ids: unknown, vocabulary: number): number[] {
+  return [ids].flat().filter((id): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabulary);
 }
 
 function requireDivisible(hidden: number, heads: number, id: string): void {
   if (hidden % heads !== 0) throw badConfig(id, `hidden size ${hidden} is not divisible by ${heads} heads`);
 }
 
-function parse<Schema extends z.ZodType>(schema: Schema, config: unknown, id: string): z.infer<Schema> {
+export function parse<Schema extends z.ZodType>(schema: Schema, config: unknown, id: string): z.infer<Schema> {
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) =>
@@ -186,7 +212,7 @@ function parse<Schema extends z.ZodType>(schema: Schema, config: unknown, id: st
   throw badConfig(id, problems.join('; '), parsed.error);
 }
 
-function badConfig(id: string, problem: string, cause?: unknown): TokenworkError {
+export function badConfig(id: string, problem: string, cause?: unknown): TokenworkError {
   return new TokenworkError(
     'bad-config',
     `The config.json of ${id} does not describe a decoder tokenwork can build: ${problem}.`,

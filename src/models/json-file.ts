@@ -10,7 +10,7 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
   const text = await readText(path);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parsePython(text);
   } catch (cause) {
     throw new TokenworkError(
       'json-broken',
@@ -29,6 +29,34 @@ export async function readJsonObject(path: string): Promise<Record<string, unkno
     );
   }
   return value as Record<string, unknown>;
+}
+
+/** JSON, and what Python's json writes beyond it: NaN (read as null), Infinity and -Infinity. */
+function parsePython(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (thrown) {
+    const strict = withoutPythonNumbers(text);
+    if (strict === text) throw thrown;
+    return JSON.parse(strict);
+  }
+}
+
+/** Scans once and without backtracking: texts are as long as they please. */
+function withoutPythonNumbers(text: string): string {
+  let result = '';
+  for (let at = 0; at < text.length; ) {
+    const quote = text.indexOf('"', at);
+    const outside = text.slice(at, quote < 0 ? text.length : quote);
+    // JSON.parse takes a number too large for infinite.
+    result += outside.replaceAll(/\bNaN\b/g, 'null').replaceAll(/\bInfinity\b/g, '1e999');
+    if (quote < 0) break;
+    let end = quote + 1;
+    while (end < text.length && text[end] !== '"') end += text[end] === '\\' ? 2 : 1;
+    result += text.slice(quote, end + 1);
+    at = end + 1;
+  }
+  return result;
 }
 
 async function readText(path: string): Promise<string> {

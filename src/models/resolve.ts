@@ -7,12 +7,13 @@ import { otherwise } from '../core/log.js';
 import { buildModel } from './build/build-model.js';
 import type { GraphVariant } from './build/graph-variant.js';
 import { cacheDirectory } from './cache-directory.js';
+import { type CountedShape, countedShapeOf } from './counted-config.js';
 import type { Dtype } from './dtype.js';
 import { type EncoderRecipe, listEncoderRecipes } from './encoder-recipe.js';
 import { dtypeNotice, type ModelFolder, type OnProgress, openFolder, readConfig } from './folder.js';
 import { downloadRepo, parseHubSpec } from './hub.js';
 import { readJsonObject } from './json-file.js';
-import { listOnnxFiles } from './onnx-file.js';
+import { holdsOnnx, listOnnxFiles } from './onnx-file.js';
 import { listRecipes, type Recipe, recipeFromConfig } from './recipe.js';
 
 /** How a model is found, built or downloaded. */
@@ -30,6 +31,8 @@ export interface ResolveOptions {
 /** What a spec turned out to name. */
 export type Located =
   | { kind: 'recipe'; recipe: Recipe; notices: Warning[] }
+  /** A shape that is counted and not built. */
+  | { kind: 'counted'; id: string; shape: CountedShape; notices: Warning[] }
   | { kind: 'encoder'; recipe: EncoderRecipe }
   | { kind: 'folder'; directory: string }
   | { kind: 'onnx'; path: string }
@@ -70,6 +73,12 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
       const model = await openFolder(directory, { ...open, id: recipe.id, source: 'synthesised', dtype });
       return { ...model, notices };
     }
+    case 'counted':
+      throw new TokenworkError(
+        'unsupported-architecture',
+        `${located.id} is of an architecture that tokenwork counts and cannot build.`,
+        'Count it with `tokenwork flops`; a folder with its own ONNX file is accepted for any decoder.',
+      );
     case 'encoder':
       throw new TokenworkError(
         'not-a-decoder',
@@ -106,7 +115,7 @@ export async function locateModel(spec: string): Promise<Located> {
   if (found && extname(path) === '.onnx') return { kind: 'onnx', path };
   if (found && extname(path) === '.json') {
     const id = basename(path) === 'config.json' ? basename(dirname(path)) : basename(path, '.json');
-    return { kind: 'recipe', recipe: recipeFromConfig(await readJsonObject(path), idOf(id)), notices: [] };
+    return locateConfig(await readJsonObject(path), idOf(id), []);
   }
   throw unknownModel(
     spec,
@@ -117,15 +126,19 @@ export async function locateModel(spec: string): Promise<Located> {
 
 async function locateInFolder(directory: string): Promise<Located> {
   const config = await readConfig(directory);
-  if ((await listOnnxFiles(directory)).length > 0) return { kind: 'folder', directory };
-  const id = idOf(basename(directory));
-  const recipe = recipeFromConfig(config, id);
+  if (await holdsOnnx(directory)) return { kind: 'folder', directory };
   const notice: Warning = {
     code: 'weights-synthesised',
     message: `${directory} holds a config.json but no ONNX file: its shape is built with random weights.`,
     hint: 'Costs are those of the shape. To run trained weights, put their ONNX export into its onnx/ folder.',
   };
-  return { kind: 'recipe', recipe, notices: [notice] };
+  return locateConfig(config, idOf(basename(directory)), [notice]);
+}
+
+function locateConfig(config: Record<string, unknown>, id: string, notices: Warning[]): Located {
+  const shape = countedShapeOf(config, id);
+  if (shape) return { kind: 'counted', id, shape, notices };
+  return { kind: 'recipe', recipe: recipeFromConfig(config, id), notices };
 }
 
 /** The folder and dtype of an .onnx file that lies in a model folder. */

@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Warning } from '../../core/codes.js';
 import type { CostModel, Mixture } from '../../core/cost.js';
-import { exitCode, TokenworkError } from '../../core/errors.js';
+import { TokenworkError } from '../../core/errors.js';
 import type { Polynomial, StepShape } from '../../core/polynomial.js';
 import type { DecoderGraph, IndexInput } from '../decoder-graph.js';
 import type { EncoderGraph } from '../encoder-graph.js';
@@ -98,7 +98,6 @@ async function yielding<Result>(derivation: Derivation<Result>, signal?: AbortSi
     if (signal?.aborted) {
       throw new TokenworkError('aborted', 'Counting the graph was stopped.', 'Run the command again.', {
         cause: signal.reason,
-        exitCode: exitCode.incomplete,
       });
     }
   }
@@ -216,8 +215,9 @@ function decoderInputs(decoder: DecoderGraph, step: StepShape, logits: 'last' | 
     logits === 'all' ? newTokens : 1,
   ]);
   for (const layer of decoder.layers) {
-    const past = tensor(cacheType(layer.dtype), [batch, layer.heads, pastTokens, layer.headDim]);
-    inputs.set(layer.pastKey, past).set(layer.pastValue, past);
+    const { heads, headDim, valueHeadDim = headDim } = layer;
+    const past = (size: number) => tensor(cacheType(layer.dtype), [batch, heads, pastTokens, size]);
+    inputs.set(layer.pastKey, past(headDim)).set(layer.pastValue, past(valueHeadDim));
   }
   return inputs;
 }
@@ -226,7 +226,8 @@ const cacheType = (dtype: 'fp32' | 'fp16') => (dtype === 'fp16' ? DataType.float
 
 function kvBytesPerToken({ layers }: DecoderGraph): number {
   return layers.reduce(
-    (sum, { heads, headDim, dtype }) => sum + storedBytes(cacheType(dtype), 2 * heads * headDim),
+    (sum, { heads, headDim, valueHeadDim = headDim, dtype }) =>
+      sum + storedBytes(cacheType(dtype), heads * (headDim + valueHeadDim)),
     0,
   );
 }

@@ -12,15 +12,25 @@ type Matrix = (row: number, column: number) => number;
  */
 export function tiedHeadSize(graph: GraphProto, tied?: boolean): number {
   if (tied === false) return 0;
-  const tensors = new Map((graph.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
+  const tensors = constantTensors(graph);
   const table = embeddingTable(graph, tensors);
   if (!table) return 0;
   const [rows, columns] = table.dims as [number, number];
-  const head = findHead(graph, tensors, table, rows, columns);
-  if (!head) return 0;
+  const heads = headsOf(graph, tensors, table, rows, columns);
   const own = tied ? undefined : denseMatrix(table, columns, 1);
-  const same = tied ?? (own && head.matrix ? correlation(own, head.matrix, rows, columns) > 0.9 : false);
-  return same ? rows * columns : 0;
+  const same = ({ matrix }: Head) =>
+    tied ?? (own && matrix ? correlation(own, matrix, rows, columns) > 0.9 : false);
+  return heads.some(same) ? rows * columns : 0;
+}
+
+/** Initializers, and what Constant nodes hold. */
+function constantTensors(graph: GraphProto): Map<string, TensorProto> {
+  const tensors = new Map((graph.initializer ?? []).map((tensor) => [tensor.name ?? '', tensor]));
+  for (const { opType, output, attribute } of graph.node ?? []) {
+    const value = opType === 'Constant' ? attribute?.find(({ name }) => name === 'value')?.t : undefined;
+    if (value) tensors.set(output?.[0] ?? '', { ...value, name: output?.[0] ?? '' });
+  }
+  return tensors;
 }
 
 /** The largest matrix that rows are gathered from. */
@@ -28,44 +38,90 @@ function embeddingTable(graph: GraphProto, tensors: Map<string, TensorProto>): T
   const tables = (graph.node ?? [])
     .filter(({ opType }) => opType === 'Gather')
     .map(({ input }) => tensors.get(input?.[0] ?? ''))
-    .filter((tensor) => tensor?.dims?.length === 2 && (isFloat(tensor.dataType ?? 0) || isByte(tensor)))
+    .filter((tensor) => tensor?.dims?.length === 2 && (isFloat(tensor.dataType ?? 0) || isQuantised(tensor)))
     .map((tensor) => tensor!);
   const sorted = tables.sort((a, b) => elementCount(b.dims!) - elementCount(a.dims!));
   return sorted[0];
 }
 
-/** The last product of hidden states [.., columns] with a matrix of `rows` outputs, not the table itself. */
-function findHead(
+interface Head {
+  /** Undefined where its data is not inside the file. */
+  matrix: Matrix | undefined;
+}
+
+/**
+ * Every tensor but the table that could be the same matrix by its size: laid out either way, quantised in
+ * blocks or with a scale for each row or column, whichever operator reads it.
+ */
+function headsOf(
   graph: GraphProto,
   tensors: Map<string, TensorProto>,
   table: TensorProto,
   rows: number,
   columns: number,
-): { matrix: Matrix | undefined } | undefined {
-  for (const node of (graph.node ?? []).toReversed()) {
-    const weight = tensors.get(node.input?.[1] ?? '');
-    if (!weight || weight === table) continue;
-    if (node.opType === 'MatMulNBits') {
-      const attributes = new Attributes(node.attribute);
-      if (attributes.int('N', 0) !== rows || attributes.int('K', 0) !== columns) continue;
-      return { matrix: blockMatrix(node, tensors) };
-    }
-    const [first, second] = weight.dims ?? [];
-    if (
-      (node.opType === 'MatMul' || node.opType === 'MatMulInteger') &&
-      first === columns &&
-      second === rows
-    ) {
-      return { matrix: denseMatrix(weight, 1, rows) };
-    }
-    const transposed = node.opType === 'Gemm' && new Attributes(node.attribute).int('transB', 0) === 1;
-    if (transposed && first === rows && second === columns)
-      return { matrix: denseMatrix(weight, columns, 1) };
+): Head[] {
+  const heads: Head[] = [];
+  const scaledBy = new Map<string, NodeProto>();
+  for (const node of graph.node ?? []) {
+    if (node.opType === 'DequantizeLinear') scaledBy.set(node.input?.[0] ?? '', node);
+    if (node.opType !== 'MatMulNBits') continue;
+    const attributes = new Attributes(node.attribute);
+    if (attributes.int('N', 0) === rows && attributes.int('K', 0) === columns)
+      heads.push({ matrix: blockMatrix(node, tensors) });
   }
-  return undefined;
+  for (const tensor of tensors.values()) {
+    if (tensor === table || !(isFloat(tensor.dataType ?? 0) || isQuantised(tensor))) continue;
+    const [first, second, ...rest] = (tensor.dims ?? []).filter((size) => size !== 1);
+    if (rest.length > 0) continue;
+    const scale = scaleOf(scaledBy.get(tensor.name ?? ''), tensors);
+    if (first === rows && second === columns) heads.push({ matrix: scaled(tensor, columns, 1, scale) });
+    if (first === columns && second === rows) heads.push({ matrix: scaled(tensor, 1, rows, scale) });
+  }
+  return heads;
 }
 
-const isByte = ({ dataType }: TensorProto) => dataType === DataType.int8 || dataType === DataType.uint8;
+interface Scale {
+  /** Of the stored tensor, to which axis scales and zero points belong. */
+  axis: number;
+  scales: (index: number) => number;
+  zeros: ((index: number) => number) | undefined;
+  count: number;
+}
+
+function scaleOf(node: NodeProto | undefined, tensors: Map<string, TensorProto>): Scale | undefined {
+  const stored = tensors.get(node?.input?.[1] ?? '');
+  const scales = numberReader(stored);
+  if (!node || !stored || !scales) return undefined;
+  const zeros = numberReader(tensors.get(node.input?.[2] ?? ''));
+  const axis = new Attributes(node.attribute).int('axis', 1);
+  return { axis, scales, zeros, count: elementCount(stored.dims ?? []) };
+}
+
+function scaled(
+  tensor: TensorProto,
+  rowStride: number,
+  columnStride: number,
+  scale: Scale | undefined,
+): Matrix | undefined {
+  const codes = denseMatrix(tensor, rowStride, columnStride);
+  if (!codes || !scale) return codes;
+  const transposed = rowStride === 1;
+  const rank = tensor.dims?.length ?? 0;
+  const onFirst = (scale.axis < 0 ? scale.axis + rank : scale.axis) === 0;
+  const byRow = onFirst !== transposed;
+  return (row, column) => {
+    const at = scale.count === 1 ? 0 : byRow ? row : column;
+    return (codes(row, column) - (scale.zeros?.(at) ?? 0)) * scale.scales(at);
+  };
+}
+
+const quantisedTypes = new Set<number>([
+  DataType.int8,
+  DataType.uint8,
+  DataType.int16,
+  DataType.uint16,
+]);
+const isQuantised = ({ dataType = 0 }: TensorProto) => quantisedTypes.has(dataType);
 
 function denseMatrix(tensor: TensorProto, rowStride: number, columnStride: number): Matrix | undefined {
   const read = numberReader(tensor);
