@@ -65,7 +65,10 @@ export interface MixtureFeedForward {
   balanced: boolean;
 }
 
-const size = z.int().positive().max(2 ** 24);
+const size = z
+  .int()
+  .positive()
+  .max(2 ** 24);
 const layerTypes = z.array(z.string()).nullish();
 
 const gemmaSchema = z.looseObject({
@@ -194,7 +197,10 @@ function gemma(third: boolean): Reader {
 function phi3(config: unknown, id: string): CountedShape {
   const phi = parse(phiSchema, config, id);
   if (phi.hidden_size % phi.num_attention_heads !== 0) {
-    throw badConfig(id, `hidden size ${phi.hidden_size} is not divisible by ${phi.num_attention_heads} heads`);
+    throw badConfig(
+      id,
+      `hidden size ${phi.hidden_size} is not divisible by ${phi.num_attention_heads} heads`,
+    );
   }
   const layer: CountedLayer = {
     attention: grouped(
@@ -251,22 +257,25 @@ function deepseek(third: boolean): Reader {
       valueDim: deepseek.v_head_dim,
     };
     const width = deepseek.moe_intermediate_size;
-    const layers = Array.from({ length: deepseek.num_hidden_layers }, (_, index): CountedLayer => ({
-      attention,
-      postNorms: false,
-      feedForward:
-        index < deepseek.first_k_dense_replace
-          ? { kind: 'dense', width: deepseek.intermediate_size, activation: 'silu' }
-          : {
-              kind: 'mixture',
-              experts: deepseek.n_routed_experts,
-              perToken: deepseek.num_experts_per_tok,
-              width,
-              sharedWidth: (deepseek.n_shared_experts ?? 0) * width,
-              bias: false,
-              balanced: third,
-            },
-    }));
+    const layers = Array.from(
+      { length: deepseek.num_hidden_layers },
+      (_, index): CountedLayer => ({
+        attention,
+        postNorms: false,
+        feedForward:
+          index < deepseek.first_k_dense_replace
+            ? { kind: 'dense', width: deepseek.intermediate_size, activation: 'silu' }
+            : {
+                kind: 'mixture',
+                experts: deepseek.n_routed_experts,
+                perToken: deepseek.num_experts_per_tok,
+                width,
+                sharedWidth: (deepseek.n_shared_experts ?? 0) * width,
+                bias: false,
+                balanced: third,
+              },
+      }),
+    );
     return { ...edges(deepseek), layers };
   };
 }

@@ -1,5 +1,4 @@
-import type { ErrorCode } from '../core/codes.js';
-import type { Warning } from '../core/codes.js';
+import type { ErrorCode, Warning } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
 import { buildEncoderGraph } from './build/build-encoder.js';

@@ -87,8 +87,7 @@ export function recipeFieldsOf(config: unknown, id: string): Recipe {
   const supported = [...new Set(families.values())];
   // What is named is what it is: a draft or a classifier of Llama's type has other layers than Llama.
   const named = architectures?.[0];
-  const family =
-    named === undefined ? supported.find((name) => name === model_type) : families.get(named);
+  const family = named === undefined ? supported.find((name) => name === model_type) : families.get(named);
   if (family === undefined) {
     throw new TokenworkError(
       'unsupported-architecture',
@@ -123,7 +122,7 @@ function gpt2Fields(config: unknown, id: string): Recipe {
     mlpBias: true,
     qkNorm: 'none',
     mixture: null,
-    bosTokenId: idsIn(gpt2.bos_token_id, gpt2.vocab_size)[0] ?? null,
+    bosTokenId: idsIn(gpt2.bos_token_id)[0] ?? null,
     eosTokenIds: listOf(gpt2.eos_token_id, gpt2.vocab_size),
   };
 }
@@ -152,7 +151,7 @@ function llamaFields(config: unknown, id: string, family: Recipe['architecture']
     mlpBias: llama.mlp_bias,
     qkNorm: family === 'olmoe' ? 'projection' : family.startsWith('qwen3') ? 'head' : 'none',
     mixture: mixtureOf(llama, family, id),
-    bosTokenId: idsIn(llama.bos_token_id, llama.vocab_size)[0] ?? null,
+    bosTokenId: idsIn(llama.bos_token_id)[0] ?? null,
     eosTokenIds: listOf(llama.eos_token_id, llama.vocab_size),
   };
 }
@@ -191,19 +190,23 @@ function mixtureOf(llama: LlamaConfig, family: Recipe['architecture'], id: strin
 
 /** Ids that end a text; the last of the vocabulary where the config names none. */
 function listOf(ids: unknown, vocabulary: number): number[] {
-  const known = idsIn(ids, vocabulary);
+  const known = idsIn(ids);
   return known.length > 0 ? known : [vocabulary - 1];
 }
 
-function idsIn(ids: unknown, vocabulary: number): number[] {
-  return [ids].flat().filter((id): id is number => Number.isInteger(id) && (id as number) >= 0 && (id as number) < vocabulary);
+function idsIn(ids: unknown): number[] {
+  return [ids].flat().filter((id): id is number => Number.isInteger(id) && (id as number) >= 0);
 }
 
 function requireDivisible(hidden: number, heads: number, id: string): void {
   if (hidden % heads !== 0) throw badConfig(id, `hidden size ${hidden} is not divisible by ${heads} heads`);
 }
 
-export function parse<Schema extends z.ZodType>(schema: Schema, config: unknown, id: string): z.infer<Schema> {
+export function parse<Schema extends z.ZodType>(
+  schema: Schema,
+  config: unknown,
+  id: string,
+): z.infer<Schema> {
   const parsed = schema.safeParse(config);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) =>

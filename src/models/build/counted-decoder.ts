@@ -93,7 +93,13 @@ function norm(writer: CountedWriter, module: string, input: string, size: number
   );
 }
 
-function project(writer: CountedWriter, module: string, input: string, sizes: [number, number], bias = false) {
+function project(
+  writer: CountedWriter,
+  module: string,
+  input: string,
+  sizes: [number, number],
+  bias = false,
+) {
   return linear(writer, { module, input, inputSize: sizes[0], outputSize: sizes[1], bias });
 }
 
@@ -189,11 +195,13 @@ function latentAttention(
     return outputs as [string, string];
   };
   const rotate = (of: string, name: string) =>
-    graph.node(
-      'RotaryEmbedding',
-      `${path}/${name}/RotaryEmbedding`,
-      [of, ...['cos', 'sin'].map((part) => graph.tensor(`${module}.${name}.${part}`, [8192, rotaryDim / 2], type, anything)), positions(graph)],
-    );
+    graph.node('RotaryEmbedding', `${path}/${name}/RotaryEmbedding`, [
+      of,
+      ...['cos', 'sin'].map((part) =>
+        graph.tensor(`${module}.${name}.${part}`, [8192, rotaryDim / 2], type, anything),
+      ),
+      positions(graph),
+    ]);
 
   const headDim = contentDim + rotaryDim;
   const low =
@@ -236,10 +244,7 @@ function latentAttention(
   const queries = graph.node('MatMul', `${path}/absorb/MatMul`, [content, absorb]);
   const scores = graph.node('Add', `${path}/scores/Add`, [
     graph.node('MatMul', `${path}/scores/MatMul`, [queries, transposed(latents, 'latents')]),
-    graph.node('MatMul', `${path}/rotary/MatMul`, [
-      rotate(rotary, 'query_rotary'),
-      transposed(keys, 'keys'),
-    ]),
+    graph.node('MatMul', `${path}/rotary/MatMul`, [rotate(rotary, 'query_rotary'), transposed(keys, 'keys')]),
   ]);
   const weights = graph.node('Softmax', `${path}/Softmax`, [scores]);
   const mixed = graph.node('MatMul', `${path}/mixed/MatMul`, [weights, latents]);

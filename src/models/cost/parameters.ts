@@ -106,7 +106,9 @@ function generatedParameters({ graph }: ModelProto): number {
     if (!output || !name) continue;
     constants.set(name, output);
     // What is made of a weight is that weight again.
-    const fromWeights = inputs.some((value) => value && (isFloat(value.dtype) || isNarrow(value)) && sizeOf(value) > 1);
+    const fromWeights = inputs.some(
+      (value) => value && (isFloat(value.dtype) || isNarrow(value)) && sizeOf(value) > 1,
+    );
     if (fromWeights || !isFloat(output.dtype) || sizeOf(output) <= 1) continue;
     if (isMultiplied(name, uses)) count += sizeOf(output);
   }
@@ -208,7 +210,8 @@ function weightsIn(tensor: TensorProto, uses: Map<string, Use[]>, constants: Set
     return use ? logicalSize(tensor, size, use) : 0;
   }
   if (size <= 1) return 0;
-  if (used.length > 0 && used.every(({ node, index }) => settings.get(node.opType)?.includes(index))) return 0;
+  if (used.length > 0 && used.every(({ node, index }) => settings.get(node.opType)?.includes(index)))
+    return 0;
   if (used.some(({ node }) => isDynamicScale(node, name, uses))) return 0;
   if (leadsOnlyToAngles(name, uses) || isRotaryTable(name, uses, constants)) return 0;
   if (broadcasts(tensor, used)) return 0;

@@ -115,12 +115,7 @@ function scaled(
   };
 }
 
-const quantisedTypes = new Set<number>([
-  DataType.int8,
-  DataType.uint8,
-  DataType.int16,
-  DataType.uint16,
-]);
+const quantisedTypes = new Set<number>([DataType.int8, DataType.uint8, DataType.int16, DataType.uint16]);
 const isQuantised = ({ dataType = 0 }: TensorProto) => quantisedTypes.has(dataType);
 
 function denseMatrix(tensor: TensorProto, rowStride: number, columnStride: number): Matrix | undefined {
