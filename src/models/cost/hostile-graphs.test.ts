@@ -145,8 +145,9 @@ describe('work without bound', () => {
 
   test('graphs within graphs are refused beyond a depth', () => {
     let body: GraphProto = { name: 'b', node: [node('Relu', ['x'], 'y')], output: [info('y', null)] };
+    const leaf = body;
     for (let depth = 0; depth < 100; depth++) {
-      const attributes = { then_branch: { graph: body }, else_branch: { graph: body } };
+      const attributes = { then_branch: { graph: body }, else_branch: { graph: leaf } };
       body = { name: 'b', node: [node('If', ['c'], 'y', { attributes })], output: [info('y', null)] };
     }
     const graph = model({ ...body, input: [info('x', [4]), info('c', [], DataType.bool)] });

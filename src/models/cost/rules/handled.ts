@@ -39,7 +39,7 @@ const rows: readonly [operators: string, attributes: string, inputs: string][] =
   ['Squeeze Unsqueeze', 'axes', '2'],
   [
     'Constant',
-    'value value_int value_ints value_float value_floats value_string value_strings sparse_value',
+    'value value_int value_ints value_float value_floats value_string~ value_strings sparse_value',
     '0',
   ],
   ['ConstantOfShape', 'value', '1'],
