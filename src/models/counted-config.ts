@@ -69,11 +69,12 @@ const size = z
   .int()
   .positive()
   .max(2 ** 24);
+const layerCount = z.int().positive().max(4096);
 const layerTypes = z.array(z.string()).nullish();
 
 const gemmaSchema = z.looseObject({
   hidden_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: size,
   num_key_value_heads: size,
   head_dim: size,
@@ -89,7 +90,7 @@ const gemmaSchema = z.looseObject({
 
 const phiSchema = z.looseObject({
   hidden_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: size,
   num_key_value_heads: size.nullish(),
   intermediate_size: size,
@@ -100,7 +101,7 @@ const phiSchema = z.looseObject({
 
 const gptOssSchema = z.looseObject({
   hidden_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: size,
   num_key_value_heads: size,
   head_dim: size,
@@ -117,7 +118,7 @@ const gptOssSchema = z.looseObject({
 
 const deepseekSchema = z.looseObject({
   hidden_size: size,
-  num_hidden_layers: size,
+  num_hidden_layers: layerCount,
   num_attention_heads: size,
   q_lora_rank: size.nullish(),
   kv_lora_rank: size,

@@ -45,7 +45,8 @@ export const recipeSchema = z
     source: z.string().min(1),
     architecture: z.enum(architectures),
     hiddenSize: size,
-    layers: size,
+    /** Of the deepest published decoder there are 126. */
+    layers: z.int().positive().max(4096),
     heads: size,
     kvHeads: size,
     headDim: size,

@@ -58,6 +58,23 @@ describe('heldByteSeconds', () => {
   });
 });
 
+it('gives no FLOPs and bytes where a model of a pass was not counted exactly', () => {
+  const shape = { batch: 1, newTokens: 1, pastTokens: 7 };
+  const partial = { ...cost, notCounted: 'an operator without a rule' };
+  expect(
+    costOfPasses([
+      { cost, shape },
+      { cost: partial, shape },
+    ]),
+  ).toMatchObject({
+    flops: null,
+    bytesMoved: null,
+  });
+  expect(costOfPasses([{ cost, shape }]).flops).toBeGreaterThan(0);
+  // What to expect of it is known all the same.
+  expect(costOfSteps(partial, [shape])).toEqual(costOfSteps(cost, [shape]));
+});
+
 describe('a mixture', () => {
   const mixture = { layers: 2, experts: 8, expertsPerToken: 2, bytesPerExpert: 1000 };
   const shape = { batch: 1, newTokens: 1, pastTokens: 7 };

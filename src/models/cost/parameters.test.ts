@@ -74,6 +74,44 @@ function blockHead(matrix: Float32Array) {
   };
 }
 
+test('weights that the graph makes of a fill and a shape count like any other', () => {
+  const graph = {
+    node: [
+      node('ConstantOfShape', ['shape'], 'kernel'),
+      node('ConstantOfShape', ['side'], 'mask'),
+      node('Trilu', ['mask'], 'triangle'),
+      node('Conv', ['x', 'kernel'], 'c'),
+      node('Add', ['c', 'triangle'], 'y'),
+    ],
+    initializer: [ints('shape', [4, 3, 3, 3]), ints('side', [8, 8])],
+    input: [info('x', [1, 3, 10, 10])],
+    output: [info('y', null)],
+  };
+  expect(count(graph)).toBe(4 * 3 * 3 * 3);
+});
+
+test.each([DataType.uint8, DataType.int8, DataType.uint16, DataType.int16])(
+  'weights of type %i count, however they are laid out before they are scaled',
+  (type) => {
+    const scale = floats('s', [0.5], []);
+    const tail = {
+      initializer: [weight('q', [4, 6], type), scale],
+      input: [info('x', [2, 6])],
+      output: [info('y', null)],
+    };
+    const through = (nodes: GraphProto['node']) =>
+      count({ ...tail, node: [...nodes!, node('MatMul', ['x', 'w'], 'y')] });
+    const transpose = node('Transpose', ['q'], 't', { attributes: { perm: [1, 0] } });
+    expect(
+      through([node('DequantizeLinear', ['q', 's'], 'd'), { ...transpose, input: ['d'], output: ['w'] }]),
+    ).toBe(24);
+    expect(through([transpose, node('DequantizeLinear', ['t', 's'], 'w')])).toBe(24);
+    expect(
+      through([transpose, node('Cast', ['t'], 'f', { attributes: { to: 1 } }), node('Mul', ['f', 's'], 'w')]),
+    ).toBe(24);
+  },
+);
+
 describe('a head stored apart from the embedding table', () => {
   const [table, other] = [noise(vocabulary * hidden, 1), noise(vocabulary * hidden, 2)];
   test.each([

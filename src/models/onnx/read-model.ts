@@ -41,7 +41,11 @@ const impostors: { begins: RegExp; what: string; hint: string }[] = [
  * `model-not-onnx`.
  */
 export async function readModel(path: string): Promise<ModelProto> {
-  const bytes = await readBytes(path);
+  return parseModel(await readBytes(path), path);
+}
+
+/** The model that the bytes of `path` hold; throws as `readModel` does. */
+export function parseModel(bytes: Uint8Array, path: string): ModelProto {
   if (bytes.length === 0) {
     throw new TokenworkError('model-empty', `${path} is empty.`, 'Download or export the model again.');
   }

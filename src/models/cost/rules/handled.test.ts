@@ -84,7 +84,10 @@ test('no table of the models is looked up by a foreign name unless it is a Map o
       .split('\n')
       .filter((line) => /[\w)]\[/.test(line) && foreign.test(line.replace(/^.*?(?=[\w)]\[)/, '')))
       // Types, and what a schema has held against a list of names before.
-      .filter((line) => !/\['architecture'\]|recipe\.architecture|names\[label\]|architectures\?*\.?\[0\]/.test(line))
+      .filter(
+        (line) =>
+          !/\['architecture'\]|recipe\.architecture|names\[label\]|architectures\?*\.?\[0\]/.test(line),
+      )
       .map((line) => `${name}: ${line.trim()}`),
   );
   expect(offences).toEqual([]);

@@ -1,0 +1,6 @@
+import { expect, test } from 'vitest';
+import { kinds, tryMutations } from './hostile-files.test-support.js';
+
+test.each(kinds)('%s, mutated 500 times, is read or refused with an error of our own', (_name, trial) => {
+  expect(() => tryMutations(trial, 500)).not.toThrow();
+});
