@@ -7,6 +7,7 @@ import { type Clock, monotonicClock } from '../../core/clock.js';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Bytes, Nanoseconds } from '../../core/units.js';
+import type { AbsenceReason } from '../../core/work.js';
 import type { Decoder, Encoder } from '../../engines/engine.js';
 import { openDecoder } from '../../engines/onnx/open-decoder.js';
 import { openEncoder } from '../../engines/onnx/open-encoder.js';
@@ -139,10 +140,21 @@ export async function run(task: RunTask): Promise<RunReply> {
   const more = windowNs === null ? [] : await repeatRuns({ windowNs, first, onGpu, control, again });
   const row = {
     ...finishedRow(outcome, submitted, peakBytes),
-    // Where the metric as a whole is unavailable, its own reason says so.
-    ...(memory !== null && peakBytes === null && { absent: { peakMemory: 'too-short' as const } }),
+    ...absentOf(outcome.work, memory !== null && peakBytes === null),
   };
   return { row, runs: [first, ...more], preparations };
+}
+
+/** Where a metric as a whole is unavailable, its own reason says so. */
+function absentOf(
+  { flops }: { flops: number | null },
+  lacksMemory: boolean,
+): { absent?: Record<string, AbsenceReason> } {
+  const absent: Record<string, AbsenceReason> = {
+    ...(lacksMemory && { peakMemory: 'too-short' }),
+    ...(flops === null && { flops: 'not-counted', bytesMoved: 'not-counted' }),
+  };
+  return Object.keys(absent).length > 0 ? { absent } : {};
 }
 
 function failedRow({ code, message, times }: UnfinishedRequest, submitted: Nanoseconds): MeasuredRow {
