@@ -88,7 +88,7 @@ async function startRun(options: BenchOptions): Promise<BenchOutcome> {
           hardware: { ...hardware, ceilings },
           environment: environmentOf(inventory, loaded, sensors),
           models: records.map((record) => withDevice(record, prepared)),
-          metrics: metricsTable(loaded),
+          metrics: metricsTable(loaded, records),
           cells,
           questions,
           warnings: [

@@ -1,9 +1,19 @@
+import type { CostModel } from '../core/cost.js';
 import { type MetricRecord, metricOf, type WorkMetric, workMetricNames } from '../core/metrics.js';
 import type { Metric } from '../core/work.js';
 import type { LoadedWorker, SensorState } from './workers/protocol.js';
 
-/** Unit, provenance and method of every kind of work, as the workers of this run measure it. */
-export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkMetric, Metric> {
+/** What is derived from the graphs of the models. */
+const counted: readonly WorkMetric[] = ['flops', 'bytesMoved'];
+
+/**
+ * Unit, provenance and method of every kind of work, as the workers of this run measure it. `records` are of the
+ * run's models: where none of them could be counted exactly, what is counted is unavailable as a whole.
+ */
+export function metricsTable(
+  { models, peakMemory }: LoadedWorker,
+  records: readonly { cost: CostModel }[] = [],
+): Record<WorkMetric, Metric> {
   const cpuTimes = models.map(({ cpuTime }) => cpuTime);
   const sensors: Partial<Record<WorkMetric, SensorState>> = {
     // Models open alike; where one cannot be measured, its rows are null and the metric says why.
@@ -11,7 +21,18 @@ export function metricsTable({ models, peakMemory }: LoadedWorker): Record<WorkM
     peakMemory,
   };
   const entries = workMetricNames().map((name) => [name, entryOf(metricOf(name), sensors[name])]);
-  return Object.fromEntries(entries) as Record<WorkMetric, Metric>;
+  const table = Object.fromEntries(entries) as Record<WorkMetric, Metric>;
+  if (records.length === 0 || records.some(({ cost }) => cost.notCounted === undefined)) return table;
+  for (const name of counted) {
+    table[name] = {
+      unit: table[name].unit,
+      provenance: 'unavailable',
+      method: 'none',
+      reason: 'not-counted',
+      hint: 'Part of the graph could not be counted; the warnings say which.',
+    };
+  }
+  return table;
 }
 
 function entryOf({ unit, derivation }: MetricRecord, sensor: SensorState | undefined): Metric {

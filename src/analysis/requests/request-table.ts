@@ -1,6 +1,6 @@
 import type { MetricName, WorkMetric } from '../../core/metrics.js';
 import type { Cell, StageType } from '../../core/result.js';
-import type { AbsenceReason } from '../../core/work.js';
+import { type AbsenceReason, absenceReason } from '../../core/work.js';
 
 /**
  * The requests of a run that succeeded, as typed columns with one entry each: a million of them take bytes
@@ -62,10 +62,4 @@ export interface StageKind {
 }
 
 /** The reasons that `absent` numbers. */
-export const absenceReasons: readonly AbsenceReason[] = [
-  'unsupported',
-  'permission',
-  'too-short',
-  'not-applicable',
-  'lost',
-];
+export const absenceReasons: readonly AbsenceReason[] = absenceReason.options;
