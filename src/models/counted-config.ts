@@ -46,13 +46,13 @@ export interface LatentAttention {
   valueDim: number;
 }
 
-export interface DenseFeedForward {
+interface DenseFeedForward {
   kind: 'dense';
   width: number;
   activation: 'silu' | 'gelu';
 }
 
-export interface MixtureFeedForward {
+interface MixtureFeedForward {
   kind: 'mixture';
   experts: number;
   perToken: number;

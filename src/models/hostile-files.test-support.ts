@@ -39,13 +39,13 @@ interface Mutation {
   choice: number;
 }
 
-export const mutations = fc.array(
+const mutations = fc.array(
   fc.record({ at: fc.double({ min: 0, max: 0.999999, noNaN: true }), what: fc.nat(5), choice: fc.nat(1000) }),
   { minLength: 1, maxLength: 6 },
 );
 
 /** Bytes flipped, cut out, doubled, and numbers blown up. */
-export function mutatedBytes(bytes: Uint8Array, list: readonly Mutation[]): Uint8Array {
+function mutatedBytes(bytes: Uint8Array, list: readonly Mutation[]): Uint8Array {
   let result = [...bytes];
   for (const { at, what, choice } of list) {
     const place = Math.floor(at * result.length);
@@ -60,7 +60,7 @@ export function mutatedBytes(bytes: Uint8Array, list: readonly Mutation[]): Uint
 }
 
 /** A deep copy in which values are replaced by others of their type, or, with `loose`, of any. */
-export function mutatedValue<Type>(value: Type, list: readonly Mutation[], loose: boolean): Type {
+function mutatedValue<Type>(value: Type, list: readonly Mutation[], loose: boolean): Type {
   const copy = structuredClone(value);
   for (const { at, what, choice } of list) {
     const places = placesIn(copy);

@@ -10,7 +10,7 @@ import { benchOptions } from '../../workload/bench-options.js';
 import { inputShape, inputValues, optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
-import { printData, terminalOf } from '../terminal.js';
+import { printData, terminalOf, withoutControls } from '../terminal.js';
 
 interface FlopsFlags {
   promptTokens: number;
@@ -66,7 +66,9 @@ async function flops(spec: string, flags: FlopsFlags): Promise<void> {
     });
     line.clear();
     const report = countPass(model, { ...flags, shapes: flags.shape, values: flags.input });
-    await printData(flags.json ? `${JSON.stringify(report, null, 2)}\n` : render(report, model.dtype));
+    await printData(
+      flags.json ? `${JSON.stringify(report, null, 2)}\n` : withoutControls(render(report, model.dtype)),
+    );
   } finally {
     line.clear();
     interrupt.dispose();

@@ -24,7 +24,7 @@ import {
   UnresolvedShape,
   type Value,
 } from './op-rule.js';
-import type { PreparedGraph, PreparedNode } from './prepare.js';
+import { type PreparedGraph, type PreparedNode, printable } from './prepare.js';
 import {
   addExperts,
   addNode,
@@ -138,7 +138,7 @@ function nodeOutputs(
     return undefined;
   }
   const missing = inputNames.findIndex((name, index) => name && !inputs[index]);
-  if (missing >= 0) throw new UnresolvedShape(`the shape of ${inputNames[missing]} is not known`);
+  if (missing >= 0) throw new UnresolvedShape(`the shape of ${printable(inputNames[missing]!)} is not known`);
   if (isFolded(node, inputs)) return folded(node, inputs, surroundings);
   const op = contextOf(node, inputs);
   const result = applied(node.rule, op, surroundings);

@@ -212,6 +212,13 @@ describe('an operator by a name that every object has', () => {
   });
 });
 
+test('names of nodes and operators bring no control characters into a message', () => {
+  const graph = oneNode({ op: 'Evil\u001b[2J\u0007', inputs: [{ shape: [1] }], outputs: ['y\u001b[5m'] });
+  const { warnings, notCounted, unknownOps } = countGraph(graph, {});
+  for (const text of [notCounted, ...unknownOps, ...warnings.map(({ message }) => message)])
+    expect(text).not.toMatch(/\p{Cc}/u);
+});
+
 describe('an attribute or input that a rule does not know', () => {
   const conv = (attributes: Record<string, number>) =>
     countGraph(

@@ -85,6 +85,13 @@ function prepareGraph(proto: GraphProto, context: Context): PreparedGraph {
   };
 }
 
+/** A foreign name as it may stand in a message: no control characters, and not without end. */
+export function printable(name: string): string {
+  return name.slice(0, longestName).replace(/\p{Cc}/gu, '\ufffd');
+}
+
+const longestName = 200;
+
 function prepareNode(proto: NodeProto, causal: CausalRole | null, context: Context): PreparedNode {
   const domain = proto.domain === 'ai.onnx' ? '' : (proto.domain ?? '');
   const attributes = new Attributes(proto.attribute);
@@ -99,12 +106,12 @@ function prepareNode(proto: NodeProto, causal: CausalRole | null, context: Conte
       );
   return {
     proto,
-    label: domain ? `${domain}.${proto.opType}` : proto.opType,
+    label: printable(domain ? `${domain}.${proto.opType}` : proto.opType),
     attributes,
     opset: context.opsets.get(domain) ?? 1,
     rule: definition ? undefined : ruleFor(domain, proto.opType),
     causal,
-    name: proto.name || proto.output?.[0] || '',
+    name: printable(proto.name || proto.output?.[0] || ''),
     unhandled: definition ? null : unhandledIn(domain, proto, attributes),
     folded: null,
     expansion: definition && expand(definition, proto, context),
