@@ -122,6 +122,21 @@ describe.skipIf(!existsSync(stories))('a model folder', () => {
     expect((await open()).vocabulary).toBe(512);
   });
 
+  test('is opened where part of its graph cannot be counted, and says which part', async () => {
+    await changeGraph(({ graph }) => {
+      const at = graph.node!.findIndex(({ opType }) => opType === 'Gather');
+      const [output] = graph.node![at]!.output!;
+      graph.node![at]!.output = [`${output}_raw`];
+      const shrink = { opType: 'Shrink', name: 'shrunk', input: [`${output}_raw`], output: [output!] };
+      graph.node!.splice(at + 1, 0, shrink);
+    });
+    const { cost, notices } = await open();
+    expect(cost.notCounted).toContain('Shrink (1) at shrunk');
+    expect(notices).toContainEqual(
+      expect.objectContaining({ code: 'not-counted', message: expect.stringContaining('shrunk') }),
+    );
+  });
+
   test.each(['decoder_model_merged.onnx', 'decoder_model.onnx', 'model_q4f16.onnx'])(
     'opens the decoder called %s',
     async (name) => {

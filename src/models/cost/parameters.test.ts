@@ -51,6 +51,39 @@ function floatHead(matrix: Float32Array) {
   return { nodes: [node('MatMul', ['x', 'head'], 'y')], weights };
 }
 
+function convolutionHead(matrix: Float32Array) {
+  const weights = [raw('head', [vocabulary, hidden, 1, 1], matrix, DataType.float)];
+  return { nodes: [node('Conv', ['x', 'head'], 'y')], weights };
+}
+
+function transposedHead(matrix: Float32Array) {
+  const weights = [raw('head', [vocabulary, hidden], matrix, DataType.float)];
+  const nodes = [
+    node('Transpose', ['head'], 't', { attributes: { perm: [1, 0] } }),
+    node('Einsum', ['x', 't'], 'y', { attributes: { equation: 'ij,jk->ik' } }),
+  ];
+  return { nodes, weights };
+}
+
+/** Signed codes as bytes, and scales that differ tenfold from row to row. */
+function rowwiseHead(matrix: Float32Array) {
+  const scales = Float32Array.from({ length: vocabulary }, (_, row) => (row % 2 ? 1 / 127 : 10 / 127));
+  const codes = Uint8Array.from(
+    matrix,
+    (value, at) => Math.round(value / scales[Math.floor(at / hidden)]!) & 0xff,
+  );
+  const weights = [
+    raw('codes', [vocabulary, hidden], codes, DataType.int8),
+    raw('scales', [vocabulary], scales, DataType.float),
+  ];
+  const nodes = [
+    node('DequantizeLinear', ['codes', 'scales'], 'd', { attributes: { axis: 0 } }),
+    node('Transpose', ['d'], 't', { attributes: { perm: [1, 0] } }),
+    node('MatMul', ['x', 't'], 'y'),
+  ];
+  return { nodes, weights };
+}
+
 /** 4-bit codes about 8, a scale for each 32. */
 function blockHead(matrix: Float32Array) {
   const blocks = hidden / 32;
@@ -117,6 +150,9 @@ describe('a head stored apart from the embedding table', () => {
   test.each([
     ['in float', floatHead],
     ['in 4 bits', blockHead],
+    ['as a convolution', convolutionHead],
+    ['behind a transposition', transposedHead],
+    ['in 8 bits, with a scale for each row', rowwiseHead],
   ])('counts once where it is the same matrix, twice where it is not (%s)', (_, head) => {
     expect(count(decoder(table, head(table)))).toBe(vocabulary * hidden);
     expect(count(decoder(table, head(other)))).toBe(2 * vocabulary * hidden);
