@@ -74,11 +74,7 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
       return { ...model, notices };
     }
     case 'counted':
-      throw new TokenworkError(
-        'unsupported-architecture',
-        `${located.id} is of an architecture that tokenwork counts and cannot build.`,
-        'Count it with `tokenwork flops`; a folder with its own ONNX file is accepted for any decoder.',
-      );
+      throw countedOnly(located.id);
     case 'encoder':
       throw new TokenworkError(
         'not-a-decoder',
@@ -133,6 +129,15 @@ async function locateInFolder(directory: string): Promise<Located> {
     hint: 'Costs are those of the shape. To run trained weights, put their ONNX export into its onnx/ folder.',
   };
   return locateConfig(config, idOf(basename(directory)), [notice]);
+}
+
+/** What to answer where a shape that is only counted should be built. */
+export function countedOnly(id: string): TokenworkError {
+  return new TokenworkError(
+    'unsupported-architecture',
+    `${id} is of an architecture that tokenwork counts and cannot build.`,
+    'Count it with `tokenwork flops`; a folder with its own ONNX file is accepted for any decoder.',
+  );
 }
 
 function locateConfig(config: Record<string, unknown>, id: string, notices: Warning[]): Located {

@@ -7,7 +7,7 @@ import { defaultGraphVariant, type GraphVariant, graphVariants } from '../../mod
 import type { Dtype } from '../../models/dtype.js';
 import { encoderParameters, listEncoderRecipes } from '../../models/encoder-recipe.js';
 import { listRecipes, parameterCount } from '../../models/recipe.js';
-import { defaultBuildDtype, locateModel } from '../../models/resolve.js';
+import { countedOnly, defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { renderTable } from '../../report/terminal/table.js';
 import { formatQuantity } from '../../report/words/format.js';
 import { benchOptions } from '../../workload/bench-options.js';
@@ -131,6 +131,7 @@ async function path(spec: string, flags: BuildFlags): Promise<void> {
 async function buildableOf(spec: string, flags: BuildFlags) {
   const { dtype, seed, labels } = flags;
   const located = await locateModel(spec);
+  if (located.kind === 'counted') throw countedOnly(located.id);
   if (located.kind === 'encoder') {
     if (flags.graphVariant !== undefined)
       throw misused('--graph-variant', `${spec} is an encoder, which has one graph variant only`);
