@@ -1,4 +1,5 @@
-import { type Column, fittingColumns, renderTable } from '../report/terminal/table.js';
+import type { ShownColumn } from '../report/tables/table.js';
+import { fittingColumns, renderTable } from '../report/terminal/table.js';
 import { wrap } from '../report/terminal/wrap.js';
 import { formatBytes, formatCount, formatDuration, formatPercent } from '../report/words/format.js';
 import type { MachineExamination } from '../run/examine-machine.js';
@@ -225,17 +226,17 @@ function permissions({ inspection }: MachineExamination): string[] {
   return [refused.length === 0 ? 'Nothing that is here was refused.' : `Refused: ${refused.join(', ')}`];
 }
 
-const column = (name: string, unit: string, importance: number, values: string[]): Column => ({
+const column = (name: string, unit: string, priority: number, text: string[]): ShownColumn => ({
   header: [name, unit],
-  values,
+  text,
   align: 'left',
-  importance,
+  priority,
 });
 
-const numbers = (...[name, unit, importance, values]: Parameters<typeof column>): Column => ({
-  ...column(name, unit, importance, values),
+const numbers = (...[name, unit, priority, text]: Parameters<typeof column>): ShownColumn => ({
+  ...column(name, unit, priority, text),
   align: 'right',
 });
 
-const tableOf = (columns: Column[], width: number): string =>
+const tableOf = (columns: ShownColumn[], width: number): string =>
   renderTable(fittingColumns(columns, width), width, (text) => text);

@@ -1,5 +1,5 @@
-import { beforeAll, describe, expect, it } from 'vitest';
-import { type MetricRecord, metrics } from '../core/metrics.js';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import type { MetricRecord } from '../core/metrics.js';
 import type { Result } from '../core/result.js';
 
 const water: MetricRecord = {
@@ -44,15 +44,17 @@ async function wetResult(factor: number): Promise<Result> {
   });
 }
 
-// The registry is read where modules load, so the record joins it before the others do.
-metrics.push(water as (typeof metrics)[number]);
-
 describe('a metric that is only a record in the registry', () => {
   let result: Result;
   let wetter: Result;
   beforeAll(async () => {
+    // The registry is read where modules load, so they load anew, after the record has joined it.
+    vi.resetModules();
+    const { metrics } = await import('../core/metrics.js');
+    metrics.push(water as (typeof metrics)[number]);
     [result, wetter] = [await wetResult(1), await wetResult(2)];
   });
+  afterAll(() => vi.resetModules());
   const findings = async () => (await import('../analysis/findings.js')).findingsOf(result);
   const comparison = async () => {
     const { compareResults } = await import('../analysis/compare/compare.js');
@@ -86,15 +88,16 @@ describe('a metric that is only a record in the registry', () => {
     expect(card.plainToken.map(({ figure }) => figure)).toContain('coolingWater');
     const text = renderCostCard(card, await findings(), result);
     expect(text).toContain('## How that changes, by cooling water');
-    expect(text).toMatch(/\| Cooling water \| L \| measured \| flow meter \|/);
+    expect(text).toMatch(/\| Cooling water \| L \| water that .* evaporates \| measured \| flow meter \|/);
   });
 
   it('is compared in the terminal, in Markdown and on the page, in its own words', async () => {
     const found = await comparison();
     const names = { baseline: 'a', candidate: 'b' };
-    const { renderComparison, renderComparisonMarkdown } = await import('./terminal/comparison.js');
-    const { renderComparisonPage } = await import('./html/comparison-page.js');
-    const sentence = /The candidate took 2× .*baseline's cooling water; of 6 cells\s+more in 6\./;
+    const { renderComparison } = await import('./terminal/comparison.js');
+    const { renderComparisonMarkdown } = await import('./markdown/comparison.js');
+    const { renderComparisonPage } = await import('./html/comparison/page.js');
+    const sentence = /The candidate took 2\.00× .*baseline's cooling water; of 6 cells\s+more in 6\./;
     for (const text of [
       renderComparison(found, names, { width: 160, color: false }),
       renderComparisonMarkdown(found, names),

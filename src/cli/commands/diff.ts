@@ -4,12 +4,9 @@ import { crossings, parseThreshold, refuseUntestable } from '../../analysis/comp
 import { exitCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { metrics } from '../../core/metrics.js';
-import { cellLabel } from '../../report/tables/comparison.js';
-import {
-  type ComparedNames,
-  renderComparison,
-  renderComparisonMarkdown,
-} from '../../report/terminal/comparison.js';
+import { renderComparisonMarkdown } from '../../report/markdown/comparison.js';
+import { renderComparison } from '../../report/terminal/comparison.js';
+import type { ComparedNames } from '../../report/words/comparison.js';
 import { formatNumber } from '../../report/words/format.js';
 import { repeatable } from '../arguments.js';
 import { writeOutputFile } from '../output-file.js';
@@ -78,7 +75,7 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
     refuseUntestable(comparison, thresholds);
     for (const { threshold, cell, ratio } of crossings(comparison, thresholds)) {
       process.stderr.write(
-        `${threshold.metric} of ${cellLabel(cell)} is ${formatNumber(ratio)}× the baseline, more than ${formatNumber(threshold.above * 100)}% above it.\n`,
+        `${threshold.metric} of ${cell ?? 'all cells together'} is ${formatNumber(ratio)}× the baseline, more than ${formatNumber(threshold.above * 100)}% above it.\n`,
       );
       process.exitCode = exitCode.thresholdCrossed;
     }
@@ -107,6 +104,6 @@ function render(compared: readonly Compared[], { json, markdown }: DiffFlags): s
 
 /** Loaded where a page is asked for alone, as the charts take a while to load. */
 async function pageOf(compared: readonly Compared[]): Promise<string> {
-  const { renderComparisonPage } = await import('../../report/html/comparison-page.js');
+  const { renderComparisonPage } = await import('../../report/html/comparison/page.js');
   return renderComparisonPage(compared);
 }

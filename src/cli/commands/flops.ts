@@ -105,18 +105,18 @@ function render(report: FlopsReport | DecoderFlopsReport, dtype: string | null):
   const heading = `${report.model}${dtype === null ? '' : ` ${dtype}`}: ${formatNumber(report.parameters)} parameters; ${pass}`;
   const table = renderTable(
     [
-      { header: ['', ''], values: facts.map(([name]) => name), align: 'left', importance: 3 },
+      { header: ['', ''], text: facts.map(([name]) => name), align: 'left', priority: 3 },
       {
         header: ['', ''],
-        values: facts.map(([, , shown]) => `${atLeast}${shown}`),
+        text: facts.map(([, , shown]) => `${atLeast}${shown}`),
         align: 'right',
-        importance: 2,
+        priority: 2,
       },
       {
         header: ['exactly', 'FLOP, bytes'],
-        values: facts.map(([, exact]) => exact.toLocaleString('en-US')),
+        text: facts.map(([, exact]) => exact.toLocaleString('en-US')),
         align: 'right',
-        importance: 1,
+        priority: 1,
       },
     ],
     width,

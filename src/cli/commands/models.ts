@@ -67,11 +67,11 @@ async function list({ json }: { json?: boolean }): Promise<void> {
     return;
   }
   type Row = (typeof rows)[number];
-  const column = (header: [string, string], importance: number, value: (recipe: Row) => string) => ({
+  const column = (header: [string, string], priority: number, value: (recipe: Row) => string) => ({
     header,
-    values: rows.map(value),
-    align: importance === 9 ? ('left' as const) : ('right' as const),
-    importance,
+    text: rows.map(value),
+    align: priority === 9 ? ('left' as const) : ('right' as const),
+    priority,
   });
   const heads = (row: Row) => ('kvHeads' in row ? `${row.heads}/${row.kvHeads}` : String(row.heads));
   const table = renderTable(

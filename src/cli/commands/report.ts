@@ -2,9 +2,11 @@ import { Command } from 'commander';
 import { type Findings, findingsFrom, findingsOf } from '../../analysis/findings.js';
 import { TokenworkError } from '../../core/errors.js';
 import type { Result } from '../../core/result.js';
+import { tablesOf } from '../../report/tables/result.js';
 import { renderFindings } from '../../report/terminal/findings.js';
 import { renderRun } from '../../report/terminal/run.js';
 import { cardsOf } from '../cards.js';
+import { writeTables } from '../csv-folder.js';
 import { writeOutputFile } from '../output-file.js';
 import { pageHint } from '../page-hint.js';
 import { refuseRowsTarget, writeRows } from '../request-rows.js';
@@ -26,11 +28,12 @@ export function reportCommand(): Command {
       '--card [file]',
       'a cost card to publish beside a model: one page of Markdown, or with --json its figures',
     )
+    .option('--csv <dir>', 'write every table as well, a CSV file each, and name the files on stderr')
     .option(
       '--rows <file>',
       'write a flat row per request instead, of all results: FILE.csv or FILE.parquet (- for CSV on stdout)',
     )
-    .option('--force', 'replace the file of --rows where there is one')
+    .option('--force', 'replace the files of --csv or --rows where there are some')
     .option('--model <id>', 'the card of this model only; without it, one of each model')
     .addHelpText(
       'after',
@@ -39,6 +42,7 @@ Examples:
   tokenwork report result.json
   tokenwork report result.json --out report.html
   tokenwork report result.json --card COST.md
+  tokenwork report result.json --csv tables
   tokenwork report *.json --rows requests.parquet          for DuckDB, pandas or R`,
     )
     .action(report);
@@ -48,15 +52,16 @@ interface ReportFlags {
   json?: boolean;
   out?: string;
   card?: string | true;
+  csv?: string;
   model?: string;
   rows?: string;
   force?: boolean;
 }
 
 async function report(paths: string[], flags: ReportFlags): Promise<void> {
-  const { json = false, out, card, model, rows, force = false } = flags;
+  const { json = false, out, card, csv, model, rows, force = false } = flags;
   if (rows !== undefined) {
-    const other = (['json', 'out', 'card'] as const).find((name) => flags[name] !== undefined);
+    const other = (['json', 'out', 'card', 'csv'] as const).find((name) => flags[name] !== undefined);
     if (other !== undefined) {
       throw new TokenworkError(
         'bad-option',
@@ -65,8 +70,8 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
       );
     }
     await refuseRowsTarget(rows, force);
-  } else if (force) {
-    throw new TokenworkError('bad-option', '--force is given without --rows.', 'Leave it out.');
+  } else if (force && csv === undefined) {
+    throw new TokenworkError('bad-option', '--force is given without --csv or --rows.', 'Leave it out.');
   }
   if (json && out === '-') {
     throw new TokenworkError(
@@ -89,7 +94,14 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
       'Ask for the card and the page one after the other.',
     );
   }
-  if (json && out === undefined && card === undefined) {
+  if (csv !== undefined && (paths.length > 1 || card !== undefined)) {
+    throw new TokenworkError(
+      'bad-option',
+      '--csv takes one result, and no --card.',
+      'Write the tables of each result into a folder of its own.',
+    );
+  }
+  if (json && out === undefined && card === undefined && csv === undefined) {
     const findings: Findings[] = [];
     for (const path of paths) findings.push(findingsFrom(await readTabledFile(path)));
     return printFindings(findings);
@@ -107,6 +119,11 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
     return;
   }
   const runs = results.map((result) => ({ result, findings: findingsOf(result) }));
+  if (csv !== undefined) {
+    const [{ result, findings }] = runs as [(typeof runs)[number]];
+    const written = await writeTables(csv, tablesOf(result, findings), { force });
+    process.stderr.write(`${written.map((path) => `Table: ${path}\n`).join('')}`);
+  }
   if (out !== undefined) {
     const page = await pageOf(runs);
     if (out === '-') return printData(page);

@@ -1,4 +1,4 @@
-import type { Column } from '../terminal/table.js';
+import type { ShownColumn } from '../tables/table.js';
 import type { ChartSpec } from './charts/kinds.js';
 import { type Html, html, inlineJson, type Part } from './html.js';
 import { staticSvg } from './static-svg.js';
@@ -12,7 +12,7 @@ export interface Chart {
   label: string;
   caption?: Part;
   /** The numbers that it draws. */
-  table: readonly Column[];
+  table: readonly ShownColumn[];
   /** What the reader may choose; the first option is what is drawn at first. */
   choices?: { name: string; label: string; options: readonly { value: string; label: string }[] }[];
   /** Whether it has a horizontal axis to zoom along; adds buttons, as a wheel is no keyboard. */

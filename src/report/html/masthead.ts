@@ -1,8 +1,8 @@
 import type { Findings } from '../../analysis/findings.js';
 import type { WorkMetric } from '../../core/metrics.js';
-import { dash, formatCount, formatNumber } from '../words/format.js';
-import { headline, leadingMetric, percent } from '../words/headline.js';
-import { metricName } from '../words/metric-name.js';
+import { dash, formatCount, formatInterval, formatNumber, percent, shares } from '../words/format.js';
+import { headline, leadingMetric } from '../words/headline.js';
+import { metricName } from '../words/names.js';
 import { recordingNotice } from '../words/recording.js';
 import { describeFailures } from '../words/run-findings.js';
 import { setting } from '../words/setting.js';
@@ -41,7 +41,7 @@ function stats(findings: Findings): Part {
       percent(value),
       low === null || high === null
         ? `by ${metricName(metric)}`
-        : `${percent(low)} to ${percent(high)}, by ${metricName(metric)}`,
+        : `${formatInterval(low, high, shares)}, by ${metricName(metric)}`,
     ],
     [
       'Noise alone would give',

@@ -1,7 +1,7 @@
 import type { Uniformity } from '../../analysis/findings.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import { capitalized } from '../words/format.js';
-import { metricName } from '../words/metric-name.js';
+import { metricName } from '../words/names.js';
 import { type Html, html, type Part } from './html.js';
 import type { PageContext } from './page-context.js';
 

@@ -1,4 +1,4 @@
-import type { Column } from '../terminal/table.js';
+import { readColumns, type ShownColumn } from '../tables/table.js';
 import { type Html, html } from './html.js';
 
 /** More rows than this are cut in the middle: a page is no data file. */
@@ -6,8 +6,9 @@ const mostRows = 200;
 
 /** Columns as a table that scrolls by itself where it is too wide; `label` names it for those who
  * cannot see it, and `prose` lets its text wrap. */
-export function htmlTable(columns: readonly Column[], label: string, { prose = false } = {}): Html {
-  const rows = columns[0]?.values.length ?? 0;
+export function htmlTable(all: readonly ShownColumn[], label: string, { prose = false } = {}): Html {
+  const columns = readColumns(all);
+  const rows = columns[0]?.text.length ?? 0;
   const shown = [...Array(rows).keys()].filter(
     (row) => rows <= mostRows || row < mostRows / 2 || row >= rows - mostRows / 2,
   );
@@ -20,21 +21,13 @@ export function htmlTable(columns: readonly Column[], label: string, { prose = f
 </table></div>${cut}`;
 }
 
-function headerCell({ header: [name, unit], align }: Column): Html {
+function headerCell({ header: [name, unit], align }: ShownColumn): Html {
   return html`<th scope="col" class="${align}">${name}${unit !== '' && html` <span class="unit">${unit}</span>`}</th>`;
 }
 
-function bodyCell({ values, align }: Column, row: number, isHead: boolean): Html {
-  const value = values[row] ?? '';
+function bodyCell({ text, align }: ShownColumn, row: number, isHead: boolean): Html {
+  const value = text[row] ?? '';
   return isHead
     ? html`<th scope="row" class="${align}">${value}</th>`
     : html`<td class="${align}">${value}</td>`;
-}
-
-export function textColumn(name: string, values: readonly string[], unit = ''): Column {
-  return { header: [name, unit], values, align: 'left', importance: 1 };
-}
-
-export function numberColumn(name: string, values: readonly string[], unit = ''): Column {
-  return { header: [name, unit], values, align: 'right', importance: 1 };
 }

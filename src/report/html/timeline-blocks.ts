@@ -1,12 +1,10 @@
 import { isOk, type RequestRow } from '../../core/result.js';
-import type { TimelineSpec } from './charts/timeline.js';
+import type { TimelineBlocks } from './charts/timeline-block.js';
 
 /** Rows for which the time line has a slot; of more workers the first are shown. */
 export const mostWorkers = 16;
 /** Blocks of all workers that a page can draw at once. */
 const mostBlocks = 2400;
-
-type Blocks = TimelineSpec['blocks'];
 
 /**
  * Requests as blocks per worker in the order of time. Where they are too many to be told apart, neighbours
@@ -16,8 +14,16 @@ export function blocksOf(
   requests: readonly RequestRow[],
   workers: readonly number[],
   nameOf: (cell: string) => string,
-): { blocks: Blocks; merged: boolean } {
-  const blocks: Blocks = { worker: [], from: [], firstToken: [], to: [], count: [], failed: [], name: [] };
+): { blocks: TimelineBlocks; merged: boolean } {
+  const blocks: TimelineBlocks = {
+    worker: [],
+    from: [],
+    firstToken: [],
+    to: [],
+    count: [],
+    failed: [],
+    name: [],
+  };
   let merged = false;
   const mostPerWorker = mostBlocks / workers.length;
   const timed = requests.flatMap((request) => {

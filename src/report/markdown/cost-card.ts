@@ -1,15 +1,16 @@
-import type { CostCard, PlainCost } from '../../analysis/card/cost-card.js';
+import type { CostCard } from '../../analysis/card/cost-card.js';
 import type { EffectiveTokens } from '../../analysis/effective-tokens.js';
 import type { Findings } from '../../analysis/findings.js';
+import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
-import { formatWithUnit } from '../html/units.js';
-import { batchColumns, lengthColumns } from '../tables/cost-changes.js';
-import { bar } from '../terminal/bar.js';
-import { metricColumns } from '../terminal/findings.js';
-import type { Column } from '../terminal/table.js';
-import { capitalized, dash, formatNumber } from '../words/format.js';
-import { headline, leadingMetric, percent } from '../words/headline.js';
-import { cellName, metricName } from '../words/metric-name.js';
+import { batchesTable, figureName, lengthsTable, plainTokenTable } from '../tables/costs.js';
+import { provenanceTable } from '../tables/run.js';
+import { pickColumns } from '../tables/table.js';
+import { effectiveTokensTable, uniformityTable } from '../tables/uniformity.js';
+import { bar } from '../words/bar.js';
+import { formatWithUnit, percent } from '../words/format.js';
+import { headline, leadingMetric } from '../words/headline.js';
+import { cellName, metricName } from '../words/names.js';
 import { recordingNotice } from '../words/recording.js';
 import { setting } from '../words/setting.js';
 import { stageMarkdown } from './stages.js';
@@ -46,35 +47,14 @@ function plainToken({ plainToken: costs, plainTokenCell: cell, workload }: CostC
     cell === null
       ? `${reference}. This run has none: ${markdownText(first?.reason ?? 'it was not measured')}.`
       : `${reference} (cell ${markdownText(cellName(cell, workload.models))}).`,
-    known.length === 0
-      ? ''
-      : markdownTable([
-          text(
-            'one plain token costs',
-            known.map(({ figure }) => figureName(figure)),
-          ),
-          number(
-            '',
-            known.map(({ value, unit }) => formatWithUnit(value!, unit)),
-          ),
-          number('95% interval', known.map(interval)),
-        ]),
+    known.length === 0 ? '' : markdownTable(plainTokenTable(known).columns),
     cell === null || missing.length === 0
       ? ''
       : `Not measured: ${missing.map(({ figure, reason }) => markdownText(`${figureName(figure)} (${reason})`)).join(', ')}.`,
   ];
 }
 
-function figureName(figure: PlainCost['figure']): string {
-  return figure === 'time' ? 'time' : metricName(figure);
-}
-
-function interval({ low, high, unit }: PlainCost): string {
-  if (low === null || high === null) return dash;
-  return low === high ? 'exact' : `${formatWithUnit(low, unit)} – ${formatWithUnit(high, unit)}`;
-}
-
-function changes({ changes: found, workload }: CostCard, findings: Findings): string[] {
+function changes({ changes: found }: CostCard, findings: Findings): string[] {
   if (found === null) return [];
   const { metric, unit, plain, byLength, byBatch } = found;
   const name = metricName(metric);
@@ -85,13 +65,19 @@ function changes({ changes: found, workload }: CostCard, findings: Findings): st
     prices(findings),
     ...(byLength === null
       ? []
-      : [`Cost ${as}, by length of the request:`, markdownTable(lengthColumns(byLength, { plain, unit }))]),
+      : [
+          `Cost ${as}, by length of the request:`,
+          markdownTable(lengthsTable(byLength, { plain, unit }).columns),
+        ]),
     ...(byBatch.length === 0
       ? []
-      : ['Cost per billed token in a batch, over the smallest one:', markdownTable(batchColumns(byBatch))]),
+      : [
+          'Cost per billed token in a batch, over the smallest one:',
+          markdownTable(batchesTable(byBatch).columns),
+        ]),
     ...(effective.length < 2
       ? []
-      : ['What requests would be billed, were tokens work:', effectiveTable(effective, workload.models)]),
+      : ['What requests would be billed, were tokens work:', effectiveTable(effective, findings, metric)]),
   ];
 }
 
@@ -125,33 +111,16 @@ function prices(findings: Findings): string {
 const mostCells = 12;
 const barWidth = 20;
 
-function effectiveTable(cells: readonly EffectiveTokens[], models: readonly string[]): string {
+function effectiveTable(cells: readonly EffectiveTokens[], findings: Findings, metric: WorkMetric): string {
   const ratio = ({ billed, effective }: EffectiveTokens) => effective / billed;
   const sorted = [...cells].sort((a, b) => ratio(a) - ratio(b));
   const half = mostCells / 2;
   const shown = sorted.length <= mostCells ? sorted : [...sorted.slice(0, half), ...sorted.slice(-half)];
   const longest = Math.max(...shown.map(ratio));
+  const bars = shown.map((cell) => bar(ratio(cell) / longest, barWidth));
   const table = markdownTable([
-    text(
-      'request',
-      shown.map(({ cell }) => cellName(cell, models)),
-    ),
-    number(
-      'billed',
-      shown.map(({ billed }) => formatNumber(billed)),
-    ),
-    number(
-      'effective',
-      shown.map(({ effective }) => formatNumber(effective)),
-    ),
-    number(
-      'effective per billed',
-      shown.map((cell) => formatNumber(ratio(cell))),
-    ),
-    text(
-      '',
-      shown.map((cell) => bar(ratio(cell) / longest, barWidth)),
-    ),
+    ...effectiveTokensTable(shown, findings, metric).columns,
+    { header: ['', ''], text: bars, align: 'left', priority: 0 },
   ]);
   const cut = shown.length < sorted.length ? `\n\nThe ${half} cheapest and dearest of ${sorted.length}.` : '';
   return table + cut;
@@ -159,41 +128,34 @@ function effectiveTable(cells: readonly EffectiveTokens[], models: readonly stri
 
 function fairness(findings: Findings): string[] {
   if (leadingMetric(findings) === null) return [];
-  const wanted = new Set(['work', 'misbilled', 'by noise', 'verdict', 'R²', 'elasticity']);
+  // The card is for readers of a model's page, who want the verdict and no more statistics than bear it.
+  const statistics = ['cv_token', 'p95_p5_token', 'max_med_token', 'gini'];
+  const columns = uniformityTable(findings).columns.filter(({ id }) => !statistics.includes(id));
   return [
     '## Whether a per-token bill matches the work',
     'Misbilled: the share of a bill of one price per token that lands on the wrong requests, with its 95% interval, beside what noise alone would give. R²: how much of the work a price list explains, held out by cell. Elasticity: 1 is proportional to tokens.',
-    markdownTable(metricColumns(findings).filter(({ header: [name] }) => wanted.has(name))),
+    markdownTable(columns),
     markdownText(findings.workload.intervals),
   ];
 }
 
 function method({ metrics }: CostCard, result: Result): string[] {
-  const rows = Object.entries(metrics);
   return [
     '## How it was measured',
     [...setting(result), recordingNotice(result)]
       .filter((line) => line !== null)
       .map((line) => `- ${markdownText(line)}`)
       .join('\n'),
-    markdownTable([
-      text(
-        'figure',
-        rows.map(([metric]) => capitalized(metricName(metric))),
-      ),
-      text(
+    markdownTable(
+      pickColumns(provenanceTable(metrics), [
+        'metric',
         'unit',
-        rows.map(([, { unit }]) => unit),
-      ),
-      text(
+        'what_it_is',
         'provenance',
-        rows.map(([, { provenance }]) => provenance),
-      ),
-      text(
         'method',
-        rows.map(([, { method: how, reason }]) => (reason === null ? how : `${how} (${reason})`)),
-      ),
-    ]),
+        'reason',
+      ]),
+    ),
     ...result.warnings.map(({ message }) => `- Warning: ${markdownText(message)}`),
   ];
 }
@@ -219,12 +181,4 @@ function reproduction({ reproduce, model }: CostCard): string[] {
 /** A reader will paste it into a shell: nothing but words and quoted words may be in it. */
 function isOneCall(command: string): boolean {
   return /^tokenwork(?: +(?:[\w.,:/=@%+-]+|'[^'\n]*'))*$/.test(command);
-}
-
-function text(header: string, values: readonly string[]): Column {
-  return { header: [header, ''], values, align: 'left', importance: 1 };
-}
-
-function number(header: string, values: readonly string[]): Column {
-  return { header: [header, ''], values, align: 'right', importance: 1 };
 }

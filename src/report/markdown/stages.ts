@@ -1,6 +1,5 @@
 import type { Findings } from '../../analysis/findings.js';
-import { hiddenWorkColumns } from '../tables/hidden-work.js';
-import { componentTableColumns, stageTableColumns } from '../terminal/stages.js';
+import { componentsTable, hiddenWorkTable, stagesTable } from '../tables/stages.js';
 import { answerSentence } from '../words/answers.js';
 import { hiddenWorkSentences, ledgerSentences, stageMetric } from '../words/stages.js';
 import { markdownTable, markdownText } from './table.js';
@@ -8,17 +7,14 @@ import { markdownTable, markdownText } from './table.js';
 /** What a run's stages say, as sections of Markdown; none for a result without stages. */
 export function stageMarkdown(findings: Findings): string[] {
   const metric = stageMetric(findings);
-  const table = metric === null ? null : componentTableColumns(findings, metric);
-  if (metric === null || table === null) return [];
-  const stages = stageTableColumns(findings, metric);
-  const hidden = hiddenWorkColumns(findings);
+  const components = metric === null ? null : componentsTable(findings, metric);
+  if (metric === null || components === null) return [];
   const { balanced, violated } = ledgerSentences(findings);
+  const tables = [hiddenWorkTable(findings), components, stagesTable(findings, metric)];
   return [
     '## Hidden work',
     ...hiddenWorkSentences(findings).map(markdownText),
-    hidden === null ? '' : markdownTable(hidden),
-    markdownTable(table),
-    stages === null ? '' : markdownTable(stages),
+    ...tables.map((table) => (table === null ? '' : markdownTable(table.columns))),
     ...findings.experiments.flatMap((experiment) => [
       `**${markdownText(experiment.text)}**`,
       experiment.reason === undefined

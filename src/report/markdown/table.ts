@@ -1,4 +1,4 @@
-import type { Column } from '../terminal/table.js';
+import { readColumns, type ShownColumn } from '../tables/table.js';
 
 /** A result is untrusted input: no name in it may end a table cell, open a tag or begin a heading. */
 export function markdownText(text: string): string {
@@ -13,10 +13,9 @@ export function markdownText(text: string): string {
 }
 
 /** Columns as a table; nothing where they have no rows. */
-export function markdownTable(columns: readonly Column[]): string {
-  const rows = columns[0]!.values.map((_, row) =>
-    columns.map(({ values }) => markdownText(values[row] ?? '')),
-  );
+export function markdownTable(all: readonly ShownColumn[]): string {
+  const columns = readColumns(all);
+  const rows = columns[0]!.text.map((_, row) => columns.map(({ text }) => markdownText(text[row] ?? '')));
   if (rows.length === 0) return '';
   const lines = [
     columns.map(({ header }) => markdownText(header.filter((line) => line !== '').join(', '))),

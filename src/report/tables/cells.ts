@@ -2,29 +2,8 @@ import type { CellSummary } from '../../analysis/cell-summary.js';
 import type { Figure } from '../../analysis/figure.js';
 import { type MetricRecord, metrics, type WorkMetric } from '../../core/metrics.js';
 import { type DisplayUnit, nanosecondUnits } from '../../core/units.js';
-import { type Column, fittingColumns, renderTable } from '../terminal/table.js';
-import { formatNumber, unitFor } from '../words/format.js';
-
-/** More cells than this are shown by their cheapest and dearest only. */
-const mostRows = 40;
-const rowsPerEnd = 8;
-
-/**
- * The table of a run's cells, with notes on it: what its columns mean, and which columns and rows there
- * was no room for.
- */
-export function renderCellTable(
-  summaries: readonly CellSummary[],
-  width: number,
-  style: (text: string) => string,
-): { table: string; notes: string[] } {
-  const { rows, note } = shownRows(summaries, { mostRows, rowsPerEnd });
-  const columns = cellColumns(rows);
-  const shown = fittingColumns(columns, width);
-  const missing = columns.filter((column) => !shown.includes(column)).map(({ header }) => header[0]);
-  const leftOut = missing.length === 0 ? [] : [`No room at this width for ${missing.join(', ')}.`];
-  return { table: renderTable(shown, width, style), notes: [...note, legend(shown), ...leftOut] };
-}
+import { cellName } from '../words/names.js';
+import { type Column, columnsOf, type ShownColumn, type Table, unitOf } from './table.js';
 
 const notes: Record<string, string> = {
   ...Object.fromEntries(
@@ -35,7 +14,7 @@ const notes: Record<string, string> = {
 };
 
 /** What the headings of columns leave open, in a line. */
-export function legend(columns: readonly Column[]): string {
+export function legend(columns: readonly ShownColumn[]): string {
   const names = columns.map(({ header: [name] }) => name);
   const perToken = names.filter((name) => name.endsWith('/token'));
   const parts = [
@@ -63,87 +42,52 @@ export function shownRows(
   };
 }
 
-export function cellColumns(rows: readonly CellSummary[]): Column[] {
-  const models = new Set(rows.map(({ cell }) => cell.model));
-  const name = ({ cell }: CellSummary) =>
-    models.size === 1 && cell.id.startsWith(`${cell.model}/`)
-      ? cell.id.slice(cell.model.length + 1)
-      : cell.id;
+/** Medians of every cell: a column for each metric that was measured and that the registry gives one. */
+export function cellTable(rows: readonly CellSummary[]): Table {
+  const table = columnsOf(rows);
+  const models = [...new Set(rows.map(({ cell }) => cell.model))];
+  const quantity = (
+    name: string,
+    figure: (row: CellSummary) => Figure,
+    options: { unit: string; scale: readonly DisplayUnit[] | DisplayUnit; priority: number },
+  ): Column[] => {
+    const value = (row: CellSummary) => figure(row).value;
+    // Where nothing was measured, the column is not even missed.
+    return rows.every((row) => value(row) === null) ? [] : [table.quantity(name, value, options)];
+  };
   const ofGroup = (group: string) =>
     metrics
       .filter(({ column }) => column?.unitGroup === group)
-      .flatMap(({ name }) => rows.map((row) => row.metrics[name]));
-  const latency = unitOf(ofGroup('request'), nanosecondUnits);
+      .flatMap(({ name }) => rows.map((row) => row.metrics[name].value));
   const metricsOf = (kind: MetricRecord['kind']) =>
-    metrics.flatMap(({ name, heading, scale, column, ...metric }) => {
+    metrics.flatMap(({ name, heading, unit, scale, column, ...metric }) => {
       if (column === undefined || metric.kind !== kind) return [];
-      const of: Metric = (row) => row.metrics[name];
-      const unit = unitOf(column.unitGroup === undefined ? rows.map(of) : ofGroup(column.unitGroup), scale);
-      return inUnit(rows, heading, unit, column.priority, of);
+      const shown = column.unitGroup === undefined ? scale : unitOf(ofGroup(column.unitGroup), scale);
+      return quantity(heading, (row) => row.metrics[name], { unit, scale: shown, priority: column.priority });
     });
-  const columns: Column[] = [
-    { header: ['cell', ''] as const, values: rows.map(name), align: 'left' as const, importance: 100 },
-    number(rows, 'prompt', 'tokens', 50, (row) => row.promptTokens),
-    number(rows, 'completion', 'tokens', 49, (row) => row.completionTokens),
+  const percent = { unit: '', scale: { name: '%', per: 0.01 } };
+  const tokens = { unit: 'tokens', scale: { name: 'tokens', per: 1 } };
+  const failed = table.number('failed', (row) => row.failed, { priority: 99 });
+  const columns = [
+    table.text('cell', ({ cell }) => cellName(cell.id, models), { priority: 100 }),
+    ...quantity('prompt', (row) => row.promptTokens, { ...tokens, priority: 50 }),
+    ...quantity('completion', (row) => row.completionTokens, { ...tokens, priority: 49 }),
     ...metricsOf('latency'),
-    inUnit(rows, 'floor', latency, 30, (row) => row.rooflineNs),
+    ...quantity('floor', (row) => row.rooflineNs, {
+      unit: 'ns',
+      scale: unitOf(ofGroup('request'), nanosecondUnits),
+      priority: 30,
+    }),
     ...metricsOf('work'),
-    number(rows, 'MFU', '%', 40, (row) => percent(row.flopsUtilisation)),
-    number(rows, 'MBU', '%', 41, (row) => percent(row.bandwidthUtilisation)),
-    ...metrics.flatMap(({ name, scale, column }) => {
+    ...quantity('MFU', (row) => row.flopsUtilisation, { ...percent, priority: 40 }),
+    ...quantity('MBU', (row) => row.bandwidthUtilisation, { ...percent, priority: 41 }),
+    ...metrics.flatMap(({ name, unit, scale, column }) => {
       const perToken = column?.perBilledToken;
       if (perToken === undefined) return [];
-      const of: Metric = (row) => row.perBilledToken[name as WorkMetric];
-      return inUnit(rows, perToken.heading, unitOf(rows.map(of), scale), perToken.priority, of);
+      const figure = (row: CellSummary) => row.perBilledToken[name as WorkMetric];
+      return quantity(perToken.heading, figure, { unit, scale, priority: perToken.priority });
     }),
-    // Where nothing was measured, the column is not even missed.
-  ].filter(({ importance }) => importance > 0);
-  if (rows.some(({ failed }) => failed > 0)) {
-    const values = rows.map(({ failed }) => String(failed));
-    columns.push({ header: ['failed', ''], values, align: 'right', importance: 99 });
-  }
-  return columns;
-}
-
-type Metric = (row: CellSummary) => Figure;
-
-function number(
-  rows: readonly CellSummary[],
-  name: string,
-  unit: string,
-  importance: number,
-  metric: Metric,
-): Column {
-  return inUnit(rows, name, { name: unit, per: 1 }, importance, metric);
-}
-
-/** A column in one unit, so that rows compare by eye. Where every value is absent, it goes. */
-function inUnit(
-  rows: readonly CellSummary[],
-  name: string,
-  unit: DisplayUnit,
-  importance: number,
-  metric: Metric,
-): Column {
-  const values = rows.map((row) => metric(row).value);
-  const isAbsent = values.every((value) => value === null);
-  return {
-    header: [name, isAbsent ? '' : unit.name],
-    values: values.map((value) => formatNumber(value === null ? null : value / unit.per)),
-    align: 'right',
-    importance: isAbsent ? 0 : importance,
-  };
-}
-
-/** The unit that suits the smallest value, or a larger one where the largest would have five digits. */
-function unitOf(figures: readonly Figure[], units: readonly DisplayUnit[]): DisplayUnit {
-  const positive = figures.flatMap(({ value }) => (value !== null && value > 0 ? [value] : []));
-  if (positive.length === 0) return units[0]!;
-  const largest = Math.max(...positive);
-  const suited = units.indexOf(unitFor(Math.min(...positive), units));
-  return units.slice(suited).find(({ per }) => largest < 10_000 * per) ?? units.at(-1)!;
-}
-
-function percent(share: Figure): Figure {
-  return share.value === null ? share : { value: share.value * 100, reason: null };
+    ...(rows.some((row) => row.failed > 0) ? [failed] : []),
+  ];
+  return { name: 'cells', title: 'Medians of every cell', columns };
 }

@@ -3,13 +3,14 @@
  * person's terminal (width, colour) comes in as an argument.
  */
 import { createColors } from 'picocolors';
-import { summarizeCells } from '../../analysis/cell-summary.js';
+import { type CellSummary, summarizeCells } from '../../analysis/cell-summary.js';
 import type { Result } from '../../core/result.js';
-import { renderCellTable } from '../tables/cells.js';
+import { cellTable, legend, shownRows } from '../tables/cells.js';
 import { recordingNotice } from '../words/recording.js';
 import { describeFailures, findings } from '../words/run-findings.js';
 import { conservation, setting, unmeasured } from '../words/setting.js';
 import { samplingNotes } from './sampling.js';
+import { fittingColumns, renderTable } from './table.js';
 import { wrap } from './wrap.js';
 
 export interface RunReportOptions {
@@ -28,7 +29,7 @@ export function renderRun(result: Result, { width, color, savedAt }: RunReportOp
     lines.map((line) => style(wrap(line, width))).join('\n');
   const warnings = result.warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`);
   const notice = recordingNotice(result);
-  const { table, notes } = renderCellTable(summaries, width, colors.bold);
+  const { table, notes } = cells(summaries, width, colors.bold);
   const sections = [
     paragraphs(setting(result), colors.dim),
     paragraphs(notice === null ? [] : [notice], colors.yellow),
@@ -45,4 +46,18 @@ export function renderRun(result: Result, { width, color, savedAt }: RunReportOp
 function incomplete({ run, requests }: Result): string[] {
   if (run.complete) return [];
   return [`The run was cut short: ${requests.length} of ${run.plannedRequests} planned requests were run.`];
+}
+
+/** More cells than this are shown by their cheapest and dearest only. */
+const limits = { mostRows: 40, rowsPerEnd: 8 };
+
+/** The table of cells, with which rows and columns there was no room for. */
+function cells(summaries: readonly CellSummary[], width: number, style: (text: string) => string) {
+  const { rows, note } = shownRows(summaries, limits);
+  const { columns } = cellTable(rows);
+  const shown = fittingColumns(columns, width);
+  const kept = new Set(shown.map(({ header }) => header[0]));
+  const missing = columns.flatMap(({ header }) => (kept.has(header[0]) ? [] : [header[0]]));
+  const leftOut = missing.length === 0 ? [] : [`No room at this width for ${missing.join(', ')}.`];
+  return { table: renderTable(shown, width, style), notes: [...note, legend(shown), ...leftOut] };
 }

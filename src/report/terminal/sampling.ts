@@ -1,6 +1,6 @@
 import type { Result } from '../../core/result.js';
 import { formatNumber, formatPercent } from '../words/format.js';
-import { metricName } from '../words/metric-name.js';
+import { metricName } from '../words/names.js';
 
 /** A sampler that costs more of a core than this is said to, as is one that lost anything. */
 const notableShare = 0.01;

@@ -1,23 +1,15 @@
-import Table from 'cli-table3';
-
-export interface Column {
-  /** Two lines at most: the name, and below it the unit. */
-  header: readonly [name: string, unit: string];
-  values: readonly string[];
-  align: 'left' | 'right';
-  /** The column with the least importance goes first where the terminal is too narrow. */
-  importance: number;
-}
+import Grid from 'cli-table3';
+import { readColumns, type ShownColumn } from '../tables/table.js';
 
 const gap = 2;
 const narrowestFirstColumn = 10;
 
-/** The columns there is room for in `width`: the least important are left out, never the first two. */
-export function fittingColumns(columns: readonly Column[], width: number): Column[] {
-  const kept = [...columns];
+/** The columns there is room for in `width`: those of the least priority are left out, never the first two. */
+export function fittingColumns(columns: readonly ShownColumn[], width: number): ShownColumn[] {
+  const kept = readColumns(columns);
   const total = () => kept.reduce((sum, column) => sum + widthOf(column), gap * (kept.length - 1));
   while (kept.length > 2 && total() > width) {
-    const least = kept.slice(1).reduce((a, b) => (b.importance < a.importance ? b : a));
+    const least = kept.slice(1).reduce((a, b) => (b.priority < a.priority ? b : a));
     kept.splice(kept.indexOf(least), 1);
   }
   return kept;
@@ -28,17 +20,17 @@ export function fittingColumns(columns: readonly Column[], width: number): Colum
  * names differ least. `style` sets off the header.
  */
 export function renderTable(
-  columns: readonly Column[],
+  columns: readonly ShownColumn[],
   width: number,
   style: (text: string) => string,
 ): string {
   const first = columns[0]!;
   const others = columns.slice(1).reduce((sum, column) => sum + gap + widthOf(column), 0);
   const room = Math.max(width - others, narrowestFirstColumn);
-  const cut = { ...first, values: first.values.map((value) => cutLeft(value, room)) };
+  const cut = { ...first, text: first.text.map((value) => cutLeft(value, room)) };
   const shown = [cut, ...columns.slice(1)];
 
-  const table = new Table({
+  const grid = new Grid({
     head: shown.map(({ header }) =>
       header
         .filter((line) => line !== '')
@@ -49,9 +41,8 @@ export function renderTable(
     chars: { ...blankChars, middle: ' '.repeat(gap) },
     style: { head: [], border: [], 'padding-left': 0, 'padding-right': 0 },
   });
-  for (let row = 0; row < first.values.length; row++)
-    table.push(shown.map(({ values }) => values[row] ?? ''));
-  return table
+  for (let row = 0; row < first.text.length; row++) grid.push(shown.map(({ text }) => text[row] ?? ''));
+  return grid
     .toString()
     .split('\n')
     .map((line) => line.trimEnd())
@@ -59,8 +50,8 @@ export function renderTable(
 }
 
 /** Characters a rendered column takes. */
-export function widthOf({ header, values }: Column): number {
-  return [...header, ...values].reduce((widest, { length }) => Math.max(widest, length), 0);
+export function widthOf({ header, text }: ShownColumn): number {
+  return [...header, ...text].reduce((widest, { length }) => Math.max(widest, length), 0);
 }
 
 function cutLeft(text: string, room: number): string {

@@ -1,8 +1,7 @@
 import type { Answer, Experiment } from '../../analysis/questions/answers.js';
 import { metricOf } from '../../core/metrics.js';
-import { dash, formatNumber } from './format.js';
-import { factorName, percent } from './headline.js';
-import { metricName } from './metric-name.js';
+import { capitalized, dash, formatEstimate, formatNumber, percent, points, ratios } from './format.js';
+import { factorName, metricName } from './names.js';
 
 const verdicts: Record<
   Experiment['answers'][number]['statistic'],
@@ -23,17 +22,9 @@ export function verdictWords({ statistic, verdict }: Answer): string {
   return verdict === null ? dash : verdicts[statistic][verdict];
 }
 
-/** `9.3× [9.1–9.5]`, or in points of share `+12% [+10–+14%]`. */
+/** `9.3× [9.1–9.5]`, or in points of share `+12 points [+10 to +14]`. */
 export function answerFigure(answer: Answer): string {
-  const { value, low, high } = answer;
-  if (value === null) return dash;
-  if (answer.statistic === 'hiddenShare') {
-    const range =
-      low === null || points(low) === points(high!) ? '' : ` [${points(low)} to ${points(high!)}]`;
-    return `${points(value)} points${range}`;
-  }
-  const narrow = low === null || formatNumber(low) === formatNumber(high);
-  return `${formatNumber(value)}×${narrow ? '' : ` [${formatNumber(low)}–${formatNumber(high)}]`}`;
+  return formatEstimate(answer, answer.statistic === 'hiddenShare' ? points : ratios);
 }
 
 /** `At equal billed tokens, cache = miss costs 9.3× [9.1–9.5] the CPU time of cache = hit.` */
@@ -108,12 +99,4 @@ function levelName(factor: string, level: Experiment['baseline']): string {
   if (level === true) return factor;
   if (level === false) return `no ${factor}`;
   return `${factor} ${level}`;
-}
-
-function points(share: number): string {
-  return `${share < 0 ? '−' : '+'}${percent(Math.abs(share), '')}`;
-}
-
-function capitalized(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

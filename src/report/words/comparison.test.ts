@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { compareResults } from '../../analysis/compare/compare.js';
 import { factorial, simulateResult } from '../../analysis/simulated-result.test-support.js';
-import { renderComparison, renderComparisonMarkdown } from '../terminal/comparison.js';
+import { renderComparisonMarkdown } from '../markdown/comparison.js';
+import { renderComparison } from '../terminal/comparison.js';
 import { comparisonHeadline } from './comparison.js';
 
 const cells = factorial([16, 64, 256], [8, 32], () => 1);

@@ -1,8 +1,8 @@
 import type { ComparedCell, ComparisonVerdict } from '../../analysis/compare/cells.js';
 import type { Comparison } from '../../analysis/compare/compare.js';
 import { byImportance, findMetric, isDerived } from '../../core/metrics.js';
-import { formatCount, formatNumber } from './format.js';
-import { metricName } from './metric-name.js';
+import { formatCount, formatEstimate, ratios } from './format.js';
+import { metricName } from './names.js';
 
 /** The metric that a comparison's sentence is about: the nearest to money that was measured, not computed. */
 export function leadingComparison({ geomean }: Comparison): string | null {
@@ -17,9 +17,7 @@ export function comparisonHeadline(comparison: Comparison): string {
   const { ratio, low, high, verdict } = comparison.geomean[metric]!;
   const name = metricName(metric);
   const rows = comparison.cells.filter((row) => row.metric === metric);
-  const interval =
-    low === null || high === null || low === high ? '' : ` [${formatNumber(low)}–${formatNumber(high)}]`;
-  const times = `${formatNumber(ratio)}×${interval}`;
+  const times = formatEstimate({ value: ratio, low, high }, ratios);
   if (verdict === null) {
     return `The candidate took ${times} the baseline's ${name}; too few repetitions say whether that is real.`;
   }
@@ -41,4 +39,15 @@ function perCell(metric: string, rows: readonly ComparedCell[]): string {
     ...(count('~') > 0 ? [`no telling in ${count('~')}`] : []),
   ];
   return parts.length === 0 ? '' : `; of ${formatCount(rows.length, 'cell')} ${parts.join(', ')}`;
+}
+
+/** The files that are compared. */
+export interface ComparedNames {
+  baseline: string;
+  candidate: string;
+}
+
+/** How verdicts were reached, and what to beware of. */
+export function comparisonNotes({ method, warnings }: Comparison): string[] {
+  return [method, ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`)];
 }

@@ -1,7 +1,8 @@
 import type { Findings } from '../../analysis/findings.js';
 import type { Driver } from '../../analysis/uniformity/drivers.js';
 import { byImportance, type WorkMetric } from '../../core/metrics.js';
-import { metricName } from './metric-name.js';
+import { formatEstimate, percent, shares } from './format.js';
+import { factorName, metricName } from './names.js';
 
 /** The metric that the headline is about: the most telling of those measured. */
 export function leadingMetric({ uniformity }: Findings): WorkMetric | null {
@@ -23,7 +24,7 @@ export function headline(findings: Findings): string {
   const metric = leadingMetric(findings);
   if (metric === null) return 'Whether tokens track work is not known: no work was measured.';
   const { misbilledShare, drivers } = findings.uniformity[metric]!;
-  const { value, low, high, noiseFloor, verdict, reason } = misbilledShare;
+  const { value, high, noiseFloor, verdict, reason } = misbilledShare;
   const name = metricName(metric);
   if (value === null) return `Whether tokens track ${name} is not known: ${reason}.`;
   if (verdict === 'not distinguishable') {
@@ -32,32 +33,15 @@ export function headline(findings: Findings): string {
       `seems to land on the wrong requests, ${percent(high!)} at most, and noise alone would give ${percent(noiseFloor!)}.`
     );
   }
-  const interval = low === null || high === null ? '' : ` [${percent(low, '')}–${percent(high)}]`;
   const rest = [explanation(drivers), noiseFloor === null ? `${reason}` : noise(noiseFloor)];
   return (
-    `On this workload ${percent(value)}${interval} of a per-token bill lands on the wrong requests, by ${name}; ` +
+    `On this workload ${formatEstimate(misbilledShare, shares)} of a per-token bill lands on the wrong requests, by ${name}; ` +
     `${rest.filter((part) => part !== '').join('; ')}.`
   );
 }
 
 function noise(floor: number): string {
   return floor < 5e-5 ? 'there is no noise in it' : `noise alone would give ${percent(floor)}`;
-}
-
-/** What to call a factor in a sentence; others go by their own name. */
-const factorNames: Record<string, string> = {
-  promptTokens: 'prompt length',
-  completionTokens: 'output length',
-  batch: 'batch size',
-  promptKind: 'the kind of prompt',
-};
-
-/** Factors that sort the cells alike are one, under all their names. */
-export function factorName(factor: string): string {
-  return factor
-    .split(' = ')
-    .map((name) => factorNames[name] ?? name)
-    .join(' = ');
 }
 
 function explanation(drivers: readonly Driver[] | null): string {
@@ -69,11 +53,4 @@ function explanation(drivers: readonly Driver[] | null): string {
     return `${name(first)} and ${name(second)} together explain most of it`;
   }
   return `${name(first)} explains ${percent(first.share)} of it`;
-}
-
-/** `23%`, `4.1%`, `0.31%`. */
-export function percent(share: number, unit = '%'): string {
-  const value = share * 100;
-  const digits = value >= 9.95 ? 0 : value >= 0.995 ? 1 : 2;
-  return `${Number(value.toFixed(digits))}${unit}`;
 }

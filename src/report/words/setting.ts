@@ -8,7 +8,7 @@ import {
   formatNumber,
   formatPercent,
 } from './format.js';
-import { metricName } from './metric-name.js';
+import { metricName } from './names.js';
 
 /** What was run, where and on what: the lines above the table. */
 export function setting(result: Result): string[] {

@@ -3,9 +3,8 @@ import type { StageEffect } from '../../analysis/stages/effects.js';
 import type { StageFindings } from '../../analysis/stages/findings.js';
 import type { Waterfall } from '../../analysis/stages/waterfall.js';
 import type { WorkMetric } from '../../core/metrics.js';
-import { formatCount } from './format.js';
-import { percent } from './headline.js';
-import { metricName } from './metric-name.js';
+import { formatCount, formatEstimate, percent, shares } from './format.js';
+import { metricName } from './names.js';
 
 /** A component by its name in the debate, with the stage's own where it says more. */
 export function stageName({ name, component }: Pick<StageEffect, 'name' | 'component'>): string {
@@ -31,7 +30,7 @@ export function hiddenWorkSentences(findings: Findings): string[] {
       ? ''
       : ` The visibility score is ${percent(visibilityScore)}: so much of all ${name} moves a field of usage.`;
   return [
-    `${interval(hidden)} of all ${name} is hidden work, which no bill shows.${score}`,
+    `${formatEstimate(hidden, shares)} of all ${name} is hidden work, which no bill shows.${score}`,
     ...withoutWorstStage(findings, metric, hidden.misbilling?.byStage ?? []),
   ];
 }
@@ -50,7 +49,7 @@ function withoutWorstStage(
   if (worst?.without.value == null || worst.contribution! < 0.005) return [];
   const noise = worst.without.verdict === 'not distinguishable' ? ', which noise alone could give' : '';
   return [
-    `Without ${worst.stage} the misbilled share would be ${interval(worst.without)}${noise}, in place of ${percent(whole.value)}.`,
+    `Without ${worst.stage} the misbilled share would be ${formatEstimate(worst.without, shares)}${noise}, in place of ${percent(whole.value)}.`,
   ];
 }
 
@@ -75,19 +74,4 @@ export function farthestWaterfall({ waterfalls, workload }: Findings): Waterfall
   const cells = waterfalls.slice(workload.models.length);
   const candidates = (cells.length > 0 ? cells : waterfalls).filter(({ effective }) => effective !== null);
   return candidates.sort((a, b) => times(b) - times(a))[0] ?? null;
-}
-
-/** `23% [20–26%]`. */
-export function interval({
-  value,
-  low,
-  high,
-}: {
-  value: number | null;
-  low: number | null;
-  high: number | null;
-}): string {
-  if (value === null) return '–';
-  if (low === null || high === null || percent(low) === percent(high)) return percent(value);
-  return `${percent(value)} [${percent(low, '')}–${percent(high)}]`;
 }

@@ -1,8 +1,8 @@
+import { formatWithUnit } from '../../words/format.js';
 import { linearAxis, logAxis } from '../axes.js';
 import { baseOption, noteText, still } from '../base-option.js';
 import { color } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
-import { formatWithUnit } from '../units.js';
 import type { ChartKind } from '../view.js';
 
 /** How often a latency was seen, in bins of equal width on a logarithmic axis. */

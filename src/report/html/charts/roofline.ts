@@ -1,8 +1,8 @@
+import { formatWithUnit } from '../../words/format.js';
 import { logAxis, logBounds } from '../axes.js';
 import { baseOption, legendOption, noteText, still } from '../base-option.js';
 import { categorical, color, dashes, nth, symbols } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
-import { formatWithUnit } from '../units.js';
 import { type ChartKind, isNarrow } from '../view.js';
 
 /** Achieved rates against what the machine was measured to reach (Williams et al. 2009). */

@@ -1,8 +1,8 @@
+import { axisUnit, formatWithUnit } from '../../words/format.js';
 import { linearAxis, logAxis, logBounds } from '../axes.js';
 import { baseOption, noteText, still } from '../base-option.js';
 import { color } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
-import { axisUnit, formatWithUnit } from '../units.js';
 import { type ChartKind, isNarrow } from '../view.js';
 
 /** One figure with its interval. */

@@ -1,8 +1,8 @@
+import { formatWithUnit } from '../../words/format.js';
 import { logAxis, logBounds } from '../axes.js';
 import { baseOption, legendOption, still } from '../base-option.js';
 import { categorical, color, dashes, nth, sequential, symbols } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
-import { formatWithUnit } from '../units.js';
 import { type ChartKind, type ChartView, isNarrow } from '../view.js';
 
 /** A factor of the design, its levels gathered into classes few enough to tell apart. */

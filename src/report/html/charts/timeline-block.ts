@@ -1,5 +1,16 @@
 import { color } from '../theme.js';
-import type { TimelineSpec } from './timeline.js';
+
+/** Parallel, one entry per block: one request, or `count` of them that a screen could not show apart. */
+export interface TimelineBlocks {
+  worker: number[];
+  from: number[];
+  /** `null` where it never came, and for several requests. */
+  firstToken: (number | null)[];
+  to: number[];
+  count: number[];
+  failed: number[];
+  name: string[];
+}
 
 interface Params {
   coordSys: { x: number; y: number; width: number; height: number };
@@ -12,7 +23,7 @@ interface Api {
 }
 
 /** A request's time on its worker, up to the first token in full colour; a failed one hollow. */
-export function drawBlock(blocks: TimelineSpec['blocks'], { coordSys }: Params, api: Api) {
+export function drawBlock(blocks: TimelineBlocks, { coordSys }: Params, api: Api) {
   const index = api.value(3);
   const [start, y] = api.coord([api.value(0), api.value(2)]);
   const [end] = api.coord([api.value(1), api.value(2)]);

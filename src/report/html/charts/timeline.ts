@@ -1,10 +1,10 @@
+import { axisUnit, formatWithUnit } from '../../words/format.js';
 import { linearAxis } from '../axes.js';
 import { baseOption, still } from '../base-option.js';
 import { categorical, color, dashes, nth } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
-import { axisUnit, formatWithUnit } from '../units.js';
 import type { ChartKind } from '../view.js';
-import { drawBlock } from './timeline-block.js';
+import { drawBlock, type TimelineBlocks } from './timeline-block.js';
 
 /** Requests per worker above, what the sensors read below, on one axis of time. Times in ns of the run. */
 export interface TimelineSpec {
@@ -12,17 +12,7 @@ export interface TimelineSpec {
   from: number;
   to: number;
   workers: string[];
-  /** Parallel, one entry per block: one request, or `count` of them that a screen could not show apart. */
-  blocks: {
-    worker: number[];
-    from: number[];
-    /** `null` where it never came, and for several requests. */
-    firstToken: (number | null)[];
-    to: number[];
-    count: number[];
-    failed: number[];
-    name: string[];
-  };
+  blocks: TimelineBlocks;
   panels: {
     name: string;
     unit: string;

@@ -1,8 +1,8 @@
+import { formatWithUnit } from '../../words/format.js';
 import { linearAxis } from '../axes.js';
 import { baseOption, fontFamily, still } from '../base-option.js';
 import { color } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
-import { formatWithUnit } from '../units.js';
 import { type ChartKind, isNarrow } from '../view.js';
 
 /** Bars that float from where the one before ended; those of one name are one waterfall, of which one is chosen. */

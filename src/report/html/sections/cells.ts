@@ -1,5 +1,5 @@
 import { summarizeCells } from '../../../analysis/cell-summary.js';
-import { cellColumns, legend, shownRows } from '../../tables/cells.js';
+import { cellTable, legend, shownRows } from '../../tables/cells.js';
 import { formatCount } from '../../words/format.js';
 import { html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
@@ -14,7 +14,7 @@ export function cellsSection({ result }: PageContext): Section | null {
   const run = all.filter(({ succeeded, failed }) => succeeded + failed > 0);
   if (run.length === 0) return null;
   const { rows, note } = shownRows(run, limits);
-  const columns = cellColumns(rows);
+  const { title, columns } = cellTable(rows);
   const notes = [
     ...note,
     ...(run.length < all.length ? [`${formatCount(all.length - run.length, 'more cell')} had no turn.`] : []),
@@ -25,6 +25,6 @@ export function cellsSection({ result }: PageContext): Section | null {
     short: 'Cells',
     title: 'Every cell of the workload',
     lead: 'A cell is a point of the workload’s design; its repetitions differ by noise alone.',
-    body: html`${htmlTable(columns, 'Medians of every cell')}<p class="note">${notes.join(' ')}</p>`,
+    body: html`${htmlTable(columns, title)}<p class="note">${notes.join(' ')}</p>`,
   };
 }

@@ -1,17 +1,11 @@
-import { capitalized, dash, formatPercent } from '../../words/format.js';
-import { factorName, percent } from '../../words/headline.js';
+import { driversTable, tariffsTable } from '../../tables/uniformity.js';
+import { capitalized, percent } from '../../words/format.js';
+import { factorName } from '../../words/names.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';
 import type { PageContext, Section } from '../page-context.js';
-import { htmlTable, numberColumn, textColumn } from '../table.js';
-import { formatWithUnit } from '../units.js';
-
-const tariffNames = {
-  oneRate: 'one price',
-  inputOutput: 'input and output price',
-  inputOutputFee: 'and a fee per request',
-} as const;
+import { htmlTable } from '../table.js';
 
 /** Which factor makes work per token vary, and which tariff would do better. */
 export function driversSection(context: PageContext): Section | null {
@@ -28,7 +22,7 @@ export function driversSection(context: PageContext): Section | null {
   };
 }
 
-function driversChart({ id }: PageContext, { metric, name, uniformity, drawn }: MetricPanel): Html {
+function driversChart({ findings, id }: PageContext, { metric, name, uniformity, drawn }: MetricPanel): Html {
   const { drivers, driversReason, driversLeftOut } = uniformity;
   const leftOut =
     driversLeftOut.length > 0 &&
@@ -53,68 +47,12 @@ function driversChart({ id }: PageContext, { metric, name, uniformity, drawn }: 
         text: percent(share),
       })),
     },
-    table: [
-      textColumn(
-        'factor',
-        drivers.map(({ factor }) => factorName(factor)),
-      ),
-      numberColumn(
-        'share',
-        drivers.map(({ share }) => percent(share)),
-      ),
-    ],
+    table: driversTable(findings, metric).columns,
   })}${leftOut}</div>`;
 }
 
-function tariffTable({ findings }: PageContext, { name, unit, uniformity }: MetricPanel): Html {
-  const fitted = Object.entries(tariffNames).flatMap(([tariff, title]) => {
-    const found = uniformity.tariffs[tariff as keyof typeof tariffNames];
-    if (found === null)
-      return [{ title, model: '', input: dash, output: dash, fee: dash, left: 'not determined' }];
-    return found.prices.map(({ model, inputPerToken, outputPerToken, perRequest }) => ({
-      title,
-      model,
-      input: formatWithUnit(inputPerToken, unit),
-      output: tariff === 'oneRate' ? 'the same' : formatWithUnit(outputPerToken, unit),
-      fee: tariff === 'inputOutputFee' ? formatWithUnit(perRequest, unit) : dash,
-      left: formatPercent(found.misbilledShare),
-    }));
-  });
-  const several = findings.workload.models.length > 1;
-  const columns = [
-    textColumn(
-      'tariff',
-      fitted.map(({ title }) => title),
-    ),
-    ...(several
-      ? [
-          textColumn(
-            'model',
-            fitted.map(({ model }) => model),
-          ),
-        ]
-      : []),
-    numberColumn(
-      'input',
-      fitted.map(({ input }) => input),
-      'per token',
-    ),
-    numberColumn(
-      'output',
-      fitted.map(({ output }) => output),
-      'per token',
-    ),
-    numberColumn(
-      'fee',
-      fitted.map(({ fee }) => fee),
-      'per request',
-    ),
-    numberColumn(
-      'misbilled',
-      fitted.map(({ left }) => left),
-      'as fitted',
-    ),
-  ];
-  return html`<div>${htmlTable(columns, `Tariffs fitted to ${name}`)}
-<p class="note">Prices in ${name}. The misbilled share here is as fitted, with noise in it.</p></div>`;
+function tariffTable({ findings }: PageContext, { metric }: MetricPanel): Html {
+  const { title, columns, notes } = tariffsTable(findings, metric);
+  return html`<div>${htmlTable(columns, title)}
+<p class="note">${notes}</p></div>`;
 }

@@ -1,12 +1,11 @@
 import type { EffectiveTokens } from '../../../analysis/effective-tokens.js';
-import { formatNumber } from '../../words/format.js';
-import { cellName } from '../../words/metric-name.js';
+import { effectiveTokensTable } from '../../tables/uniformity.js';
+import { formatNumber, formatWithUnit } from '../../words/format.js';
+import { cellName } from '../../words/names.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';
 import type { PageContext, Section } from '../page-context.js';
-import { numberColumn, textColumn } from '../table.js';
-import { formatWithUnit } from '../units.js';
 
 /** Bars that a page can hold; of more cells, the two ends are shown. */
 const mostBars = 40;
@@ -52,24 +51,7 @@ function chart({ findings, id }: PageContext, { metric, name, unit, drawn }: Met
         text: ratio(cell),
       })),
     },
-    table: [
-      textColumn('cell', sorted.map(named)),
-      numberColumn(
-        'billed',
-        sorted.map(({ billed }) => formatNumber(billed)),
-        'tokens',
-      ),
-      numberColumn(
-        'effective',
-        sorted.map(({ effective }) => formatNumber(effective)),
-        'tokens',
-      ),
-      numberColumn(
-        '95% interval',
-        sorted.map(({ low, high }) => `${formatNumber(low)} – ${formatNumber(high)}`),
-      ),
-      numberColumn('effective ÷ billed', sorted.map(ratio)),
-    ],
+    table: effectiveTokensTable(sorted, findings, metric).columns,
   });
 }
 

@@ -1,9 +1,9 @@
 import type { Answer, Experiment } from '../../../analysis/questions/answers.js';
-import { answerFigure, answerName, answerSentence, comparison, verdictWords } from '../../words/answers.js';
+import { answersTable } from '../../tables/stages.js';
+import { answerFigure, answerName, answerSentence, comparison } from '../../words/answers.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
-import { numberColumn, textColumn } from '../table.js';
 
 /** The questions that the suite was made to answer, with the answers in words and drawn. */
 export function experimentsSection({ findings, id }: PageContext): Section | null {
@@ -53,14 +53,7 @@ function answersChart(experiment: Experiment, statistic: Answer['statistic'], id
         text: answerFigure(answer),
       })),
     },
-    table: [
-      textColumn(
-        'level',
-        known.map((answer) => answerName(experiment, answer)),
-      ),
-      numberColumn(label, known.map(answerFigure)),
-      textColumn('verdict', known.map(verdictWords)),
-    ],
+    table: answersTable(experiment, known).columns,
   });
 }
 

@@ -1,9 +1,9 @@
 import { type LatencyDistribution, latencyDistributions } from '../../../analysis/latency-distribution.js';
-import { formatDuration, formatPercent } from '../../words/format.js';
+import { latencyTable } from '../../tables/run.js';
+import { formatDuration } from '../../words/format.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
-import { numberColumn, textColumn } from '../table.js';
 
 const names = {
   timeToFirstToken: 'time to first token (TTFT)',
@@ -43,16 +43,6 @@ function chart(distribution: LatencyDistribution, id: PageContext['id']): Html {
       counts,
       marks: percentiles.map(({ name, valueNs }) => ({ name, value: valueNs })),
     },
-    table: [
-      textColumn(
-        'from – to',
-        counts.map((_, bin) => `${formatDuration(boundsNs[bin]!)} – ${formatDuration(boundsNs[bin + 1]!)}`),
-      ),
-      numberColumn(counted, counts.map(String)),
-      numberColumn(
-        'share',
-        counts.map((count) => formatPercent(count / total)),
-      ),
-    ],
+    table: latencyTable(distribution).columns,
   });
 }

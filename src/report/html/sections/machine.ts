@@ -1,9 +1,10 @@
+import { ceilingsTable, sensorsTable } from '../../tables/run.js';
+import type { Table } from '../../tables/table.js';
 import { formatBytes, formatCount, formatDuration } from '../../words/format.js';
 import { describeModel } from '../../words/setting.js';
 import { type Html, html, type Part } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
-import { htmlTable, numberColumn, textColumn } from '../table.js';
-import { formatWithUnit } from '../units.js';
+import { htmlTable } from '../table.js';
 
 /** Hardware, its measured ceilings, software, sensors, and how to run it again. */
 export function machineSection({ result }: PageContext): Section {
@@ -39,60 +40,11 @@ export function machineSection({ result }: PageContext): Section {
     title: 'The machine and the run',
     body: html`<dl class="facts">${facts.map(([term, fact]) => html`<dt>${term}</dt><dd>${fact}</dd>`)}</dl>
 ${models.length > 0 && html`<h3>Models</h3><ul>${models.map((model) => html`<li>${describeModel(model)}</li>`)}</ul>`}
-${ceilings === null ? html`<p class="absent">The machine’s ceilings were not measured.</p>` : ceilingsTable(ceilings)}
-${sensorsTable(environment.sensors)}`,
+${ceilings === null ? html`<p class="absent">The machine’s ceilings were not measured.</p>` : html`<h3>Ceilings, with ${formatCount(ceilings.threads, 'thread')}</h3>${prose(ceilingsTable(ceilings))}`}
+${environment.sensors.length > 0 && html`<h3>Sensors</h3>${prose(sensorsTable(result))}`}`,
   };
 }
 
-type Ceilings = NonNullable<PageContext['result']['hardware']['ceilings']>;
-
-function ceilingsTable({ memoryBandwidth, gemm, threads }: Ceilings): Html {
-  const rows = [
-    ...(memoryBandwidth === null ? [] : [{ name: 'streaming read', ...memoryBandwidth }]),
-    ...Object.entries(gemm).map(([dtype, rate]) => ({ name: `GEMM, ${dtype}`, ...rate })),
-  ];
-  return html`<h3>Ceilings, with ${formatCount(threads, 'thread')}</h3>${htmlTable(
-    [
-      textColumn(
-        'ceiling',
-        rows.map(({ name }) => name),
-      ),
-      numberColumn(
-        'rate',
-        rows.map(({ value, unit }) => formatWithUnit(value, unit)),
-      ),
-      textColumn(
-        'method',
-        rows.map(({ method }) => method),
-      ),
-    ],
-    'Ceilings of the machine',
-    { prose: true },
-  )}`;
-}
-
-function sensorsTable(sensors: PageContext['result']['environment']['sensors']): Html | null {
-  if (sensors.length === 0) return null;
-  return html`<h3>Sensors</h3>${htmlTable(
-    [
-      textColumn(
-        'sensor',
-        sensors.map(({ name }) => name),
-      ),
-      textColumn(
-        'read',
-        sensors.map(({ available }) => (available ? 'yes' : 'no')),
-      ),
-      textColumn(
-        'period',
-        sensors.map(({ periodNs }) => (periodNs === null ? '' : formatDuration(periodNs))),
-      ),
-      textColumn(
-        'why not',
-        sensors.map(({ reason, hint }) => [reason, hint].filter((part) => part !== null).join(': ')),
-      ),
-    ],
-    'Sensors of the machine',
-    { prose: true },
-  )}`;
+function prose({ columns, title }: Table): Html {
+  return htmlTable(columns, title, { prose: true });
 }

@@ -1,11 +1,9 @@
-import { findMetric } from '../../../core/metrics.js';
 import type { Result } from '../../../core/result.js';
-import { capitalized, dash, formatPercent } from '../../words/format.js';
-import { metricName } from '../../words/metric-name.js';
+import { conservationTable, provenanceTable } from '../../tables/run.js';
+import { metricName } from '../../words/names.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
-import { htmlTable, numberColumn, textColumn } from '../table.js';
-import { formatWithUnit } from '../units.js';
+import { htmlTable } from '../table.js';
 
 const provenances: Record<string, string> = {
   measured: 'measured: a counter read around the request',
@@ -17,43 +15,14 @@ const provenances: Record<string, string> = {
 
 /** What was measured and how, and whether it adds up. */
 export function methodSection({ result, findings }: PageContext): Section {
-  const metrics = Object.entries(result.metrics);
+  const table = provenanceTable(result.metrics);
   const { workload, notMeasured } = findings;
-  const used = new Set(metrics.map(([, { provenance }]) => provenance));
+  const used = new Set(Object.values(result.metrics).map(({ provenance }) => provenance));
   return {
     name: 'method',
     short: 'Method',
     title: 'What was measured, and how',
-    body: html`${htmlTable(
-      [
-        textColumn(
-          'metric',
-          metrics.map(([metric]) => capitalized(metricName(metric))),
-        ),
-        textColumn(
-          'what it is',
-          metrics.map(([metric]) => findMetric(metric)?.definition ?? ''),
-        ),
-        textColumn(
-          'unit',
-          metrics.map(([, { unit }]) => unit),
-        ),
-        textColumn(
-          'provenance',
-          metrics.map(([, { provenance }]) => provenance),
-        ),
-        textColumn(
-          'method',
-          metrics.map(([, { method }]) => method),
-        ),
-        textColumn(
-          'not measured because',
-          metrics.map(([, { reason, hint }]) => [reason, hint].filter((part) => part !== null).join(': ')),
-        ),
-      ],
-      'Metrics, their provenance and method',
-      { prose: true },
-    )}
+    body: html`${htmlTable(table.columns, table.title, { prose: true })}
 <p class="note">${Object.entries(provenances)
       .filter(([name]) => used.has(name as never) && name !== 'unavailable')
       .map(([, words]) => words)
@@ -69,30 +38,7 @@ ${Object.entries(notMeasured).map(
 }
 
 /** Attributed totals against what the devices counted. */
-function conservation({ conservation }: Result): Html | null {
-  const rows = Object.entries(conservation);
-  if (rows.length === 0) return null;
-  const amount = (of: 'total' | 'requests' | 'idle' | 'unattributed') =>
-    rows.map(([, row]) => formatWithUnit(row[of], row.unit));
-  const share = rows.map(([, { requests, total }]) => (total > 0 ? formatPercent(requests / total) : dash));
-  return html`<h3>Does it add up?</h3>${htmlTable(
-    [
-      textColumn(
-        'counter',
-        rows.map(([name]) => counterName(name)),
-      ),
-      numberColumn('in all', amount('total')),
-      numberColumn('in requests', amount('requests')),
-      numberColumn('share', share),
-      numberColumn('idle', amount('idle')),
-      numberColumn('unattributed', amount('unattributed')),
-    ],
-    'Totals of each counter, and where they went',
-  )}`;
-}
-
-/** `energy/package-0` is energy on that device. */
-function counterName(key: string): string {
-  const [metric, ...device] = key.split('/');
-  return [capitalized(metricName(metric!)), ...device].join(', ');
+function conservation(result: Result): Html | null {
+  const { columns, title } = conservationTable(result);
+  return columns[0]!.text.length === 0 ? null : html`<h3>Does it add up?</h3>${htmlTable(columns, title)}`;
 }

@@ -1,17 +1,15 @@
 import { factorsOf } from '../../../analysis/uniformity/factors.js';
 import { normal95 } from '../../../stats/normal.js';
-import { formatNumber } from '../../words/format.js';
-import { factorName } from '../../words/headline.js';
-import { cellName } from '../../words/metric-name.js';
+import { columnsOf } from '../../tables/table.js';
+import { formatWithUnit } from '../../words/format.js';
+import { cellName, factorName } from '../../words/names.js';
 import { renderChart } from '../chart.js';
 import type { ScatterFactor } from '../charts/scatter.js';
 import { factorClasses } from '../factor-classes.js';
 import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';
 import type { PageContext, Section } from '../page-context.js';
-import { numberColumn, textColumn } from '../table.js';
 import { evenly, short } from '../thin.js';
-import { formatWithUnit } from '../units.js';
 
 /** Points that a chart of this size can show; more would hide each other. */
 const mostPoints = 2000;
@@ -42,7 +40,8 @@ function chart(
   const leading = uniformity.drivers?.[0]?.factor;
   const ordered = factors.toSorted((a, b) => Number(b.name === leading) - Number(a.name === leading));
   const named = cells.map((cell) => cellName(table.cells[cell]!.id, findings.workload.models));
-  const listed = evenly(shown, 200);
+  const listed = columnsOf(evenly(shown, 200));
+  const show = (value: number) => formatWithUnit(value, unit);
   return html`${renderChart({
     id: id(`requests-${metric}`),
     drawn,
@@ -73,27 +72,11 @@ function chart(
         uniformity.noise === null ? null : Math.exp(normal95 * Math.sqrt(Math.log1p(uniformity.noise ** 2))),
     },
     table: [
-      textColumn(
-        'cell',
-        listed.map((i) => named[position.get(table.cell[i]!)!]!),
-      ),
-      numberColumn(
-        'repetition',
-        listed.map((i) => String(table.repetition[i])),
-      ),
-      numberColumn(
-        'billed',
-        listed.map((i) => formatNumber(tokensOf(i))),
-        'tokens',
-      ),
-      numberColumn(
-        name,
-        listed.map((i) => formatWithUnit(column[i]!, unit)),
-      ),
-      numberColumn(
-        'per token',
-        listed.map((i) => formatWithUnit(column[i]! / tokensOf(i), unit)),
-      ),
+      listed.text('cell', (i) => named[position.get(table.cell[i]!)!]!),
+      listed.number('repetition', (i) => table.repetition[i]!, { show: String }),
+      listed.number(['billed', 'tokens'], tokensOf),
+      listed.number(name, (i) => column[i]!, { show }),
+      listed.number('per token', (i) => column[i]! / tokensOf(i), { show }),
     ],
   })}${
     uniformity.noise === null &&

@@ -1,11 +1,9 @@
 import { type RooflinePoint, rooflineOf } from '../../../analysis/roofline.js';
-import { formatNumber, formatPercent } from '../../words/format.js';
-import { cellName } from '../../words/metric-name.js';
+import { rooflineTable } from '../../tables/run.js';
+import { cellName } from '../../words/names.js';
 import { renderChart } from '../chart.js';
 import type { PageContext, Section } from '../page-context.js';
-import { numberColumn, textColumn } from '../table.js';
 import { evenly, short } from '../thin.js';
-import { formatWithUnit } from '../units.js';
 
 const mostPoints = 1000;
 
@@ -45,26 +43,7 @@ export function rooflineSection({ result, findings, id }: PageContext): Section 
             })),
         })),
       },
-      table: [
-        textColumn('cell', points.map(named)),
-        textColumn(
-          'stage',
-          points.map(({ stage }) => stage),
-        ),
-        numberColumn(
-          'intensity',
-          points.map(({ intensity }) => formatNumber(intensity)),
-          'FLOP per byte',
-        ),
-        numberColumn(
-          'reached',
-          points.map(({ flopsPerSecond }) => formatWithUnit(flopsPerSecond, 'FLOP/s')),
-        ),
-        numberColumn(
-          'share of the roof',
-          points.map(({ shareOfRoof }) => formatPercent(shareOfRoof)),
-        ),
-      ],
+      table: rooflineTable(points, findings.workload.models).columns,
     }),
   };
 }

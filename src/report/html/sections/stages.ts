@@ -2,22 +2,16 @@ import type { Findings } from '../../../analysis/findings.js';
 import type { Share } from '../../../analysis/questions/ratio-of-sums.js';
 import { type Waterfall, type WaterfallStep, waterfallSteps } from '../../../analysis/stages/waterfall.js';
 import type { WorkMetric } from '../../../core/metrics.js';
-import { hiddenWorkColumns } from '../../tables/hidden-work.js';
-import { componentTableColumns, stageTableColumns } from '../../terminal/stages.js';
-import { capitalized, dash, formatNumber } from '../../words/format.js';
-import { cellName, metricName } from '../../words/metric-name.js';
-import {
-  farthestWaterfall,
-  hiddenWorkSentences,
-  interval,
-  ledgerSentences,
-  stageMetric,
-} from '../../words/stages.js';
+import { componentsTable, hiddenWorkTable, stagesTable, waterfallTable } from '../../tables/stages.js';
+import { stackedTables, type Table } from '../../tables/table.js';
+import { capitalized, dash, formatEstimate, formatNumber, shares } from '../../words/format.js';
+import { cellName, metricName } from '../../words/names.js';
+import { farthestWaterfall, hiddenWorkSentences, ledgerSentences, stageMetric } from '../../words/stages.js';
 import { renderChart } from '../chart.js';
 import type { WaterfallBar } from '../charts/waterfall.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
-import { htmlTable, numberColumn, textColumn } from '../table.js';
+import { htmlTable } from '../table.js';
 
 /** What each stage costs, whether the bill shows it, and how a bill becomes what the request is worth. */
 export function stagesSection({ findings, id }: PageContext): Section | null {
@@ -36,14 +30,14 @@ ${balanced.map((line) => html`<p class="note">${line}</p>`)}`,
 
 /** The hidden share by every metric, each with its interval. */
 function hiddenShares(findings: Findings, id: PageContext['id']): Html | null {
-  const columns = hiddenWorkColumns(findings);
-  if (columns === null) return null;
+  const table = hiddenWorkTable(findings);
+  if (table === null) return null;
   const known = (Object.entries(findings.hiddenWork) as [WorkMetric, Share][]).filter(
     ([, { value }]) => value !== null,
   );
   return renderChart({
     id: id('hidden-work'),
-    label: 'Share of the work that no bill shows, by measure of work',
+    label: table.title,
     caption: 'The share of each kind of work that no field of usage shows, with its 95% interval.',
     spec: {
       kind: 'rows',
@@ -55,24 +49,19 @@ function hiddenShares(findings: Findings, id: PageContext['id']): Html | null {
         low,
         high,
         tone: 'warm' as const,
-        text: interval({ value, low, high }),
+        text: formatEstimate({ value, low, high }, shares),
       })),
     },
-    table: columns,
+    table: table.columns,
   });
 }
 
 /** The table of components by the leading metric; its stages and each other metric folded up below. */
 function stageTables(findings: Findings): Html {
   const leading = stageMetric(findings);
-  const components = (metric: WorkMetric) => {
-    const columns = componentTableColumns(findings, metric);
-    return columns && htmlTable(columns, `What each part of answering costs, by ${metricName(metric)}`);
-  };
-  const stages = (metric: WorkMetric) => {
-    const columns = stageTableColumns(findings, metric);
-    return columns && htmlTable(columns, `What each stage costs, by ${metricName(metric)}`);
-  };
+  const drawn = (table: Table | null) => table && htmlTable(table.columns, table.title);
+  const components = (metric: WorkMetric) => drawn(componentsTable(findings, metric));
+  const stages = (metric: WorkMetric) => drawn(stagesTable(findings, metric));
   const first = leading && components(leading);
   if (!first) return html`<p class="absent">The work of single stages was not measured.</p>`;
   const others = (Object.keys(findings.hiddenWork) as WorkMetric[]).filter((metric) => metric !== leading);
@@ -112,26 +101,10 @@ function waterfalls(findings: Findings, id: PageContext['id']): Html | null {
       axis: 'tokens',
       waterfalls: drawn.map(({ waterfall, steps }) => ({ of: named(waterfall), steps })),
     },
-    table: [
-      textColumn(
-        'request',
-        drawn.flatMap(({ waterfall, steps }) => steps.map(() => named(waterfall))),
-      ),
-      textColumn(
-        'step',
-        drawn.flatMap(({ steps }) => steps.map(({ label }) => label)),
-      ),
-      numberColumn(
-        'from',
-        drawn.flatMap(({ steps }) => steps.map(({ from }) => formatNumber(from))),
-        'tokens',
-      ),
-      numberColumn(
-        'to',
-        drawn.flatMap(({ steps }) => steps.map(({ to }) => formatNumber(to))),
-        'tokens',
-      ),
-    ],
+    table: stackedTables(
+      'request',
+      drawn.map(({ waterfall }) => ({ key: named(waterfall), table: waterfallTable(waterfall)! })),
+    ),
   });
 }
 

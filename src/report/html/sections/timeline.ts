@@ -1,15 +1,16 @@
 import type { Timeline } from '../../../core/result.js';
-import { capitalized, formatCount, formatDuration, formatNumber } from '../../words/format.js';
-import { cellName, quantityName } from '../../words/metric-name.js';
+import { channelsTable } from '../../tables/run.js';
+import { columnsOf } from '../../tables/table.js';
+import { capitalized, formatCount, formatDuration } from '../../words/format.js';
+import { cellName, quantityName } from '../../words/names.js';
 import { recordingNotice } from '../../words/recording.js';
 import { renderChart } from '../chart.js';
 import type { TimelineSpec } from '../charts/timeline.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
-import { htmlTable, numberColumn, textColumn } from '../table.js';
+import { htmlTable } from '../table.js';
 import { evenly, short } from '../thin.js';
 import { blocksOf, mostWorkers } from '../timeline-blocks.js';
-import { formatWithUnit } from '../units.js';
 
 const mostSamples = 600;
 /** Lines that one panel keeps apart. */
@@ -60,33 +61,15 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
 }
 
 function blockTable(blocks: TimelineSpec['blocks'], workers: readonly number[]) {
-  const listed = evenly([...blocks.from.keys()], 200);
-  const time = (ns: number | null | undefined) => formatDuration(ns ?? null);
+  const table = columnsOf(evenly([...blocks.from.keys()], 200));
+  const time = { show: formatDuration };
   return [
-    textColumn(
-      'what',
-      listed.map((i) => blocks.name[i]!),
-    ),
-    numberColumn(
-      'worker',
-      listed.map((i) => String(workers[blocks.worker[i]!]!)),
-    ),
-    numberColumn(
-      'started',
-      listed.map((i) => time(blocks.from[i])),
-    ),
-    numberColumn(
-      'first token',
-      listed.map((i) => time(blocks.firstToken[i])),
-    ),
-    numberColumn(
-      'ended',
-      listed.map((i) => time(blocks.to[i])),
-    ),
-    numberColumn(
-      'failed',
-      listed.map((i) => String(blocks.failed[i]!)),
-    ),
+    table.text('what', (i) => blocks.name[i]!),
+    table.number('worker', (i) => workers[blocks.worker[i]!]!, { show: String }),
+    table.number('started', (i) => blocks.from[i]!, time),
+    table.number('first token', (i) => blocks.firstToken[i] ?? null, time),
+    table.number('ended', (i) => blocks.to[i]!, time),
+    table.number('failed', (i) => blocks.failed[i]!, { show: String }),
   ];
 }
 
@@ -122,52 +105,6 @@ function panelName(quantity: string, unit: string): string {
 
 function channels(timeline: readonly Timeline[]): Html | null {
   if (timeline.length === 0) return null;
-  const rows = timeline.map((channel) => {
-    const read = channel.values.filter((value) => value !== null);
-    const mean = read.length === 0 ? null : read.reduce((sum, value) => sum + value, 0) / read.length;
-    const show = (value: number | null) => (value === null ? '–' : formatWithUnit(value, channel.unit));
-    return {
-      ...channel,
-      mean: show(mean),
-      least: show(extreme(read, Math.min)),
-      most: show(extreme(read, Math.max)),
-    };
-  });
-  return html`<details><summary>What the sensors read</summary>${htmlTable(
-    [
-      textColumn(
-        'sensor',
-        rows.map(({ sensor }) => sensor),
-      ),
-      textColumn(
-        'device',
-        rows.map(({ device }) => device),
-      ),
-      textColumn(
-        'quantity',
-        rows.map(({ quantity }) => quantityName(quantity)),
-      ),
-      numberColumn(
-        'mean',
-        rows.map(({ mean }) => mean),
-      ),
-      numberColumn(
-        'least',
-        rows.map(({ least }) => least),
-      ),
-      numberColumn(
-        'most',
-        rows.map(({ most }) => most),
-      ),
-      numberColumn(
-        'samples',
-        rows.map(({ samples }) => formatNumber(samples)),
-      ),
-    ],
-    'What the sensors read',
-  )}</details>`;
-}
-
-function extreme(values: readonly number[], of: (...values: number[]) => number): number | null {
-  return values.length === 0 ? null : values.reduce((found, value) => of(found, value));
+  const { title, columns } = channelsTable(timeline);
+  return html`<details><summary>${title}</summary>${htmlTable(columns, title)}</details>`;
 }

@@ -1,12 +1,13 @@
-import { isOk } from '../../../core/result.js';
-import { type Html, html } from '../html.js';
+import { failuresTable } from '../../tables/run.js';
+import { html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
-import { htmlTable, numberColumn, textColumn } from '../table.js';
+import { htmlTable } from '../table.js';
 
 /** Warnings, and the requests that failed with the reason of each. */
-export function troubleSection(context: PageContext): Section | null {
-  const { warnings } = context.result;
-  const failed = failures(context);
+export function troubleSection({ result }: PageContext): Section | null {
+  const { warnings } = result;
+  const { title, columns } = failuresTable(result);
+  const failed = columns[0]!.text.length === 0 ? null : htmlTable(columns, title, { prose: true });
   if (warnings.length === 0 && failed === null) return null;
   return {
     name: 'warnings',
@@ -24,42 +25,4 @@ export function troubleSection(context: PageContext): Section | null {
       )}</ul>`
     }${failed}`,
   };
-}
-
-/** Most of a run's failures are alike: one row for each reason and cell. */
-function failures({ result }: PageContext): Html | null {
-  const alike = new Map<string, { cell: string; code: string; message: string; count: number }>();
-  for (const request of result.requests) {
-    if (isOk(request)) continue;
-    const { code, message } = request.outcome;
-    const key = JSON.stringify([request.cell, code, message]);
-    const known = alike.get(key) ?? { cell: request.cell, code, message, count: 0 };
-    known.count++;
-    alike.set(key, known);
-  }
-  const rows = [...alike.values()].sort((a, b) => b.count - a.count);
-  if (rows.length === 0) return null;
-  return htmlTable(
-    [
-      textColumn(
-        'cell',
-        rows.map(({ cell }) => cell),
-      ),
-      numberColumn(
-        'failed',
-        rows.map(({ count }) => String(count)),
-        'requests',
-      ),
-      textColumn(
-        'reason',
-        rows.map(({ code }) => code),
-      ),
-      textColumn(
-        'message',
-        rows.map(({ message }) => message),
-      ),
-    ],
-    'Failed requests',
-    { prose: true },
-  );
 }

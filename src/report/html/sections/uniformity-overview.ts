@@ -1,13 +1,11 @@
-import type { Uniformity } from '../../../analysis/findings.js';
-import type { Statistic } from '../../../analysis/statistic.js';
-import type { WorkMetric } from '../../../core/metrics.js';
-import { capitalized, dash } from '../../words/format.js';
-import { percent } from '../../words/headline.js';
-import { metricName } from '../../words/metric-name.js';
+import { pickColumns } from '../../tables/table.js';
+import { uniformityTable } from '../../tables/uniformity.js';
+import { capitalized, formatEstimate, shares } from '../../words/format.js';
+import { metricName } from '../../words/names.js';
 import { renderChart } from '../chart.js';
 import { html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
-import { htmlTable, numberColumn, textColumn } from '../table.js';
+import { htmlTable } from '../table.js';
 
 /** The misbilled share by every measure of work, each with its interval beside what noise alone would give. */
 export function uniformityOverview({ metrics, findings, id }: PageContext): Section | null {
@@ -18,6 +16,8 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
   }));
   if (all.length === 0) return null;
   const known = all.filter(({ of }) => of.misbilledShare.value !== null);
+  const unknown = all.filter(({ of }) => of.misbilledShare.value === null);
+  const table = uniformityTable(findings);
   const label = 'Misbilled share by measure of work';
   return {
     name: 'measures',
@@ -42,73 +42,13 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
             high: misbilledShare.high,
             mark: misbilledShare.noiseFloor,
             tone: misbilledShare.verdict === 'not distinguishable' ? ('muted' as const) : ('accent' as const),
-            text: withInterval(misbilledShare),
+            text: formatEstimate(misbilledShare, shares),
           })),
         },
-        table: [
-          textColumn(
-            'work',
-            known.map(({ name }) => name),
-          ),
-          numberColumn(
-            'misbilled',
-            known.map(({ of }) => withInterval(of.misbilledShare)),
-          ),
-          numberColumn(
-            'noise alone',
-            known.map(({ of }) => share(of.misbilledShare.noiseFloor)),
-          ),
-        ],
+        table: pickColumns(table, ['work', 'misbilled_share', 'share_by_noise_alone']),
       })
-    }${statistics(all)}`,
+    }${htmlTable(table.columns, table.title)}
+${table.notes!.map((note) => html`<p class="note">${note}</p>`)}
+${unknown.map(({ name, of }) => html`<p class="note">${name}: not known, as ${of.misbilledShare.reason}.</p>`)}`,
   };
-}
-
-interface Named {
-  metric: WorkMetric;
-  name: string;
-  of: Uniformity;
-}
-
-function statistics(all: readonly Named[]) {
-  const column = (name: string, unit: string, value: (uniformity: Uniformity) => string) =>
-    numberColumn(
-      name,
-      all.map(({ of }) => value(of)),
-      unit,
-    );
-  const columns = [
-    textColumn(
-      'work',
-      all.map(({ name }) => name),
-    ),
-    textColumn(
-      'verdict',
-      all.map(({ of }) => of.misbilledShare.verdict ?? `not known: ${of.misbilledShare.reason}`),
-    ),
-    column('Gini', '', ({ gini }) => figure(gini, 3)),
-    column('R²', 'one price', ({ rSquared }) => figure(rSquared.oneRate, 3)),
-    column('R²', 'input, output', ({ rSquared }) => figure(rSquared.inputOutput, 3)),
-    column('R²', 'and a fee', ({ rSquared }) => figure(rSquared.inputOutputFee, 3)),
-    column('elasticity', '', ({ elasticity }) => figure(elasticity, 2)),
-    column('work per token', 'CV', ({ workPerToken }) => figure(workPerToken.cv, 3)),
-    column('per token', 'p95 ÷ p5', ({ workPerToken }) => figure(workPerToken.p95OverP5, 2)),
-    column('per token', 'max ÷ median', ({ workPerToken }) => figure(workPerToken.maxOverMedian, 2)),
-  ];
-  return html`${htmlTable(columns, 'Statistics of every measure of work')}
-<p class="note">R²: variance of work explained by a tariff, held out by cell; below 0 the tariff predicts worse than the mean. Elasticity: slope of log work on log tokens, 1 is proportional. CV: standard deviation over mean.</p>`;
-}
-
-function withInterval({ value, low, high }: Statistic): string {
-  if (value === null) return dash;
-  if (low === null || high === null || low === high) return percent(value);
-  return `${percent(value)} [${percent(low, '')}–${percent(high)}]`;
-}
-
-function share(value: number | null): string {
-  return value === null ? dash : percent(value);
-}
-
-function figure({ value }: Statistic, digits: number): string {
-  return value === null ? dash : value.toFixed(digits);
 }

@@ -1,11 +1,10 @@
-import { dash, formatNumber, formatPercent } from '../../words/format.js';
-import { percent } from '../../words/headline.js';
-import { cellName } from '../../words/metric-name.js';
+import { lorenzTable, worstCellsTable } from '../../tables/uniformity.js';
+import { formatNumber, percent } from '../../words/format.js';
+import { cellName } from '../../words/names.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';
 import type { PageContext, Section } from '../page-context.js';
-import { numberColumn, textColumn } from '../table.js';
 
 /** The Lorenz curve of work against the bill, and the cells that pay most and least of what they cost. */
 export function whoPays(context: PageContext): Section | null {
@@ -23,7 +22,7 @@ export function whoPays(context: PageContext): Section | null {
   };
 }
 
-function lorenzChart({ id }: PageContext, { metric, name, uniformity, drawn }: MetricPanel): Html {
+function lorenzChart({ findings, id }: PageContext, { metric, name, uniformity, drawn }: MetricPanel): Html {
   const { lorenz: curve } = uniformity;
   const widest = curve.reduce((far, point) => (point.bill - point.work > far.bill - far.work ? point : far));
   const { value } = uniformity.misbilledShare;
@@ -39,16 +38,7 @@ function lorenzChart({ id }: PageContext, { metric, name, uniformity, drawn }: M
       points: curve.map(({ bill, work }) => [round(bill), round(work)]),
       gap: { bill: widest.bill, work: widest.work, text: gapText(widest.bill - widest.work, value) },
     },
-    table: [
-      numberColumn(
-        'share of the bill',
-        curve.map(({ bill }) => formatPercent(bill)),
-      ),
-      numberColumn(
-        `share of the ${name}`,
-        curve.map(({ work }) => formatPercent(work)),
-      ),
-    ],
+    table: lorenzTable(findings, metric).columns,
   });
 }
 
@@ -63,7 +53,7 @@ function crossSubsidies(
   if (known.length === 0) return html`<p class="absent">No cell's bill can be held against its ${name}.</p>`;
   const sorted = known.toSorted((a, b) => b.pays - a.pays);
   const named = (cell: string) => cellName(cell, findings.workload.models);
-  const times = (value: number | null) => (value === null ? dash : `${formatNumber(value)}×`);
+  const times = (value: number) => `${formatNumber(value)}×`;
   return renderChart({
     id: id(`subsidy-${metric}`),
     drawn,
@@ -84,26 +74,7 @@ function crossSubsidies(
         text: times(pays),
       })),
     },
-    table: [
-      textColumn(
-        'cell',
-        sorted.map(({ cell }) => named(cell)),
-      ),
-      numberColumn(
-        'pays',
-        sorted.map(({ pays }) => times(pays)),
-        'times its cost',
-      ),
-      numberColumn(
-        '95% interval',
-        sorted.map(({ low, high }) => `${times(low)} – ${times(high)}`),
-      ),
-      numberColumn(
-        'overpays',
-        sorted.map(({ overpaidShare }) => formatPercent(overpaidShare)),
-        'of the whole bill',
-      ),
-    ],
+    table: worstCellsTable(findings, metric).columns,
   });
 }
 

@@ -1,11 +1,12 @@
-import { type ComparisonTables, comparisonTables } from '../tables/comparison.js';
-import type { ComparisonContext } from './comparison-page.js';
-import { html } from './html.js';
-import type { Section } from './page-context.js';
-import { htmlTable } from './table.js';
+import { ceilingRatiosTable, configurationTable, shapeTable } from '../../tables/comparison.js';
+import type { Table } from '../../tables/table.js';
+import { html } from '../html.js';
+import type { Section } from '../page-context.js';
+import { htmlTable } from '../table.js';
+import type { ComparisonContext } from './context.js';
 
 export function settings({ comparison }: ComparisonContext): Section {
-  const { configuration } = comparisonTables(comparison);
+  const { title, columns } = configurationTable(comparison);
   return {
     name: 'settings',
     short: 'Settings',
@@ -13,12 +14,12 @@ export function settings({ comparison }: ComparisonContext): Section {
     body:
       comparison.configuration.length === 0
         ? html`<p>Both ran with the same settings.</p>`
-        : htmlTable(configuration, 'Settings that differ'),
+        : htmlTable(columns, title),
   };
 }
 
-export function machines(context: ComparisonContext): Section | null {
-  return tableSection(context, 'ceilings', {
+export function machines({ comparison }: ComparisonContext): Section | null {
+  return tableSection(ceilingRatiosTable(comparison), {
     name: 'machines',
     short: 'Machines',
     title: 'What the machines can do, beside what was measured',
@@ -26,8 +27,8 @@ export function machines(context: ComparisonContext): Section | null {
   });
 }
 
-export function shape(context: ComparisonContext): Section | null {
-  return tableSection(context, 'shape', {
+export function shape({ comparison }: ComparisonContext): Section | null {
+  return tableSection(shapeTable(comparison), {
     name: 'shape',
     short: 'Price lists',
     title: 'Whether a price list carries over',
@@ -44,12 +45,7 @@ export function method({ comparison }: ComparisonContext): Section {
   };
 }
 
-function tableSection(
-  { comparison }: ComparisonContext,
-  table: 'ceilings' | 'shape',
-  section: Omit<Section, 'body'>,
-): Section | null {
-  const columns: ComparisonTables[typeof table] = comparisonTables(comparison)[table];
-  if (columns[0]!.values.length === 0) return null;
+function tableSection({ columns }: Table, section: Omit<Section, 'body'>): Section | null {
+  if (columns[0]!.text.length === 0) return null;
   return { ...section, body: htmlTable(columns, `Table: ${section.title}`) };
 }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { quantityName } from './metric-name.js';
+import { quantityName } from './names.js';
 
 it.each([
   ['cpuTime', 'CPU time'],

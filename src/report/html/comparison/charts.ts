@@ -1,14 +1,13 @@
-import { type ComparedCell, type ComparisonVerdict, isChange } from '../../analysis/compare/cells.js';
-import { interval, times } from '../tables/comparison.js';
-import { dash, formatNumber } from '../words/format.js';
-import { metricName } from '../words/metric-name.js';
-import { renderChart } from './chart.js';
-import type { Row } from './charts/rows.js';
-import type { ComparisonContext } from './comparison-page.js';
-import { type Html, html } from './html.js';
-import type { Section } from './page-context.js';
-import { numberColumn, textColumn } from './table.js';
-import { axisUnit, formatWithUnit } from './units.js';
+import { type ComparedCell, type ComparisonVerdict, isChange } from '../../../analysis/compare/cells.js';
+import { meansTable, metricTable, said } from '../../tables/comparison.js';
+import { pickColumns } from '../../tables/table.js';
+import { axisUnit, formatNumber } from '../../words/format.js';
+import { metricName } from '../../words/names.js';
+import { renderChart } from '../chart.js';
+import type { Row } from '../charts/rows.js';
+import { type Html, html } from '../html.js';
+import type { Section } from '../page-context.js';
+import type { ComparisonContext } from './context.js';
 
 /** Rows that a page can hold; of more cells, those that changed most are shown. */
 const mostRows = 40;
@@ -18,7 +17,6 @@ function toneOf(row: { metric: string; verdict: ComparisonVerdict | null }): Row
   if (isChange(row, 'less')) return 'good';
   return row.verdict === 'same' ? 'accent' : 'muted';
 }
-const said = (ratio: number, verdict: ComparisonVerdict | null) => `${times(ratio)} ${verdict ?? ''}`.trim();
 const ratioAxis = { name: 'candidate ÷ baseline', unit: '', scale: 'log' as const };
 const noChange = { value: 1, text: 'no change' };
 
@@ -47,28 +45,7 @@ export function means({ comparison, id }: ComparisonContext): Section {
           text: said(ratio, verdict),
         })),
       },
-      table: [
-        textColumn(
-          'metric',
-          entries.map(([metric]) => metricName(metric)),
-        ),
-        numberColumn(
-          'ratio',
-          entries.map(([, { ratio }]) => times(ratio)),
-        ),
-        numberColumn(
-          '95% interval',
-          entries.map(([, { low, high }]) => interval(low, high)),
-        ),
-        numberColumn(
-          'p',
-          entries.map(([, { pValue }]) => formatNumber(pValue)),
-        ),
-        textColumn(
-          'verdict',
-          entries.map(([, { verdict }]) => verdict ?? dash),
-        ),
-      ],
+      table: meansTable(comparison).columns,
     }),
   };
 }
@@ -102,35 +79,10 @@ export function ratios(context: ComparisonContext): Section | null {
             text: said(ratio!, verdict),
           })),
         },
-        table: ratioTable(rows.all),
+        table: pickColumns(metricTable(rows.all, metric), ['cell', 'ratio', 'p_adjusted', 'verdict']),
       });
     }),
   };
-}
-
-function ratioTable(rows: readonly ComparedCell[]) {
-  return [
-    textColumn(
-      'cell',
-      rows.map(({ cell }) => cell),
-    ),
-    numberColumn(
-      'ratio',
-      rows.map(({ ratio }) => (ratio === null ? dash : times(ratio))),
-    ),
-    numberColumn(
-      '95% interval',
-      rows.map(({ low, high }) => interval(low, high)),
-    ),
-    numberColumn(
-      'p, adjusted',
-      rows.map(({ qValue }) => formatNumber(qValue)),
-    ),
-    textColumn(
-      'verdict',
-      rows.map(({ verdict }) => verdict ?? dash),
-    ),
-  ];
 }
 
 /** Medians of both sides, one below the other for each cell. */
@@ -144,7 +96,6 @@ export function bothSides(context: ComparisonContext): Section | null {
     body: perMetric(context, (metric, drawn) => {
       const rows = changedMost(context.comparison.cells.filter((row) => row.metric === metric));
       const unit = rows.all[0]?.unit ?? '';
-      const show = (value: number) => formatWithUnit(value, unit);
       return renderChart({
         id: context.id(`sides-${metric}`),
         drawn,
@@ -166,24 +117,7 @@ export function bothSides(context: ComparisonContext): Section | null {
             text: fromTo(baseline, candidate, unit),
           })),
         },
-        table: [
-          textColumn(
-            'cell',
-            rows.all.map(({ cell }) => cell),
-          ),
-          numberColumn(
-            'baseline',
-            rows.all.map(({ baseline }) => show(baseline)),
-          ),
-          numberColumn(
-            'candidate',
-            rows.all.map(({ candidate }) => show(candidate)),
-          ),
-          numberColumn(
-            'repetitions',
-            rows.all.map(({ repetitions }) => repetitions.join(' and ')),
-          ),
-        ],
+        table: pickColumns(metricTable(rows.all, metric), ['cell', 'baseline', 'candidate', 'repetitions']),
       });
     }),
   };

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Browser, chromium } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { compareResults } from '../../analysis/compare/compare.js';
-import { factorial, simulateResult } from '../../analysis/simulated-result.test-support.js';
-import type { Result } from '../../core/result.js';
-import { renderComparisonPage } from './comparison-page.js';
+import { compareResults } from '../../../analysis/compare/compare.js';
+import { factorial, simulateResult } from '../../../analysis/simulated-result.test-support.js';
+import type { Result } from '../../../core/result.js';
+import { renderComparisonPage } from './page.js';
 
 const cells = factorial([16, 64, 256], [8, 32], () => 1);
 const run = (seed: number, slowdown = 1) =>

@@ -1,23 +1,14 @@
-import type { Comparison } from '../../analysis/compare/compare.js';
-import { perCellMetrics } from '../tables/comparison.js';
-import type { ComparedNames } from '../terminal/comparison.js';
-import { comparisonHeadline, leadingComparison } from '../words/comparison.js';
-import { bothSides, means, ratios } from './comparison-charts.js';
-import { machines, method, settings, shape } from './comparison-sections.js';
-import { renderDocument } from './document.js';
-import { contents, pageBody, sectionMarkup } from './frame.js';
-import { type Html, html } from './html.js';
-import { metricSwitch } from './metric-panels.js';
-import type { PageContext, Section } from './page-context.js';
-
-/** What a section on a comparison is drawn from. */
-export interface ComparisonContext {
-  comparison: Comparison;
-  names: ComparedNames;
-  /** Those compared cell by cell, the one that the headline is about first. */
-  metrics: readonly string[];
-  id: PageContext['id'];
-}
+import type { Comparison } from '../../../analysis/compare/compare.js';
+import { perCellMetrics } from '../../tables/comparison.js';
+import { type ComparedNames, comparisonHeadline, leadingComparison } from '../../words/comparison.js';
+import { renderDocument } from '../document.js';
+import { contents, pageBody, sectionMarkup } from '../frame.js';
+import { type Html, html } from '../html.js';
+import { metricSwitch } from '../metric-panels.js';
+import type { Section } from '../page-context.js';
+import { bothSides, means, ratios } from './charts.js';
+import type { ComparisonContext } from './context.js';
+import { machines, method, settings, shape } from './sections.js';
 
 /** The page about one comparison or several with the same baseline. */
 export function renderComparisonPage(
@@ -32,11 +23,10 @@ export function renderComparisonPage(
 
 function articleOf(comparison: Comparison, names: ComparedNames, index: number): Html {
   const leading = leadingComparison(comparison);
-  const shown = perCellMetrics().filter((metric) => comparison.geomean[metric] !== undefined);
   const context: ComparisonContext = {
     comparison,
     names,
-    metrics: shown.toSorted((a, b) => Number(b === leading) - Number(a === leading)),
+    metrics: perCellMetrics(comparison).toSorted((a, b) => Number(b === leading) - Number(a === leading)),
     id: (name) => `d${index + 1}-${name}`,
   };
   const drawn = (sections: readonly SectionOf[]) => sections.flatMap((section) => section(context) ?? []);

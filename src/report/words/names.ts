@@ -22,3 +22,19 @@ export function cellName(cell: string, models: readonly string[]): string {
   const [only] = models;
   return models.length === 1 && cell.startsWith(`${only}/`) ? cell.slice(only!.length + 1) : cell;
 }
+
+/** What to call a factor in a sentence; others go by their own name. */
+const factorNames: Record<string, string> = {
+  promptTokens: 'prompt length',
+  completionTokens: 'output length',
+  batch: 'batch size',
+  promptKind: 'the kind of prompt',
+};
+
+/** Factors that sort the cells alike are one, under all their names. */
+export function factorName(factor: string): string {
+  return factor
+    .split(' = ')
+    .map((name) => factorNames[name] ?? name)
+    .join(' = ');
+}

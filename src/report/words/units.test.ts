@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { axisUnit, formatWithUnit } from './units.js';
+import { axisUnit, formatWithUnit } from './format.js';
 
 describe('units of the page', () => {
   it.each([
