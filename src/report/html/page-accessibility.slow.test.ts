@@ -5,7 +5,7 @@ import { compareResults } from '../../analysis/compare/compare.js';
 import { findingsOf } from '../../analysis/findings.js';
 import { factorial, simulateResult } from '../../analysis/simulated-result.test-support.js';
 import { chromiumPath, drawAll, launchChromium, openPage } from './chromium.test-support.js';
-import { renderComparisonPage } from './comparison-page.js';
+import { renderComparisonPage } from './comparison/page.js';
 import { renderPage } from './page.js';
 import { richResult } from './rich-result.test-support.js';
 

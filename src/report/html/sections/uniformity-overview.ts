@@ -18,6 +18,9 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
   const known = all.filter(({ of }) => of.misbilledShare.value !== null);
   const unknown = all.filter(({ of }) => of.misbilledShare.value === null);
   const table = uniformityTable(findings);
+  // The chart shows the misbilled share, and what noise alone would give.
+  const drawn = ['misbilled_share', 'share_by_noise_alone'];
+  const statistics = table.columns.filter(({ id: column }) => !drawn.includes(column));
   const label = 'Misbilled share by measure of work';
   return {
     name: 'measures',
@@ -45,9 +48,9 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
             text: formatEstimate(misbilledShare, shares),
           })),
         },
-        table: pickColumns(table, ['work', 'misbilled_share', 'share_by_noise_alone']),
+        table: pickColumns(table, ['work', ...drawn]),
       })
-    }${htmlTable(table.columns, table.title)}
+    }${htmlTable(statistics, table.title)}
 ${table.notes!.map((note) => html`<p class="note">${note}</p>`)}
 ${unknown.map(({ name, of }) => html`<p class="note">${name}: not known, as ${of.misbilledShare.reason}.</p>`)}`,
   };
