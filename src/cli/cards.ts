@@ -2,8 +2,8 @@ import { costCard } from '../analysis/card/cost-card.js';
 import { findingsOf } from '../analysis/findings.js';
 import { resultsByModel } from '../analysis/one-model.js';
 import type { Result } from '../core/result.js';
+import { printableJson } from '../core/text.js';
 import { renderCostCard } from '../report/markdown/cost-card.js';
-import { withoutControls } from './terminal.js';
 
 /** Cost cards of all models of the results, or of the one named: Markdown, or JSON, an array of several. */
 export function cardsOf(
@@ -17,9 +17,7 @@ export function cardsOf(
   });
   if (json) {
     const cards = drawn.map(({ card }) => card);
-    return `${JSON.stringify(cards.length === 1 ? cards[0] : cards, null, 2)}\n`;
+    return `${printableJson(cards.length === 1 ? cards[0] : cards, 2)}\n`;
   }
-  return withoutControls(
-    drawn.map(({ card, findings, result }) => renderCostCard(card, findings, result)).join('\n---\n\n'),
-  );
+  return drawn.map(({ card, findings, result }) => renderCostCard(card, findings, result)).join('\n---\n\n');
 }

@@ -182,6 +182,14 @@ describe('output that cannot be written', () => {
     expect(errors).toBe('');
   });
 
+  it('leaves a command its exit code where nobody reads what it prints', async () => {
+    const [before, after] = [saved('unread-a.json', measured(1)), saved('unread-b.json', measured(2, 1.3))];
+    const args = ['diff', before, after, '--fail-on', 'cpuTime>5%', '--markdown'];
+    const child = spawn(process.execPath, [main, ...args], { stdio: ['ignore', 'pipe', 'ignore'] });
+    child.stdout.destroy();
+    expect(await once(child, 'close')).toEqual([1, null]);
+  });
+
   it('exits with 3, and says so, where stdout takes nothing', async () => {
     const readOnly = openSync(saved('read-only', ''), 'r');
     const { status, stderr } = spawnSync(process.execPath, list, {

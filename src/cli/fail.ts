@@ -1,7 +1,6 @@
 import { CommanderError } from 'commander';
 import { exitCode } from '../core/codes.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { withoutControls } from './terminal.js';
 
 /**
  * Prints one message on stderr for anything that ended a command and returns the exit code. Stack
@@ -13,7 +12,7 @@ export function reportFailure(thrown: unknown, verbose: boolean): number {
     return thrown.exitCode === 0 ? exitCode.done : exitCode.unusableInput;
   }
   if (thrown instanceof TokenworkError) {
-    process.stderr.write(withoutControls(`error: ${thrown.message}\n  ${thrown.hint}\n`));
+    process.stderr.write(`error: ${thrown.message}\n  ${thrown.hint}\n`);
   } else {
     process.stderr.write(
       `error: ${messageOf(thrown)}\n  This is a fault in tokenwork; run again with --verbose and report what it prints.\n`,

@@ -1,4 +1,5 @@
-import { clearLine, cursorTo } from 'node:readline';
+import { plainText } from '../core/text.js';
+import { clearTerminalLine } from './guarded-output.js';
 
 /** A line on stderr that says what is going on. */
 export interface ProgressLine {
@@ -21,8 +22,7 @@ export function progressLine(stream: NodeJS.WriteStream, quiet: boolean): Progre
   let drawn = false;
   const clear = () => {
     if (!drawn) return;
-    cursorTo(stream, 0);
-    clearLine(stream, 0);
+    clearTerminalLine(stream);
     drawn = false;
   };
   return {
@@ -31,7 +31,7 @@ export function progressLine(stream: NodeJS.WriteStream, quiet: boolean): Progre
       if (!moving || now - drawnAt < redrawNs) return;
       drawnAt = now;
       clear();
-      stream.write(text.slice(0, Math.max(20, stream.columns - 1)));
+      stream.write(plainText(text).slice(0, Math.max(20, stream.columns - 1)));
       drawn = true;
     },
     note(text) {

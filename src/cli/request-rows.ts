@@ -3,7 +3,7 @@ import type { Result } from '../core/result.js';
 import { csvPieces } from '../report/rows/csv.js';
 import { requestColumns } from '../report/rows/request-columns.js';
 import { refuseExisting, writeOutputFile } from './output-file.js';
-import { printData, withoutControls } from './terminal.js';
+import { printData } from './terminal.js';
 
 /**
  * Refuses a place that `writeRows` could not write to, before anything is read. Throws TokenworkError
@@ -29,11 +29,7 @@ export async function refuseRowsTarget(path: string, force: boolean): Promise<vo
 export async function writeRows(path: string, results: readonly Result[]): Promise<number> {
   const columns = requestColumns(results);
   if (path === '-') {
-    // A terminal is not to be steered by what a result holds; a program gets it as it is.
-    const shown = process.stdout.isTTY
-      ? (piece: string) => withoutControls(piece.replaceAll('\r\n', '\n'))
-      : (piece: string) => piece;
-    for (const piece of csvPieces(columns)) await printData(shown(piece));
+    for (const piece of csvPieces(columns)) await printData(piece);
   } else if (/\.csv$/i.test(path)) {
     await writeOutputFile(path, csvPieces(columns));
   } else {

@@ -18,22 +18,15 @@ function isForced(value: string | undefined): boolean {
   return value !== undefined && value !== '0' && value !== 'false';
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for.
-const controls = /\u001b(?!\[[\d;]*m)|[\u0000-\u0008\u000b-\u001a\u001c-\u001f\u007f-\u009f]/g;
-
-/** Text for people's eyes: of control characters only line breaks and colours, for a result may hold any. */
-export function withoutControls(text: string): string {
-  return text.replace(controls, '\ufffd');
-}
-
 /**
- * Writes data to stdout and waits until it is out: a pipe takes a large result in pieces. Throws
+ * Writes data to stdout and waits until it is out: a pipe takes a large result in pieces. A reader that closes early
+ * (`tokenwork diff … | head`) is no failure, and what the command finds out still decides its exit code. Throws
  * TokenworkError `stdout-unwritable` (exit code 3).
  */
 export async function printData(text: string): Promise<void> {
   try {
     await new Promise<void>((resolve, reject) => {
-      process.stdout.write(text, (error) => (error ? reject(error) : resolve()));
+      process.stdout.write(text, (error) => (error && !isUnread(error) ? reject(error) : resolve()));
     });
   } catch (cause) {
     throw new TokenworkError(
@@ -43,4 +36,12 @@ export async function printData(text: string): Promise<void> {
       { cause },
     );
   }
+}
+
+let isClosed = false;
+
+/** Whether a write failed because nobody reads it any more: the first one by EPIPE, those after it by what Node says. */
+function isUnread({ code }: NodeJS.ErrnoException): boolean {
+  isClosed ||= code === 'EPIPE';
+  return isClosed;
 }

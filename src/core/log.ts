@@ -2,6 +2,7 @@ import { writeSync } from 'node:fs';
 import { debuglog, format } from 'node:util';
 import { threadId } from 'node:worker_threads';
 import { messageOf } from './errors.js';
+import { plainText, withoutLogCommands } from './text.js';
 
 const section = 'tokenwork';
 /** Begins every line of the log, as Node's own debug output does. */
@@ -30,7 +31,7 @@ export function log(message: string, ...values: readonly unknown[]): void {
   if (!isOn) return;
   const text = format(message, ...values.map((value) => (value instanceof Error ? messageOf(value) : value)));
   const thread = threadId === 0 ? '' : `/${threadId}`;
-  const line = `${logMark} ${process.pid}${thread} +${process.uptime().toFixed(6)} s: ${text.replaceAll(/\p{Cc}+/gu, ' ')}\n`;
+  const line = `${logMark} ${process.pid}${thread} +${process.uptime().toFixed(6)} s: ${withoutLogCommands(plainText(text))}\n`;
   try {
     // Not through `process.stderr`: a worker's passes through the main thread, and is lost with the worker.
     writeSync(2, line);

@@ -3,6 +3,7 @@ import { refuseBackwards, refuseInconsistent } from './consistency.js';
 import { TokenworkError } from './errors.js';
 import { type RequestRow, type Result, requestSchema, resultSchema, schemaVersion } from './result.js';
 import { describeIssue, firstIssue, type SchemaIssue } from './schema-issue.js';
+import { plainStrings } from './text.js';
 
 type Json = Record<string, unknown>;
 
@@ -48,7 +49,7 @@ function mapObjects(items: readonly unknown[], of: (item: Json) => Json): unknow
  * Throws TokenworkError `not-a-result`, `result-too-new`, `bad-result` or `inconsistent-result`.
  */
 export function readResult(json: unknown): Result {
-  const parsed = resultSchema.safeParse(upgrade(json, migrations, schemaVersion));
+  const parsed = resultSchema.safeParse(upgrade(plainStrings(json), migrations, schemaVersion));
   if (parsed.success) {
     refuseInconsistent(parsed.data);
     return parsed.data;
@@ -61,7 +62,11 @@ export function readResult(json: unknown): Result {
  * `version` is the schema version of their document, `first` the place of the first of them in it.
  */
 export function readRows(rows: unknown[], version: number, first: number): RequestRow[] {
-  const { requests } = upgrade({ schemaVersion: version, requests: rows }, migrations, schemaVersion);
+  const { requests } = upgrade(
+    { schemaVersion: version, requests: plainStrings(rows) },
+    migrations,
+    schemaVersion,
+  );
   const parsed = z.array(requestSchema).safeParse(requests);
   if (!parsed.success) {
     const issue = firstIssue(parsed.error);

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { describeIssue, firstIssue } from '../core/schema-issue.js';
+import { plainStrings } from '../core/text.js';
 import { entrySchema, type JournalEntry, type JournalHeader } from './entry.js';
 
 export interface JournalContents {
@@ -46,7 +47,7 @@ export function readJournal(path: string): JournalContents {
 function parseEntry(line: string, where: string): JournalEntry {
   let json: unknown;
   try {
-    json = JSON.parse(line);
+    json = plainStrings(JSON.parse(line));
   } catch (cause) {
     throw badJournal(where, messageOf(cause), cause);
   }

@@ -2,6 +2,7 @@ import { basename, resolve } from 'node:path';
 import type { Warning } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { plainText } from '../core/text.js';
 import { deriveEncoderCostYielding } from './cost/derive-cost.js';
 import { digestFiles } from './digest.js';
 import { describeEncoder, type EncoderGraph } from './encoder-graph.js';
@@ -42,7 +43,7 @@ export async function openEncoderFolder(directory: string, options: OpenOptions)
   const config = await readConfig(root);
   const files = await listOnnxFiles(root);
   const file = await chooseOnnxFile(root, files, options.dtype);
-  const id = options.id ?? basename(root);
+  const id = options.id ?? plainText(basename(root));
   const { encoder, cost, dataPaths } = await readEncoder(file.path, options.signal);
   const vocabulary = vocabularyOf(config, root);
   await readTokenizerFiles(root);

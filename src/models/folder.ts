@@ -4,6 +4,7 @@ import type { Warning } from '../core/codes.js';
 import type { CostModel } from '../core/cost.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
+import { plainStrings, plainText } from '../core/text.js';
 import { deriveCostYielding } from './cost/derive-cost.js';
 import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
 import { digestFiles } from './digest.js';
@@ -76,7 +77,7 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
   const graph = await readDecoder(file.path, config, options.signal);
   // Its ids may go beyond the model's vocabulary (added tokens never trained): a request that uses one fails.
   await readTokenizerFiles(root);
-  const id = options.id ?? basename(root);
+  const id = options.id ?? plainText(basename(root));
   const { onProgress } = options;
   const sha256 = await digestFiles([file.path, ...graph.dataPaths], {
     cacheDirectory: options.cacheDirectory,
@@ -151,7 +152,7 @@ export async function readConfig(directory: string): Promise<Record<string, unkn
     );
   }
   try {
-    return await readJsonObject(join(directory, 'config.json'));
+    return plainStrings(await readJsonObject(join(directory, 'config.json')));
   } catch (cause) {
     if (!(cause instanceof TokenworkError) || cause.code !== 'json-missing') throw cause;
     throw new TokenworkError(

@@ -4,6 +4,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
+import { plainStrings } from '../core/text.js';
 import { buildModel } from './build/build-model.js';
 import type { GraphVariant } from './build/graph-variant.js';
 import { cacheDirectory } from './cache-directory.js';
@@ -111,7 +112,7 @@ export async function locateModel(spec: string): Promise<Located> {
   if (found && extname(path) === '.onnx') return { kind: 'onnx', path };
   if (found && extname(path) === '.json') {
     const id = basename(path) === 'config.json' ? basename(dirname(path)) : basename(path, '.json');
-    return locateConfig(await readJsonObject(path), idOf(id), []);
+    return locateConfig(plainStrings(await readJsonObject(path)), idOf(id), []);
   }
   throw unknownModel(
     spec,

@@ -3,6 +3,7 @@ import type { ErrorCode } from '../core/codes.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { lineOfPath, positionOfSyntaxError } from '../core/json-position.js';
 import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
+import { plainStrings } from '../core/text.js';
 
 /** A JSON file that a user writes: what is wrong with it is told with its file and line. */
 export interface JsonDocument {
@@ -22,7 +23,7 @@ export function readDocument(
     new TokenworkError(code, `${path}:${line}: ${problem}.`, hint, { cause });
   let json: unknown;
   try {
-    json = JSON.parse(text);
+    json = plainStrings(JSON.parse(text));
   } catch (cause) {
     throw error(positionOfSyntaxError(text).line, `it is no JSON: ${messageOf(cause)}`, cause);
   }

@@ -4,6 +4,7 @@ import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { TokenworkError } from '../core/errors.js';
 import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
+import { plainText } from '../core/text.js';
 import { locateModel } from '../models/resolve.js';
 import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../stages/pipeline.js';
 import { type JsonDocument, readDocument } from './document.js';
@@ -83,7 +84,7 @@ export function parsePipeline(text: string, path: string): Pipeline {
   const roles = roleModelsOf(models);
   const stages = orderStages(policies, document);
   checkStages(policies, stages, [...roles.keys()], document);
-  return { name: basename(path).replace(/\.json$/i, ''), description, models: roles, stages };
+  return { name: plainText(basename(path).replace(/\.json$/i, '')), description, models: roles, stages };
 }
 
 function documentOf(text: string, path: string): JsonDocument {

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { log } from '../core/log.js';
 import { questionSchema } from '../core/question.js';
+import { plainText } from '../core/text.js';
 import { benchOptions } from './bench-options.js';
 import { blockSchema } from './block.js';
 import { readDocument } from './document.js';
@@ -132,7 +133,7 @@ export function parseSuite(
   });
   for (const [index, block] of suite.design.entries()) checkBlock(block, index, named.pipelines, document);
   return {
-    name: basename(path).replace(/\.json$/i, ''),
+    name: plainText(basename(path).replace(/\.json$/i, '')),
     ...suite,
     prompts: named.prompts,
     pipelines: new Map(replacedPipelines),

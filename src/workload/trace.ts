@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { createInterface } from 'node:readline';
 import { CsvError, parse } from 'csv-parse';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { plainText } from '../core/text.js';
 
 /** A request as some server once received it. */
 export interface TraceRequest {
@@ -57,7 +58,7 @@ export async function readTrace(path: string, { limit }: { limit?: number } = {}
   if (requests.length === 0) {
     throw new TokenworkError('empty-trace', `The trace ${path} holds no request.`, formatHint);
   }
-  return { name: basename(path).replace(/\.[^.]*$/, ''), requests };
+  return { name: plainText(basename(path).replace(/\.[^.]*$/, '')), requests };
 }
 
 const formatHint =

@@ -3,6 +3,7 @@ import { Command } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
 import { exitCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
+import { printableJson } from '../../core/text.js';
 import { renderFindings } from '../../report/terminal/findings.js';
 import { renderRun } from '../../report/terminal/run.js';
 import { formatDuration } from '../../report/words/format.js';
@@ -16,7 +17,7 @@ import { optionOf } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { pageHint, shellWord } from '../page-hint.js';
 import { progressLine } from '../progress.js';
-import { printData, terminalOf, withoutControls } from '../terminal.js';
+import { printData, terminalOf } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
 
 export function benchCommand(): Command {
@@ -96,11 +97,11 @@ async function bench(flags: GivenOptions): Promise<void> {
     line.clear();
     if (toStdout) {
       line.note(`Result: ${path}`);
-      await printData(`${JSON.stringify(result)}\n`);
+      await printData(`${printableJson(result)}\n`);
     } else {
       const terminal = terminalOf(process.stdout);
-      await printData(withoutControls(`${renderRun(result, { ...terminal, savedAt: path })}\n`));
-      await printData(withoutControls(renderFindings(findingsOf(result), terminal)));
+      await printData(`${renderRun(result, { ...terminal, savedAt: path })}\n`);
+      await printData(renderFindings(findingsOf(result), terminal));
       line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);

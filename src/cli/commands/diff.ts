@@ -4,6 +4,7 @@ import { crossings, parseThreshold, refuseUntestable } from '../../analysis/comp
 import { exitCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { metrics } from '../../core/metrics.js';
+import { printableJson } from '../../core/text.js';
 import { renderComparisonMarkdown } from '../../report/markdown/comparison.js';
 import { renderComparison } from '../../report/terminal/comparison.js';
 import type { ComparedNames } from '../../report/words/comparison.js';
@@ -11,7 +12,7 @@ import { formatNumber } from '../../report/words/format.js';
 import { repeatable } from '../arguments.js';
 import { writeOutputFile } from '../output-file.js';
 import { readResultFiles } from '../result-file.js';
-import { printData, terminalOf, withoutControls } from '../terminal.js';
+import { printData, terminalOf } from '../terminal.js';
 
 interface DiffFlags {
   json?: boolean;
@@ -90,16 +91,15 @@ interface Compared {
 function render(compared: readonly Compared[], { json, markdown }: DiffFlags): string {
   if (json) {
     const comparisons = compared.map(({ comparison }) => comparison);
-    return `${JSON.stringify(comparisons.length === 1 ? comparisons[0] : comparisons, null, 2)}\n`;
+    return `${printableJson(comparisons.length === 1 ? comparisons[0] : comparisons, 2)}\n`;
   }
-  const text = compared
+  return compared
     .map(({ comparison, names }) =>
       markdown
         ? renderComparisonMarkdown(comparison, names)
         : renderComparison(comparison, names, terminalOf(process.stdout)),
     )
     .join('\n');
-  return withoutControls(text);
 }
 
 /** Loaded where a page is asked for alone, as the charts take a while to load. */

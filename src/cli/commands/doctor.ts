@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { printableJson } from '../../core/text.js';
 import { examineMachine } from '../../run/examine-machine.js';
 import { renderExamination } from '../machine-report.js';
 import { progressLine } from '../progress.js';
@@ -20,7 +21,7 @@ async function doctor({ json = false }: { json?: boolean }): Promise<void> {
     line.clear();
     await printData(
       json
-        ? `${JSON.stringify(examination, null, 2)}\n`
+        ? `${printableJson(examination, 2)}\n`
         : renderExamination(examination, terminalOf(process.stdout).width),
     );
   } finally {

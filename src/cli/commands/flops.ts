@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { printableJson } from '../../core/text.js';
 import { byteUnits, flopUnits } from '../../core/units.js';
 import type { DecoderFlopsReport, FlopsReport } from '../../models/cost/describe-flops.js';
 import { countPass } from '../../models/count-flops.js';
@@ -10,7 +11,7 @@ import { benchOptions } from '../../workload/bench-options.js';
 import { inputShape, inputValues, optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
-import { printData, terminalOf, withoutControls } from '../terminal.js';
+import { printData, terminalOf } from '../terminal.js';
 
 interface FlopsFlags {
   promptTokens: number;
@@ -66,9 +67,7 @@ async function flops(spec: string, flags: FlopsFlags): Promise<void> {
     });
     line.clear();
     const report = countPass(model, { ...flags, shapes: flags.shape, values: flags.input });
-    await printData(
-      flags.json ? `${JSON.stringify(report, null, 2)}\n` : withoutControls(render(report, model.dtype)),
-    );
+    await printData(flags.json ? `${printableJson(report, 2)}\n` : render(report, model.dtype));
   } finally {
     line.clear();
     interrupt.dispose();

@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { TokenworkError } from '../../core/errors.js';
+import { printableJson } from '../../core/text.js';
 import { buildEncoder, builtEncoderDirectory } from '../../models/build/build-encoder.js';
 import type { BuildWatch } from '../../models/build/build-folder.js';
 import { buildModel, builtModelDirectory } from '../../models/build/build-model.js';
@@ -63,7 +64,7 @@ async function list({ json }: { json?: boolean }): Promise<void> {
     ...encoders.map((recipe) => ({ ...recipe, parameters: encoderParameters(recipe, embedding) })),
   ];
   if (json) {
-    await printData(`${JSON.stringify(rows, null, 2)}\n`);
+    await printData(`${printableJson(rows, 2)}\n`);
     return;
   }
   type Row = (typeof rows)[number];

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { type Findings, findingsFrom, findingsOf } from '../../analysis/findings.js';
 import { TokenworkError } from '../../core/errors.js';
 import type { Result } from '../../core/result.js';
+import { printableJson } from '../../core/text.js';
 import { tablesOf } from '../../report/tables/result.js';
 import { renderFindings } from '../../report/terminal/findings.js';
 import { renderRun } from '../../report/terminal/run.js';
@@ -11,7 +12,7 @@ import { writeOutputFile } from '../output-file.js';
 import { pageHint } from '../page-hint.js';
 import { refuseRowsTarget, writeRows } from '../request-rows.js';
 import { readResultFiles, readTabledFile } from '../result-file.js';
-import { printData, terminalOf, withoutControls } from '../terminal.js';
+import { printData, terminalOf } from '../terminal.js';
 
 export function reportCommand(): Command {
   return new Command('report')
@@ -134,7 +135,7 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
     const terminal = terminalOf(process.stdout);
     for (const [index, { result, findings }] of runs.entries()) {
       const text = `${renderRun(result, { ...terminal, savedAt: paths[index] })}\n${renderFindings(findings, terminal)}`;
-      await printData(withoutControls(index === 0 ? text : `\n${text}`));
+      await printData(index === 0 ? text : `\n${text}`);
     }
   }
   if (out !== undefined) process.stderr.write(`Page: ${out}\n`);
@@ -142,7 +143,7 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
 }
 
 async function printFindings(findings: readonly Findings[]): Promise<void> {
-  await printData(`${JSON.stringify(findings.length === 1 ? findings[0] : findings, null, 2)}\n`);
+  await printData(`${printableJson(findings.length === 1 ? findings[0] : findings, 2)}\n`);
 }
 
 /** Loaded where a page is asked for alone, as the charts take a while to load. */

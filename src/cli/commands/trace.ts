@@ -6,6 +6,7 @@ import { findingsOf } from '../../analysis/findings.js';
 import { type PromptTrace, promptTrace } from '../../analysis/stages/prompt-trace.js';
 import { TokenworkError } from '../../core/errors.js';
 import { isOk, type OkRequest, type Result } from '../../core/result.js';
+import { printableJson } from '../../core/text.js';
 import type { Dtype } from '../../models/dtype.js';
 import { renderPromptTrace } from '../../report/terminal/prompt-trace.js';
 import { runBench } from '../../run/bench.js';
@@ -16,7 +17,7 @@ import { optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
 import { progressLine } from '../progress.js';
-import { printData, terminalOf, withoutControls } from '../terminal.js';
+import { printData, terminalOf } from '../terminal.js';
 import { toolCommit, toolVersion } from '../version.js';
 
 interface TraceFlags {
@@ -88,12 +89,12 @@ async function trace(text: string, flags: TraceFlags): Promise<void> {
       await writeOutputFile(out, isPage ? await pageOf(result) : `${JSON.stringify(result, null, 1)}\n`);
     }
     if (json) {
-      await printData(`${JSON.stringify(machineOutput(traced), null, 2)}\n`);
+      await printData(`${printableJson(machineOutput(traced), 2)}\n`);
       return;
     }
     const name = `"${text.length > 40 ? `${text.slice(0, 39)}…` : text}" through ${pipeline.name}`;
     const rendered = renderPromptTrace(traced, { ...terminalOf(process.stdout), name, model });
-    await printData(withoutControls(`${rendered}\n`));
+    await printData(`${rendered}\n`);
     if (out !== undefined) line.note(`Written: ${out}`);
   } finally {
     line.clear();

@@ -1,4 +1,5 @@
 import { TokenworkError } from '../../core/errors.js';
+import { plainText } from '../../core/text.js';
 import { Attributes } from '../onnx/attributes.js';
 import type {
   AttributeProto,
@@ -87,7 +88,7 @@ function prepareGraph(proto: GraphProto, context: Context): PreparedGraph {
 
 /** A foreign name as it may stand in a message: no control characters, and not without end. */
 export function printable(name: string): string {
-  return name.slice(0, longestName).replace(/\p{Cc}/gu, '\ufffd');
+  return plainText(name.slice(0, longestName));
 }
 
 const longestName = 200;

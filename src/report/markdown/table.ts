@@ -1,9 +1,10 @@
+import { plainText } from '../../core/text.js';
 import { readColumns, type ShownColumn } from '../tables/table.js';
 
 /** A result is untrusted input: no name in it may end a table cell, open a tag or begin a heading. */
 export function markdownText(text: string): string {
   return (
-    text
+    plainText(text)
       .replace(/[&<>]/g, (sign) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[sign]!)
       .replace(/[\\|`*_[\]~#]/g, '\\$&')
       // A word joiner: hosts would call the person of that name.
