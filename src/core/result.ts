@@ -268,6 +268,8 @@ export const okRequestSchema = z.strictObject({
    * are its share of all that was used meanwhile; everything else is of its first time.
    */
   runsInWindow: z.int().positive().optional(),
+  /** ns that its threads were ready to run and waited for a core, in its first run; Linux only. */
+  runQueueWait: timeNs.nonnegative().optional(),
   stages: z.array(stageSchema),
 });
 /** The row of a request that came to its end. */

@@ -18,6 +18,7 @@ import type { Absence } from '../../sensors/absence.js';
 import { openDevicePeakMemory } from '../../sensors/device-peak-memory.js';
 import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../../sensors/linux/cpu-time.js';
 import { openPeakMemory, type PeakMemory } from '../../sensors/linux/memory.js';
+import { openRunQueueWait } from '../../sensors/linux/run-queue.js';
 import { cpuBetween, readInstruments } from '../../stages/instruments.js';
 import { loadTerms, shippedTerms } from '../../stages/lexical-filter.js';
 import type { LoadedEncoder, LoadedModel } from '../../stages/loaded-model.js';
@@ -58,6 +59,7 @@ interface WorkerState {
   resources: Resources;
   cpuTime: RequestCpuTime | Absence;
   peakMemory: PeakMemory | Absence;
+  runQueueWait: (() => Nanoseconds) | null;
 }
 
 let state: WorkerState | null = null;
@@ -95,6 +97,7 @@ export async function load(task: LoadTask): Promise<LoadReply> {
       resources: new Resources(decoders, encoders, await loadTerms(shippedTerms)),
       cpuTime,
       peakMemory,
+      runQueueWait: computing === null ? null : openRunQueueWait(computing),
     };
     return { loaded: { models, peakMemory: describeSensor(peakMemory) } };
   } catch (thrown) {
@@ -110,7 +113,7 @@ export async function load(task: LoadTask): Promise<LoadReply> {
  */
 export async function run(task: RunTask): Promise<RunReply> {
   if (!state) throw new Error('worker has not loaded its models');
-  const { clock, control, resources, cpuTime, peakMemory } = state;
+  const { clock, control, resources, cpuTime, peakMemory, runQueueWait } = state;
   const chat = resources.decoder(task.modelId);
   const instruments = { clock, cpuTime: 'read' in cpuTime ? cpuTime.read : null };
   const request = { ...task.request, ...promptRows(task.request, chat) };
@@ -128,8 +131,10 @@ export async function run(task: RunTask): Promise<RunReply> {
   const input = await prepared(task.submittedNs);
   const memory = 'begin' in peakMemory ? peakMemory : null;
   memory?.begin();
+  const waitedBefore = runQueueWait?.() ?? 0;
   const outcome = await runRequest(input, chat, instruments, control, resources);
-  const peakBytes: Bytes | null = memory?.end() ?? null;
+  const waitedNs = runQueueWait === null ? null : runQueueWait() - waitedBefore;
+  const peakBytes = memory?.end() ?? null;
   control.onRun();
   const submitted = preparations[0]?.endedNs ?? task.submittedNs;
   if (outcome.status === 'failed') return { row: failedRow(outcome, submitted), runs: [], preparations };
@@ -141,6 +146,7 @@ export async function run(task: RunTask): Promise<RunReply> {
   const row = {
     ...finishedRow(outcome, submitted, peakBytes),
     ...absentOf(outcome.work, memory !== null && peakBytes === null),
+    ...(waitedNs !== null && { runQueueWait: waitedNs }),
   };
   return { row, runs: [first, ...more], preparations };
 }
