@@ -63,6 +63,8 @@ export const ceilingsSchema = z.strictObject({
   threads: count,
   /** The device that was measured; absent: the CPU. */
   device: z.string().optional(),
+  /** Cores that other processes kept busy while it was measured, where they were enough to lower the figures. */
+  othersCores: z.number().positive().optional(),
 });
 export type Ceilings = z.infer<typeof ceilingsSchema>;
 

@@ -15,6 +15,12 @@ it('keeps the larger of each figure that was measured twice', () => {
   expect(merged).toEqual(ceilings(10, { fp32: 7, q4: 9 }));
 });
 
+it('says that others kept cores busy only where they did both times', () => {
+  const busy = { ...ceilings(10, { fp32: 5 }), othersCores: 1.5 };
+  expect(largerCeilings(busy, { ...busy, othersCores: 0.4 })?.othersCores).toBe(0.4);
+  expect(largerCeilings(busy, ceilings(8, { fp32: 7 }))).not.toHaveProperty('othersCores');
+});
+
 it('keeps a figure that was measured only once', () => {
   const once = ceilings(10, { fp32: 5 });
   expect(largerCeilings(once, null)).toEqual(once);

@@ -15,9 +15,13 @@ export function ceilingsOf({ hardware }: JournalHeader, entries: readonly Journa
  */
 export function largerCeilings(one: Ceilings | null, other: Ceilings | null): Ceilings | null {
   if (one === null || other === null) return one ?? other;
+  // A look at a quiet machine is at least as near the ceiling as one at a busy one.
+  const { othersCores, ...rest } = one;
+  const busy = Math.min(othersCores ?? 0, other.othersCores ?? 0);
   const names = [...new Set([...Object.keys(one.gemm), ...Object.keys(other.gemm)])];
   return {
-    ...one,
+    ...rest,
+    ...(busy > 0 && { othersCores: busy }),
     memoryBandwidth: larger(one.memoryBandwidth, other.memoryBandwidth),
     gemm: Object.fromEntries(names.map((name) => [name, larger(one.gemm[name], other.gemm[name])!])),
   };

@@ -334,4 +334,31 @@ describe('what else sampling tells', () => {
     const { warnings } = fold([...sampling(sensors, [0, 4], 1), ran(0, 1, 3, 1), ended(3)]);
     expect(warnings.some(({ code }) => code === 'busy-neighbours')).toBe(warns);
   });
+
+  it.each([
+    ['others use cores and no energy is counted', { busyTime: 1.9 }, 'other processes kept 0.9 cores busy'],
+    ['a hypervisor gives cores to others', { stolenTime: 0.3 }, 'other guests of the host took 0.30 cores'],
+    ['pressure comes with them', { busyTime: 1.9, cpuStall: 0.99 }, 'some task waited for a core for 99% of'],
+    ['pressure is of the run itself', { cpuStall: 0.99 }, null],
+    ['nothing else runs', { busyTime: 1.05, stolenTime: 0.01 }, null],
+  ])('is that the machine was busy, where %s', (_, shares: Record<string, number>, says) => {
+    const system = Object.entries({ busyTime: 1, ...shares }).map(([name, share]) =>
+      cores('system', name, share),
+    );
+    const sensors = on(['process', [cores('process', 'cpuTime', 1)]], ['system-cpu', system]);
+    const { warnings } = fold([...sampling(sensors, [0, 4], 1), ran(0, 1, 3, 1), ended(3)]);
+    const found = warnings.filter(({ code }) => code === 'busy-neighbours').map(({ message }) => message);
+    expect(found).toEqual(says === null ? [] : [expect.stringContaining(says)]);
+  });
+
+  it('is that requests waited for a core', () => {
+    const sensors = on(['process', [cores('process', 'cpuTime', 1)]]);
+    const entry = ran(0, 1, 3, 1);
+    if (entry.kind !== 'request' || !('stages' in entry.row)) throw new Error('no row');
+    const waiting = { ...entry, row: { ...entry.row, runQueueWait: 0.5 * second } };
+    const { warnings } = fold([...sampling(sensors, [0, 4], 1), waiting, ended(3)]);
+    expect(warnings.map(({ message }) => message)).toContainEqual(
+      expect.stringContaining('waited for a core for 25% of their time'),
+    );
+  });
 });

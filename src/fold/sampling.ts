@@ -8,7 +8,7 @@ import { baselineOf, idleBaseline } from '../sampling/attribution/baseline.js';
 import type { UseMetric } from '../sampling/attribution/devices.js';
 import { attributionErrors } from '../sampling/attribution/errors.js';
 import { partialEnergy, type SamplingSetting, sampledMetric } from '../sampling/attribution/metric.js';
-import { busyNeighbours, gpuWarnings } from '../sampling/attribution/neighbours.js';
+import { busyMachine, gpuWarnings } from '../sampling/attribution/neighbours.js';
 import type { Segment } from '../sampling/attribution/segment.js';
 import { type SegmentShares, shareSegment, type UsedByRequest } from '../sampling/attribution/shares.js';
 import { timelineOf } from '../sampling/attribution/timeline.js';
@@ -61,7 +61,7 @@ export function foldSampling(
       ...segments.slice(0, 1).flatMap((segment) => partialEnergy(segment, shares[0]!.devices, setting)),
       ...segments.slice(0, 1).flatMap((segment) => gpuWarnings(segment, setting)),
       ...lostFigures(filled),
-      ...shares.slice(0, 1).flatMap(({ devices }) => busyNeighbours(segments, devices)),
+      ...shares.slice(0, 1).flatMap(({ devices }) => busyMachine(segments, devices, filled)),
       ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : (errors?.warnings ?? [])),
     ],
   };

@@ -3,15 +3,33 @@ import { measureCeilings } from '../engines/onnx/ceilings.js';
 import { measureDeviceCeilings } from '../engines/onnx/gpu/ceilings.js';
 import type { Journal } from '../journal/append.js';
 import { dtypes } from '../models/dtype.js';
+import { openOthersCpu } from '../sensors/linux/system-cpu.js';
 import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
 import { tell } from './progress.js';
+
+/** From so many cores on that others keep busy, a ceiling lies visibly below the machine's own. */
+const notableCores = 0.2;
+
+/**
+ * Measures the ceilings of the run's device, and says where others kept cores busy meanwhile: any other load only
+ * lowers them.
+ */
+export async function ceilingsFor(
+  prepared: Pick<PreparedRun, 'settings' | 'models' | 'chosen'>,
+  usableCores: number,
+): Promise<Ceilings> {
+  const othersSince = openOthersCpu();
+  const measured = await measureDevice(prepared, usableCores);
+  const othersCores = othersSince?.() ?? 0;
+  return othersCores >= notableCores ? { ...measured, othersCores } : measured;
+}
 
 /**
  * Measures the ceilings of the run's device in the dtypes of its models: of its GPU, or of the CPU with as many
  * threads as the run keeps busy.
  */
-export async function ceilingsFor(
+async function measureDevice(
   { settings, models, chosen }: Pick<PreparedRun, 'settings' | 'models' | 'chosen'>,
   usableCores: number,
 ): Promise<Ceilings> {

@@ -31,14 +31,18 @@ export function setting(result: Result): string[] {
   ];
 }
 
-function describeCeilings({ memoryBandwidth, gemm, threads, device }: Ceilings): string {
+function describeCeilings({ memoryBandwidth, gemm, threads, device, othersCores }: Ceilings): string {
   const rates = Object.entries(gemm).map(
     ([dtype, { value }]) => `${formatNumber(value / 1e9)} GFLOP/s ${dtype}`,
   );
   const bandwidth =
     memoryBandwidth === null ? [] : [`${formatNumber(memoryBandwidth.value / 1e9)} GB/s read`];
   const of = device === undefined ? `with ${formatCount(threads, 'thread')}` : `on ${device}`;
-  return `Ceilings ${of}: ${[...bandwidth, ...rates].join(', ')}`;
+  const busy =
+    othersCores === undefined
+      ? ''
+      : ` (too low: others kept ${formatNumber(othersCores)} cores busy meanwhile)`;
+  return `Ceilings ${of}: ${[...bandwidth, ...rates].join(', ')}${busy}`;
 }
 
 /** Why the device was taken, and what ran where. */

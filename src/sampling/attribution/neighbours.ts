@@ -4,42 +4,85 @@ import { type DeviceUse, isGpu, ownUtilisation } from './devices.js';
 import type { SamplingSetting } from './metric.js';
 import type { Segment } from './segment.js';
 
-/** From so many cores on that others kept busy, an energy of the whole processor is not of the requests. */
+/** From so many cores on that others kept busy, times and an energy of the whole processor are not of the requests. */
 const notableCores = 0.2;
+/** From so many cores on that a hypervisor gave to other guests, times are of a machine with fewer cores. */
+const notableStolenCores = 0.05;
+/** From such a share of the time on that some task waited for a core, neighbours disturb each other. */
+const notableStall = 0.2;
+/** From such a share of their own time on that requests waited for a core, they were held up. */
+const notableWait = 0.02;
+
+/** A request as its threads were kept waiting. */
+interface QueuedRequest {
+  /** ns that its threads were ready and had no core; absent where the system does not tell. */
+  runQueueWait?: number | undefined;
+  times: { started: number; ended?: number | undefined; lastToken: number | null } | null;
+}
 
 /**
- * Warns where other processes used the CPU while requests ran: its counters do not tell them apart. Those
- * of a recording are not there to be stopped.
+ * Warns where something else used the machine while requests ran, by what the kernel counted: cores that other
+ * processes or other guests of the hypervisor used, time in which some task waited for a core (PSI), and the time
+ * that the requests' own threads waited. Where the CPU's energy is counted, its counters do not tell them apart.
+ * The neighbours of a recording are not there to be stopped.
  */
-export function busyNeighbours(segments: readonly Segment[], devices: readonly DeviceUse[]): Warning[] {
+export function busyMachine(
+  segments: readonly Segment[],
+  devices: readonly DeviceUse[],
+  requests: readonly QueuedRequest[],
+): Warning[] {
   if (segments.some(({ recorded }) => recorded !== null)) return [];
-  if (!devices.some(({ metric, device, counted }) => metric === 'energy' && counted && !isGpu(device))) {
-    return [];
-  }
-  const cores = Math.max(0, ...segments.map(othersCores));
-  if (cores < notableCores) return [];
+  const most = (of: (segment: Segment) => number) => Math.max(0, ...segments.map(of));
+  const others = most((segment) => {
+    const [all, own] = [rateOf(segment, 'system', 'busyTime'), rateOf(segment, 'process', 'cpuTime')];
+    return all === null || own === null ? 0 : all - own;
+  });
+  const stolen = most((segment) => rateOf(segment, 'system', 'stolenTime') ?? 0);
+  const stall = most((segment) => rateOf(segment, 'system', 'cpuStall') ?? 0);
+  const waited = waitingShare(requests);
+  const signs = [
+    ...(others >= notableCores ? [`other processes kept ${others.toFixed(1)} cores busy`] : []),
+    ...(stolen >= notableStolenCores ? [`other guests of the host took ${stolen.toFixed(2)} cores`] : []),
+    ...(waited >= notableWait ? [`the requests waited for a core for ${percent(waited)} of their time`] : []),
+  ];
+  // Own threads wait for each other too: pressure alone is no sign of others.
+  if (signs.length === 0) return [];
+  if (stall >= notableStall) signs.push(`some task waited for a core for ${percent(stall)} of the time`);
+  const countsEnergy = devices.some(
+    ({ metric, device, counted }) => metric === 'energy' && counted && !isGpu(device),
+  );
+  const energy = countsEnergy && others >= notableCores ? " Others' energy is in the requests'." : '';
   return [
     {
       code: 'busy-neighbours',
-      message: `Other processes kept ${cores.toFixed(1)} cores busy while requests ran, and their energy is in the requests'.`,
-      hint: 'Stop them and measure again; hold the energy against the CPU time to see how much it matters.',
+      message: `The machine was busy while requests ran: ${signs.join('; ')}.${energy}`,
+      hint: 'Times are of a machine that was shared: stop what else runs on it and measure again.',
     },
   ];
 }
 
-function othersCores(segment: Segment): number {
-  const used = (device: string, quantity: string) => {
-    for (const { channels } of segment.sensors) {
-      const channel = channels.find((of) => of.device === device && of.quantity === quantity);
-      if (!channel || segment.measured === null) continue;
-      const { startNs, endNs } = segment.measured;
-      const { value } = counterCurve(segment.series(channel), channel.counterPeriodNs).window(startNs, endNs);
-      return value === null ? null : value / (endNs - startNs);
-    }
-    return null;
-  };
-  const [all, own] = [used('system', 'busyTime'), used('process', 'cpuTime')];
-  return all === null || own === null ? 0 : all - own;
+const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
+
+function waitingShare(requests: readonly QueuedRequest[]): number {
+  let [waitedNs, servedNs] = [0, 0];
+  for (const { runQueueWait, times } of requests) {
+    const endNs = times?.ended ?? times?.lastToken ?? null;
+    if (runQueueWait === undefined || times === null || endNs === null) continue;
+    waitedNs += runQueueWait;
+    servedNs += endNs - times.started;
+  }
+  return servedNs > 0 ? waitedNs / servedNs : 0;
+}
+
+/** How fast a counter of time grew while requests were measured: 1 is one core, or all of the time. */
+function rateOf({ sensors, measured, series }: Segment, device: string, quantity: string): number | null {
+  const channel = sensors
+    .flatMap(({ channels }) => channels)
+    .find((of) => of.device === device && of.quantity === quantity);
+  if (channel === undefined || measured === null) return null;
+  const { startNs, endNs } = measured;
+  const { value } = counterCurve(series(channel), channel.counterPeriodNs).window(startNs, endNs);
+  return value === null ? null : value / (endNs - startNs);
 }
 
 /** From such a share of the time on that others kept a GPU busy, its energy is not of the requests. */

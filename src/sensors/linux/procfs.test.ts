@@ -7,7 +7,7 @@ import { cpuFrequencySensor } from './cpu-frequency.js';
 import { pressureSensor, stalledNs } from './pressure.js';
 import { processPssSensor } from './process-pss.js';
 import { processUsageSensor } from './process-usage.js';
-import { systemCpuSensor, systemTimes } from './system-cpu.js';
+import { openOthersCpu, systemCpuSensor, systemTimes } from './system-cpu.js';
 
 const parent = mkdtempSync(join(tmpdir(), 'tokenwork-procfs-'));
 afterAll(() => rmSync(parent, { recursive: true }));
@@ -36,6 +36,22 @@ describe('systemTimes', () => {
 
   it('refuses text without the line of all CPUs', () => {
     expect(() => systemTimes('cpu0 1 2 3 4\n')).toThrow('no line of all CPUs');
+  });
+});
+
+describe('the CPU that others use', () => {
+  it('is what the machine was busy beside this process, in cores', () => {
+    const stat = (ticks: number) => writeFileSync(join(root, 'stat'), `cpu  ${ticks} 0 0 0\n`);
+    stat(0);
+    const since = openOthersCpu(root)!;
+    const untilNs = process.hrtime.bigint() + 50_000_000n;
+    while (process.hrtime.bigint() < untilNs) Math.sqrt(2);
+    // 3,000 ticks of 10 ms in some 50 ms.
+    stat(3000);
+    expect(since()).toBeGreaterThan(10);
+    stat(0);
+    expect(since()).toBe(0);
+    expect(openOthersCpu(join(root, 'nowhere'))).toBeNull();
   });
 });
 

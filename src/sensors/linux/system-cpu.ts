@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { type Channel, milliseconds, type Sensor } from '../sensor.js';
-import { openCounterFile, refusal } from './counter-file.js';
+import { openCounterFile, refusal, tryCounterFile } from './counter-file.js';
 
 // /proc/stat counts in USER_HZ, fixed at 100 for every architecture that Node runs on (man 5 proc).
 const tickNs = 1e7;
@@ -55,4 +56,24 @@ export function systemTimes(stat: string): number[] {
   if (ticks.length < 4) throw new Error('/proc/stat has no line of all CPUs');
   const [user = 0, nice = 0, system = 0, idle = 0, wait = 0, interrupt = 0, soft = 0, stolen = 0] = ticks;
   return [user + nice + system + interrupt + soft, idle, wait, stolen].map((value) => value * tickNs);
+}
+
+/**
+ * Begins to watch what other processes use of the CPU. The function returned gives it in cores since then, to
+ * ticks of 10 ms of the whole machine; null where there is no /proc/stat.
+ */
+export function openOthersCpu(root = '/proc'): (() => number) | null {
+  const tried = tryCounterFile(`${root}/stat`);
+  if (tried === null) return null;
+  tried.close();
+  const look = () => {
+    const [busyNs = 0] = systemTimes(readFileSync(`${root}/stat`, 'latin1'));
+    const { user, system } = process.cpuUsage();
+    return { atNs: Number(process.hrtime.bigint()), othersNs: busyNs - (user + system) * 1000 };
+  };
+  const begin = look();
+  return () => {
+    const end = look();
+    return Math.max(0, (end.othersNs - begin.othersNs) / (end.atNs - begin.atNs));
+  };
 }
