@@ -134,10 +134,11 @@ export async function run(task: RunTask): Promise<RunReply> {
   const waitedBefore = runQueueWait?.() ?? 0;
   const outcome = await runRequest(input, chat, instruments, control, resources);
   const waitedNs = runQueueWait === null ? null : runQueueWait() - waitedBefore;
-  const peakBytes = memory?.end() ?? null;
+  const aboveRest = memory?.end() ?? null;
   control.onRun();
   const submitted = preparations[0]?.endedNs ?? task.submittedNs;
   if (outcome.status === 'failed') return { row: failedRow(outcome, submitted), runs: [], preparations };
+  const peakBytes = aboveRest !== null && aboveRest >= (outcome.work.kvBytes ?? 0) ? aboveRest : null;
   const first = measuredRun(outcome);
   const again = async () => repeatRequest(await prepared(clock.now()), chat, instruments, control, resources);
   const onGpu = chat.decoder.record.device !== 'cpu';

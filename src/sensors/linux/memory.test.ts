@@ -1,4 +1,3 @@
-import koffi from 'koffi';
 import { describe, expect, it } from 'vitest';
 import { openPeakMemory, statusBytes } from './memory.js';
 
@@ -32,25 +31,6 @@ describe('openPeakMemory', () => {
     // Whatever else the process takes or gives back meanwhile is small beside it.
     expect(seen).toBeGreaterThan(bytes * 0.75);
     expect(seen).toBeLessThan(bytes * 1.25);
-  });
-
-  // The C library of musl keeps nothing, and glibc before 2.33 does not tell.
-  it.skipIf(process.platform !== 'linux')('is not known where the allocator had kept much of it', () => {
-    const peak = openPeakMemory(true);
-    if (!('begin' in peak)) throw new Error(peak.hint);
-    const libc = koffi.load(null);
-    const malloc = libc.func('void *malloc(size_t)');
-    const free = libc.func('void free(void *)');
-    const fill = libc.func('void *memset(void *, int, size_t)');
-    // Small blocks are kept when they are freed, as long as one above them is held.
-    const blocks = Array.from({ length: 20_000 }, () => fill(malloc(1000), 1, 1000));
-    const above = malloc(1000);
-    for (const block of blocks) free(block);
-    peak.begin();
-    const held = new Uint8Array(32 * 2 ** 20).fill(1);
-    expect(peak.end()).toBeNull();
-    expect(held[0]).toBe(1);
-    free(above);
   });
 
   it.skipIf(process.platform !== 'linux')('starts each segment from its own resting level', () => {
