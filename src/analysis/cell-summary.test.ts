@@ -87,7 +87,7 @@ describe('a cell of several requests', () => {
   });
 
   it('takes medians of the requests that carry a metric', () => {
-    const work = (peakMemory: number | null) => ({ ...okRequest().work, peakMemory });
+    const work = (peakMemory: number | null) => ({ ...okRequest().work, kvBytes: 1, peakMemory });
     const summary = summaryOf(okRequest({ work: work(10) }), okRequest({ work: work(null) }));
     expect(summary.metrics.peakMemory).toEqual({ value: 10, reason: null });
   });

@@ -38,17 +38,6 @@ export function endToEndNs({ times }: OkRequest, from: 'submitted' | 'started'):
   return (times.ended ?? times.lastToken) - times[from];
 }
 
-/**
- * Time per output token: (last token − first token) / (n − 1), with n the tokens of one row that are shown,
- * reasoning left out, as the rows of a batch come out side by side. Absent for n < 2.
- */
-export function timePerOutputToken(request: OkRequest, batch: number): Figure {
-  const { completion, reasoning } = request.tokens;
-  const gaps = (completion - reasoning) / batch - 1;
-  if (gaps < 1) return absent('too-short');
-  return present((request.times.lastToken - request.times.firstToken) / gaps);
-}
-
 /** Model FLOPs utilisation: FLOPs ÷ (service time × GEMM rate of the model's dtype). */
 export function flopsUtilisation(request: OkRequest, flops: Figure, roof: Roof): Figure {
   return divide(divide(flops, serviceSeconds(request), 'too-short'), roof.gemm, 'no-ceiling');

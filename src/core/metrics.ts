@@ -13,7 +13,7 @@ import {
 
 /** How a metric's figures came to be; never mixed in one column. */
 export const provenances = ['measured', 'attributed', 'derived', 'estimated', 'unavailable'] as const;
-export type Provenance = (typeof provenances)[number];
+type Provenance = (typeof provenances)[number];
 
 /** What a reader of metrics sees of a request that succeeded. */
 interface MeasuredRequest {
@@ -279,7 +279,7 @@ const records = [
 ] as const;
 
 export type WorkMetric = Extract<(typeof records)[number], { kind: 'work' }>['name'];
-export type LatencyMetric = Extract<(typeof records)[number], { kind: 'latency' }>['name'];
+type LatencyMetric = Extract<(typeof records)[number], { kind: 'latency' }>['name'];
 export type MetricName = WorkMetric | LatencyMetric;
 
 /** Every metric, in the order of tables. */

@@ -34,7 +34,7 @@ export const byteUnits: readonly DisplayUnit[] = [
 ];
 
 /** In steps of 1,000, as the ticks of a logarithmic axis are powers of ten. */
-export const decimalUnits = (unit: string): readonly DisplayUnit[] => [
+const decimalUnits = (unit: string): readonly DisplayUnit[] => [
   { name: unit, per: 1 },
   { name: `k${unit}`, per: 1e3 },
   { name: `M${unit}`, per: 1e6 },

@@ -5,7 +5,7 @@ import { deriveCost } from './cost/derive-cost.js';
 import { countedShapeOf } from './counted-config.js';
 import { describeDecoder } from './decoder-graph.js';
 import type { Dtype } from './dtype.js';
-import { recipeFromConfig } from './recipe.js';
+import { recipeFromConfig } from './hf-config.js';
 
 /** Fields of the published config.json files that say what a pass costs. */
 const gemma2 = (sizes: object) => ({

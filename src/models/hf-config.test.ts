@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { configOf } from './build/folder-files.js';
 import { smallRecipes } from './build/shapes.test-support.js';
-import { listRecipes, parameterCount, recipeFromConfig } from './recipe.js';
+import { recipeFromConfig } from './hf-config.js';
+import { listRecipes, parameterCount } from './recipe.js';
 
 const recipes = [...(await listRecipes()), ...Object.values(smallRecipes)];
 

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { TokenworkError } from '../core/errors.js';
-import type { Recipe } from './recipe.js';
+import { parseRecipe, type Recipe } from './recipe.js';
 
 /**
  * transformers.js picks its cache layout by `model_type` and knows no OLMoE or Mixtral, so folders built
@@ -77,8 +77,16 @@ const llamaSchema = z.looseObject({
 });
 type LlamaConfig = z.infer<typeof llamaSchema>;
 
+/**
+ * The recipe of a Hugging Face `config.json`.
+ * Throws TokenworkError `unsupported-architecture` or `bad-config`.
+ */
+export function recipeFromConfig(config: unknown, id: string): Recipe {
+  return parseRecipe(recipeFieldsOf(config, id), `config.json of ${id}`, 'bad-config');
+}
+
 /** Reads the fields of a recipe out of a Hugging Face `config.json`; the recipe schema checks the rest. */
-export function recipeFieldsOf(config: unknown, id: string): Recipe {
+function recipeFieldsOf(config: unknown, id: string): Recipe {
   const { architectures, model_type } = parse(
     z.looseObject({ architectures: z.array(z.string()).nullish(), model_type: z.string() }),
     config,

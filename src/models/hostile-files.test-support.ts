@@ -13,9 +13,10 @@ import { floats, info, ints, model, node, weight } from './cost/test-graph.js';
 import { countedShapeOf } from './counted-config.js';
 import { describeDecoder } from './decoder-graph.js';
 import { describeEncoder } from './encoder-graph.js';
+import { recipeFromConfig } from './hf-config.js';
 import { decodeModel, encodeModel, type ModelProto } from './onnx/proto.js';
 import { parseModel } from './onnx/read-model.js';
-import { loadRecipe, parameterCount, recipeFromConfig, recipeSchema } from './recipe.js';
+import { loadRecipe, parameterCount, recipeSchema } from './recipe.js';
 
 const nastyNumbers = [-1, 0, 1, 2, 3, 7, 2 ** 31, 2 ** 53, -(2 ** 53), 1e308, 0.5];
 const nastyTexts = [

@@ -5,7 +5,6 @@
 
 import { z } from 'zod';
 import type { ErrorCode } from '../core/codes.js';
-import { recipeFieldsOf } from './hf-config.js';
 import { parseRecipeWith, readRecipe, recipeIds } from './recipe-files.js';
 
 /** Architectures the builder can write, by their Hugging Face `model_type`. */
@@ -99,14 +98,6 @@ export const recipeSchema = z
 export type Recipe = z.infer<typeof recipeSchema>;
 export type Mixture = z.infer<typeof mixtureSchema>;
 
-/**
- * The recipe of a Hugging Face `config.json`.
- * Throws TokenworkError `unsupported-architecture` or `bad-config`.
- */
-export function recipeFromConfig(config: unknown, id: string): Recipe {
-  return parseRecipe(recipeFieldsOf(config, id), `config.json of ${id}`, 'bad-config');
-}
-
 /** The shipped decoder of that id. Throws TokenworkError `unknown-model`, naming the nearest id. */
 export async function loadRecipe(id: string): Promise<Recipe> {
   const { content, path } = await readRecipe(id, 'decoder');
@@ -147,6 +138,7 @@ export function parameterCount(recipe: Recipe): number {
   return embeddings + (learnedPositions ? recipe.contextLength * hidden : 0) + recipe.layers * layer + norm;
 }
 
-function parseRecipe(content: unknown, what: string, code: ErrorCode): Recipe {
+/** The recipe in `content`. Throws TokenworkError `code`, which calls it `what` and names the field. */
+export function parseRecipe(content: unknown, what: string, code: ErrorCode): Recipe {
   return parseRecipeWith(recipeSchema, content, what, code, 'decoder');
 }

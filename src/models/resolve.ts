@@ -12,10 +12,11 @@ import { type CountedShape, countedShapeOf } from './counted-config.js';
 import type { Dtype } from './dtype.js';
 import { type EncoderRecipe, listEncoderRecipes } from './encoder-recipe.js';
 import { dtypeNotice, type ModelFolder, type OnProgress, openFolder, readConfig } from './folder.js';
+import { recipeFromConfig } from './hf-config.js';
 import { downloadRepo, parseHubSpec } from './hub.js';
 import { readJsonObject } from './json-file.js';
 import { holdsOnnx, listOnnxFiles } from './onnx-file.js';
-import { listRecipes, type Recipe, recipeFromConfig } from './recipe.js';
+import { listRecipes, type Recipe } from './recipe.js';
 
 /** How a model is found, built or downloaded. */
 export interface ResolveOptions {

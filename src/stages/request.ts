@@ -31,7 +31,7 @@ export interface RequestInput extends Omit<RequestSpec, 'prompt' | 'neighbours'>
 }
 
 /** A part of the prefix cache that a request uses until it has stored what it adds to it. */
-export interface CachedPrefix {
+interface CachedPrefix {
   cache: PrefixCache;
   match: PrefixMatch;
   /** The name that the cache's stages begin with. */

@@ -35,7 +35,7 @@ export interface RequestTable {
 
 /** `ended`: the end of the last stage, or of the last token where no stage came after it. */
 export const requestTimes = ['submitted', 'started', 'firstToken', 'lastToken', 'ended'] as const;
-export type RequestTime = (typeof requestTimes)[number];
+type RequestTime = (typeof requestTimes)[number];
 
 /** The stages of all requests, one entry each time that a stage ran, request by request. */
 export interface StageTable {

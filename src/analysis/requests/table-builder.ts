@@ -65,7 +65,7 @@ export function tableOfRequests(requests: readonly OkRequest[]): RequestTable {
 }
 
 /** Takes a result's rows one by one, none of which it keeps. */
-export class TableBuilder {
+class TableBuilder {
   readonly #cells: readonly Cell[];
   readonly #plannedRepetitions: number;
   readonly #indexOfCell: ReadonlyMap<string, number>;

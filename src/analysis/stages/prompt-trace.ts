@@ -6,7 +6,7 @@ import { stageColumns } from './columns.js';
 import { type Waterfall, waterfallOf } from './waterfall.js';
 
 /** A figure over repetitions, with its 95% interval; `null` where there was but one. */
-export interface Repeated {
+interface Repeated {
   value: number;
   low: number | null;
   high: number | null;

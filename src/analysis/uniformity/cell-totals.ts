@@ -27,7 +27,7 @@ export interface CellTotals extends CellFigures {
 }
 
 /** The cells without any metric's work, which metrics that all requests measured have in common. */
-export type BilledCells = Omit<CellTotals, 'work'>;
+type BilledCells = Omit<CellTotals, 'work'>;
 
 /** The cells over all requests, by table: their identity tells metrics that all requests measured. */
 const billedOf = new WeakMap<RequestTable, BilledCells>();

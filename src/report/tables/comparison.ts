@@ -136,7 +136,7 @@ export function shapeTable({ shape }: Comparison): Table {
   };
 }
 
-export function times(ratio: number): string {
+function times(ratio: number): string {
   return `${formatNumber(ratio)}×`;
 }
 
