@@ -1,6 +1,7 @@
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import type { Logits } from '../../engine.js';
 import type { Address } from '../native/api.js';
+import type { StepLogits } from '../native/decoder-memory.js';
 import { LogitsOutput } from '../native/logits-output.js';
 import { elementType, type NativeSession } from '../native/session.js';
 import type { DeviceMemory } from './memory.js';
@@ -19,7 +20,7 @@ const rank = 3;
  * A step's logits, computed on a GPU. Of a prompt only the last position's cross the bus: all of them are
  * gigabytes for a long one, and reading them back would take longer than computing them.
  */
-export class DeviceLogitsOutput {
+export class DeviceLogitsOutput implements StepLogits {
   readonly #inner: LogitsOutput;
   readonly #graph: DecoderGraph;
   readonly #batch: number;

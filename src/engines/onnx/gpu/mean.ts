@@ -1,3 +1,4 @@
+import type { EncoderGraph } from '../../../models/encoder-graph.js';
 import type { CacheDtype } from '../../../models/graph-input.js';
 import type { NodeProto } from '../../../models/onnx/proto.js';
 import type { Device } from '../../engine.js';
@@ -7,6 +8,7 @@ import { Memory, NativeNames } from '../native/memory.js';
 import { elementBytes, elementType, NativeSession } from '../native/session.js';
 import type { TextBatch } from '../text-batch.js';
 import { deviceGraph, tensorNamed } from './graph.js';
+import { DeviceMemory } from './memory.js';
 
 const inputs = new NativeNames(['x', 'shares']);
 const outputs = new NativeNames(['y']);
@@ -16,20 +18,38 @@ const outputs = new NativeNames(['y']);
  * one vector a text crosses the bus and not one a position. It is a product with each position's share.
  */
 export class DeviceMean {
-  readonly #session: NativeSession;
+  readonly #encoder: NativeSession;
+  readonly #output: EncoderGraph['output'];
+  readonly #device: Exclude<Device, 'cpu'>;
+  readonly #memory: DeviceMemory;
+  /** Loaded when it is first needed: not every encoder is averaged. */
+  #reducer: NativeSession | null = null;
 
-  /** `dtype`: of what is reduced. Throws as `NativeSession.load`. */
-  constructor(dtype: CacheDtype, device: Exclude<Device, 'cpu'>) {
-    this.#session = NativeSession.load(meanModel(dtype), { threads: 1, device });
+  constructor(encoder: NativeSession, output: EncoderGraph['output'], device: Exclude<Device, 'cpu'>) {
+    this.#encoder = encoder;
+    this.#output = output;
+    this.#device = device;
+    this.#memory = new DeviceMemory(encoder.api, encoder.address, device);
   }
 
-  /** Means [batch, size] of `hidden`, [batch, positions, size] on the GPU. */
+  /** A tensor on the GPU for the encoder's output, [batch, positions, size]; whoever takes it releases it. */
+  target({ batch, positions }: TextBatch): Address {
+    const { size, dtype } = this.#output;
+    return this.#memory.allocate([batch, positions, size], elementType[dtype]);
+  }
+
+  /** Means [batch, size] of `hidden`, which `target` gave. Throws as `NativeSession.load`. */
   of(hidden: Address, texts: TextBatch): Float32Array {
-    const { api, address } = this.#session;
+    this.#reducer ??= NativeSession.load(meanModel(this.#output.dtype), {
+      threads: 1,
+      device: this.#device,
+    });
+    const reducer = this.#reducer;
+    const { api, address } = reducer;
     const shares = sharesOf(texts);
     const { batch, positions } = texts;
     const shape = BigInt64Array.of(BigInt(batch), 1n, BigInt(positions));
-    const given = this.#session.tensor(shares.address, shares.byteLength, shape, elementType.fp32);
+    const given = reducer.tensor(shares.address, shares.byteLength, shape, elementType.fp32);
     const results = new BigUint64Array(1);
     try {
       const status = api.run(
@@ -43,7 +63,7 @@ export class DeviceMean {
         results,
       );
       check(api, status, 'averaging positions on the GPU');
-      return readFloats(this.#session, results[0]!, 'fp32');
+      return readFloats(reducer, results[0]!, 'fp32');
     } finally {
       if (results[0] !== 0n) api.releaseValue(results[0]!);
       api.releaseValue(given);
@@ -52,7 +72,8 @@ export class DeviceMean {
   }
 
   close(): void {
-    this.#session.close();
+    this.#reducer?.close();
+    this.#encoder.exclusively(() => this.#memory.close());
   }
 }
 

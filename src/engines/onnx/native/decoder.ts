@@ -2,14 +2,12 @@ import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import type { CacheBlocks, Decoder, Sequence } from '../../engine.js';
-import { DeviceBlocks } from '../gpu/blocks.js';
-import { DeviceRowCopy } from '../gpu/row-copy.js';
-import { DeviceSlices } from '../gpu/slice.js';
-import { HostBlocks } from '../host-blocks.js';
+import { decoderMemory } from '../session-memory.js';
 import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
+import type { DecoderMemory } from './decoder-memory.js';
 import { type NativeOptions, nativeRecord, openSession } from './open-session.js';
 import { giveBackRunOptions, takeRunOptions } from './run-options.js';
-import { type DeviceTools, NativeSequence, StepNames } from './sequence.js';
+import { NativeSequence, StepNames } from './sequence.js';
 import type { NativeSession } from './session.js';
 
 export class NativeDecoder implements Decoder {
@@ -23,9 +21,7 @@ export class NativeDecoder implements Decoder {
   readonly #session: NativeSession;
   readonly #graph: DecoderGraph;
   readonly #names: StepNames;
-  readonly #tools: DeviceTools | null;
-  #rowCopy: DeviceRowCopy | null = null;
-  readonly #blocks: DeviceBlocks[] = [];
+  readonly #memory: DecoderMemory;
   #closed = false;
 
   /** Loads the model, or takes part in a session. Throws as `openSession`. */
@@ -36,10 +32,7 @@ export class NativeDecoder implements Decoder {
     this.#session = openSession(model.onnxPath, options);
     this.#graph = model.decoder;
     this.#names = new StepNames(model.decoder);
-    this.#tools =
-      this.#session.device === 'cpu'
-        ? null
-        : { slices: new DeviceSlices(this.#session.device), known: { allPositions: null } };
+    this.#memory = decoderMemory(this.#session, model.decoder);
     this.vocabulary = model.decoder.vocabulary;
     this.contextLength = model.contextLength;
     this.kvBytesPerPosition = kvBytesPerPosition(model.decoder.layers);
@@ -51,17 +44,7 @@ export class NativeDecoder implements Decoder {
 
   reserveBlocks(blocks: number, blockTokens: number): CacheBlocks {
     if (this.#closed) throw closedError('decoder');
-    const session = this.#session;
-    const { device, deviceMemory: memory } = session;
-    if (device === 'cpu' || memory === null)
-      return new HostBlocks(blocks, blockTokens * this.kvBytesPerPosition);
-    const { layers } = this.#graph;
-    return session.exclusively(() => {
-      this.#rowCopy ??= new DeviceRowCopy(layers, device);
-      const made = new DeviceBlocks({ session, memory, rowCopy: this.#rowCopy }, layers, blocks, blockTokens);
-      this.#blocks.push(made);
-      return made;
-    });
+    return this.#memory.reserve(blocks, blockTokens);
   }
 
   open(shape: { batch: number; capacity: number }): Sequence {
@@ -75,7 +58,7 @@ export class NativeDecoder implements Decoder {
       this.#names,
       this.terminationHandle,
       shape,
-      this.#tools,
+      this.#memory,
     );
   }
 
@@ -87,11 +70,7 @@ export class NativeDecoder implements Decoder {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#session.exclusively(() => {
-      for (const blocks of this.#blocks) blocks.close();
-      this.#rowCopy?.close();
-    });
-    this.#tools?.slices.close();
+    this.#memory.close();
     giveBackRunOptions(this.terminationHandle);
     this.#session.close();
   }

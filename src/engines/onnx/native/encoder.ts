@@ -1,7 +1,8 @@
 import type { EngineRecord } from '../../../core/result.js';
 import type { EncoderGraph } from '../../../models/encoder-graph.js';
-import { DeviceMean } from '../gpu/mean.js';
+import type { DeviceMean } from '../gpu/mean.js';
 import { type EncoderFeed, type EncoderModel, OnnxEncoder } from '../onnx-encoder.js';
+import { meanWhereComputed } from '../session-memory.js';
 import type { TextBatch } from '../text-batch.js';
 import { type Address, check } from './api.js';
 import { readFloats } from './float-output.js';
@@ -9,7 +10,7 @@ import { IndexTensor } from './index-tensor.js';
 import { NativeNames } from './memory.js';
 import { type NativeOptions, nativeRecord, openSession } from './open-session.js';
 import { giveBackRunOptions, takeRunOptions } from './run-options.js';
-import { elementType, type NativeSession } from './session.js';
+import type { NativeSession } from './session.js';
 
 export class NativeEncoder extends OnnxEncoder {
   readonly record: EngineRecord;
@@ -20,8 +21,7 @@ export class NativeEncoder extends OnnxEncoder {
   readonly #output: EncoderGraph['output'];
   readonly #inputNames: NativeNames;
   readonly #outputNames: NativeNames;
-  /** Made when it is first needed. */
-  #mean: DeviceMean | null = null;
+  readonly #mean: DeviceMean | null;
 
   /** Loads the model, or takes part in a session. Throws as `openSession`. */
   constructor(model: EncoderModel, options: NativeOptions) {
@@ -29,6 +29,7 @@ export class NativeEncoder extends OnnxEncoder {
     const { inputIds, attentionMask, tokenTypeIds, output } = model.encoder;
     this.#session = openSession(model.onnxPath, options);
     this.#output = output;
+    this.#mean = meanWhereComputed(this.#session, output);
     const inputs = [inputIds, attentionMask, tokenTypeIds].flatMap((input) => (input ? [input.name] : []));
     this.#inputNames = new NativeNames(inputs);
     this.#outputNames = new NativeNames([output.name]);
@@ -45,15 +46,11 @@ export class NativeEncoder extends OnnxEncoder {
   }
 
   protected override async forwardMean(feeds: EncoderFeed[], texts: TextBatch): Promise<Float32Array> {
-    const { device, deviceMemory: memory } = this.#session;
-    if (device === 'cpu' || memory === null) return super.forwardMean(feeds, texts);
-    const { dtype } = this.#output;
-    return this.#session.exclusively(() => {
-      this.#mean ??= new DeviceMean(dtype, device);
-      const mean = this.#mean;
-      const hidden = memory.allocate([texts.batch, texts.positions, this.size], elementType[dtype]);
-      return this.#run(feeds, texts, hidden, (value) => mean.of(value, texts));
-    });
+    const mean = this.#mean;
+    if (mean === null) return super.forwardMean(feeds, texts);
+    return this.#session.exclusively(() =>
+      this.#run(feeds, texts, mean.target(texts), (value) => mean.of(value, texts)),
+    );
   }
 
   /** Writes the profile that was asked for by `profilePrefix`, and returns its path. */

@@ -2,16 +2,13 @@ import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
 import type { CachedPositions, CacheExport, Logits, Sequence } from '../../engine.js';
 import { expertsOf } from '../../routing.js';
-import { DeviceAlternatingCache, DeviceInPlaceCache } from '../gpu/cache.js';
-import { DeviceLogitsOutput, type LogitsKnowledge } from '../gpu/logits.js';
-import type { DeviceSlices } from '../gpu/slice.js';
 import { checkExport, importedPositions } from '../kv-transfer.js';
 import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 import { type Address, check } from './api.js';
-import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
+import type { KvCache } from './cache.js';
+import type { DecoderMemory, StepLogits } from './decoder-memory.js';
 import { readFloats } from './float-output.js';
 import { IndexTensor } from './index-tensor.js';
-import { LogitsOutput } from './logits-output.js';
 import { NativeNames } from './memory.js';
 import type { NativeSession } from './session.js';
 
@@ -39,12 +36,6 @@ export class StepNames {
   }
 }
 
-/** What the sequences of a decoder on a GPU share. */
-export interface DeviceTools {
-  slices: DeviceSlices;
-  known: LogitsKnowledge;
-}
-
 export class NativeSequence implements Sequence {
   readonly batch: number;
   readonly capacity: number;
@@ -53,7 +44,7 @@ export class NativeSequence implements Sequence {
   readonly #names: StepNames;
   readonly #runOptions: Address;
   readonly #cache: KvCache;
-  readonly #logits: LogitsOutput | DeviceLogitsOutput;
+  readonly #logits: StepLogits;
   readonly #ids: IndexTensor;
   readonly #mask: IndexTensor | null;
   readonly #positions: IndexTensor | null;
@@ -75,7 +66,7 @@ export class NativeSequence implements Sequence {
     names: StepNames,
     runOptions: Address,
     shape: { batch: number; capacity: number },
-    tools: DeviceTools | null,
+    memory: DecoderMemory,
   ) {
     const { batch, capacity } = shape;
     this.batch = batch;
@@ -85,20 +76,8 @@ export class NativeSequence implements Sequence {
     this.#names = names;
     this.#runOptions = runOptions;
     this.#kvBytesPerPosition = kvBytesPerPosition(graph.layers);
-    const { deviceMemory: memory } = session;
-    if (tools === null || memory === null) {
-      const Cache = graph.cacheInPlace ? InPlaceCache : AlternatingCache;
-      this.#cache = new Cache(session, graph.layers, batch, capacity);
-      this.#logits = new LogitsOutput(session, graph, batch);
-    } else {
-      const Cache = graph.cacheInPlace ? DeviceInPlaceCache : DeviceAlternatingCache;
-      const { slices } = tools;
-      const { layers } = graph;
-      this.#cache = session.exclusively(
-        () => new Cache({ session, memory, slices, layers, batch, capacity }),
-      );
-      this.#logits = new DeviceLogitsOutput(session, { memory, ...tools }, graph, batch);
-    }
+    this.#cache = memory.cache(shape);
+    this.#logits = memory.logits(batch);
     const tensor = (input: IndexInput | null, columns: number) =>
       input === null ? null : new IndexTensor(session, input, batch, columns);
     this.#ids = tensor(graph.inputIds, capacity)!;

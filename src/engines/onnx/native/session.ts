@@ -3,7 +3,6 @@ import type { CacheDtype, IndexDtype } from '../../../models/decoder-graph.js';
 import type { Device } from '../../engine.js';
 import { deviceFailure } from '../gpu/failure.js';
 import { holdDevice } from '../gpu/lock.js';
-import { DeviceMemory } from '../gpu/memory.js';
 import { openingError } from '../opening-error.js';
 import { watchThreads } from '../thread-ids.js';
 import { type Address, check, fatalSeverity, type OrtApi, ortApi, type Status } from './api.js';
@@ -66,8 +65,6 @@ export class NativeSession {
   /** To be switched around runs on the calling thread; the session's own threads flush by themselves. */
   readonly subnormals: SubnormalFlush | null;
   readonly device: Device;
-  /** Of a session on a GPU; null on the CPU. */
-  readonly deviceMemory: DeviceMemory | null;
   readonly #cpuMemory: Address;
   readonly #owned: boolean;
   #closed = false;
@@ -85,7 +82,6 @@ export class NativeSession {
     this.#cpuMemory = cpuMemory;
     this.#owned = owned;
     this.device = device;
-    this.deviceMemory = device === 'cpu' ? null : new DeviceMemory(api, address, device);
   }
 
   /**
@@ -188,9 +184,6 @@ export class NativeSession {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.exclusively(() => {
-      this.deviceMemory?.close();
-      if (this.#owned) this.api.releaseSession(this.address);
-    });
+    if (this.#owned) this.exclusively(() => this.api.releaseSession(this.address));
   }
 }
