@@ -18,7 +18,8 @@ export default defineConfig({
   test: {
     globalSetup: 'scripts/set-up-tests.ts',
     pool: 'forks',
-    maxWorkers: 2,
+    // One more than cores: many tests wait for processes and timers.
+    maxWorkers: 3,
     testTimeout: 60_000,
     restoreMocks: true,
     projects: [

@@ -1,91 +1,20 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, readdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { readResult } from '../core/migrate.js';
 import { isOk, type Result } from '../core/result.js';
 import { journalPathOf } from '../journal/append.js';
-import { readJournal } from '../journal/read.js';
-import { modelCache } from '../models/cache.test-support.js';
-import { resolveModel } from '../models/resolve.js';
-import { runBench } from './bench.js';
-import type { BenchOptions } from './options.js';
-
-const directory = mkdtempSync(join(tmpdir(), 'tokenwork-bench-'));
-afterAll(() => rmSync(directory, { recursive: true, force: true }));
-const cacheDirectory = modelCache;
-const driver = fileURLToPath(new URL('testing/drive-bench.mjs', import.meta.url));
-
-function writeSuite(name: string, suite: object): string {
-  const path = join(directory, `${name}.json`);
-  writeFileSync(path, JSON.stringify({ description: 'a test', seed: 1, ...suite }));
-  return path;
-}
-const models = [{ model: 'tiny', dtype: 'fp32' }];
-const smallSuite = writeSuite('small', {
+import {
+  bench,
+  driveBench,
+  expectWhole,
+  folder,
+  longSuite,
   models,
-  design: [
-    { promptTokens: [3, 9], completionTokens: [1, 5] },
-    { prompts: ['hello'], completionTokens: [2] },
-  ],
-  repetitions: 2,
-});
-// Long enough that a kill finds it running.
-const longSuite = writeSuite('long', {
-  models,
-  design: [{ promptTokens: [4, 64], completionTokens: [16, 64] }],
-  repetitions: 8,
-});
-
-const longRequests = 4 * 8;
-
-// Built once and before all else: one test limits how much may be written.
-beforeAll(async () => {
-  await resolveModel('tiny', { dtype: 'fp32', cacheDirectory });
-});
-
-let folder = '';
-let out = '';
-beforeEach(() => {
-  folder = mkdtempSync(join(directory, 'run-'));
-  out = join(folder, 'result.json');
-});
-
-const tool = { version: '0', commit: null };
-// The machine's ceilings take seconds to measure, and ceilings.slow.test.ts sees to them.
-const quickly = { cacheDirectory, ceilings: false };
-const bench = (options: Partial<BenchOptions>) => runBench({ ...quickly, command: 'test', tool, ...options });
-
-/** A benchmark in a process of its own, under a shell command where one is given. */
-function driveBench(options: Partial<BenchOptions>, shell?: string) {
-  const command = [process.execPath, driver, JSON.stringify({ ...quickly, ...options })];
-  const child =
-    shell === undefined
-      ? spawn(command[0]!, command.slice(1))
-      : spawn('bash', ['-c', `${shell}; exec "$@"`, 'bash', ...command]);
-  let errors = '';
-  child.stderr.on('data', (chunk) => {
-    errors += chunk;
-  });
-  const measuring = new Promise<void>((resolve) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      if (chunk.includes('measuring ')) resolve();
-    });
-    child.once('exit', () => resolve());
-  });
-  const ended = once(child, 'exit').then(([status, signal]) => ({ status, signal, errors }));
-  return { child, measuring, ended };
-}
-
-function expectWhole(result: Result): void {
-  const { plannedRequests } = result.run;
-  expect(result.run.complete).toBe(true);
-  expect(result.requests.map(({ id }) => id)).toEqual(Array.from({ length: plannedRequests }, (_, id) => id));
-  expect(result.requests.every(isOk)).toBe(true);
-}
+  out,
+  smallSuite,
+  writeSuite,
+} from './testing/driven-bench.js';
 
 describe('a benchmark', () => {
   it('records every planned request once, with what it cost', async () => {
@@ -213,29 +142,6 @@ describe('a benchmark', () => {
 });
 
 describe('a benchmark that is cut short', () => {
-  it('loses no finished request to SIGKILL', async () => {
-    const { child, measuring, ended } = driveBench({ suite: longSuite, out, concurrency: 2 });
-    await measuring;
-    child.kill('SIGKILL');
-    expect(await ended).toMatchObject({ signal: 'SIGKILL' });
-    const { entries } = readJournal(journalPathOf(out));
-    const journalled = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row] : []));
-    expect(journalled.length).toBeGreaterThan(0);
-    expect(journalled.length).toBeLessThan(longRequests);
-
-    const { result } = await bench({ resume: out });
-    expectWhole(result);
-    for (const row of journalled) {
-      const request = result.requests[row.id]!;
-      expect(request).toMatchObject({ cell: row.cell, worker: row.worker, times: row.times, work: row.work });
-    }
-    const lastBefore = Math.max(...journalled.map(({ times }) => times?.lastToken ?? 0));
-    const after = result.requests.filter(({ id }) => !journalled.some((row) => row.id === id));
-    for (const { times } of after) expect(times!.submitted).toBeGreaterThan(lastBefore);
-    expect(result.warnings).toContainEqual(expect.objectContaining({ code: 'resumed' }));
-    expect(readdirSync(folder)).toEqual(['result.json']);
-  });
-
   it('keeps what has finished on Ctrl-C, and says how to go on', async () => {
     const { child, measuring, ended } = driveBench({ suite: longSuite, out });
     await measuring;
@@ -282,28 +188,5 @@ describe('a benchmark that is cut short', () => {
     const { result } = await bench({ resume: out, cacheDirectory: noCache });
     expectWhole(result);
     expect(readdirSync(folder)).toEqual(['result.json']);
-  });
-
-  it('gives up on a request that kills the process every time', async () => {
-    const { child, measuring, ended } = driveBench({ suite: longSuite, out });
-    await measuring;
-    child.kill('SIGKILL');
-    await ended;
-    const path = journalPathOf(out);
-    const { entries, validBytes } = readJournal(path);
-    const done = new Set(entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : [])));
-    const deadly = Array.from({ length: longRequests }, (_, id) => id).find((id) => !done.has(id))!;
-    const died = [
-      { kind: 'started', id: deadly },
-      { kind: 'resumed', at: new Date().toISOString(), warnings: [] },
-      { kind: 'started', id: deadly },
-    ];
-    const whole = readFileSync(path).subarray(0, validBytes);
-    writeFileSync(path, `${whole}${died.map((entry) => `${JSON.stringify(entry)}\n`).join('')}`);
-
-    const { result } = await bench({ resume: out });
-    const failed = result.requests.filter((request) => !isOk(request));
-    expect(failed).toMatchObject([{ id: deadly, outcome: { code: 'process-crashed' } }]);
-    expect(result.run.complete).toBe(true);
   });
 });

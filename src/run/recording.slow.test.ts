@@ -1,10 +1,10 @@
 import { readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { isOk } from '../core/result.js';
+import { isOk, type Result } from '../core/result.js';
 import { journalPathOf } from '../journal/append.js';
 import { readJournal } from '../journal/read.js';
-import { openSession } from '../sensors/session-file.js';
+import { checkSession, openSession } from '../sensors/session-file.js';
 import { codesOf, meanWatts, ShortRuns } from './testing/short-runs.js';
 
 const runs = new ShortRuns({ completionTokens: [64, 96] }, { energy: true });
@@ -14,6 +14,66 @@ beforeEach(() => {
 });
 
 describe('a recorded run', () => {
+  it('played later gives the energy of its machine: its watts × its time', async () => {
+    const { root, watts } = runs.fakeRapl();
+    const sensors = [
+      { sensor: 'rapl', root },
+      { sensor: 'process' },
+      { sensor: 'amd', root: runs.folder },
+    ] as const;
+    const recorded = await runs.bench({ sensors, recordSensors: session });
+    expect(codesOf(recorded)).not.toContain('recording-cut-short');
+    expect(recorded.environment.recording).toBeUndefined();
+
+    const { header } = checkSession(session);
+    expect(header).toMatchObject({
+      usesGpu: false,
+      machine: expect.stringContaining(recorded.hardware.cpu.brand),
+    });
+    expect(header.sensors.map(({ channels: _, reads: __, ...sensor }) => sensor)).toEqual(
+      recorded.environment.sensors
+        .filter(({ name }) => ['rapl', 'process', 'amd'].includes(name))
+        .map(({ channels: _, reads: __, ...sensor }) => sensor),
+    );
+    const rapl = header.sensors[0]!;
+    expect(rapl.channels).toMatchObject([
+      { device: 'package-0', quantity: 'energy', unit: 'J', kind: 'counter' },
+      { device: 'dram-0' },
+    ]);
+    for (const { counterPeriodNs } of rapl.channels) expect(counterPeriodNs).toBeGreaterThan(0);
+
+    const { samples, close } = openSession(session);
+    const count = new Map<number, number>();
+    for (const { channel } of samples) count.set(channel, (count.get(channel) ?? 0) + 1);
+    close();
+    for (const { quantity, device, samples: read } of recorded.timeline!) {
+      const channel = header.sensors
+        .flatMap(({ channels }) => channels)
+        .find((of) => of.quantity === quantity && of.device === device)!;
+      expect(count.get(channel.id)).toBe(read);
+    }
+
+    const played = await runs.bench({ sensors: `recorded:${session}`, repetitions: 1 });
+    expect(played.environment.recording).toMatchObject({ file: 'session.jsonl', machine: header.machine });
+    expect(codesOf(played)).toContain('recorded-sensors');
+    expect(played.metrics.energy).toMatchObject({
+      provenance: 'estimated',
+      method: expect.stringMatching(/^RECORDED .*package-0 \+ dram-0 \(rapl counter\)/),
+    });
+    const periods = (result: Result) =>
+      result.environment.sensors.find(({ name }) => name === 'rapl')!.channels as unknown;
+    expect(periods(played)).toEqual(periods(recorded));
+    // The fake's counters stand still while this thread is busy: exact power is tested below.
+    expect(Math.abs(meanWatts(played) / (1.25 * watts) - 1)).toBeLessThan(0.2);
+    for (const { runsInWindow, work } of played.requests.filter(isOk)) {
+      expect(runsInWindow).toBeGreaterThan(1);
+      expect(work.energy).toBeGreaterThan(0);
+    }
+    for (const { total, requests, idle, unattributed } of Object.values(played.conservation)) {
+      expect(requests + idle + unattributed).toBe(total);
+    }
+  });
+
   it('keeps the gaps and the losses of its sensors', async () => {
     const rapl = runs.fakeRapl();
     let done = 0;

@@ -6,6 +6,7 @@ import { Journal, journalPathOf } from '../journal/append.js';
 import { measuredRun, ownTimeOf, type Preparation } from '../journal/measured-run.js';
 import { readJournal } from '../journal/read.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
+import { formatSession } from '../sensors/session.test-support.js';
 import { codesOf, expectConserved, ShortRuns, suiteOf } from './testing/short-runs.js';
 
 // Long enough for what a worker does between two runs not to count, however busy the machine.
@@ -18,6 +19,25 @@ const asRun = ({ startedNs, endedNs, cpuNs }: Preparation) => ({
 });
 
 describe('a run on a machine whose processor counts energy', () => {
+  it('ends in a whole result where the counter answers garbage, with a warning and a reason', async () => {
+    const rapl = runs.fakeRapl();
+    let done = 0;
+    const result = await runs.bench({
+      sensors: [{ sensor: 'rapl', root: rapl.root }],
+      energy: true,
+      onProgress: (progress) => {
+        if (progress.phase === 'measuring' && done++ === 0) rapl.break();
+      },
+    });
+    expect(result.run.complete).toBe(true);
+    expect(result.requests.every(isOk)).toBe(true);
+    expect(codesOf(result)).toContain('sensor-lost');
+    const last = result.requests.filter(isOk).at(-1)!;
+    expect(last.work.energy).toBeNull();
+    expect(last.absent).toMatchObject({ energy: 'lost' });
+    expectConserved(result);
+  });
+
   it('leaves out of a repeated request what is prepared before each time, and shares it among its stages', async () => {
     const { root, watts } = runs.fakeRapl();
     const keep = vi.spyOn(Journal.prototype, 'remove').mockImplementation(function (this: Journal) {
@@ -157,5 +177,49 @@ describe('--validate-attribution', () => {
     const { root } = runs.fakeRapl();
     const result = await runs.bench({ sensors: [{ sensor: 'rapl', root }], validateAttribution: true });
     expect(result.attributionErrors).toMatchObject([{ metric: 'energy', compared: 2, concurrency: 2 }]);
+  });
+});
+
+describe('a recorded session in place of the machine', () => {
+  /** Two GPUs at 300 W and 200 W, the second without any reading of power. */
+  function record(seconds: number): string {
+    const path = join(runs.folder, 'session.jsonl');
+    const stepNs = 2e7;
+    writeFileSync(
+      path,
+      formatSession({
+        machine: 'a machine with two GPUs',
+        channels: [
+          { quantity: 'energy', device: 'gpu-0', unit: 'J', kind: 'counter' },
+          { quantity: 'utilisation', device: 'gpu-0', unit: 'ratio', kind: 'gauge' },
+          { quantity: 'utilisation', device: 'gpu-1', unit: 'ratio', kind: 'gauge' },
+        ],
+        samples: Array.from({ length: (seconds * 1e9) / stepNs }, (_, index) => index).flatMap((index) => [
+          { timeNs: index * stepNs, channel: 0, value: (300 * index * stepNs) / 1e9 },
+          { timeNs: index * stepNs, channel: 1, value: 1 },
+          { timeNs: index * stepNs, channel: 2, value: 0.5 },
+        ]),
+      }),
+    );
+    return path;
+  }
+
+  it('gives energy and GPU time, and says loudly that they are not of this machine', async () => {
+    const result = await runs.bench({ sensors: `recorded:${record(60)}`, energy: true });
+    expect(codesOf(result)).toContain('recorded-sensors');
+    for (const metric of ['energy', 'gpuTime']) expect(result.metrics[metric]!.method).toMatch(/^RECORDED/);
+    expect(result.metrics.energy!.method).toContain('gpu-0 (recorded counter)');
+    expectConserved(result);
+    for (const row of result.requests.filter(isOk)) {
+      // 300 W, and one GPU wholly busy beside one that is half busy.
+      expect(row.work.energy! / (row.work.gpuTime! / 1e9)).toBeCloseTo(300 / 1.5, 0);
+    }
+  });
+
+  it('says where the recording is over before the run', async () => {
+    const result = await runs.bench({ sensors: `recorded:${record(1.2)}`, energy: true, repetitions: 8 });
+    expect(result.run.complete).toBe(true);
+    expect(codesOf(result)).toContain('sensor-lost');
+    expect(result.requests.filter(isOk).at(-1)!.absent).toMatchObject({ energy: 'lost' });
   });
 });

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { isOk } from '../core/result.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
-import { formatSession } from '../sensors/session.test-support.js';
 import { codesOf, expectConserved, ShortRuns, suiteOf } from './testing/short-runs.js';
 
 // Long enough for what a worker does between two runs not to count, however busy the machine.
@@ -62,25 +61,6 @@ describe('a run on a machine whose processor counts energy', () => {
     const { total, requests } = result.conservation['energy/package-0']!;
     expect(requests / total).toBeGreaterThan(0.5);
   });
-
-  it('ends in a whole result where the counter answers garbage, with a warning and a reason', async () => {
-    const rapl = runs.fakeRapl();
-    let done = 0;
-    const result = await runs.bench({
-      sensors: [{ sensor: 'rapl', root: rapl.root }],
-      energy: true,
-      onProgress: (progress) => {
-        if (progress.phase === 'measuring' && done++ === 0) rapl.break();
-      },
-    });
-    expect(result.run.complete).toBe(true);
-    expect(result.requests.every(isOk)).toBe(true);
-    expect(codesOf(result)).toContain('sensor-lost');
-    const last = result.requests.filter(isOk).at(-1)!;
-    expect(last.work.energy).toBeNull();
-    expect(last.absent).toMatchObject({ energy: 'lost' });
-    expectConserved(result);
-  });
 });
 
 describe('a run without such counters', () => {
@@ -128,49 +108,5 @@ describe('a run without such counters', () => {
     [{ sensors: 'recorded:/no/such/file' }, 'no-session'],
   ] as const)('refuses %o before it measures anything', async (options, code) => {
     await expect(runs.bench(options)).rejects.toMatchObject({ code, exitCode: 2 });
-  });
-});
-
-describe('a recorded session in place of the machine', () => {
-  /** Two GPUs at 300 W and 200 W, the second without any reading of power. */
-  function record(seconds: number): string {
-    const path = join(runs.folder, 'session.jsonl');
-    const stepNs = 2e7;
-    writeFileSync(
-      path,
-      formatSession({
-        machine: 'a machine with two GPUs',
-        channels: [
-          { quantity: 'energy', device: 'gpu-0', unit: 'J', kind: 'counter' },
-          { quantity: 'utilisation', device: 'gpu-0', unit: 'ratio', kind: 'gauge' },
-          { quantity: 'utilisation', device: 'gpu-1', unit: 'ratio', kind: 'gauge' },
-        ],
-        samples: Array.from({ length: (seconds * 1e9) / stepNs }, (_, index) => index).flatMap((index) => [
-          { timeNs: index * stepNs, channel: 0, value: (300 * index * stepNs) / 1e9 },
-          { timeNs: index * stepNs, channel: 1, value: 1 },
-          { timeNs: index * stepNs, channel: 2, value: 0.5 },
-        ]),
-      }),
-    );
-    return path;
-  }
-
-  it('gives energy and GPU time, and says loudly that they are not of this machine', async () => {
-    const result = await runs.bench({ sensors: `recorded:${record(60)}`, energy: true });
-    expect(codesOf(result)).toContain('recorded-sensors');
-    for (const metric of ['energy', 'gpuTime']) expect(result.metrics[metric]!.method).toMatch(/^RECORDED/);
-    expect(result.metrics.energy!.method).toContain('gpu-0 (recorded counter)');
-    expectConserved(result);
-    for (const row of result.requests.filter(isOk)) {
-      // 300 W, and one GPU wholly busy beside one that is half busy.
-      expect(row.work.energy! / (row.work.gpuTime! / 1e9)).toBeCloseTo(300 / 1.5, 0);
-    }
-  });
-
-  it('says where the recording is over before the run', async () => {
-    const result = await runs.bench({ sensors: `recorded:${record(1.2)}`, energy: true, repetitions: 8 });
-    expect(result.run.complete).toBe(true);
-    expect(codesOf(result)).toContain('sensor-lost');
-    expect(result.requests.filter(isOk).at(-1)!.absent).toMatchObject({ energy: 'lost' });
   });
 });

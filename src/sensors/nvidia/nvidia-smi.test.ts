@@ -217,8 +217,8 @@ describe('nvidiaSmiSensor', () => {
       const script = join(directory, 'wedged.sh');
       writeFileSync(script, '#!/bin/sh\ntrap "" TERM\nsleep 1000 & wait\nsleep 1000\n', { mode: 0o755 });
       const [answer, inventory] = await Promise.all([
-        nvidiaSmiSensor([script]).open(fakeClock()),
-        readSmiInventory([script]).catch(String),
+        nvidiaSmiSensor([script], 500).open(fakeClock()),
+        readSmiInventory([script], 500).catch(String),
       ]);
       expect(answer).toMatchObject({
         reason: 'unsupported',

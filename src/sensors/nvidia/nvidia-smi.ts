@@ -12,7 +12,16 @@ import {
 } from '../sensor.js';
 import { missingByMig } from './mig.js';
 import { lineSplitter, parseSmiInventory, type SmiInventory, type SmiValue } from './nvidia-smi-parser.js';
-import { askSmi, type Field, firstAnswer, type Query, queryOf, type Row, RowReader } from './smi-query.js';
+import {
+  answerWithinMs,
+  askSmi,
+  type Field,
+  firstAnswer,
+  type Query,
+  queryOf,
+  type Row,
+  RowReader,
+} from './smi-query.js';
 
 const period = milliseconds(100);
 /** Periods without a row of a GPU from which on one of its rows is missing. */
@@ -23,13 +32,16 @@ const missedAfter = 1.6;
  * counter and its lines arrive late by as much as it takes to make them. Its own CPU time is not in the
  * sampler's.
  */
-export function nvidiaSmiSensor(command: readonly string[] = ['nvidia-smi']): Sensor {
+export function nvidiaSmiSensor(
+  command: readonly string[] = ['nvidia-smi'],
+  withinMs = answerWithinMs,
+): Sensor {
   return {
     name: 'nvidia-smi',
     reads: `power, utilisation, memory, clocks and temperature of NVIDIA GPUs (${command.join(' ')})`,
     async open(clock) {
       try {
-        const { asked, rows, damaged } = await firstAnswer(command);
+        const { asked, rows, damaged } = await firstAnswer(command, withinMs);
         if (rows.length === 0) return { reason: 'unsupported', hint: 'nvidia-smi lists no GPU.' };
         const missing: MissingChannel[] = [...damaged].map(([index, line]) => ({
           device: `gpu-${index}`,
@@ -63,8 +75,11 @@ export function nvidiaSmiSensor(command: readonly string[] = ['nvidia-smi']): Se
 }
 
 /** The GPUs as `nvidia-smi -q -x` describes them. Throws where there is no usable nvidia-smi. */
-export async function readSmiInventory(command: readonly string[] = ['nvidia-smi']): Promise<SmiInventory> {
-  const { output } = await askSmi(command, ['-q', '-x']);
+export async function readSmiInventory(
+  command: readonly string[] = ['nvidia-smi'],
+  withinMs = answerWithinMs,
+): Promise<SmiInventory> {
+  const { output } = await askSmi(command, ['-q', '-x'], withinMs);
   return parseSmiInventory(output);
 }
 

@@ -81,7 +81,7 @@ export interface Row {
 }
 
 /** As a rule an answer takes tenths of a second; the first after boot initialises the driver, for seconds. */
-const answerWithinMs = 10_000;
+export const answerWithinMs = 10_000;
 
 /** What a first answer says: rows of the GPUs, and beside them what is none. */
 export interface FirstAnswer {
@@ -95,8 +95,8 @@ export interface FirstAnswer {
  * Finds the fields this nvidia-smi knows, newer and older names alike, and what it first says of each.
  * Throws `NvidiaSmiError` where it names no GPU, or has not answered in time, over all it is asked.
  */
-export async function firstAnswer(command: readonly string[]): Promise<FirstAnswer> {
-  const untilMs = Date.now() + answerWithinMs;
+export async function firstAnswer(command: readonly string[], withinMs: number): Promise<FirstAnswer> {
+  const untilMs = Date.now() + withinMs;
   const rejected = new Set<string>();
   for (;;) {
     const asked: Query = {
@@ -131,11 +131,13 @@ export async function firstAnswer(command: readonly string[]): Promise<FirstAnsw
 export async function askSmi(
   command: readonly string[],
   options: readonly string[],
-  withinMs = answerWithinMs,
+  withinMs: number,
 ): Promise<{ code: number | string; output: string }> {
   const ended = await runBounded([...command, ...options], { withinMs: Math.max(1, withinMs) });
   if (ended.timedOut)
-    throw new NvidiaSmiError(`no answer within ${answerWithinMs / 1000} s: its driver may hang; see dmesg`);
+    throw new NvidiaSmiError(
+      `no answer within ${(withinMs / 1000).toFixed(1)} s: its driver may hang; see dmesg`,
+    );
   return { code: ended.code ?? ended.signal ?? 'no code', output: ended.stdout || ended.stderr };
 }
 

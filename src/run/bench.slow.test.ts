@@ -1,0 +1,62 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { isOk } from '../core/result.js';
+import { journalPathOf } from '../journal/append.js';
+import { readJournal } from '../journal/read.js';
+import {
+  bench,
+  driveBench,
+  expectWhole,
+  folder,
+  longRequests,
+  longSuite,
+  out,
+} from './testing/driven-bench.js';
+
+describe('a benchmark that is killed', () => {
+  it('loses no finished request to SIGKILL', async () => {
+    const { child, measuring, ended } = driveBench({ suite: longSuite, out, concurrency: 2 });
+    await measuring;
+    child.kill('SIGKILL');
+    expect(await ended).toMatchObject({ signal: 'SIGKILL' });
+    const { entries } = readJournal(journalPathOf(out));
+    const journalled = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row] : []));
+    expect(journalled.length).toBeGreaterThan(0);
+    expect(journalled.length).toBeLessThan(longRequests);
+
+    const { result } = await bench({ resume: out });
+    expectWhole(result);
+    for (const row of journalled) {
+      const request = result.requests[row.id]!;
+      expect(request).toMatchObject({ cell: row.cell, worker: row.worker, times: row.times, work: row.work });
+    }
+    const lastBefore = Math.max(...journalled.map(({ times }) => times?.lastToken ?? 0));
+    const after = result.requests.filter(({ id }) => !journalled.some((row) => row.id === id));
+    for (const { times } of after) expect(times!.submitted).toBeGreaterThan(lastBefore);
+    expect(result.warnings).toContainEqual(expect.objectContaining({ code: 'resumed' }));
+    expect(readdirSync(folder)).toEqual(['result.json']);
+  });
+
+  it('gives up on a request that kills the process every time', async () => {
+    const { child, measuring, ended } = driveBench({ suite: longSuite, out });
+    await measuring;
+    child.kill('SIGKILL');
+    await ended;
+    const path = journalPathOf(out);
+    const { entries, validBytes } = readJournal(path);
+    const done = new Set(entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : [])));
+    const deadly = Array.from({ length: longRequests }, (_, id) => id).find((id) => !done.has(id))!;
+    const died = [
+      { kind: 'started', id: deadly },
+      { kind: 'resumed', at: new Date().toISOString(), warnings: [] },
+      { kind: 'started', id: deadly },
+    ];
+    const whole = readFileSync(path).subarray(0, validBytes);
+    writeFileSync(path, `${whole}${died.map((entry) => `${JSON.stringify(entry)}\n`).join('')}`);
+
+    const { result } = await bench({ resume: out });
+    const failed = result.requests.filter((request) => !isOk(request));
+    expect(failed).toMatchObject([{ id: deadly, outcome: { code: 'process-crashed' } }]);
+    expect(result.run.complete).toBe(true);
+  });
+});
