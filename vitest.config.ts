@@ -3,14 +3,17 @@ import { defineConfig } from 'vitest/config';
 /** Rooms whose tests compute and no more: they share a process, and so what they import. */
 const pure = [
   'src/*.test.ts',
-  'src/{core,stats,analysis,workload,journal,fold,report}/**/*.test.ts',
+  'src/{core,stats,analysis,workload,journal,fold}/**/*.test.ts',
+  'src/report/**/!(*.browser).test.ts',
+  // Sessions on the CPU, opened and closed by each test.
+  'src/stages/**/!(webgpu*).test.ts',
+  'src/cli/!(command-line|hostile-text).test.ts',
   'src/{sensors,sampling}/*.test.ts',
   'src/sensors/nvidia/*.test.ts',
   'src/models/{cost,onnx}/**/*.test.ts',
   'src/models/!(hub).test.ts',
   'src/models/build/!(decoder).test.ts',
 ];
-const inBrowser = 'src/**/*.browser.test.ts';
 /** Real runs of a minute and simulations of hundreds: `npm run test:slow`. */
 const slow = 'src/**/*.slow.test.ts';
 
@@ -25,16 +28,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        // Native sessions and worker pools: a process per file, so that a crash names its file.
+        // Native sessions, worker pools, a browser: a process per file, so that a crash names its file.
         test: { name: 'engine', include: ['src/**/*.test.ts'], exclude: [...pure, slow] },
       },
       {
         extends: true,
-        test: { name: 'browser', include: [inBrowser] },
-      },
-      {
-        extends: true,
-        test: { name: 'pure', include: pure, exclude: [inBrowser, slow], isolate: false },
+        test: { name: 'pure', include: pure, exclude: [slow], isolate: false },
       },
       {
         extends: true,

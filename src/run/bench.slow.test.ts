@@ -13,7 +13,20 @@ import {
   out,
 } from './testing/driven-bench.js';
 
-describe('a benchmark that is killed', () => {
+describe('a benchmark that is killed, or has no room', () => {
+  it('stops at a full disk with what was measured, and goes on when there is room', async () => {
+    // The limit stands for the disk: it is counted in KiB, and an ignored signal makes it an error.
+    const { ended } = driveBench({ suite: longSuite, out }, `trap '' XFSZ; ulimit -f 48`);
+    const { status, errors } = await ended;
+    expect(errors).toContain('journal-unwritable');
+    expect(errors).toContain(`--resume ${journalPathOf(out)}`);
+    expect(status).toBe(3);
+    expect(readdirSync(folder)).toEqual(['result.json.journal.jsonl']);
+    expect(readFileSync(journalPathOf(out)).at(-1)).toBe('\n'.charCodeAt(0));
+
+    expectWhole((await bench({ resume: journalPathOf(out) })).result);
+  });
+
   it('loses no finished request to SIGKILL', async () => {
     const { child, measuring, ended } = driveBench({ suite: longSuite, out, concurrency: 2 });
     await measuring;

@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { readResult } from '../core/migrate.js';
 import { isOk, type Result } from '../core/result.js';
-import { journalPathOf } from '../journal/append.js';
 import {
   bench,
   driveBench,
@@ -159,19 +158,6 @@ describe('a benchmark that is cut short', () => {
     const { result } = await bench({ resume: out });
     expectWhole(result);
     expect(result.requests).toEqual(expect.arrayContaining(partial.requests));
-  });
-
-  it('stops at a full disk with what was measured, and goes on when there is room', async () => {
-    // The limit stands for the disk: it is counted in KiB, and an ignored signal makes it an error.
-    const { ended } = driveBench({ suite: longSuite, out }, `trap '' XFSZ; ulimit -f 48`);
-    const { status, errors } = await ended;
-    expect(errors).toContain('journal-unwritable');
-    expect(errors).toContain(`--resume ${journalPathOf(out)}`);
-    expect(status).toBe(3);
-    expect(readdirSync(folder)).toEqual(['result.json.journal.jsonl']);
-    expect(readFileSync(journalPathOf(out)).at(-1)).toBe('\n'.charCodeAt(0));
-
-    expectWhole((await bench({ resume: journalPathOf(out) })).result);
   });
 
   it('keeps the journal where the result cannot be written, and writes it later without its models', async () => {
