@@ -51,6 +51,7 @@ describe('a file that is no result', () => {
       'inconsistent-result',
       /backwards/,
     ],
+    ['boundless.json', work(1e308), 'inconsistent-result', /Request \d+ holds a figure of 1e\+308/],
     ['no-request.json', testResult(), 'empty-result', /no request/],
   ])('%s is refused in one message that names it', async (name, content, code, said) => {
     const path = saved(name, content);
@@ -116,6 +117,7 @@ describe('a result too large to be parsed whole', () => {
     ['large-cut.json', good.slice(0, -20), 'json-broken', /not valid JSON/],
     ['large-broken.json', good.replace('"cell":', '"cell"'), 'json-broken', /in request 0/],
     ['large-work.json', work('much'), 'bad-result', /requests\[0\]\.work\.cpuTime/],
+    ['large-boundless.json', work(1e308), 'inconsistent-result', /figure of 1e\+308/],
     ['large-empty.json', testResult({ requests: [] }), 'empty-result', /no request/],
     ['large-list.json', '[]', 'not-a-result', /schemaVersion/],
     [

@@ -2,10 +2,12 @@ import { TokenworkError } from './errors.js';
 import type { RequestRow, Result } from './result.js';
 
 /**
- * What a schema cannot say: cells are listed once, every request belongs to one of them, and no time runs
- * backwards. Throws TokenworkError `inconsistent-result`.
+ * What a schema cannot say: cells are listed once, every request belongs to one of them, no time runs
+ * backwards, and no figure is too large to be added to others. Throws TokenworkError `inconsistent-result`.
  */
-export function refuseInconsistent({ cells, requests }: Result): void {
+export function refuseInconsistent({ requests, ...head }: Result): void {
+  const { cells } = head;
+  refuseBoundless(head, () => 'The result');
   const ids = new Set<string>();
   for (const { id } of cells) {
     if (ids.has(id)) throw inconsistent(`The cell "${id}" is listed twice`);
@@ -13,12 +15,14 @@ export function refuseInconsistent({ cells, requests }: Result): void {
   }
   for (const request of requests) {
     if (!ids.has(request.cell)) throw unlistedCell(request.id, request.cell);
-    refuseBackwards(request);
+    refuseImpossible(request);
   }
 }
 
-/** Throws TokenworkError `inconsistent-result` where a request's times run backwards. */
-export function refuseBackwards({ id, times }: RequestRow): void {
+/** Throws TokenworkError `inconsistent-result` for a request whose times run backwards or whose figures no machine has. */
+export function refuseImpossible(request: RequestRow): void {
+  const { id, times } = request;
+  refuseBoundless(request, () => `Request ${id}`);
   if (times === null) return;
   const { submitted, started, firstToken, lastToken } = times;
   let last = submitted;
@@ -27,6 +31,22 @@ export function refuseBackwards({ id, times }: RequestRow): void {
     if (time < last) throw inconsistent(`The times of request ${id} run backwards`);
     last = time;
   }
+}
+
+/**
+ * Far above what any machine does in any unit, and so far below the largest double (1.8e308) that the sums of
+ * squares and cubes of a million such figures are finite.
+ */
+const largestFigure = 1e60;
+
+/** Throws TokenworkError `inconsistent-result` where a number anywhere in `value` is beyond `largestFigure`. */
+function refuseBoundless(value: unknown, owner: () => string): void {
+  if (typeof value === 'number') {
+    if (Math.abs(value) <= largestFigure) return;
+    throw inconsistent(`${owner()} holds a figure of ${value}, which cannot be added to others`);
+  }
+  if (typeof value !== 'object' || value === null) return;
+  for (const part of Object.values(value)) refuseBoundless(part, owner);
 }
 
 export function unlistedCell(request: number, cell: string): TokenworkError {

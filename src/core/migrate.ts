@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { refuseBackwards, refuseInconsistent } from './consistency.js';
+import { refuseImpossible, refuseInconsistent } from './consistency.js';
 import { TokenworkError } from './errors.js';
 import { type RequestRow, type Result, requestSchema, resultSchema, schemaVersion } from './result.js';
 import { describeIssue, firstIssue, type SchemaIssue } from './schema-issue.js';
@@ -73,7 +73,7 @@ export function readRows(rows: unknown[], version: number, first: number): Reque
     const [index, ...within] = issue.path;
     throw badResult({ ...issue, path: ['requests', first + Number(index), ...within] }, parsed.error);
   }
-  for (const row of parsed.data) refuseBackwards(row);
+  for (const row of parsed.data) refuseImpossible(row);
   return parsed.data;
 }
 

@@ -13,7 +13,7 @@ export interface Factor {
 /**
  * The varying factors over a run's cells: those the cells name, and the prompt and completion lengths,
  * which are measured where a cell does not name them (a text's length is known to the tokenizer only).
- * Factors that sort the cells alike are one, under all their names.
+ * Factors that no regression can tell apart are one, under all their names.
  */
 export function factorsOf(table: RequestTable): Factor[] {
   const { cells } = table;
@@ -61,17 +61,26 @@ function among(factor: Factor, seen: Uint8Array): Factor {
   return { ...factor, levels: new Set(factor.values.filter((_, c) => seen[c] === 1)).size };
 }
 
-/** `language` and `promptKind` may split the cells alike; two names for one split would share its credit. */
+/** Two names for one split, as `language` and `promptKind` may be, would share its credit. */
 function mergeAliases(factors: readonly Factor[], seen: Uint8Array): Factor[] {
   const merged: Factor[] = [];
   for (const factor of factors) {
-    const twin = merged.findIndex(
-      (other) => other.levels === factor.levels && sameSplit(other, factor, seen),
-    );
+    const twin = merged.findIndex((other) => areAliases(other, factor, seen));
     if (twin < 0) merged.push(factor);
     else merged[twin] = { ...merged[twin]!, name: `${merged[twin]!.name} = ${factor.name}` };
   }
   return merged;
+}
+
+/**
+ * Whether no regression can tell two factors apart: they split the cells alike and, where one is a number of
+ * three values or more, one is a linear function of the other. Splitting alike is not enough for numbers:
+ * where every cell has lengths of its own, all lengths do.
+ */
+function areAliases(a: Factor, b: Factor, seen: Uint8Array): boolean {
+  if (a.levels !== b.levels || !sameSplit(a, b, seen)) return false;
+  if (a.levels === 2) return true;
+  return a.numeric === b.numeric && (!a.numeric || linearlyRelated(a, b, seen));
 }
 
 function sameSplit(a: Factor, b: Factor, seen: Uint8Array): boolean {
@@ -81,6 +90,19 @@ function sameSplit(a: Factor, b: Factor, seen: Uint8Array): boolean {
     if (!partner.has(value)) partner.set(value, b.values[c]!);
     return partner.get(value) === b.values[c];
   });
+}
+
+/** Whether all points (a, b) of the cells seen lie on one line, up to rounding. */
+function linearlyRelated(a: Factor, b: Factor, seen: Uint8Array): boolean {
+  const points = [...a.values.keys()].filter((c) => seen[c] === 1);
+  const centred = ({ values }: Factor) => {
+    const mean = points.reduce((sum, c) => sum + values[c]!, 0) / points.length;
+    return points.map((c) => values[c]! - mean);
+  };
+  const [x, y] = [centred(a), centred(b)];
+  const product = (u: readonly number[], v: readonly number[]) =>
+    u.reduce((sum, one, k) => sum + one * v[k]!, 0);
+  return product(x, y) ** 2 >= (1 - 1e-9) * product(x, x) * product(y, y);
 }
 
 function meanByCell({ cell, cells }: RequestTable, column: Float64Array): Float64Array {
