@@ -63,6 +63,16 @@ describe('findings without noise', () => {
   });
 });
 
+describe('a misbilled share that is exact', () => {
+  it.each([
+    [1.01, 'negligible'],
+    [1.1, 'non-uniform'],
+  ])('of prompts that cost %f times as much is called %s', (rate, verdict) => {
+    const cells = grid((prompt) => (prompt <= 256 ? rate : 1));
+    expect(cpuTime(simulateResult(cells, exact)).misbilledShare.verdict).toBe(verdict);
+  });
+});
+
 describe('drivers among few cells', () => {
   it('are numbers before names, however many values a number has', () => {
     const cells = [16, 32, 64, 100, 128, 200, 256, 400, 512].map((promptTokens, index) => ({

@@ -48,9 +48,13 @@ function spreadOf(model: string, summaries: readonly CellSummary[]): SpreadOrRea
   return { model, cells: costs.length, cheapest, dearest, medianNs, ratio: dearest.ns / cheapest.ns };
 }
 
+/** σ of a normal distribution over its median absolute deviation, 1/Φ⁻¹(¾). */
+const sigmaPerDeviation = 1.4826;
+
 /**
- * How much repetitions of one cell differ: the median absolute deviation of CPU time per billed token over
- * its median, of cells with at least three successful requests; the median over those cells.
+ * How much repetitions of one cell differ: the standard deviation of CPU time per billed token over its median,
+ * of cells with at least three successful requests; the median over those cells. The deviation is the median
+ * absolute one, scaled to σ of a normal distribution, so that one stray repetition does not decide it.
  */
 export function repetitionNoise(result: Result): Figure {
   const byCell = new Map<string, number[]>();
@@ -61,7 +65,9 @@ export function repetitionNoise(result: Result): Figure {
   }
   const deviations = [...byCell.values()].flatMap((values) => {
     const middle = median(values)!;
-    return values.length < 3 || middle === 0 ? [] : [medianAbsoluteDeviation(values)! / middle];
+    return values.length < 3 || middle === 0
+      ? []
+      : [(sigmaPerDeviation * medianAbsoluteDeviation(values)!) / middle];
   });
   const noise = median(deviations);
   return noise === null ? absent('too-short') : present(noise);

@@ -11,12 +11,15 @@ export interface Statistic {
   high: number | null;
   /** Mean under the hypothesis that tokens track work perfectly, plus the noise between repetitions. */
   noiseFloor: number | null;
-  /** `not distinguishable`: within the central 95% of that hypothesis, or less uneven. */
+  /**
+   * `not distinguishable`: within the central 95% of that hypothesis, or less uneven. `negligible`: beyond it,
+   * but a misbilled share below 1%.
+   */
   verdict: Verdict | null;
   /** Why a field is null. */
   reason?: string;
 }
-export type Verdict = 'non-uniform' | 'not distinguishable';
+export type Verdict = 'non-uniform' | 'negligible' | 'not distinguishable';
 
 export function absent(reason: string): Statistic {
   return { value: null, low: null, high: null, noiseFloor: null, verdict: null, reason };

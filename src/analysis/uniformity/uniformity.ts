@@ -114,8 +114,8 @@ function judged(
   reason: string,
 ): Statistic {
   const bounded = (value: number) => withinRange(measure, value);
-  const verdict = effect === null ? null : verdictOn(measure, observed, effect.floor);
   const value = bounded(observed - (effect?.bias ?? 0));
+  const verdict = effect === null ? null : verdictOn(measure, { observed, value }, effect.floor);
   // What noise alone would show may be nothing at all: the interval then reaches there.
   const nothing = verdict === 'not distinguishable' && measure.inflated;
   const unsaid = effect === null || interval === null;
@@ -132,11 +132,19 @@ function judged(
 /** Rounding of exact metrics is no finding. */
 const rounding = 1e-9;
 
-function verdictOn({ against }: Measure, observed: number, floor: Spread): Verdict {
+/** A smaller misbilled share is not worth naming, however surely it is not 0. */
+const smallestMisbilledShare = 0.01;
+
+function verdictOn(
+  { name, against }: Measure,
+  { observed, value }: { observed: number; value: number },
+  floor: Spread,
+): Verdict {
   const above = observed > floor.high + rounding;
   const below = observed < floor.low - rounding;
   const found = against === 'above' ? above : against === 'below' ? below : above || below;
-  return found ? 'non-uniform' : 'not distinguishable';
+  if (!found) return 'not distinguishable';
+  return name === 'misbilledShare' && value < smallestMisbilledShare ? 'negligible' : 'non-uniform';
 }
 
 /** No unevenness is below that of perfect proportion, and no share of variance above 1. */

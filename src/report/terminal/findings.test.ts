@@ -34,8 +34,15 @@ describe('the headline', () => {
     });
     expect(headline(findings)).toBe(
       'On this workload 23% [20–26%] of a per-token bill lands on the wrong requests, by CPU time; ' +
-        'prompt length explains most of it; noise alone would give 2%.',
+        'prompt length explains most of how work per token varies (variance of its logarithm); noise alone would give 2%.',
     );
+  });
+
+  it('names no share below 1% as misbilling, however surely it was measured', () => {
+    const findings = withCpuTime({
+      misbilledShare: { value: 0.0022, low: 0.0021, high: 0.0023, noiseFloor: 0, verdict: 'negligible' },
+    });
+    expect(headline(findings)).toMatch(/^On this workload tokens track CPU time: only 0\.22% .*below the 1%/);
   });
 
   it('claims nothing that noise could have done', () => {

@@ -23,7 +23,8 @@ export function renderFindings(findings: Findings, { width, color }: FindingsTex
   const leading = leadingMetric(findings);
   const sections = [colors.bold(wrap(headline(findings), width))];
   if (leading !== null) {
-    const told = findings.uniformity[leading]!.misbilledShare.verdict !== 'not distinguishable';
+    const { verdict } = findings.uniformity[leading]!.misbilledShare;
+    const told = verdict === null || verdict === 'non-uniform';
     sections.push(
       table(uniformityTable(findings).columns, width, colors.bold),
       told ? worst(findings, leading, width, colors.bold) : '',

@@ -33,6 +33,12 @@ export function headline(findings: Findings): string {
       `seems to land on the wrong requests, ${percent(high!)} at most, and noise alone would give ${percent(noiseFloor!)}.`
     );
   }
+  if (verdict === 'negligible') {
+    return (
+      `On this workload tokens track ${name}: only ${formatEstimate(misbilledShare, shares)} of a per-token bill ` +
+      'lands on the wrong requests, which is below the 1% worth naming.'
+    );
+  }
   const rest = [explanation(drivers), noiseFloor === null ? `${reason}` : noise(noiseFloor)];
   return (
     `On this workload ${formatEstimate(misbilledShare, shares)} of a per-token bill lands on the wrong requests, by ${name}; ` +
@@ -44,13 +50,16 @@ function noise(floor: number): string {
   return floor < 5e-5 ? 'there is no noise in it' : `noise alone would give ${percent(floor)}`;
 }
 
+/** Drivers share out this, and not the misbilled share. */
+const explained = 'how work per token varies (variance of its logarithm)';
+
 function explanation(drivers: readonly Driver[] | null): string {
   const [first, second] = drivers?.filter(({ factor }) => factor !== 'unexplained') ?? [];
   if (first === undefined || first.share < 0.2) return '';
   const name = ({ factor }: Driver) => factorName(factor);
-  if (first.share >= 0.5) return `${name(first)} explains most of it`;
+  if (first.share >= 0.5) return `${name(first)} explains most of ${explained}`;
   if (second !== undefined && first.share + second.share >= 0.5) {
-    return `${name(first)} and ${name(second)} together explain most of it`;
+    return `${name(first)} and ${name(second)} together explain most of ${explained}`;
   }
-  return `${name(first)} explains ${percent(first.share)} of it`;
+  return `${name(first)} explains ${percent(first.share)} of ${explained}`;
 }

@@ -43,7 +43,7 @@ function noise(result: Result): string[] {
   const { value } = repetitionNoise(result);
   if (value === null) return [];
   return [
-    `Repetitions of the same request differed by ${formatPercent(value)} (median absolute deviation of CPU time).`,
+    `Repetitions of the same request differed by σ = ${formatPercent(value)} in CPU time (from the median absolute deviation).`,
   ];
 }
 

@@ -44,7 +44,10 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
             low: misbilledShare.low,
             high: misbilledShare.high,
             mark: misbilledShare.noiseFloor,
-            tone: misbilledShare.verdict === 'not distinguishable' ? ('muted' as const) : ('accent' as const),
+            tone:
+              misbilledShare.verdict === null || misbilledShare.verdict === 'non-uniform'
+                ? ('accent' as const)
+                : ('muted' as const),
             text: formatEstimate(misbilledShare, shares),
           })),
         },
