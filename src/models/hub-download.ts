@@ -17,6 +17,8 @@ export interface DownloadRequest {
   /** The user's access token. */
   token: string | null;
   cacheDirectory: string;
+  /** How long the server may send nothing. */
+  silenceMs: number;
   /** The dtype's names in the library, in order of preference; null: the most exact there is. */
   wanted: string[] | null;
 }
@@ -74,7 +76,7 @@ async function download(request: DownloadRequest): Promise<DownloadReport> {
   env.cacheDir = request.cacheDirectory;
   env.allowLocalModels = false;
   env.logLevel = LogLevel.NONE;
-  env.fetch = authorisedFetch(remoteHost, request.token);
+  env.fetch = authorisedFetch(request);
 
   const reporting = { progress_callback: report };
   const config = await AutoConfig.from_pretrained(repo, reporting);
@@ -112,19 +114,49 @@ function emptyRuntime() {
 
 /**
  * Sends the user's token to the host it is meant for (the library sends it to huggingface.co alone), and
- * fails on any status but "not there", which the library reads as an answer.
+ * fails on any status but "not there", which the library reads as an answer, and where nothing comes for too long.
  */
-function authorisedFetch(remoteHost: string, token: string | null) {
+function authorisedFetch({ remoteHost, token, silenceMs }: DownloadRequest) {
   const { origin } = new URL(remoteHost);
   return async (input: string | URL, init?: RequestInit): Promise<Response> => {
     const url = String(input);
     const headers = new Headers(init?.headers);
     if (token && new URL(url).origin === origin) headers.set('authorization', `Bearer ${token}`);
-    const response = await fetch(url, { ...init, headers });
+    const response = await bounded(silenceMs, (signal) => fetch(url, { ...init, headers, signal }));
     const isAnswer = response.ok || response.status === 416;
     if (isAnswer || (response.status === 404 && !url.endsWith('/config.json'))) return response;
     throw new StatusError(response, url);
   };
+}
+
+/** An answer whose every part must come within `silenceMs` of the one before. */
+async function bounded(
+  silenceMs: number,
+  ask: (signal: AbortSignal) => Promise<Response>,
+): Promise<Response> {
+  const controller = new AbortController();
+  const timer = setTimeout(() => {
+    const error = new Error(`the server sent nothing for ${silenceMs / 1000} s`);
+    controller.abort(Object.assign(error, { code: 'UND_ERR_BODY_TIMEOUT' }));
+  }, silenceMs);
+  try {
+    const { body, status, statusText, headers } = await ask(controller.signal);
+    if (body === null) {
+      clearTimeout(timer);
+      return new Response(null, { status, statusText, headers });
+    }
+    const watched = new TransformStream<Uint8Array, Uint8Array>({
+      transform(chunk, stream) {
+        timer.refresh();
+        stream.enqueue(chunk);
+      },
+      flush: () => clearTimeout(timer),
+    });
+    return new Response(body.pipeThrough(watched), { status, statusText, headers });
+  } catch (error) {
+    clearTimeout(timer);
+    throw error;
+  }
 }
 
 let fraction = 0;

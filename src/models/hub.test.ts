@@ -317,6 +317,24 @@ describe.skipIf(!existsSync(stories))('a download from the hub', () => {
     },
   );
 
+  test.each([
+    ['before it answers', (() => {}) as Answer],
+    [
+      'in the middle of a file',
+      whole((response, body) => {
+        response.writeHead(200, { 'content-length': body.length });
+        response.write(body.subarray(0, body.length / 2));
+      }),
+    ],
+  ])('gives a hub up that falls silent %s', async (_when, answer) => {
+    hub.answers.set('onnx/model.onnx', answer);
+    await expect(download({ silenceMs: 1000 })).rejects.toMatchObject({
+      code: 'download-interrupted',
+      exitCode: 3,
+      message: expect.stringContaining('sent nothing for 1 s'),
+    });
+  });
+
   test('stops when asked to and leaves nothing unfinished', async () => {
     const stop = new AbortController();
     hub.answers.set(

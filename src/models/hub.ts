@@ -24,6 +24,8 @@ export interface DownloadProgress {
 export interface DownloadOptions {
   dtype?: Dtype | undefined;
   cacheDirectory: string;
+  /** How long the hub may send nothing before it is given up. */
+  silenceMs?: number;
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
 }
@@ -89,9 +91,10 @@ async function downloadInto(
   await removeLeftovers(directory);
   const wanted = options.dtype === undefined ? null : libraryNames[options.dtype];
   const token = process.env.HF_TOKEN || null;
-  const report = await runDownload({ ...hub, token, wanted }, options).finally(() =>
-    removeLeftovers(directory),
-  );
+  const report = await runDownload(
+    { ...hub, token, wanted, silenceMs: options.silenceMs ?? 30_000 },
+    options,
+  ).finally(() => removeLeftovers(directory));
   if (report.kind === 'failed') {
     if (!keepsFinishedFiles(report.failure)) await removeUnproven(directory, receipts);
     throw await hubError(report.failure, hub, options.cacheDirectory);
