@@ -141,7 +141,7 @@ function compareValues(
 }
 
 function verdictOn(
-  { ratio, qValue }: ComparedCell,
+  { ratio, low, high, qValue }: ComparedCell,
   [before, after]: [number[], number[]],
   { derived, words }: ComparedMetric,
 ): ComparisonVerdict | null {
@@ -150,7 +150,9 @@ function verdictOn(
   const direction = ratio > 1 ? words.more : words.less;
   if (derived && isConstant(before) && isConstant(after)) return beyond ? direction : 'same';
   if (qValue === null) return null;
-  if (beyond && qValue < significance) return direction;
+  // Ranks and medians may disagree; a change is claimed where the interval shows it too.
+  const apart = low !== null && high !== null && (low > 1 || high < 1);
+  if (beyond && apart && qValue < significance) return direction;
   return testEquivalence(before, after, { margin, level: significance })?.equivalent ? 'same' : '~';
 }
 

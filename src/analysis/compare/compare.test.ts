@@ -220,3 +220,14 @@ describe('thresholds', () => {
     );
   });
 });
+
+it('claims no change of a cell whose interval contains 1', () => {
+  const dearer = cells.map((cell) => ({ ...cell, rate: 1.15 * cell.rate }));
+  for (let seed = 1; seed < 12; seed += 2) {
+    for (const { low, high, verdict } of cpuRows(
+      compare(run(seed, 6, cells, 0.1), run(seed + 1, 6, dearer, 0.1)),
+    )) {
+      if (low! <= 1 && high! >= 1) expect(verdict).not.toMatch(/slower|faster/);
+    }
+  }
+});

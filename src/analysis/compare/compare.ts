@@ -48,7 +48,7 @@ export interface CompareOptions {
 }
 
 const method =
-  'Ratio of medians, candidate over baseline, with a 95% bootstrap interval. faster or slower, of amounts less or more: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), and beyond 1%. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
+  'Ratio of medians, candidate over baseline, with a 95% bootstrap interval. faster or slower, of amounts less or more: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), beyond 1%, and an interval without 1. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
 
 /**
  * Compares every candidate with the baseline, cell by cell and metric by metric.
