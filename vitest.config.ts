@@ -11,7 +11,8 @@ const pure = [
   'src/{sensors,sampling}/*.test.ts',
   'src/sensors/nvidia/*.test.ts',
   'src/models/{cost,onnx}/**/*.test.ts',
-  'src/models/!(hub).test.ts',
+  'src/models/*.test.ts',
+  'src/models/encoder/*.test.ts',
   'src/models/build/!(decoder).test.ts',
 ];
 /** Real runs of a minute and simulations of hundreds: `npm run test:slow`. */

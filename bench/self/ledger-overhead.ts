@@ -1,13 +1,13 @@
 import { monotonicClock } from '#tokenwork/core/clock.js';
 import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
 import { openEncoder } from '#tokenwork/engines/onnx/open-encoder.js';
-import { resolveEncoder } from '#tokenwork/models/resolve-encoder.js';
+import { resolveEncoder } from '#tokenwork/models/encoder/resolve.js';
 import { loadTokenizer } from '#tokenwork/models/tokenizer.js';
 import { openCpuClock } from '#tokenwork/sensors/linux/cpu-time.js';
 import { Ledger } from '#tokenwork/stages/ledger.js';
 import { Resources } from '#tokenwork/stages/resources.js';
 import { prepareRequest, runRequest } from '#tokenwork/stages/run-request.js';
-import { loadPipeline } from '#tokenwork/workload/pipeline.js';
+import { loadPipeline } from '#tokenwork/workload/pipelines/pipeline.js';
 import { summarise } from './alternate.js';
 import type { Figure } from './figure.js';
 import { smolLm2 } from './models.js';

@@ -12,7 +12,7 @@ import { countParameters } from './cost/parameters.js';
 import { floats, info, ints, model, node, weight } from './cost/test-graph.js';
 import { countedShapeOf } from './counted-config.js';
 import { describeDecoder } from './decoder-graph.js';
-import { describeEncoder } from './encoder-graph.js';
+import { describeEncoder } from './encoder/graph.js';
 import { recipeFromConfig } from './hf-config.js';
 import { decodeModel, encodeModel, type ModelProto } from './onnx/proto.js';
 import { parseModel } from './onnx/read-model.js';

@@ -6,7 +6,7 @@ import type { Bytes } from '../core/units.js';
 import { builtModelDirectory } from '../models/build/build-model.js';
 import { cacheDirectory } from '../models/cache-directory.js';
 import { defaultBuildDtype, locateModel } from '../models/resolve.js';
-import type { RoleModel } from '../workload/roles.js';
+import type { RoleModel } from '../workload/pipelines/roles.js';
 import { builtWeightBytes, gib } from './gpu/memory.js';
 import type { BenchOptions } from './options.js';
 

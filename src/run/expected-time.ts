@@ -4,7 +4,7 @@ import type { Nanoseconds } from '../core/units.js';
 import { plainChat } from '../stages/pipeline.js';
 import type { RequestSpec } from '../stages/request-spec.js';
 import { costOfSteps, singleTokenSteps } from '../stages/step-costs.js';
-import { contextPositions } from '../workload/pipeline-variants.js';
+import { contextPositions } from '../workload/pipelines/variants.js';
 
 export interface Rates {
   flopPerSecond: number;

@@ -1,12 +1,12 @@
 import type { GraphVariant } from '../models/build/graph-variant.js';
-import type { EncoderFolder } from '../models/encoder-folder.js';
-import type { EncoderHead } from '../models/encoder-recipe.js';
+import type { EncoderFolder } from '../models/encoder/folder.js';
+import type { EncoderHead } from '../models/encoder/recipe.js';
+import { resolveEncoder } from '../models/encoder/resolve.js';
 import type { ModelFolder } from '../models/folder.js';
 import { resolveModel } from '../models/resolve.js';
-import { resolveEncoder } from '../models/resolve-encoder.js';
 import { type HelperModel, helperModels, modelIds } from '../workload/models.js';
-import type { Pipeline } from '../workload/pipeline.js';
-import { identityOf, type RoleModel } from '../workload/roles.js';
+import type { Pipeline } from '../workload/pipelines/pipeline.js';
+import { identityOf, type RoleModel } from '../workload/pipelines/roles.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
 

@@ -4,7 +4,7 @@ import { plainChat, type RequestPipeline, stagePolicySchema } from './pipeline.j
 import type { RequestInput } from './request.js';
 import { Resources } from './resources.js';
 import { type FinishedRequest, prepareRequest, runRequest, type UnfinishedRequest } from './run-request.js';
-import { windowsOf } from './safety.js';
+import { windowsOf } from './safety/stage.js';
 import { costPerPosition, fakeDecoder } from './testing/fake-decoder.js';
 import { fakeEncoder } from './testing/fake-encoder.js';
 

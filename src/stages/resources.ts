@@ -1,7 +1,7 @@
-import { type LexicalMatch, type Term, textFilter } from './lexical-filter.js';
 import type { LoadedEncoder, LoadedModel } from './loaded-model.js';
 import { PrefixCache } from './prefix-cache/prefix-cache.js';
-import { VectorIndex } from './vector-index.js';
+import { VectorIndex } from './retrieval/vector-index.js';
+import { type LexicalMatch, type Term, textFilter } from './safety/lexical-filter.js';
 
 const latin = 'The quick brown fox jumps over the lazy dog 0123456789. '.repeat(4);
 /** All letters of Latin, and texts beyond Latin-1. */

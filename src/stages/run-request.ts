@@ -16,8 +16,8 @@ import { runPrefill } from './prefill.js';
 import { preparePrefix } from './prefix-cache/lookup.js';
 import { beginRequest, type RequestInput, type RequestState } from './request.js';
 import { Resources } from './resources.js';
-import { prepareHistory, runRetrieval } from './retrieval.js';
-import { runSafety } from './safety.js';
+import { prepareHistory, runRetrieval } from './retrieval/stage.js';
+import { runSafety } from './safety/stage.js';
 import { runDetokenization, runTokenization, tokenize } from './tokenization.js';
 
 export interface FinishedRequest extends RequestAccounts {

@@ -1,7 +1,7 @@
 import type { FactorValue } from '../core/question.js';
 import type { Block } from './block.js';
-import type { Pipeline } from './pipeline.js';
-import { type PipelineVariant, pipelineVariants, plainVariant, policyFactors } from './pipeline-variants.js';
+import type { Pipeline } from './pipelines/pipeline.js';
+import { type PipelineVariant, pipelineVariants, plainVariant, policyFactors } from './pipelines/variants.js';
 import type { Suite } from './suite.js';
 
 /** The pipelines of a block with what its policies make of them; plain chat where it names none. */

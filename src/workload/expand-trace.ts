@@ -1,7 +1,7 @@
 import type { Warning } from '../core/codes.js';
 import { deriveSeed } from '../stats/random.js';
 import { type ExpandOptions, syntheticPrompt } from './expand.js';
-import { drawnPipelines, type PipelineVariant, pipelineVariants } from './pipeline-variants.js';
+import { drawnPipelines, type PipelineVariant, pipelineVariants } from './pipelines/variants.js';
 import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from './plan.js';
 import type { Trace, TraceRequest } from './trace.js';
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { expandSuite } from './expand.js';
 import { expandTrace } from './expand-trace.js';
 import { modelIds, wantedModels } from './models.js';
-import { loadPipeline } from './pipeline.js';
+import { loadPipeline } from './pipelines/pipeline.js';
 import { parseSuite } from './suite.js';
 
 const prompts = new Map([

@@ -6,8 +6,8 @@ import type { PromptSpec, RequestSpec, Sampling } from '../stages/request-spec.j
 import { deriveSeed } from '../stats/random.js';
 import type { Block } from './block.js';
 import { hasPipelines, variantsOf, varyingPolicies } from './block-variants.js';
-import type { Pipeline } from './pipeline.js';
-import { contextPositions, drawnPipelines, type PipelineVariant, unbatched } from './pipeline-variants.js';
+import type { Pipeline } from './pipelines/pipeline.js';
+import { contextPositions, drawnPipelines, type PipelineVariant, unbatched } from './pipelines/variants.js';
 import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from './plan.js';
 import type { Suite, SuiteSampling } from './suite.js';
 

@@ -1,6 +1,6 @@
 import type { Dtype } from '../models/dtype.js';
-import type { Pipeline } from './pipeline.js';
-import { identityOf, type ModelKind, type RoleModel, roleUses } from './roles.js';
+import type { Pipeline } from './pipelines/pipeline.js';
+import { identityOf, type ModelKind, type RoleModel, roleUses } from './pipelines/roles.js';
 import type { Suite } from './suite.js';
 
 /** The models a run needs: the suite's own, or those the user names instead; `dtype` goes for all. */

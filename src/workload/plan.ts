@@ -8,7 +8,7 @@ import type { Warning } from '../core/codes.js';
 import type { Question } from '../core/question.js';
 import { resultSchema } from '../core/result.js';
 import { requestSpecSchema } from '../stages/request-spec.js';
-import type { ModelKind, RoleModel } from './roles.js';
+import type { ModelKind, RoleModel } from './pipelines/roles.js';
 
 /** A point of the design with the request that stands for it; all its requests are alike. */
 export const plannedCellSchema = resultSchema.shape.cells.element.extend({

@@ -1,5 +1,5 @@
 import type { Dtype } from '../models/dtype.js';
-import type { Pipeline } from './pipeline.js';
+import type { Pipeline } from './pipelines/pipeline.js';
 import type { Suite } from './suite.js';
 
 /** The name of the prompt that `tokenwork trace` shows. */

@@ -4,8 +4,8 @@ import type { JsonPath } from '../core/schema-issue.js';
 import { nameOf } from '../stages/pipeline.js';
 import type { Block } from './block.js';
 import type { JsonDocument } from './document.js';
-import type { Pipeline } from './pipeline.js';
-import { pipelineVariants, unbatched } from './pipeline-variants.js';
+import type { Pipeline } from './pipelines/pipeline.js';
+import { pipelineVariants, unbatched } from './pipelines/variants.js';
 import type { Prompt } from './prompts.js';
 
 /** The prompts and pipelines that a suite may name. */

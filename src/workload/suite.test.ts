@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { listPipelines, loadPipeline } from './pipeline.js';
+import { listPipelines, loadPipeline } from './pipelines/pipeline.js';
 import { loadPrompts, parsePrompt } from './prompts.js';
 import { listSuites, loadSuite, parseSuite } from './suite.js';
 

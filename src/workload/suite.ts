@@ -8,9 +8,9 @@ import { plainText } from '../core/text.js';
 import { benchOptions } from './bench-options.js';
 import { blockSchema } from './block.js';
 import { readDocument } from './document.js';
-import { listPipelines, loadPipeline, type Pipeline } from './pipeline.js';
+import { listPipelines, loadPipeline, type Pipeline } from './pipelines/pipeline.js';
+import { roleModelSchema, roleModelsOf } from './pipelines/roles.js';
 import { loadPrompts, type Prompt } from './prompts.js';
-import { roleModelSchema, roleModelsOf } from './roles.js';
 import { describeShipped, listShipped, readNamedFile, type Shelf, type ShippedFile } from './shipped-file.js';
 import { checkBlock, namedIn, nearest } from './suite-rules.js';
 

@@ -10,7 +10,7 @@ import { formatDuration } from '../../report/words/format.js';
 import { runBench } from '../../run/bench.js';
 import type { BenchOptions, BenchProgress } from '../../run/options.js';
 import { benchOptions, type GivenOptions } from '../../workload/bench-options.js';
-import { describePipelines } from '../../workload/pipeline.js';
+import { describePipelines } from '../../workload/pipelines/pipeline.js';
 import type { ShippedFile } from '../../workload/shipped-file.js';
 import { describeSuites } from '../../workload/suite.js';
 import { optionOf } from '../arguments.js';

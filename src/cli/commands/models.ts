@@ -1,12 +1,12 @@
 import { Command } from 'commander';
 import { TokenworkError } from '../../core/errors.js';
 import { printableJson } from '../../core/text.js';
-import { buildEncoder, builtEncoderDirectory } from '../../models/build/build-encoder.js';
 import type { BuildWatch } from '../../models/build/build-folder.js';
 import { buildModel, builtModelDirectory } from '../../models/build/build-model.js';
+import { buildEncoder, builtEncoderDirectory } from '../../models/build/encoder/build.js';
 import { defaultGraphVariant, type GraphVariant, graphVariants } from '../../models/build/graph-variant.js';
 import type { Dtype } from '../../models/dtype.js';
-import { encoderParameters, listEncoderRecipes } from '../../models/encoder-recipe.js';
+import { encoderParameters, listEncoderRecipes } from '../../models/encoder/recipe.js';
 import { listRecipes, parameterCount } from '../../models/recipe.js';
 import { countedOnly, defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { renderTable } from '../../report/terminal/table.js';

@@ -11,7 +11,7 @@ import type { Dtype } from '../../models/dtype.js';
 import { renderPromptTrace } from '../../report/terminal/prompt-trace.js';
 import { runBench } from '../../run/bench.js';
 import { benchOptions } from '../../workload/bench-options.js';
-import { loadPipeline } from '../../workload/pipeline.js';
+import { loadPipeline } from '../../workload/pipelines/pipeline.js';
 import { promptSuite, tracedPrompt } from '../../workload/prompt-suite.js';
 import { optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';

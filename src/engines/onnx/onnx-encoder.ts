@@ -1,6 +1,6 @@
 import { TokenworkError } from '../../core/errors.js';
 import type { EngineRecord } from '../../core/result.js';
-import type { EncoderGraph } from '../../models/encoder-graph.js';
+import type { EncoderGraph } from '../../models/encoder/graph.js';
 import type { IndexInput } from '../../models/graph-input.js';
 import type { Encoder } from '../engine.js';
 import { closedError } from './step-shape.js';

@@ -1,6 +1,6 @@
 /** The one place that asks where a session computes: everything else is handed the memory that fits it. */
 import type { DecoderGraph } from '../../models/decoder-graph.js';
-import type { EncoderGraph } from '../../models/encoder-graph.js';
+import type { EncoderGraph } from '../../models/encoder/graph.js';
 import { DeviceDecoderMemory } from './gpu/decoder-memory.js';
 import { DeviceMean } from './gpu/mean.js';
 import { type DecoderMemory, HostMemory } from './native/decoder-memory.js';

@@ -4,7 +4,7 @@ import type { CostModel, Mixture } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
 import type { Polynomial, StepShape } from '../../core/polynomial.js';
 import type { DecoderGraph, IndexInput } from '../decoder-graph.js';
-import type { EncoderGraph } from '../encoder-graph.js';
+import type { EncoderGraph } from '../encoder/graph.js';
 import type { ModelProto } from '../onnx/proto.js';
 import { DataType, storedBytes } from '../onnx/tensor-data.js';
 import { countPrepared, notCountedIn, warningsOf } from './count-graph.js';

@@ -3,7 +3,7 @@ import { type ByteCount, bytesOf, type CostModel, type FlopCount, flopsOf } from
 import { TokenworkError } from '../../core/errors.js';
 import type { StepShape } from '../../core/polynomial.js';
 import type { DecoderGraph } from '../decoder-graph.js';
-import type { EncoderGraph } from '../encoder-graph.js';
+import type { EncoderGraph } from '../encoder/graph.js';
 import type { ModelProto } from '../onnx/proto.js';
 import { countGraph, type InputShapes, type InputValues, passBytes } from './count-graph.js';
 import { countDecoder, countEncoder, type PassCount } from './derive-cost.js';

@@ -13,7 +13,7 @@ import {
 import { matrixOpsOnCpu, placementWarnings } from '../../engines/onnx/gpu/placement.js';
 import { type GraphVariant, graphVariantsOf } from '../../models/build/graph-variant.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
-import type { EncoderFolder } from '../../models/encoder-folder.js';
+import type { EncoderFolder } from '../../models/encoder/folder.js';
 import type { ModelFolder } from '../../models/folder.js';
 import { locateModel, resolveModel } from '../../models/resolve.js';
 import type { BenchOptions } from '../options.js';

@@ -10,9 +10,9 @@ import { parameterCount, type Recipe } from '../../models/recipe.js';
 import { defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { plainChat, policyOf } from '../../stages/pipeline.js';
 import type { RequestSpec } from '../../stages/request-spec.js';
-import { contextPositions } from '../../workload/pipeline-variants.js';
+import type { RoleModel } from '../../workload/pipelines/roles.js';
+import { contextPositions } from '../../workload/pipelines/variants.js';
 import type { PlannedCell } from '../../workload/plan.js';
-import type { RoleModel } from '../../workload/roles.js';
 import type { RunModel } from '../models.js';
 import type { ChosenDevice } from './choice.js';
 

@@ -6,7 +6,7 @@ import type { Device } from '../../engines/engine.js';
 import type { MeasuredRow } from '../../journal/entry.js';
 import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
 import type { DecoderGraph } from '../../models/decoder-graph.js';
-import type { EncoderGraph } from '../../models/encoder-graph.js';
+import type { EncoderGraph } from '../../models/encoder/graph.js';
 import type { Absence } from '../../sensors/absence.js';
 import type { RequestSpec } from '../../stages/request-spec.js';
 

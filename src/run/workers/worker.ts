@@ -20,7 +20,6 @@ import { openCpuClock, type RequestCpuTime, requestCpuTime } from '../../sensors
 import { openPeakMemory, type PeakMemory } from '../../sensors/linux/memory.js';
 import { openRunQueueWait } from '../../sensors/linux/run-queue.js';
 import { cpuBetween, readInstruments } from '../../stages/instruments.js';
-import { loadTerms, shippedTerms } from '../../stages/lexical-filter.js';
 import type { LoadedEncoder, LoadedModel } from '../../stages/loaded-model.js';
 import type { RequestControl } from '../../stages/meter.js';
 import type { RequestInput } from '../../stages/request.js';
@@ -32,6 +31,7 @@ import {
   runRequest,
   type UnfinishedRequest,
 } from '../../stages/run-request.js';
+import { loadTerms, shippedTerms } from '../../stages/safety/lexical-filter.js';
 import { promptRows } from '../../stages/tokenization.js';
 import {
   controlFields,

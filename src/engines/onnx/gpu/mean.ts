@@ -1,4 +1,4 @@
-import type { EncoderGraph } from '../../../models/encoder-graph.js';
+import type { EncoderGraph } from '../../../models/encoder/graph.js';
 import type { CacheDtype } from '../../../models/graph-input.js';
 import type { NodeProto } from '../../../models/onnx/proto.js';
 import type { Device } from '../../engine.js';

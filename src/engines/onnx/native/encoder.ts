@@ -1,5 +1,5 @@
 import type { EngineRecord } from '../../../core/result.js';
-import type { EncoderGraph } from '../../../models/encoder-graph.js';
+import type { EncoderGraph } from '../../../models/encoder/graph.js';
 import type { DeviceMean } from '../gpu/mean.js';
 import { type EncoderFeed, type EncoderModel, OnnxEncoder } from '../onnx-encoder.js';
 import { meanWhereComputed } from '../session-memory.js';

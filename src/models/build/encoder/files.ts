@@ -1,7 +1,7 @@
-import type { Dtype } from '../dtype.js';
-import type { EncoderHead, EncoderRecipe } from '../encoder-recipe.js';
-import { tokenizerOf, transformersJs } from './folder-files.js';
-import { synthesiseVocabulary } from './vocabulary.js';
+import type { Dtype } from '../../dtype.js';
+import type { EncoderHead, EncoderRecipe } from '../../encoder/recipe.js';
+import { tokenizerOf, transformersJs } from '../folder-files.js';
+import { synthesiseVocabulary } from '../vocabulary.js';
 
 const [pad, cls, sep] = ['[PAD]', '[CLS]', '[SEP]'];
 

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { buildModel } from '../models/build/build-model.js';
-import { loadRecipe } from '../models/recipe.js';
-import { loadTokenizer } from '../models/tokenizer.js';
+import { buildModel } from '../../models/build/build-model.js';
+import { loadRecipe } from '../../models/recipe.js';
+import { loadTokenizer } from '../../models/tokenizer.js';
 import { loadTerms, shippedTerms, type Term, textFilter, tokenFilter } from './lexical-filter.js';
 
 const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-terms-'));

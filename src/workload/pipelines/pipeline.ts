@@ -2,13 +2,12 @@ import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
-import { TokenworkError } from '../core/errors.js';
-import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
-import { plainText } from '../core/text.js';
-import { locateModel } from '../models/resolve.js';
-import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../stages/pipeline.js';
-import { type JsonDocument, readDocument } from './document.js';
-import { type RoleModel, roleModelSchema, roleModelsOf } from './roles.js';
+import { TokenworkError } from '../../core/errors.js';
+import { describeIssue, firstIssue, type JsonPath } from '../../core/schema-issue.js';
+import { plainText } from '../../core/text.js';
+import { locateModel } from '../../models/resolve.js';
+import { nameOf, type PolicyType, type StagePolicy, stageSchemas } from '../../stages/pipeline.js';
+import { type JsonDocument, readDocument } from '../document.js';
 import {
   describeShipped,
   isPath,
@@ -16,7 +15,8 @@ import {
   readNamedFile,
   type Shelf,
   type ShippedFile,
-} from './shipped-file.js';
+} from '../shipped-file.js';
+import { type RoleModel, roleModelSchema, roleModelsOf } from './roles.js';
 import { orderStages } from './stage-order.js';
 import { checkStages } from './stage-rules.js';
 
@@ -37,7 +37,7 @@ export interface Pipeline {
 
 const shelf: Shelf = {
   kind: 'pipeline',
-  directory: fileURLToPath(new URL('../../bench/pipelines/', import.meta.url)),
+  directory: fileURLToPath(new URL('../../../bench/pipelines/', import.meta.url)),
 };
 
 /** Names of the shipped pipelines. */

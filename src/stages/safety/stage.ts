@@ -1,10 +1,10 @@
-import { idsOf } from './context.js';
-import type { LoadedEncoder, LoadedModel } from './loaded-model.js';
-import { nameOf, type PolicyOf, type StageDraw } from './pipeline.js';
-import { prefill } from './prefill.js';
-import type { RequestState } from './request.js';
-import { tokenChooser } from './token-choice.js';
-import { rowTexts, tokenizerOf } from './tokenization.js';
+import { idsOf } from '../context.js';
+import type { LoadedEncoder, LoadedModel } from '../loaded-model.js';
+import { nameOf, type PolicyOf, type StageDraw } from '../pipeline.js';
+import { prefill } from '../prefill.js';
+import type { RequestState } from '../request.js';
+import { tokenChooser } from '../token-choice.js';
+import { rowTexts, tokenizerOf } from '../tokenization.js';
 
 /**
  * Checks the prompt or the completion: a word list, then a classifier, then a language model that reads it

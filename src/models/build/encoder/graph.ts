@@ -1,10 +1,10 @@
-import type { Dtype } from '../dtype.js';
-import type { EncoderHead, EncoderRecipe } from '../encoder-recipe.js';
-import { GraphBuilder } from './graph-builder.js';
-import { halfBits } from './half.js';
-import { linear, pathOf, uniformFor, type WeightWriter } from './linear.js';
-import { gainsOf } from './norm.js';
-import { elementType, floatTypeOf } from './tensor.js';
+import type { Dtype } from '../../dtype.js';
+import type { EncoderHead, EncoderRecipe } from '../../encoder/recipe.js';
+import { GraphBuilder } from '../graph-builder.js';
+import { halfBits } from '../half.js';
+import { linear, pathOf, uniformFor, type WeightWriter } from '../linear.js';
+import { gainsOf } from '../norm.js';
+import { elementType, floatTypeOf } from '../tensor.js';
 
 /** Added to the scores of padding, as BERT itself does; exp of it is 0 in any dtype. */
 const maskedScore = -10_000;

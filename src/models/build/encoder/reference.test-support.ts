@@ -2,8 +2,8 @@
  * An independent forward pass of BERT for tests, from the formulas of the paper (Devlin et al. 2018), in
  * plain loops and double precision; it shares nothing with the graph but the weights, read by name.
  */
-import type { EncoderRecipe } from '../encoder-recipe.js';
-import type { ModelProto } from '../onnx/proto.js';
+import type { EncoderRecipe } from '../../encoder/recipe.js';
+import type { ModelProto } from '../../onnx/proto.js';
 import {
   add,
   dot,
@@ -14,7 +14,7 @@ import {
   softmax,
   timesMatrix,
   zeros,
-} from './reference.test-support.js';
+} from '../reference.test-support.js';
 
 type Vector = number[];
 

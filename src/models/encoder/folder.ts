@@ -1,16 +1,16 @@
 import { basename, resolve } from 'node:path';
-import type { Warning } from '../core/codes.js';
-import type { CostModel } from '../core/cost.js';
-import { messageOf, TokenworkError } from '../core/errors.js';
-import { plainText } from '../core/text.js';
-import { deriveEncoderCostYielding } from './cost/derive-cost.js';
-import { digestFiles } from './digest.js';
-import { describeEncoder, type EncoderGraph } from './encoder-graph.js';
-import { externalDataFiles } from './external-data.js';
-import { contextLengthOf, dtypeNotice, notCountedNotice, type OpenOptions, readConfig } from './folder.js';
-import { readModel } from './onnx/read-model.js';
-import { chooseOnnxFile, listOnnxFiles } from './onnx-file.js';
-import { readTokenizerFiles } from './tokenizer.js';
+import type { Warning } from '../../core/codes.js';
+import type { CostModel } from '../../core/cost.js';
+import { messageOf, TokenworkError } from '../../core/errors.js';
+import { plainText } from '../../core/text.js';
+import { deriveEncoderCostYielding } from '../cost/derive-cost.js';
+import { digestFiles } from '../digest.js';
+import { externalDataFiles } from '../external-data.js';
+import { contextLengthOf, dtypeNotice, notCountedNotice, type OpenOptions, readConfig } from '../folder.js';
+import { readModel } from '../onnx/read-model.js';
+import { chooseOnnxFile, listOnnxFiles } from '../onnx-file.js';
+import { readTokenizerFiles } from '../tokenizer.js';
+import { describeEncoder, type EncoderGraph } from './graph.js';
 
 /** An encoder on this machine, ready to be run. */
 export interface EncoderFolder {

@@ -1,13 +1,13 @@
 import { readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { z } from 'zod';
-import { TokenworkError } from '../core/errors.js';
-import { otherwise } from '../core/log.js';
-import { externalDataFiles } from './external-data.js';
-import type { DownloadReport } from './hub-download.js';
-import { readJsonObject } from './json-file.js';
-import { readModel } from './onnx/read-model.js';
-import { listOnnxFiles } from './onnx-file.js';
+import { TokenworkError } from '../../core/errors.js';
+import { otherwise } from '../../core/log.js';
+import { externalDataFiles } from '../external-data.js';
+import { readJsonObject } from '../json-file.js';
+import { readModel } from '../onnx/read-model.js';
+import { listOnnxFiles } from '../onnx-file.js';
+import type { DownloadReport } from './download.js';
 
 /**
  * Written last, one per dtype: which files make the model up and how large each is. A folder counts as

@@ -1,9 +1,9 @@
-import type { FactorValue } from '../core/question.js';
-import type { Cell } from '../core/result.js';
-import { nameOf, plainChat, type RequestPipeline, type StagePolicy } from '../stages/pipeline.js';
-import { countOutcomes, drawOutcomes, type Outcome } from './draws.js';
+import type { FactorValue } from '../../core/question.js';
+import type { Cell } from '../../core/result.js';
+import { nameOf, plainChat, type RequestPipeline, type StagePolicy } from '../../stages/pipeline.js';
+import { countOutcomes, drawOutcomes, type Outcome } from '../draws.js';
+import type { ModelIdOf } from '../plan.js';
 import { type Pipeline, withPolicy } from './pipeline.js';
-import type { ModelIdOf } from './plan.js';
 import { roleUses } from './roles.js';
 
 /** A pipeline with the policies that one point of the design sets. */

@@ -2,10 +2,10 @@
  * What an engine must know of an ONNX graph to run it as an encoder: a model that reads all of a text at
  * once and gives a vector for each of its positions, for the text, or a score for each label.
  */
-import { TokenworkError } from '../core/errors.js';
-import { countGraph } from './cost/count-graph.js';
-import { floatDtypeOf, type IndexInput, indexInputOf } from './graph-input.js';
-import type { ModelProto, ValueInfoProto } from './onnx/proto.js';
+import { TokenworkError } from '../../core/errors.js';
+import { countGraph } from '../cost/count-graph.js';
+import { floatDtypeOf, type IndexInput, indexInputOf } from '../graph-input.js';
+import type { ModelProto, ValueInfoProto } from '../onnx/proto.js';
 
 export interface EncoderGraph {
   /** Each [batch, sequence]. */

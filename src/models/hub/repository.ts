@@ -1,16 +1,10 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { TokenworkError } from '../core/errors.js';
-import type { Dtype } from './dtype.js';
-import type { DownloadReport, DownloadRequest } from './hub-download.js';
-import { type HubRepo, hubError, keepsFinishedFiles } from './hub-failure.js';
-import {
-  checkReceipts,
-  inspectDownload,
-  removeLeftovers,
-  removeUnproven,
-  writeReceipt,
-} from './hub-receipt.js';
+import { TokenworkError } from '../../core/errors.js';
+import type { Dtype } from '../dtype.js';
+import type { DownloadReport, DownloadRequest } from './download.js';
+import { type HubRepo, hubError, keepsFinishedFiles } from './failure.js';
+import { checkReceipts, inspectDownload, removeLeftovers, removeUnproven, writeReceipt } from './receipt.js';
 
 /** `fraction` is of the whole model; the bytes are of `file`. */
 export interface DownloadProgress {
@@ -153,7 +147,7 @@ type Outcome = Exclude<DownloadReport, { kind: 'progress' }>;
 
 async function runDownload(request: DownloadRequest, options: DownloadOptions): Promise<Outcome> {
   const { onProgress, signal } = options;
-  const worker = new Worker(new URL('./hub-download.js', import.meta.url), {
+  const worker = new Worker(new URL('./download.js', import.meta.url), {
     workerData: request,
     // The caller's may not suit a thread: --input-type and the like belong to its own entry.
     execArgv: [],

@@ -1,6 +1,6 @@
-import { TokenworkError } from '../core/errors.js';
-import type { Bytes, Flop } from '../core/units.js';
-import { createRandom } from '../stats/random.js';
+import { TokenworkError } from '../../core/errors.js';
+import type { Bytes, Flop } from '../../core/units.js';
+import { createRandom } from '../../stats/random.js';
 
 export type Similarity = 'cosine' | 'dot';
 

@@ -1,14 +1,14 @@
 import { join } from 'node:path';
-import { cacheDirectory } from '../cache-directory.js';
-import type { Dtype } from '../dtype.js';
-import type { EncoderHead, EncoderRecipe } from '../encoder-recipe.js';
-import type { ModelProto } from '../onnx/proto.js';
-import { isDirectory } from './atomic-folder.js';
-import { type BuildWatch, buildFolder } from './build-folder.js';
-import { modelOf, type Store, storeOf } from './build-graph.js';
-import { digestOf } from './build-model.js';
-import { encoderOpsets, writeEncoder } from './encoder.js';
-import { encoderFiles } from './encoder-files.js';
+import { cacheDirectory } from '../../cache-directory.js';
+import type { Dtype } from '../../dtype.js';
+import type { EncoderHead, EncoderRecipe } from '../../encoder/recipe.js';
+import type { ModelProto } from '../../onnx/proto.js';
+import { isDirectory } from '../atomic-folder.js';
+import { type BuildWatch, buildFolder } from '../build-folder.js';
+import { modelOf, type Store, storeOf } from '../build-graph.js';
+import { digestOf } from '../build-model.js';
+import { encoderFiles } from './files.js';
+import { encoderOpsets, writeEncoder } from './graph.js';
 
 export interface EncoderTarget {
   dtype: Dtype;

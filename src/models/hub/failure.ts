@@ -1,6 +1,6 @@
-import { TokenworkError } from '../core/errors.js';
-import type { DownloadFailure } from './hub-download.js';
-import { recipeOfRepo } from './recipe-match.js';
+import { TokenworkError } from '../../core/errors.js';
+import { recipeOfRepo } from '../recipe-match.js';
+import type { DownloadFailure } from './download.js';
 
 export interface HubRepo {
   /** `owner/name`, or a name alone. */

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { type Dtype, dtypes } from '../models/dtype.js';
-import type { StagePolicy } from '../stages/pipeline.js';
+import { type Dtype, dtypes } from '../../models/dtype.js';
+import type { StagePolicy } from '../../stages/pipeline.js';
 
 /** The task that a role sets its model: to generate, to score labels, or to make a vector. */
 export type ModelKind = 'decoder' | 'classification' | 'embedding';

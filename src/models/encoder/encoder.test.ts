@@ -3,21 +3,16 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { bytesOf, flopsOf } from '../core/cost.js';
-import { buildEncoder, buildEncoderGraph, builtEncoderDirectory } from './build/build-encoder.js';
-import { countEncoder, deriveEncoderCost } from './cost/derive-cost.js';
-import { dtypes } from './dtype.js';
-import { describeEncoder } from './encoder-graph.js';
-import {
-  type EncoderHead,
-  encoderParameters,
-  listEncoderRecipes,
-  loadEncoderRecipe,
-} from './encoder-recipe.js';
-import { decodeModel, encodeModel, type ModelProto } from './onnx/proto.js';
-import { loadRecipe } from './recipe.js';
-import { resolveModel } from './resolve.js';
-import { resolveEncoder } from './resolve-encoder.js';
+import { bytesOf, flopsOf } from '../../core/cost.js';
+import { buildEncoder, buildEncoderGraph, builtEncoderDirectory } from '../build/encoder/build.js';
+import { countEncoder, deriveEncoderCost } from '../cost/derive-cost.js';
+import { dtypes } from '../dtype.js';
+import { decodeModel, encodeModel, type ModelProto } from '../onnx/proto.js';
+import { loadRecipe } from '../recipe.js';
+import { resolveModel } from '../resolve.js';
+import { describeEncoder } from './graph.js';
+import { type EncoderHead, encoderParameters, listEncoderRecipes, loadEncoderRecipe } from './recipe.js';
+import { resolveEncoder } from './resolve.js';
 
 const embedding: EncoderHead = { kind: 'embedding' };
 const labels = (count: number): EncoderHead => ({ kind: 'classification', labels: count });

@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
-import { nameOf, type StagePolicy } from '../stages/pipeline.js';
-import type { JsonDocument } from './document.js';
+import { nameOf, type StagePolicy } from '../../stages/pipeline.js';
+import type { JsonDocument } from '../document.js';
 
 /**
  * The stages in the order they run: each after those that it names in `after`, or after the one before it

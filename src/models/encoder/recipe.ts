@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { parseRecipeWith, readRecipe, recipeIds } from './recipe-files.js';
+import { parseRecipeWith, readRecipe, recipeIds } from '../recipe-files.js';
 
 const size = z
   .int()

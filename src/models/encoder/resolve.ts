@@ -1,10 +1,10 @@
-import { TokenworkError } from '../core/errors.js';
-import { buildEncoder } from './build/build-encoder.js';
-import { cacheDirectory } from './cache-directory.js';
-import { type EncoderFolder, openEncoderFolder } from './encoder-folder.js';
-import type { EncoderHead } from './encoder-recipe.js';
-import { downloadRepo } from './hub.js';
-import { defaultBuildDtype, locateModel, type ResolveOptions } from './resolve.js';
+import { TokenworkError } from '../../core/errors.js';
+import { buildEncoder } from '../build/encoder/build.js';
+import { cacheDirectory } from '../cache-directory.js';
+import { downloadRepo } from '../hub/repository.js';
+import { defaultBuildDtype, locateModel, type ResolveOptions } from '../resolve.js';
+import { type EncoderFolder, openEncoderFolder } from './folder.js';
+import type { EncoderHead } from './recipe.js';
 
 export type ResolveEncoderOptions = Omit<ResolveOptions, 'graphVariant'> & {
   /** What is needed of it: a recipe is built with that head, a model of its own weights must have it. */

@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import type * as Hub from './hub.js';
-import { parseHubSpec } from './hub.js';
-import { hubError } from './hub-failure.js';
-import { decodeModel, encodeModel } from './onnx/proto.js';
+import { decodeModel, encodeModel } from '../onnx/proto.js';
+import { hubError } from './failure.js';
+import type * as Hub from './repository.js';
+import { parseHubSpec } from './repository.js';
 
-const root = fileURLToPath(new URL('../../', import.meta.url));
-const stories = join(root, '../shared/models/stories260K');
+const root = fileURLToPath(new URL('../../../', import.meta.url));
+const stories = join(root, '../../shared/models/stories260K');
 const repo = 'owner/SmolLM2-135M-Instruct';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
@@ -104,7 +104,7 @@ test('a spec names a repository and, after @, a revision', () => {
 
 // The download runs in a thread of its own, which needs compiled code: these tests use the compiled hub.
 describe.skipIf(!existsSync(stories))('a download from the hub', () => {
-  const compiled = pathToFileURL(join(root, 'dist/models/hub.js')).href;
+  const compiled = pathToFileURL(join(root, 'dist/models/hub/repository.js')).href;
   let hubModule: typeof Hub;
   let hub: LoopbackHub;
   let endpoint: string;

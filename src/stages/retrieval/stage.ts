@@ -1,9 +1,9 @@
-import { idsOf } from './context.js';
-import type { LoadedEncoder } from './loaded-model.js';
-import { nameOf, type PolicyOf } from './pipeline.js';
-import type { RequestState } from './request.js';
-import { windowsOf } from './safety.js';
-import { rowTexts } from './tokenization.js';
+import { idsOf } from '../context.js';
+import type { LoadedEncoder } from '../loaded-model.js';
+import { nameOf, type PolicyOf } from '../pipeline.js';
+import type { RequestState } from '../request.js';
+import { windowsOf } from '../safety/stage.js';
+import { rowTexts } from '../tokenization.js';
 import { searchCost, type VectorIndex } from './vector-index.js';
 
 /**

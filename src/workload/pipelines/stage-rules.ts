@@ -1,7 +1,7 @@
 import { closest } from 'fastest-levenshtein';
-import type { JsonPath } from '../core/schema-issue.js';
-import { nameOf, type PolicyType, type StagePolicy } from '../stages/pipeline.js';
-import type { JsonDocument } from './document.js';
+import type { JsonPath } from '../../core/schema-issue.js';
+import { nameOf, type PolicyType, type StagePolicy } from '../../stages/pipeline.js';
+import type { JsonDocument } from '../document.js';
 import { roleUses } from './roles.js';
 
 /** Types of which a pipeline has exactly one, and those of which it has no more. */

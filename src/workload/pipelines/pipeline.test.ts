@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { nameOf } from '../stages/pipeline.js';
+import { nameOf } from '../../stages/pipeline.js';
 import { listPipelines, loadPipeline, parsePipeline, withPolicy } from './pipeline.js';
 
 const lines = (stages: readonly string[], models = '{}') =>

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { messageOf, TokenworkError } from '../core/errors.js';
+import { messageOf, TokenworkError } from '../../core/errors.js';
 
 /** A word or phrase to look for. */
 export interface Term {
@@ -21,7 +21,7 @@ const termsSchema = z.strictObject({
 });
 
 /** The word list that comes with tokenwork. */
-export const shippedTerms = fileURLToPath(new URL('../../bench/safety/terms.json', import.meta.url));
+export const shippedTerms = fileURLToPath(new URL('../../../bench/safety/terms.json', import.meta.url));
 
 /** Reads a word list. Throws TokenworkError `bad-terms`. */
 export async function loadTerms(path: string): Promise<Term[]> {
