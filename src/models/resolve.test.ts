@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { flopsOf } from '../core/cost.js';
 import { describeModel } from './describe-model.js';
-import { recipeOfRepo } from './recipe-match.js';
+import { recipeOfRepo } from './hub/failure.js';
 import { resolveModel } from './resolve.js';
 import { loadTokenizer } from './tokenizer.js';
 

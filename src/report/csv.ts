@@ -19,14 +19,16 @@ export function csvOf({ columns }: Pick<Table, 'columns'>): string {
     ];
   });
   const rows = columns[0]?.text.map((_, row) => fields.map(({ values }) => values[row] ?? null)) ?? [];
-  return [fields.map(({ header }) => header), ...rows]
-    .map((row) => `${row.map(fieldOf).join(',')}\r\n`)
-    .join('');
+  return [fields.map(({ header }) => header), ...rows].map(csvLine).join('');
 }
 
-function fieldOf(value: number | string | null): string {
+/** Fields as a line of CSV. Nothing at all stands for what is absent, so that a text which is empty is quoted. */
+export function csvLine(fields: readonly (number | string | boolean | null)[]): string {
+  return `${fields.map(fieldOf).join(',')}\r\n`;
+}
+
+function fieldOf(value: number | string | boolean | null): string {
   if (value === null) return '';
   const text = String(value);
-  // Text that is empty is quoted, as nothing at all stands for what is absent.
   return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createRandom } from '../stats/random.js';
-import { counterPeriod } from './counter-period.js';
+import { counterPeriod } from './calibrate.js';
 
 const ms = 1e6;
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { hardwareId } from './hardware-id.js';
+import { hardwareId } from './inventory.js';
 
 const gib = 2 ** 30;
 

@@ -1,12 +1,11 @@
 import { createHash } from 'node:crypto';
-import { closeSync, openSync, statSync } from 'node:fs';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import type { Nanoseconds } from '../core/units.js';
 import { absenceReason } from '../core/work.js';
-import { linesOf } from './session-lines.js';
 
 /**
  * A recorded session is a file of JSON lines. The first is the header: where and when it was recorded, and
@@ -250,4 +249,32 @@ function bad(path: string, why: string, cause?: unknown): TokenworkError {
     'Name a file as `tokenwork bench --record-sensors FILE` wrote it.',
     { cause },
   );
+}
+
+const chunkBytes = 2 ** 16;
+/** A header of hundreds of channels is far below it; a file without line breaks is no session. */
+const longestLineBytes = 2 ** 20;
+
+/**
+ * The lines of an open file one after the other, in bounded memory however large it is. `whole` is false
+ * of a last line that no line break ends. `onBytes` sees all that is read.
+ */
+export function* linesOf(
+  file: number,
+  onBytes: (bytes: Uint8Array) => void = () => {},
+): Generator<{ text: string; whole: boolean }, void> {
+  const chunk = Buffer.alloc(chunkBytes);
+  let rest = Buffer.alloc(0);
+  for (let read = readSync(file, chunk); read > 0; read = readSync(file, chunk)) {
+    onBytes(chunk.subarray(0, read));
+    const data = Buffer.concat([rest, chunk.subarray(0, read)]);
+    let from = 0;
+    for (let at = data.indexOf(10); at >= 0; at = data.indexOf(10, from)) {
+      yield { text: data.toString('utf8', from, at), whole: true };
+      from = at + 1;
+    }
+    rest = data.subarray(from);
+    if (rest.length > longestLineBytes) throw new Error('it is too long');
+  }
+  if (rest.length > 0) yield { text: rest.toString('utf8'), whole: false };
 }

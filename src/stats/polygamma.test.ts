@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { digamma, trigamma } from './polygamma.js';
+import { digamma, trigamma } from './variance-shrinkage.js';
 
 const euler = 0.5772156649015329;
 

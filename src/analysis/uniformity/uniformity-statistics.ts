@@ -1,7 +1,6 @@
 import { gini, hoover, theil } from '../../stats/concentration.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellFigures } from './cell-totals.js';
-import { elasticityOf } from './elasticity.js';
 import { explainedByTariffs } from './explained-by-tariff.js';
 import type { Tariff } from './tariff-fit.js';
 import { fewestCellsForTails, largestPerToken, tailsPerToken, variationPerToken } from './work-per-token.js';
@@ -109,4 +108,36 @@ export function measuresFor(totals: CellFigures, only?: StatisticName): Measure[
       undetermined: 'billed tokens do not vary over cells, or a cell did no work',
     },
   ];
+}
+
+/**
+ * Elasticity: the slope of log work on log billed tokens per request, over cells, within models. 1 is
+ * proportional; below 1 long requests are overcharged. `NaN` where tokens do not vary within any model or
+ * a cell did no work.
+ */
+function elasticityOf(totals: CellFigures): (sample: CellSample) => number {
+  const x = totals.logTokensPerRequest;
+  const y = new Float64Array(x.length);
+  const sums = () => new Float64Array(totals.models);
+  const [weights, tokens, works] = [sums(), sums(), sums()];
+  return ({ work, weight }) => {
+    for (const sum of [weights, tokens, works]) sum.fill(0);
+    for (let c = 0; c < x.length; c++) {
+      const model = totals.model[c]!;
+      y[c] = Math.log(work[c]! / totals.requests[c]!);
+      weights[model]! += weight[c]!;
+      tokens[model]! += weight[c]! * x[c]!;
+      works[model]! += weight[c]! * y[c]!;
+    }
+    let [products, squares, scale] = [0, 0, 0];
+    for (let c = 0; c < x.length; c++) {
+      if (weight[c] === 0) continue;
+      const model = totals.model[c]!;
+      const dx = x[c]! - tokens[model]! / weights[model]!;
+      products += weight[c]! * dx * (y[c]! - works[model]! / weights[model]!);
+      squares += weight[c]! * dx * dx;
+      scale += weight[c]! * x[c]! * x[c]!;
+    }
+    return squares <= 1e-20 * scale || !Number.isFinite(products) ? Number.NaN : products / squares;
+  };
 }

@@ -1,12 +1,14 @@
 import { Command } from 'commander';
+import { costCard } from '../../analysis/card/cost-card.js';
 import { type Findings, findingsFrom, findingsOf } from '../../analysis/findings.js';
+import { resultsByModel } from '../../analysis/one-model.js';
 import { TokenworkError } from '../../core/errors.js';
 import type { Result } from '../../core/result.js';
 import { printableJson } from '../../core/text.js';
+import { renderCostCard } from '../../report/markdown/cost-card.js';
 import { tablesOf } from '../../report/tables/result.js';
 import { renderFindings } from '../../report/terminal/findings.js';
 import { renderRun } from '../../report/terminal/run.js';
-import { cardsOf } from '../cards.js';
 import { writeTables } from '../csv-folder.js';
 import { writeOutputFile } from '../output-file.js';
 import { pageHint } from '../page-hint.js';
@@ -150,4 +152,18 @@ async function printFindings(findings: readonly Findings[]): Promise<void> {
 async function pageOf(runs: readonly { result: Result; findings: Findings }[]): Promise<string> {
   const { renderPage } = await import('../../report/html/page.js');
   return renderPage(runs);
+}
+
+/** Cost cards of all models of the results, or of the one named: Markdown, or JSON, an array of several. */
+function cardsOf(results: readonly Result[], { model, json }: { model?: string; json: boolean }): string {
+  const own = results.flatMap((result) => resultsByModel(result, model));
+  const drawn = own.map((result) => {
+    const findings = findingsOf(result);
+    return { result, findings, card: costCard(result, findings) };
+  });
+  if (json) {
+    const cards = drawn.map(({ card }) => card);
+    return `${printableJson(cards.length === 1 ? cards[0] : cards, 2)}\n`;
+  }
+  return drawn.map(({ card, findings, result }) => renderCostCard(card, findings, result)).join('\n---\n\n');
 }

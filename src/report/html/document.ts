@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { type PageAssets, pageAssets } from './assets.js';
+import { readFileSync } from 'node:fs';
+import { messageOf, TokenworkError } from '../../core/errors.js';
 import { type Html, html } from './html.js';
 
 export interface PageDocument {
@@ -53,4 +54,34 @@ ${after}
 
 function hashOf(text: string): string {
   return `'sha256-${createHash('sha256').update(text).digest('base64')}'`;
+}
+
+interface PageAssets {
+  script: string;
+  style: string;
+}
+
+let read: PageAssets | undefined;
+
+/**
+ * The page's script (charts included) and style, as the build left them. Throws TokenworkError
+ * `page-assets-missing`.
+ */
+function pageAssets(): PageAssets {
+  read ??= { script: asset('client-bundle.js'), style: asset('client-bundle.css') };
+  return read;
+}
+
+function asset(name: string): string {
+  const folder = import.meta.url.endsWith('.ts') ? '../../../dist/report/html/' : './';
+  try {
+    return readFileSync(new URL(`${folder}${name}`, import.meta.url), 'utf8');
+  } catch (cause) {
+    throw new TokenworkError(
+      'page-assets-missing',
+      `A part of the page is missing from this installation: ${messageOf(cause)}.`,
+      'Install tokenwork again, or run `npm run build` in a checkout.',
+      { cause },
+    );
+  }
 }

@@ -1,3 +1,4 @@
+import { csvLine } from '../csv.js';
 import type { RowColumn } from './request-columns.js';
 
 const rowsPerPiece = 1000;
@@ -7,22 +8,12 @@ const rowsPerPiece = 1000;
  * values are empty fields, and an empty text is quoted.
  */
 export function* csvPieces(columns: readonly RowColumn[]): Generator<string> {
-  yield line(columns.map(({ name }) => name));
+  yield csvLine(columns.map(({ name }) => name));
   const rows = columns[0]?.values.length ?? 0;
   for (let from = 0; from < rows; from += rowsPerPiece) {
     const piece = [];
     for (let row = from; row < Math.min(rows, from + rowsPerPiece); row++)
-      piece.push(line(columns.map(({ values }) => values[row] ?? null)));
+      piece.push(csvLine(columns.map(({ values }) => values[row] ?? null)));
     yield piece.join('');
   }
-}
-
-function line(fields: RowColumn['values']): string {
-  return `${fields.map(field).join(',')}\r\n`;
-}
-
-function field(value: RowColumn['values'][number]): string {
-  if (value === null) return '';
-  const text = String(value);
-  return text === '' || /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }

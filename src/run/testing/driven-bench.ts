@@ -14,7 +14,7 @@ import type { BenchOptions } from '../options.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-bench-'));
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
-export const cacheDirectory = modelCache;
+const cacheDirectory = modelCache;
 const driver = fileURLToPath(new URL('drive-bench.mjs', import.meta.url));
 
 export function writeSuite(name: string, suite: object): string {

@@ -3,10 +3,11 @@
  * positions, found by a hash chain of their tokens, pinned while in use, and evicted when the memory is
  * full, the least recently used first. One cache serves one model in one worker.
  */
+
+import { createHash } from 'node:crypto';
 import { TokenworkError } from '../../core/errors.js';
 import type { Bytes } from '../../core/units.js';
 import type { CacheBlocks, CachedPositions, CacheExport, Decoder } from '../../engines/engine.js';
-import { blockKeys } from './block-keys.js';
 
 export interface PrefixCacheOptions {
   /** Positions in a block; only full blocks are kept. */
@@ -209,4 +210,20 @@ export class PrefixCache {
     result.evicted++;
     return oldest.index;
   }
+}
+
+/**
+ * One key for each full block of `tokenIds`. A key stands for the block's tokens and everything before
+ * them, as what a position's keys and values are depends on all positions up to it: a chain of SHA-256,
+ * as in vLLM's automatic prefix caching. A rest shorter than a block has none.
+ */
+function blockKeys(tokenIds: readonly number[], blockTokens: number): string[] {
+  const keys: string[] = [];
+  let parent = '';
+  for (let end = blockTokens; end <= tokenIds.length; end += blockTokens) {
+    const block = Uint32Array.from(tokenIds.slice(end - blockTokens, end));
+    parent = createHash('sha256').update(parent).update(block).digest('base64');
+    keys.push(parent);
+  }
+  return keys;
 }
