@@ -259,7 +259,7 @@ const longestLineBytes = 2 ** 20;
  * The lines of an open file one after the other, in bounded memory however large it is. `whole` is false
  * of a last line that no line break ends. `onBytes` sees all that is read.
  */
-export function* linesOf(
+function* linesOf(
   file: number,
   onBytes: (bytes: Uint8Array) => void = () => {},
 ): Generator<{ text: string; whole: boolean }, void> {
