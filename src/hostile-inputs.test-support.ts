@@ -21,7 +21,7 @@ import { renderRun } from './report/terminal/run.js';
 import { NvidiaSmiError, parseSmiInventory } from './sensors/nvidia/nvidia-smi-parser.js';
 import { checkSession } from './sensors/session-file.js';
 import { expandSuite } from './workload/expand.js';
-import { parsePipeline } from './workload/pipeline.js';
+import { parsePipeline } from './workload/pipelines/pipeline.js';
 import { loadPrompts, parsePrompt } from './workload/prompts.js';
 import { parseSuite } from './workload/suite.js';
 import { readTrace } from './workload/trace.js';
