@@ -4,7 +4,7 @@ import type { RequestTable } from './requests/request-table.js';
 import type { CellTotals } from './uniformity/cell-totals.js';
 import type { Noise } from './uniformity/within-cell-noise.js';
 
-/** What a cell's request would be billed, were tokens work. */
+/** The bill of a cell's request, were tokens work. */
 export interface EffectiveTokens {
   cell: string;
   /** Billed tokens of its mean request. */

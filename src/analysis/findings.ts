@@ -33,7 +33,7 @@ export interface Findings {
   schemaVersion: 1;
   /** The run's id. */
   result: string;
-  /** Where sensors were played from it: what they read is of another machine. */
+  /** The recording that sensors were played from: their figures are of another machine. */
   recording?: Recording;
   workload: {
     suite: string;
@@ -42,7 +42,7 @@ export interface Findings {
     requests: number;
     failed: number;
     design: Design;
-    /** How the intervals were made, in words. */
+    /** The way in which intervals were made, in words. */
     intervals: string;
     seed: number;
   };
@@ -54,7 +54,7 @@ export interface Findings {
   effectiveTokens: Partial<Record<WorkMetric, EffectiveTokens[]>> | null;
   /** The stage table: a row per component of answering a request. */
   components: StageEffect[];
-  /** What the components consist of, in the order in which stages run. */
+  /** The stages that components consist of, in the order in which they run. */
   stages: StageEffect[];
   /** By metric: the work that no bill shows, and what each stage does to the misbilled share. */
   hiddenWork: Partial<Record<WorkMetric, StageFindings['hiddenWork']>>;
@@ -164,7 +164,7 @@ export function findingsFrom({ head, table, ledger }: TabledResult, options: Fin
   return findings;
 }
 
-/** What all metrics' findings share. */
+/** The parts that all metrics' findings share. */
 interface Context {
   head: ResultHead;
   table: RequestTable;
@@ -175,7 +175,7 @@ interface Context {
   /** Filled metric by metric. */
   weights: Partial<Record<WorkMetric, StageWeight[]>>;
   componentWeights: Partial<Record<WorkMetric, StageWeight[]>>;
-  /** What the result is about. */
+  /** The metric that the result is about. */
   leading: WorkMetric | null;
   options: UniformityOptions;
 }
@@ -226,7 +226,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
   return null;
 }
 
-/** What the run says of itself; where it says nothing, cells that mostly hold one request are a trace's. */
+/** The design that the run states; where it states none, cells that mostly hold one request are a trace's. */
 function designOf({ run }: ResultHead, { cell, cells }: RequestTable): Design {
   if (run.design !== undefined) return run.design;
   const requests = new Uint32Array(cells.length);

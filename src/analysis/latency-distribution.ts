@@ -5,10 +5,10 @@ import { isOk } from '../core/result.js';
 import { smallestSample } from '../stats/quantile.js';
 import { endToEndNs, timeToFirstTokenNs } from './request-metrics.js';
 
-/** How a latency is spread, in bins of equal width on a logarithmic scale. */
+/** The spread of a latency, in bins of equal width on a logarithmic scale. */
 export interface LatencyDistribution {
   name: 'timeToFirstToken' | 'interToken' | 'endToEnd';
-  /** What is counted. */
+  /** The latency that is counted. */
   counted: 'requests' | 'tokens';
   /** ns; one more than there are counts. */
   boundsNs: number[];
@@ -53,7 +53,7 @@ function interToken(requests: readonly OkRequest[]): LatencyDistribution | null 
   return distributionOf('interToken', 'tokens', read, encoded.length, values);
 }
 
-/** What is no histogram is left out: a result may have been written by anyone. */
+/** Text that is no histogram is left out: a result may have been written by anyone. */
 function mergedHistogram(encoded: readonly string[]): { merged: JsHistogram | null; read: number } {
   let merged: JsHistogram | null = null;
   let read = 0;

@@ -15,7 +15,7 @@ export function roofOf(ceilings: Ceilings | null, dtype: string): Roof {
   return { gemm: rate(ceilings?.gemm[dtype]), bandwidth: rate(ceilings?.memoryBandwidth) };
 }
 
-/** What the request is billed: prompt + completion tokens, over all rows of its batch. */
+/** Tokens that the request is billed: prompt + completion, over all rows of its batch. */
 export function billedTokens({ tokens }: OkRequest): number {
   return tokens.prompt + tokens.completion;
 }

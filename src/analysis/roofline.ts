@@ -2,7 +2,7 @@ import { isOk, type Result } from '../core/result.js';
 import { median } from '../stats/quantile.js';
 import { type Roof, roofOf } from './request-metrics.js';
 
-/** What a cell's stage reached of the machine's ceilings: medians over its requests. */
+/** Shares of the machine's ceilings that a cell's stage reached: medians over its requests. */
 export interface RooflinePoint {
   cell: string;
   stage: string;
@@ -10,7 +10,7 @@ export interface RooflinePoint {
   /** FLOP per byte moved. */
   intensity: number;
   flopsPerSecond: number;
-  /** Of min(GEMM rate, intensity × bandwidth), the most that is to be had at this intensity. */
+  /** Share of min(GEMM rate, intensity × bandwidth), the most that is to be had at this intensity. */
   shareOfRoof: number;
 }
 

@@ -3,7 +3,7 @@ import { median, medianAbsoluteDeviation } from '../stats/quantile.js';
 import { type CellSummary, perBilledToken } from './cell-summary.js';
 import { absent, type Figure, present } from './figure.js';
 
-/** How far apart the cells of one model lie in CPU time per billed token; `ns` are those times. */
+/** The distance between the cells of one model in CPU time per billed token; `ns` are those times. */
 interface Spread {
   model: string;
   cells: number;

@@ -9,7 +9,7 @@ interface Piece {
 const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
 const [openBracket, closeBracket, openBrace, closeBrace] = [0x5b, 0x5d, 0x7b, 0x7d];
 const space = 0x20;
-/** Of the key with the spaces around its colon. */
+/** Length of the key with the spaces around its colon. */
 const longestKey = 64;
 
 /**
@@ -29,7 +29,7 @@ export function* jsonPieces(path: string, chunkBytes = 4 * 2 ** 20): Generator<P
 }
 
 function* piecesOf(file: number, buffer: Buffer): Generator<Piece> {
-  /** Of the piece that began in an earlier chunk. */
+  /** Parts of the piece that began in an earlier chunk. */
   let carried: Buffer[] = [];
   let [depth, rows, commas] = [0, 0, 0];
   let [inString, isEscaped, inRows] = [false, false, false];
@@ -45,7 +45,7 @@ function* piecesOf(file: number, buffer: Buffer): Generator<Piece> {
   for (;;) {
     const size = readSync(file, buffer, 0, buffer.length, null);
     if (size === 0) break;
-    /** Where the piece began; -1 between rows. */
+    /** Offset at which the piece began; -1 between rows. */
     let start = inRows && depth === 2 ? -1 : 0;
     for (let i = 0; i < size; i++) {
       const byte = buffer[i]!;

@@ -3,7 +3,7 @@ import type { MachineExamination } from '../run/examine-machine.js';
 interface Lack {
   name: string;
   hint: string;
-  /** Of no use without a GPU. */
+  /** Whether it is of no use without a GPU. */
   ofGpu: boolean;
 }
 

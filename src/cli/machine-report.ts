@@ -7,7 +7,7 @@ import type { SensorInspection, SensorReport } from '../sampling/inspect.js';
 import { sharpWindowNs } from '../sampling/window.js';
 import { remedies } from './machine-remedies.js';
 
-/** What an examination found, as text of at most `width` columns. */
+/** The findings of an examination, as text of at most `width` columns. */
 export function renderExamination(examination: MachineExamination, width: number): string {
   const { inspection, failures } = examination;
   const sections = [

@@ -1,4 +1,4 @@
-/** How to get the page about results that lie in these files. */
+/** Says how to get the page about results that lie in these files. */
 export function pageHint(paths: readonly string[]): string {
   return `For the page with charts: tokenwork report ${paths.map(shellWord).join(' ')} --out report.html`;
 }

@@ -77,7 +77,7 @@ function parsed(text: string, where: string): unknown {
   }
 }
 
-/** What `read` gives; every error names the file. */
+/** Returns what `read` gives; every error names the file. */
 function naming<Value>(path: string, read: () => Value): Value {
   try {
     return read();

@@ -142,7 +142,7 @@ export const errorCodes = { ...unusableInput, ...incomplete };
 /** The code of a TokenworkError. */
 export type ErrorCode = keyof typeof errorCodes;
 
-/** What the command line exits with after an error. */
+/** The exit code of the command line after an error. */
 export function exitCodeOf(code: ErrorCode): ExitCode {
   return code in incomplete ? exitCode.incomplete : exitCode.unusableInput;
 }

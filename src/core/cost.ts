@@ -34,7 +34,7 @@ const mixtureSchema = z.strictObject({
 });
 export type Mixture = z.infer<typeof mixtureSchema>;
 
-/** What a graph costs, as exact functions of (batch, new tokens, past tokens). */
+/** The cost of a graph, as exact functions of (batch, new tokens, past tokens). */
 export const costModelSchema = z.strictObject({
   flops: z.strictObject({
     matmul: polynomialSchema,

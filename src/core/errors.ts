@@ -8,7 +8,7 @@ export class TokenworkError extends Error {
   override readonly name = 'TokenworkError';
   readonly code: ErrorCode;
   readonly hint: string;
-  /** What the command line exits with. */
+  /** The exit code of the command line. */
   readonly exitCode: ExitCode;
 
   /** `options.cause` is the original error. */

@@ -21,7 +21,7 @@ export interface LedgerCheck {
 /** A rule that some requests break; figures by stage are then not to be trusted in that respect. */
 interface LedgerViolation {
   rule: string;
-  /** How many requests break it; 1 for the run as a whole. */
+  /** Requests that break it; 1 for the run as a whole. */
   requests: number;
   /** The first of them, with its figures. */
   example: string;

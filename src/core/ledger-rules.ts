@@ -2,7 +2,7 @@ import { additiveMetrics, type WorkMetric, workMetricNames } from './metrics.js'
 import type { Conservation, OkRequest, Stage } from './result.js';
 import type { Work } from './work.js';
 
-/** What of a request its ledger is: of a row of a result, or of a request that has just ended. */
+/** The part of a request that its ledger is: of a row of a result, or of a request that has just ended. */
 export interface RequestAccount extends Pick<OkRequest, 'tokens' | 'stages'> {
   work: Partial<Work>;
   times: { started: number; ended?: number | undefined };
@@ -14,7 +14,7 @@ export interface ChargedRequest {
   runsInWindow?: number | undefined;
 }
 
-/** What requests were charged with, added up. */
+/** The sum of what requests were charged with. */
 export class Charges {
   requests = 0;
   /** Whether some request ran several times in its window. */
@@ -88,7 +88,7 @@ export function addsUp(
   return (work[metric] ?? null) !== null && stages.every((stage) => (stage.work[metric] ?? null) !== null);
 }
 
-/** Where some stage did not measure it, what the others did is still no more than the whole. */
+/** Stages that measured it are no more than the whole, even where some did not. */
 function checkMetric(
   metric: WorkMetric,
   whole: number | null,
@@ -166,7 +166,7 @@ function isTime(metric: WorkMetric): boolean {
   return metric === 'cpuTime' || metric === 'gpuTime';
 }
 
-/** By how much a sum may miss its whole: rounding, and what a clock cannot resolve in each of `readings`. */
+/** The amount by which a sum may miss its whole: rounding, and what a clock cannot resolve in each of `readings`. */
 function slackOf(inNs: boolean, whole: number, readings = 1): number {
   return Math.max(relativeRounding * Math.abs(whole), inNs ? clockResolutionNs * readings : 0);
 }

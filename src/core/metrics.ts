@@ -11,11 +11,11 @@ import {
   nanosecondUnits,
 } from './units.js';
 
-/** How a metric's figures came to be; never mixed in one column. */
+/** Origins of a metric's figures; never mixed in one column. */
 export const provenances = ['measured', 'attributed', 'derived', 'estimated', 'unavailable'] as const;
 type Provenance = (typeof provenances)[number];
 
-/** What a reader of metrics sees of a request that succeeded. */
+/** The part of a successful request that metrics are read from. */
 interface MeasuredRequest {
   tokens: { completion: number; reasoning: number };
   times: {
@@ -28,12 +28,12 @@ interface MeasuredRequest {
   work: Readonly<Record<string, number | null>>;
 }
 
-/** What a reader of metrics sees of a stage. */
+/** The part of a stage that metrics are read from. */
 interface MeasuredStage {
   work: Readonly<Record<string, number | null | undefined>>;
 }
 
-/** How less and more of a metric read in a comparison. */
+/** Words for less and more of a metric in a comparison. */
 export type DirectionWord = 'less' | 'more' | 'faster' | 'slower';
 
 export interface MetricRecord {
@@ -45,7 +45,7 @@ export interface MetricRecord {
   readonly longName?: string;
   /** Over a column. */
   readonly heading: string;
-  /** As a phrase: `--help` and the page say it. */
+  /** A phrase that `--help` and the page say. */
   readonly definition: string;
   /** Base unit, in which files carry it. */
   readonly unit: string;
@@ -55,7 +55,7 @@ export interface MetricRecord {
   readonly kind: 'work' | 'latency';
   /** Which provenances it can have. */
   readonly provenance: readonly Provenance[];
-  /** How it is computed, where every figure of it is derived. */
+  /** The computation, where every figure of it is derived. */
   readonly derivation?: string;
   /** Whether stages add up to their request, and requests to a total. */
   readonly additive: boolean;
@@ -63,7 +63,7 @@ export interface MetricRecord {
   readonly spent: boolean;
   /** Rank among metrics, 1 the nearest to money; what a result is about is the first that it measured. */
   readonly importance: number;
-  /** How less and more of it read in a comparison. */
+  /** Words for less and more of it in a comparison. */
   readonly words: { readonly less: DirectionWord; readonly more: DirectionWord };
   /** Its columns in the table of cells, those of the largest priority kept longest on narrow screens. */
   readonly column?: {

@@ -39,7 +39,7 @@ function fromVersion1(document: Json): Json {
   };
 }
 
-/** What is no object is left for the schema to refuse. */
+/** Anything but an object is left for the schema to refuse. */
 function mapObjects(items: readonly unknown[], of: (item: Json) => Json): unknown[] {
   return items.map((item) => (isObject(item) ? of(item) : item));
 }

@@ -9,7 +9,7 @@ export type FactorValue = z.infer<typeof factorValue>;
  * design. It travels with the result, where the analysis answers it by a figure and an interval.
  */
 export const questionSchema = z.strictObject({
-  /** As a reader would ask it, ending in a question mark. */
+  /** The question as a reader would ask it, ending in a question mark. */
   text: z.string().regex(/\?$/, 'expected a question, which ends in a question mark'),
   /** A factor of the cells whose levels are held against each other; `model` is the cell's model. */
   factor: z.string().min(1),
@@ -17,7 +17,7 @@ export const questionSchema = z.strictObject({
   baseline: factorValue,
   /** A kind of work or a latency of the request, by its name in the registry of metrics. */
   metric: z.enum(metrics.map(({ name }) => name) as [MetricName, ...MetricName[]]),
-  /** Of a request as it is, of each of its billed tokens, or of each sequence of its batch. */
+  /** The amount of a request as it is, of each of its billed tokens, or of each sequence of its batch. */
   per: z.enum(['request', 'billedToken', 'sequence']).default('request'),
   /**
    * `mean`: mean at a level ÷ mean at the baseline. `variation`: the coefficient of variation over the

@@ -122,7 +122,7 @@ const placementSchema = z.strictObject({
 });
 export type Placement = z.infer<typeof placementSchema>;
 
-/** How far a GPU's logits are from the CPU's, on the same tokens. */
+/** The distance of a GPU's logits from the CPU's, on the same tokens. */
 const deviceParitySchema = z.strictObject({
   /** The variant of the graph that was compared. */
   graphVariant: z.string(),
@@ -138,7 +138,7 @@ export type DeviceParity = z.infer<typeof deviceParitySchema>;
 
 /** The cost of a model being new to a GPU, beyond loading: taken from warm-up passes over every shape of request. */
 export const coldStartSchema = z.strictObject({
-  /** How much longer the first pass took than the last: shaders were compiled in it. */
+  /** Time by which the first pass was longer than the last: shaders were compiled in it. */
   shadersNs: z.number().nonnegative(),
   passes: count,
   /** Whether the last two passes took about as long. */

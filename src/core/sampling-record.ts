@@ -1,9 +1,9 @@
-/** What a result says about sampling besides the figures drawn from it. */
+/** The parts of a result about sampling, besides the figures drawn from it. */
 import { z } from 'zod';
 
 const count = z.int().nonnegative();
 
-/** What sampling cost, over every segment of the run. */
+/** The cost of sampling, over every segment of the run. */
 export const samplerCostSchema = z.strictObject({
   /** Share of one core that the sampler's own thread used; `null` where threads cannot be told apart. */
   cpuShare: z.number().nonnegative().nullable(),
@@ -21,13 +21,13 @@ export const recordingSchema = z.strictObject({
   /** The file's name. */
   file: z.string(),
   sha256: z.string(),
-  /** What was recorded, for people. */
+  /** The machine that was recorded, for people. */
   machine: z.string(),
   recordedAt: z.iso.datetime(),
 });
 export type Recording = z.infer<typeof recordingSchema>;
 
-/** What a device used while the run asked nothing of it. Reported, never subtracted. */
+/** The use of a device while the run asked nothing of it. Reported, never subtracted. */
 export const idleBaselineSchema = z.strictObject({
   unit: z.string(),
   before: z.number().nullable(),
@@ -37,7 +37,7 @@ export const idleBaselineSchema = z.strictObject({
   drift: z.number().nullable(),
 });
 
-/** How far a way of sharing among requests is off, relative to a better one. */
+/** The error of a way of sharing among requests, relative to a better one. */
 export const attributionErrorSchema = z.strictObject({
   metric: z.string(),
   /** The way that was tested, and what it was held against, in words. */

@@ -28,7 +28,7 @@ export type Metric = z.infer<typeof metricSchema>;
 /** Results from before there was a metric have none of it. */
 const amount = z.number().nonnegative().nullable().default(null);
 
-/** What a request (or a stage of it) cost, in base units by metric; `null` where it was not measured. */
+/** The work of a request (or a stage of it), in base units by metric; `null` where it was not measured. */
 export const workSchema = z.strictObject(
   Object.fromEntries(workMetricNames().map((name) => [name, amount])) as Record<WorkMetric, typeof amount>,
 );

@@ -94,7 +94,7 @@ function encodeGaps(gapsNs: readonly number[], histogram: Histogram, largestNs: 
   return encodeIntoCompressedBase64(histogram);
 }
 
-/** As it was when the model was new: a run that is taken up again finds compiled shaders, or compiles anew. */
+/** The cold start of when the model was new: a run that is taken up again finds compiled shaders, or compiles anew. */
 function coldStartOf(model: string, entries: readonly JournalEntry[]): Pick<ModelRecord, 'coldStart'> {
   for (const entry of entries) {
     if (entry.kind === 'warmup' && entry.model === model && entry.coldStart)

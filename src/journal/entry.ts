@@ -27,7 +27,7 @@ const settingsSchema = z.strictObject({
       id: z.string(),
       spec: z.string(),
       dtype: options.dtype.value.nullable(),
-      /** Of the graph, where the device decided on it. */
+      /** The graph variant, where the device decided on it. */
       graphVariant: z.string().optional(),
       /** A decoder that answers, where absent. */
       kind: z.enum(['decoder', 'classification', 'embedding']).optional(),
@@ -100,7 +100,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     model: z.string(),
     requests: z.int().nonnegative(),
     durationNs: z.number().nonnegative(),
-    /** By other models that ran in them: in how many, and how long the stages took in which they did. */
+    /** Other models that ran in them: in how many, and how long the stages took in which they did. */
     alongside: z
       .record(
         z.string(),
@@ -119,7 +119,7 @@ export const entrySchema = z.discriminatedUnion('kind', [
     processCpuNs: z.number(),
     /** When its worker was free again. */
     endedNs: z.number().optional(),
-    /** Where it ran several times in a row; the row is of the first time. */
+    /** All its runs, where it ran several times in a row; the row is of the first. */
     runs: z.array(measuredRunSchema).min(2).optional(),
     /** Work done before it, or before each time. */
     preparations: z.array(preparationSchema).optional(),

@@ -6,7 +6,7 @@ import type { JournalContents } from './read.js';
 /** Requests that a journal says are done, and those that its processes died of. */
 export interface JournalState {
   rows: Map<number, JournalRow>;
-  /** How often a request was started in a process that then ended without a word. */
+  /** Times that a request was started in a process that then ended without a word. */
   crashes: Map<number, number>;
   /** When the last request ended, on the run's clock. */
   lastNs: number;
@@ -14,7 +14,7 @@ export interface JournalState {
   clockNs: number;
 }
 
-/** Where a journal stands. Of two rows of one request, which cannot be, the first counts. */
+/** The state of a journal. Of two rows of one request, which cannot be, the first counts. */
 export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalState {
   const rows = new Map<number, JournalRow>();
   const crashes = new Map<number, number>();
@@ -50,7 +50,7 @@ export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalS
   return { rows, crashes, lastNs, clockNs: Math.max(clockNs, lastNs) };
 }
 
-/** How far holding the sharing among requests against the same requests alone has come. */
+/** The progress of holding the sharing among requests against the same requests alone. */
 export interface ValidationState {
   isDone: boolean;
   /** Runs alone, by cell. */

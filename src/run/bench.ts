@@ -39,7 +39,7 @@ import { interruptedEarly, type Ready, refuseStopped, runSegment, type Segment }
 /** A finished run. */
 export interface BenchOutcome {
   result: Result;
-  /** Where it was written. */
+  /** The file that it was written to. */
   path: string;
 }
 

@@ -25,14 +25,14 @@ export interface MachineExamination {
   os: string;
   virtualization: Inventory['virtualization'];
   usableCores: number;
-  /** What is to be known of the inventory. */
+  /** Warnings of the inventory. */
   warnings: Warning[];
   backEnds: BackEndRecord[];
-  /** How a run measures each request, besides the sensors that are sampled. */
+  /** Meters of each request, besides the sensors that are sampled. */
   meters: { name: string; available: boolean; method: string | null; hint: string | null }[];
   /** Native libraries that were looked for. */
   libraries: LibraryRecord[];
-  /** Of the sensors that the sampler starts with; null where it starts with none. */
+  /** Readings of the sensors that the sampler starts with; null where it starts with none. */
   inspection: SensorInspection | null;
   /** Sensors that keep the sampler from starting (`all`: only together), and how. */
   failures: { sensor: string; message: string }[];
@@ -125,7 +125,7 @@ function meters(): MachineExamination['meters'] {
 
 type Meter = MachineExamination['meters'][number];
 
-/** As a run with --energy would state it on this machine. */
+/** The meter of energy, as a run with --energy would state it on this machine. */
 function energyMeter(sensors: readonly SampledSensor[]): Meter {
   const windowNs = energyWindowNs(sensors);
   const parts = partsOf(sensors, givesEnergy);

@@ -13,7 +13,7 @@ export interface Measuring {
   pool: WorkerPool;
   journal: Journal;
   limitsOf(cell: PlannedCell): Limits;
-  /** How often each request is repeated, so that counters move enough; null where once is enough. */
+  /** The rule by which each request is repeated, so that counters move enough; null where once is enough. */
   rule: WindowRule | null;
   cpuClock: CpuClock;
   /** On the run's clock. */

@@ -3,7 +3,7 @@ import { type MetricRecord, metricOf, type WorkMetric, workMetricNames } from '.
 import type { Metric } from '../core/work.js';
 import type { LoadedWorker, SensorState } from './workers/protocol.js';
 
-/** What is derived from the graphs of the models. */
+/** Metrics that are derived from the graphs of the models. */
 const counted: readonly WorkMetric[] = ['flops', 'bytesMoved'];
 
 /**

@@ -15,7 +15,7 @@ export type RunModel = RunDecoder | RunEncoder;
 
 interface RunDecoder {
   id: string;
-  /** What the run uses it for: `chat` answers the requests of cells, the others are roles in pipelines. */
+  /** Uses that the run has for it: `chat` answers the requests of cells, the others are roles in pipelines. */
   roles: string[];
   kind: 'decoder';
   folder: ModelFolder;

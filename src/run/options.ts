@@ -15,28 +15,28 @@ export type BenchPhase =
   | 'validating'
   | 'writing';
 
-/** How far a run has come. */
+/** The progress of a run. */
 export interface BenchProgress {
   phase: BenchPhase;
-  /** What is going on, in words; while measuring, the cell of the request that finished last. */
+  /** The phase in words; while measuring, the cell of the request that finished last. */
   message: string;
-  /** Of the phase, 0 to 1; `null` where not known. */
+  /** Share of the phase that is done, 0 to 1; `null` where not known. */
   fraction: number | null;
   /** Requests, while measuring. */
   done: number;
   total: number;
   /** Time left to measure; `null` before there is anything to go by. */
   etaNs: Nanoseconds | null;
-  /** What is worth a line of its own that stays. */
+  /** A message that is worth a line of its own that stays. */
   note?: string;
 }
 
-/** What to measure. What is left out is decided by the suite, or by the run that is resumed. */
+/** Options of a run. The suite decides what is left out, or the run that is resumed. */
 export interface BenchOptions {
   /** A suite by name or path (default `quick`), or itself; or, in its place, a trace. */
   suite?: string | Suite | undefined;
   trace?: { path: string; limit?: number | undefined } | undefined;
-  /** By name or path, in place of the pipelines that the workload names; reference requests stay plain chat. */
+  /** A pipeline by name or path, in place of those that the workload names; reference requests stay plain chat. */
   pipeline?: string | undefined;
   models?: readonly string[] | undefined;
   dtype?: Dtype | undefined;
@@ -56,17 +56,17 @@ export interface BenchOptions {
   deadlineMs?: number | undefined;
   /** Whether the machine's ceilings are measured before and after; they are by default. */
   ceilings?: boolean | undefined;
-  /** What is sampled beside the requests; `auto` by default. */
+  /** Sensors that are sampled beside the requests; `auto` by default. */
   sensors?: SensorChoice | undefined;
   /** A new file that every sample of the run's sensors is written to, to be played as `recorded:FILE`. */
   recordSensors?: string | undefined;
-  /** How long counters are watched before the first request, to see how often they tick; 1 s by default. */
+  /** Time for which counters are watched before the first request, to see how often they tick; 1 s by default. */
   calibrateForNs?: Nanoseconds | undefined;
   /** Repeats each request until a window is long enough for its energy to be told. */
   energy?: boolean | undefined;
   /** Holds the sharing of counters among concurrent requests against the same requests alone. */
   validateAttribution?: boolean | undefined;
-  /** Where the result goes; by default into the working directory, named after suite and time. */
+  /** Path of the result; by default in the working directory, named after suite and time. */
   out?: string | undefined;
   /** The journal, or the incomplete result, of a run to go on with. */
   resume?: string | undefined;

@@ -36,7 +36,7 @@ export interface PreparedRun {
   questions: Question[];
   sensors: ChosenSensors;
   chosen: ChosenDevice;
-  /** By model; empty on the CPU, and before `fitToDevice`. */
+  /** Keyed by model; empty on the CPU, and before `fitToDevice`. */
   onDevice: ReadonlyMap<string, ModelOnDevice>;
   warnings: RecordedWarning[];
 }

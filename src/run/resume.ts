@@ -18,7 +18,7 @@ interface Difference {
 type SameInBoth = RepeatedOption & keyof Settings & keyof BenchOptions;
 type Comparison = (settings: Settings, options: BenchOptions) => Omit<Difference, 'what'>;
 
-/** How an option is held against the setting that a run began with; most are kept by the option's own name. */
+/** The comparison of an option with the setting that a run began with; most are kept by the option's own name. */
 const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
   Partial<Record<SameInBoth, Comparison>> = {
   suite: ({ workload }, { suite }) => ({
@@ -143,7 +143,7 @@ export function recordingRestarted(recorded: PlayedRecording | null): Warning[] 
   ];
 }
 
-/** What may differ, but must be said. */
+/** Warnings of what may differ, but must be said. */
 export function resumeWarnings(
   header: JournalHeader,
   hardwareId: string,

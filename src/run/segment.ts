@@ -33,7 +33,7 @@ export interface Segment {
   ceilings: Ceilings | null;
   /** Requests that are done. */
   finished: ReadonlySet<number>;
-  /** How often a process died while it ran a request. */
+  /** Times that a process died while it ran a request. */
   crashes: ReadonlyMap<number, number>;
   validation: ValidationState;
   options: BenchOptions;
@@ -42,7 +42,7 @@ export interface Segment {
   onReady(ready: Ready): void;
 }
 
-/** What is open when measuring may begin. */
+/** Everything that is open when measuring may begin. */
 export interface Ready {
   loaded: LoadedWorker;
   records: JournalModel[];

@@ -12,7 +12,7 @@ interface AloneOptions {
   journal: Journal;
   limitsOf(cell: PlannedCell): Limits;
   rule: WindowRule | null;
-  /** How often each cell has run alone already, before the run was killed. */
+  /** Times that each cell has run alone already, before the run was killed. */
   done: ReadonlyMap<string, number>;
   signal: AbortSignal | undefined;
 }

@@ -117,7 +117,7 @@ export class Ledger {
     this.#last = to;
   }
 
-  /** Of the stages closed so far: readings only, where `accounts` counts what was computed. */
+  /** Stages closed so far: readings only, where `accounts` counts what was computed. */
   get stageTimes(): StageTimes[] {
     return this.#stages.map(timesOf);
   }

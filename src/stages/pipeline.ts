@@ -145,7 +145,7 @@ export const requestPipelineSchema = z.strictObject({
   stages: z.array(stagePolicySchema),
   /** Ids of models by role; `chat` is the cell's own and not among them. */
   models: z.record(z.string(), z.string()),
-  /** By the stage's name. */
+  /** Keyed by the stage's name. */
   drawn: z.record(z.string(), stageDrawSchema),
   /** Seeds the texts of system prompts, histories and pieces. */
   seed: z.int(),

@@ -53,7 +53,7 @@ export async function prefill(
   return chooseRows(await sequence.step(sameRows(ids, sequence.batch)), choose);
 }
 
-/** How many positions of the first `position` are billed. */
+/** The number of billed positions among the first `position`. */
 function billedBefore(parts: readonly ContextPart[]): (position: number) => number {
   return (position) => billedIn(parts, 0) - billedIn(parts, position);
 }

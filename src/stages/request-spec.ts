@@ -8,7 +8,7 @@ const promptSpecSchema = z.union([
 ]);
 export type PromptSpec = z.infer<typeof promptSpecSchema>;
 
-/** How the next token is chosen from its logits. */
+/** The choice of the next token from its logits. */
 const samplingSchema = z.union([
   z.strictObject({ kind: z.literal('greedy') }),
   z.strictObject({

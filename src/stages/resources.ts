@@ -58,7 +58,7 @@ export class Resources {
     return this.#findTerms!(text).length > 0;
   }
 
-  /** How many synthetic histories there are. */
+  /** Number of synthetic histories. */
   get histories(): number {
     return this.#histories.size;
   }

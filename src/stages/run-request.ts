@@ -47,7 +47,7 @@ export interface UnfinishedRequest {
   times: { started: Nanoseconds; firstToken: Nanoseconds | null; lastToken: Nanoseconds | null };
 }
 
-/** How each type of stage is run. */
+/** The function that runs each type of stage. */
 const runners: {
   [Type in PolicyType]: (policy: PolicyOf<Type>, state: RequestState) => Promise<void> | void;
 } = {

@@ -6,7 +6,7 @@ import type { ByteSeconds, Bytes, Flop, Nanoseconds } from '../core/units.js';
 export interface Pass {
   cost: CostModel;
   shape: StepShape;
-  /** Of a mixture, per layer, as its router chose; absent where the model does not show it. */
+  /** Experts of a mixture, per layer, as its router chose; absent where the model does not show it. */
   distinctExperts?: number;
 }
 
@@ -22,7 +22,7 @@ export interface CountedCosts {
   bytesMoved: Bytes | null;
 }
 
-/** How many experts of a mixture passes read, and how that is known. */
+/** The number of experts of a mixture that passes read, and how that is known. */
 export interface ExpertsTouched {
   /** Mean over passes, per layer. */
   distinctExperts: number;

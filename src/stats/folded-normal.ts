@@ -1,6 +1,6 @@
 import { normalDensity, normalUpperTail } from './normal.js';
 
-/** By how much the mean of |N(a, 1)| exceeds |a|: 0.80 at 0, gone beyond 3 (Leone et al. 1961). */
+/** The excess of the mean of |N(a, 1)| over |a|: 0.80 at 0, gone beyond 3 (Leone et al. 1961). */
 export function foldedExcess(a: number): number {
   const size = Math.abs(a);
   return 2 * normalDensity(size) - 2 * size * normalUpperTail(size);

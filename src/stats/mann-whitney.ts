@@ -48,7 +48,7 @@ function exactP(u: number, m: number, n: number): number {
   return Math.min(1, (2 * tail) / total);
 }
 
-/** How many of the C(m+n, m) arrangements have each U: the coefficients of the Gaussian binomial. */
+/** The number of the C(m+n, m) arrangements with each U: the coefficients of the Gaussian binomial. */
 function arrangementsByU(m: number, n: number): Float64Array {
   const largest = m * n;
   const counts = new Float64Array(largest + 1);

@@ -5,15 +5,15 @@ import { dtypes } from '../models/dtype.js';
 
 /** An option of the command line, and what follows from it elsewhere. */
 export interface OptionRecord {
-  /** As commander takes it, such as `--threads <n>`. */
+  /** The flag as commander takes it, such as `--threads <n>`. */
   flag: string;
   help: string;
-  /** What is kept of it, in a suite file and a journal too; the text is parsed by it. A switch is a boolean. */
+  /** Schema of the value, in a suite file and a journal too; it parses the text. A switch is a boolean. */
   value: z.ZodType;
-  /** What the command line takes, where a file may hold less, or more, as from a larger machine. */
+  /** Schema of what the command line takes, where a file may hold less, or more, as from a larger machine. */
   least?: number;
   most?: number;
-  /** What to say of a text that `value` refuses, where its schema cannot. */
+  /** Words for a text that `value` refuses, where its schema has none. */
   expected?: string;
   default?: string | number;
   /** The name under which going on with a run refuses another value than it began with; free where absent. */

@@ -12,7 +12,7 @@ const headerSchema = z.strictObject({
   language: z.string().min(1),
   /** Prompts that say the same in different languages share this word. */
   meaning: z.string().min(1).optional(),
-  /** How much thinking it takes, 1 for the usual: reasoning "by difficulty" is as many times as long. */
+  /** Thinking that it takes, 1 for the usual: reasoning "by difficulty" is as many times as long. */
   difficulty: z.coerce.number().positive().default(1),
 });
 

@@ -7,7 +7,7 @@ export interface Band {
   to: number;
 }
 
-/** What a billed token costs by the lengths of its request. */
+/** The cost of a billed token by the lengths of its request. */
 export interface CostByLength {
   promptTokens: Band[];
   completionTokens: Band[];
@@ -96,7 +96,7 @@ export interface CostAtBatch {
   cells: number;
 }
 
-/** By rising batch size; empty where no two cells differ by it alone. */
+/** Costs by rising batch size; empty where no two cells differ by it alone. */
 export function costByBatch({ cells }: RequestTable, totals: CellTotals): CostAtBatch[] {
   const byRest = new Map<string, Map<number, number>>();
   for (let c = 0; c < totals.cell.length; c++) {

@@ -10,7 +10,7 @@ import { totalsOf } from '../uniformity/cell-totals.js';
 import { estimateNoise } from '../uniformity/within-cell-noise.js';
 import { type CostAtBatch, type CostByLength, costByBatch, costByLength } from './cost-by-length.js';
 
-/** What a plain token costs by one figure, or why that is not known. */
+/** The cost of a plain token by one figure, or the reason why it is not known. */
 export interface PlainCost {
   /** `time` is that of the whole request, without queueing. */
   figure: 'time' | WorkMetric;
@@ -21,11 +21,11 @@ export interface PlainCost {
   reason?: string;
 }
 
-/** How a billed token's cost by one metric changes with its request. */
+/** The change of a billed token's cost by one metric with its request. */
 interface CostChanges {
   metric: WorkMetric;
   unit: string;
-  /** What a plain token costs by that metric; `null` where the run has no reference request. */
+  /** Cost of a plain token by that metric; `null` where the run has no reference request. */
   plain: number | null;
   byLength: CostByLength | null;
   byBatch: CostAtBatch[];

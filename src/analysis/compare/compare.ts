@@ -22,7 +22,7 @@ import { type GeometricMean, geometricMean } from './geomean.js';
 import { compareShape, type ShapeComparison } from './shape.js';
 import { matchWorkloads } from './workloads.js';
 
-/** What changed between two results; `tokenwork diff A B --json` prints it. */
+/** The changes between two results; `tokenwork diff A B --json` prints them. */
 export interface Comparison {
   schemaVersion: 2;
   /** The runs' ids. */

@@ -5,7 +5,7 @@ import type { Cell, Result } from '../../core/result.js';
 export interface MatchedResults {
   baseline: Result;
   candidate: Result;
-  /** What only one of them ran, where that was forced. */
+  /** Cells that only one of them ran, where that was forced. */
   leftOut: { onlyBaseline: string[]; onlyCandidate: string[] };
 }
 

@@ -9,7 +9,7 @@ export interface MeasuredCell {
   level: FactorValue;
   /** Which of the table's requests they are. */
   requests: number[];
-  /** Of each request, which of its cell's it is, and its amount. */
+  /** Each request's number in its cell, and its amount. */
   repetitions: number[];
   values: number[];
   mean: number;

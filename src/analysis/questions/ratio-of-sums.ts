@@ -61,7 +61,7 @@ interface Residuals {
   whole: Float64Array;
 }
 
-/** Of equal repetitions nothing else is left. */
+/** Equal repetitions leave nothing else. */
 const rounding = 1e-9;
 
 type Spread = { variance: number; t: number } | string;

@@ -39,7 +39,7 @@ type RequestTime = (typeof requestTimes)[number];
 
 /** The stages of all requests, one entry each time that a stage ran, request by request. */
 export interface StageTable {
-  /** What `stage` numbers, in the order first met. */
+  /** Names that `stage` numbers, in the order first met. */
   kinds: readonly StageKind[];
   /** Request i has the entries from `first[i]` up to, without, `first[i + 1]`, in the order in which they ran. */
   first: Uint32Array;
@@ -49,7 +49,7 @@ export interface StageTable {
   /** Positions that a model evaluated. */
   positions: Float64Array;
   billed: Float64Array;
-  /** Of `billed`, those read from a cache. */
+  /** Billed tokens that were read from a cache. */
   cached: Float64Array;
   /** In base units, `NaN` where it was not measured; without the metrics that no stage measured. */
   metrics: Readonly<Partial<Record<MetricName, Float64Array>>>;

@@ -24,7 +24,7 @@ export type ResultHead = Omit<Result, 'requests'>;
 export interface TabledResult {
   head: ResultHead;
   table: RequestTable;
-  /** Of all rows, which were checked while they were read. */
+  /** The ledger of all rows, which were checked while they were read. */
   ledger: LedgerCheck;
 }
 

@@ -1,7 +1,7 @@
 import type { StageType } from '../../core/result.js';
 import type { StageKind } from '../requests/request-table.js';
 
-/** What the public debate calls the parts of answering a request, in the order of its table. */
+/** Names that the public debate has for the parts of answering a request, in the order of its table. */
 const components: Record<StageType, string> = {
   tokenization: 'Input tokenization',
   prefill: 'Base forward pass (prefill)',

@@ -7,12 +7,12 @@ import { type Component, componentWork } from './components.js';
 import { fixedCost } from './fixed-cost.js';
 import { type Visibility, visibilityOf, visibleShare } from './visibility.js';
 
-/** What a stage of the pipeline adds to requests, in one metric. */
+/** The work that a stage of the pipeline adds to requests, in one metric. */
 export interface StageWeight {
   /** Whether a bill shows its work, in a word and as a share of it; `null` where it did none. */
   visibility: Visibility | null;
   visibleShare: number | null;
-  /** What it costs before its first token where it runs; `null` with a `reason`. */
+  /** Cost before its first token where it runs; `null` with a `reason`. */
   fixedEffectiveTokens: number | null;
   /** 95%; `null` where too few cells tell. */
   fixedInterval: [number, number] | null;
@@ -214,7 +214,7 @@ function fixedOf(
   return fixedCost([pick(promptTokens), pick(completionTokens)], cost, cells);
 }
 
-/** How far the plain token reaches each way, as a share of it; the largest where there are several. */
+/** The plain token's interval each way, as a share of it; the largest where there are several. */
 function errorOf(
   { cell, modelOfCell, models }: RequestTable,
   { byModel }: PlainToken,
@@ -234,7 +234,7 @@ function widened(value: number, [low, high]: [number, number], relative: number)
   return [Math.max(0, value - reach(low)), value + reach(high)];
 }
 
-/** Of the requests of those cells in which the stage runs at all, every so many, so that they are not too many. */
+/** Takes every so many of the requests of those cells in which the stage runs, so that they are not too many. */
 function rankedRequests({ cell, cells }: RequestTable, { ran }: StageColumn): Uint32Array {
   const has = cellsWith(ran, cell, cells.length);
   let all = 0;
@@ -247,7 +247,7 @@ function rankedRequests({ cell, cells }: RequestTable, { ran }: StageColumn): Ui
   return ranked;
 }
 
-/** Of the requests of cells in which `among` runs at all, how often the stage ran. */
+/** The share of requests in which the stage ran, among cells in which `among` runs at all. */
 function meanRan({ cell, cells }: RequestTable, among: StageColumn, { ran }: StageColumn): number {
   const has = cellsWith(among.ran, cell, cells.length);
   let [all, running] = [0, 0];

@@ -11,21 +11,21 @@ import { componentWeights, type StageWeight, stageWeights } from './effects.js';
 import { type HiddenWork, hiddenWorkOf } from './hidden-work.js';
 import { type Misbilling, stageMisbilling } from './misbilling.js';
 
-/** What a run's stages say about one metric. */
+/** Findings of a run's stages on one metric. */
 export interface StageFindings {
   weights: StageWeight[];
-  /** Of the components that the stages belong to. */
+  /** The same of the components that the stages belong to. */
   componentWeights: StageWeight[];
   hiddenWork: HiddenWork & {
     /** The share of all stages' work that moves a field of `usage`: their visible shares, by their work. */
     visibilityScore: number | null;
-    /** What each stage does to the misbilled share; `null` with a reason. */
+    /** Each stage's effect on the misbilled share; `null` with a reason. */
     misbilling: Misbilling | null;
     misbillingReason?: string;
   };
 }
 
-/** Of more requests than this, the misbilled share is taken apart by the leading metrics only. */
+/** Requests beyond which the misbilled share is taken apart by the leading metrics only. */
 const mostTakenApart = 10_000;
 
 /** `null` where no stage measured the metric. */

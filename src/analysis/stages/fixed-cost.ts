@@ -1,7 +1,7 @@
 import { fitNonNegative } from '../../stats/non-negative-fit.js';
 import { studentTCritical } from '../../stats/student-t.js';
 
-/** What a stage costs before its first token. */
+/** The cost of a stage before its first token. */
 export interface FixedCost {
   value: number;
   /** 95%, by a jackknife over cells; `null` for fewer than three of them. */

@@ -19,7 +19,7 @@ export interface Misbilling {
   onePrice: number | null;
 }
 
-/** What one stage does to the misbilled share. */
+/** The effect of one stage on the misbilled share. */
 interface StageMisbilling {
   stage: string;
   /** The misbilled share of the same requests without the stage's work. */

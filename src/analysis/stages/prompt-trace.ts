@@ -105,7 +105,7 @@ function positionsOf(rows: readonly OkRequest[], has: (stage: Stage) => boolean)
 
 interface Sample {
   mean: number;
-  /** Of the mean; `null` below two values. */
+  /** Interval of the mean; `null` below two values. */
   standardError: number | null;
   freedom: number;
 }

@@ -52,7 +52,7 @@ export function visibleShare(
   return total > 0 ? moved / total : null;
 }
 
-/** What a fresh and a cached token move; `null` where nothing tells them from what is fixed. */
+/** The work that a fresh and a cached token move; `null` where nothing tells it from what is fixed. */
 function movedByCount(
   { fresh, cached }: StageColumn,
   work: Float64Array,

@@ -79,7 +79,7 @@ export function waterfallOf(columns: StageColumns, options: WaterfallOptions): W
   };
 }
 
-/** Of more cells than this only the mean request is drawn. */
+/** Cells beyond which only the mean request is drawn. */
 const cellsDrawn = 100;
 
 /** The waterfall of each model's mean request, then of each cell where there are at most a hundred. */
@@ -138,7 +138,7 @@ export interface WaterfallStep {
   stage: WaterfallStage | null;
 }
 
-/** Of the whole, below which work in no stage is rounding and gets no bar. */
+/** Share of the whole below which work in no stage is rounding and gets no bar. */
 const negligible = 0.001;
 
 /**

@@ -14,7 +14,7 @@ export interface CellSample {
   rate: Float64Array;
   /** Requests per cell, with multiplicity: the cell's weight wherever cells are averaged. */
   weight: Float64Array;
-  /** How often each cell entered a bootstrap's resample; absent where each is there once. */
+  /** Times that each cell entered a bootstrap's resample; absent where each is there once. */
   copies: Float64Array | undefined;
   /** Price per token, by model. */
   price: Float64Array;

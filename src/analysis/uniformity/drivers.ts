@@ -28,7 +28,7 @@ const mostFactors = 12;
  */
 export class DriverAnalysis {
   readonly #factors: readonly Factor[];
-  /** By the bill that metrics of the same cells share. */
+  /** Keyed by the bill that metrics of the same cells share. */
   readonly #known = new WeakMap<Float64Array, PreparedFactors>();
 
   constructor(factors: readonly Factor[]) {
@@ -64,7 +64,7 @@ interface PreparedFactors {
   leftOut: Drivers['leftOut'];
   /** Whether any factor varies over the cells. */
   varying: boolean;
-  /** By factor, the positions of its columns. */
+  /** The positions of each factor's columns. */
   columnsOf: readonly number[][];
   explainedVarianceOf: ReturnType<typeof explainedVariance>;
 }

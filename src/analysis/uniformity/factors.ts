@@ -42,7 +42,7 @@ export function factorAmong({ name, numeric, values }: Factor, totals: CellTotal
   return { name, numeric, values: own, levels: new Set(own).size };
 }
 
-/** Where a cell has no value of a factor that others have. */
+/** Level of a cell without a value of a factor that others have. */
 const none = '(none)';
 
 function factorFrom(name: string, values: readonly (number | string | boolean)[]): Factor {
@@ -130,7 +130,7 @@ export function factorColumns({ values, levels, numeric }: Factor, degree: 1 | 2
   return categories.map((category) => values.map((value) => (value === category ? 1 : 0)));
 }
 
-/** How many columns `factorColumns` gives. */
+/** The number of columns that `factorColumns` gives. */
 export function columnCount({ levels, numeric }: Factor, degree: 1 | 2): number {
   return numeric ? (levels > 2 ? degree : 1) : levels - 1;
 }

@@ -55,7 +55,7 @@ function applyDrift(drift: NonNullable<Noise['drift']>, factors: Float64Array, n
   }
 }
 
-/** How many numbers a call draws: the cost of one resample. */
+/** Numbers that a call draws: the cost of one resample. */
 export function drawsPerCall(totals: CellFigures): number {
   return totals.requests.reduce((sum, requests) => sum + (requests > drawnOneByOne ? 1 : requests), 0);
 }

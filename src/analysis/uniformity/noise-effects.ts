@@ -9,13 +9,13 @@ import { type CellParts, type Part, thin } from './thinning.js';
 import { type Measure, measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
 
-/** What the noise between repetitions does to one statistic. */
+/** The effect of the noise between repetitions on one statistic. */
 export interface NoiseEffect {
   /** The statistic's distribution where tokens track work perfectly. */
   floor: Spread;
-  /** How far the noise spreads the statistic around its value, as a standard error each way. */
+  /** Standard error each way by which the noise spreads the statistic around its value. */
   error: { below: number; above: number };
-  /** By how much noise inflates it: as estimated, and the least and most that the data allow. */
+  /** Amount by which noise inflates it: as estimated, and the least and most that the data allow. */
   bias: number;
   leastBias: number;
   mostBias: number;
@@ -65,7 +65,7 @@ export function noiseEffects(
 /** Values under one draw of noise, the same for all: of the fair bill, and how far it moved the two other patterns. */
 type Draw = Record<'fair' | 'shift' | 'fairestShift', Partial<Record<StatisticName, number>>>;
 
-/** Where noise is tried out on a part of the cells; `set` anew whenever other cells are in it. */
+/** A part of the cells that noise is tried out on; `set` anew whenever other cells are in it. */
 interface Bench {
   set(): void;
   draw(): Draw;

@@ -62,7 +62,7 @@ export function clusterIntervals(
   );
 }
 
-/** How often each cell comes up in as many draws with replacement as there are cells. */
+/** Times that each cell comes up in as many draws with replacement as there are cells. */
 function drawCopies(copies: Float64Array, random: Random): void {
   copies.fill(0);
   for (let k = 0; k < copies.length; k++) copies[random.below(copies.length)]!++;

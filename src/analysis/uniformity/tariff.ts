@@ -2,7 +2,7 @@ import { hoover } from '../../stats/concentration.js';
 import type { CellSample } from './cell-sample.js';
 import { fitTariff, productsPerModel, sumProducts, type Tariff, tariffs } from './tariff-fit.js';
 
-/** What a fitted tariff charges, in units of work. A model of its own is a price list of its own. */
+/** Prices of a fitted tariff, in units of work. Each model has a price list of its own. */
 export interface Prices {
   model: number;
   /** Per token, or per input token. */

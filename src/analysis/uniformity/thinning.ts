@@ -2,14 +2,14 @@ import { createRandom, deriveSeed } from '../../stats/random.js';
 import type { CellFigures } from './cell-totals.js';
 import type { Noise } from './within-cell-noise.js';
 
-/** What is resampled: all cells, or, of very many, a random part that is drawn anew each time. */
+/** The cells that are resampled: all, or, of very many, a random part that is drawn anew each time. */
 export interface Part {
   totals: CellFigures;
   noise: Noise | null;
 }
 
 export interface Thinning {
-  /** Where the resample's cells are found: the same arrays each time, filled anew. */
+  /** Arrays that hold the resample's cells: the same each time, filled anew. */
   part: Part;
   /** Takes the next resample's cells; false where all are taken, and stay as they are. */
   next(): boolean;
@@ -26,7 +26,7 @@ export const mostCells = 2000;
  */
 export class CellParts {
   readonly #seed: number;
-  /** By the bill that metrics of the same cells share. */
+  /** Keyed by the bill that metrics of the same cells share. */
   readonly #known = new WeakMap<Float64Array, PartSequence>();
 
   constructor(seed: number) {

@@ -91,7 +91,7 @@ function nothingToCompare(measures: readonly Measure[]): Record<StatisticName, S
   >;
 }
 
-/** What no noise does to a statistic. */
+/** The effect of no noise on a statistic. */
 function exactly({ uniform }: Measure): NoiseEffect {
   const floor = { mean: uniform, sd: 0, low: uniform, high: uniform };
   return { floor, error: { below: 0, above: 0 }, bias: 0, leastBias: 0, mostBias: 0 };

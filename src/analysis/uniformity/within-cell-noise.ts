@@ -3,9 +3,9 @@ import { shrinkVariances } from '../../stats/variance-shrinkage.js';
 import type { RequestTable } from '../requests/request-table.js';
 import type { CellTotals } from './cell-totals.js';
 
-/** What repetitions of one cell differ by, on the log scale of work per token. */
+/** The difference between repetitions of one cell, on the log scale of work per token. */
 export interface Noise {
-  /** Of the pooled standard deviation; infinite for a metric that is computed and not measured. */
+  /** Degrees of freedom of the pooled standard deviation; infinite for a metric that is computed and not measured. */
   degreesOfFreedom: number;
   /** Pooled over cells. */
   sigma: number;
@@ -13,7 +13,7 @@ export interface Noise {
   cellSigma: Float64Array;
   /** Degrees of freedom of the Student t that fits the residuals' tails; null where the normal does. */
   tails: number | null;
-  /** What all cells of a round share, where rounds do not fall on all cells alike; null where they do. */
+  /** Drift that all cells of a round share, where rounds do not fall on all cells alike; null where they do. */
   drift: {
     sigma: number;
     rounds: number /** Share of each cell's requests in each round, row by row. */;

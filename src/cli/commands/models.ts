@@ -128,7 +128,7 @@ async function path(spec: string, flags: BuildFlags): Promise<void> {
   await printData(`${directory}\n`);
 }
 
-/** What a spec names, as `flags` want it built. */
+/** The model that a spec names, as `flags` want it built. */
 async function buildableOf(spec: string, flags: BuildFlags) {
   const { dtype, seed, labels } = flags;
   const located = await locateModel(spec);

@@ -24,7 +24,7 @@ export interface ChosenDevice {
   warnings: Warning[];
 }
 
-/** How the machine is looked at; for tests. */
+/** Ways to look at the machine; for tests. */
 export interface DeviceSight {
   /** Whether there may be a GPU, without loading a driver; else why not. */
   signs(): string | null;

@@ -25,7 +25,7 @@ type Gpu = Exclude<Device, 'cpu'>;
 /** The findings about a model on a GPU. */
 export interface ModelOnDevice {
   placement: Placement;
-  /** Of the graph that runs, last, and of those tried before it. */
+  /** Parities of the graph that runs, last, and of those tried before it. */
   deviceParity: DeviceParity[];
 }
 
@@ -41,7 +41,7 @@ interface Attempt<Folder extends AnyFolder = AnyFolder> extends DeviceCheck {
   folder: Folder;
 }
 
-/** Where a model is to run, and what of it. */
+/** The device that a model is to run on, and the parts of it that do. */
 interface GateTarget extends CheckedReads {
   device: Gpu;
 }
@@ -72,7 +72,7 @@ export async function gateModel(
   return gate(folder, otherGraphVariants(spec, folder, options), target, options);
 }
 
-/** As `gateModel`, of an encoder, whose graph has no other graph variant. */
+/** Gates an encoder as `gateModel` does a decoder; its graph has no variants. */
 export async function gateEncoder(
   folder: EncoderFolder,
   target: GateTarget,

@@ -16,7 +16,7 @@ import type { PlannedCell } from '../../workload/plan.js';
 import type { RunModel } from '../models.js';
 import type { ChosenDevice } from './choice.js';
 
-/** Of the memory that is free: the rest is for the driver, for shaders and for what is cut into pieces. */
+/** Usable share of the memory that is free: the rest is for the driver, shaders and what is cut into pieces. */
 const usableShare = 0.9;
 /** The share of usable memory that is left for caches and activations when models are chosen. */
 const workingShare = 0.15;
@@ -142,7 +142,7 @@ export function requestBytes(
   return { inAll: cache + 1.5 * logits + layer, largest: Math.max(logits, scores) };
 }
 
-/** How the prefix cache of a request's model is cut into blocks; null where it has none. */
+/** The blocks of the prefix cache of a request's model; null where it has none. */
 export function prefixCacheOf({
   pipeline = plainChat,
 }: Pick<RequestSpec, 'pipeline'>): { blocks: number; blockTokens: number } | null {

@@ -19,7 +19,7 @@ export function recordingPathOf(choice: SensorChoice): string | null {
   return resolve(choice.slice(recordedPrefix.length));
 }
 
-/** As the journal keeps it; sensors by name cannot be told from it, and must be given again to resume. */
+/** The choice as the journal keeps it; sensors by name cannot be told from it, and must be given again to resume. */
 export function namedChoice(choice: SensorChoice): string {
   if (typeof choice !== 'string') return 'custom';
   const path = recordingPathOf(choice);

@@ -42,7 +42,7 @@ export interface SamplingOptions {
   now(): Nanoseconds;
   /** Takes down every sample as well. */
   recorder: SensorRecorder | null;
-  /** How long counters are watched before the start; the machine's rest is at least as long. */
+  /** Time for which counters are watched before the start; the machine's rest is at least as long. */
   calibrateForNs?: Nanoseconds | undefined;
 }
 

@@ -95,7 +95,7 @@ export interface RunTask {
   submittedNs: Nanoseconds;
   /** From the beginning of each time that it runs. */
   deadlineMs: number | null;
-  /** How long all times should take together, so that counters move enough; null for once. */
+  /** Time that all runs should take together, so that counters move enough; null for once. */
   repeatForNs: Nanoseconds | null;
 }
 

@@ -12,7 +12,7 @@ const stallTimeout = 4;
 const mostHeldBytes: Bytes = 256 * 2 ** 20;
 
 interface Repeating {
-  /** How long all runs should take together, this one among them. */
+  /** Time that all runs should take together, this one among them. */
   windowNs: Nanoseconds;
   first: MeasuredRun;
   /** A GPU's memory may have been meant to hold a single run, and is given back after each. */

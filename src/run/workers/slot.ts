@@ -55,7 +55,7 @@ export interface Limits {
 export interface SlotOptions extends Pick<LoadTask, 'models' | 'originNs' | 'alone'> {
   index: number;
   workerFile: string;
-  /** How long a request that was told to stop may take to do so before its worker is ended. */
+  /** Time that a request which was told to stop has to do so before its worker is ended. */
   graceMs?: number;
 }
 

@@ -1,6 +1,6 @@
 import { controlFields } from './protocol.js';
 
-/** How a running request was made to end, if it was. */
+/** The way in which a running request was made to end, if it was. */
 export interface Watch {
   /** Asks the request to stop, and ends its worker if it has not answered after the grace. */
   stop(): void;
@@ -13,9 +13,9 @@ export interface WatchOptions {
   control: Int32Array;
   /** Counts for each time that the request runs. */
   deadlineMs: number | null;
-  /** How long a request may go without finishing a step. */
+  /** Time that a request may go without finishing a step. */
   stallTimeoutMs: number;
-  /** How long a request that was told to stop may take to answer. */
+  /** Time that a request which was told to stop may take to answer. */
   graceMs: number;
   /** Stops the engine within its step. */
   terminate(): void;

@@ -152,7 +152,7 @@ export async function run(task: RunTask): Promise<RunReply> {
   return { row, runs: [first, ...more], preparations };
 }
 
-/** Where a metric as a whole is unavailable, its own reason says so. */
+/** Reasons of absent figures; a metric that is unavailable as a whole says why itself. */
 function absentOf(
   { flops }: { flops: number | null },
   lacksMemory: boolean,

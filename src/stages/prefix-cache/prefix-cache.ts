@@ -201,7 +201,7 @@ export class PrefixCache {
     for (const block of chain.toReversed()) if (--block.pins === 0) this.#idle.set(block.key, block);
   }
 
-  /** Where the least recently used block lay; undefined where all are pinned. */
+  /** Returns the place of the least recently used block; undefined where all are pinned. */
   #evict(result: PrefixStored): number | undefined {
     const oldest = this.#idle.values().next().value;
     if (oldest === undefined) return undefined;

@@ -10,7 +10,7 @@ export interface Term {
 }
 
 export interface LexicalMatch extends Term {
-  /** Where it begins: in UTF-16 units of the text, or in token ids. */
+  /** Its beginning, in UTF-16 units of the text or in token ids. */
   at: number;
 }
 

@@ -55,7 +55,7 @@ export class DraftDecoder implements Draft {
     this.#sequence.close();
   }
 
-  /** What of the context is not cached yet, at least its last token; drops what was guessed wrong. */
+  /** Returns the part of the context that is not cached yet, at least its last token; drops what was guessed wrong. */
   #unseen(context: readonly number[]): readonly number[] {
     const limit = Math.min(this.#cached.length, context.length - 1);
     let known = 0;

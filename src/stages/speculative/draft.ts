@@ -1,7 +1,7 @@
 import type { StepShape } from '../../core/polynomial.js';
 import type { Bytes } from '../../core/units.js';
 
-/** Where guesses of the next tokens come from. */
+/** A source of guesses of the next tokens. */
 export interface Draft {
   /** Forward passes its model has run so far; empty where it needs none. */
   readonly steps: readonly StepShape[];
@@ -40,7 +40,7 @@ export function promptLookup({ largest, smallest }: PromptLookupOptions): Draft 
   };
 }
 
-/** Where the last `length` tokens of `context` begin to stand before, latest first; null where nowhere. */
+/** Finds where the last `length` tokens of `context` stood before, latest first; null where nowhere. */
 function latestOccurrence(context: readonly number[], length: number): number | null {
   const ending = context.length - length;
   for (let start = ending - 1; start >= 0; start--) {

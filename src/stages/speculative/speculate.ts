@@ -26,7 +26,7 @@ export interface SpeculationOptions {
 /** One draft and its verification. */
 export interface Round {
   drafted: number;
-  /** Of `drafted`, those that are part of the completion. */
+  /** Drafted tokens that are part of the completion. */
   accepted: number;
   /** Tokens the completion grew by: those accepted, and one of the target's own. */
   tokens: number;
