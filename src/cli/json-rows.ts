@@ -9,7 +9,7 @@ interface Piece {
 const [quote, backslash, comma] = [0x22, 0x5c, 0x2c];
 const [openBracket, closeBracket, openBrace, closeBrace] = [0x5b, 0x5d, 0x7b, 0x7d];
 const space = 0x20;
-/** Length of the key with the spaces around its colon. */
+/** Longest key that is looked for, with the spaces around its colon. */
 const longestKey = 64;
 
 /**

@@ -6,7 +6,7 @@
 import type { EngineRecord } from '../core/result.js';
 import type { Bytes } from '../core/units.js';
 
-/** What computes: this machine's CPU, or a GPU through one of ONNX Runtime's providers. */
+/** The device that computes: this machine's CPU, or a GPU through one of ONNX Runtime's providers. */
 export const devices = ['cpu', 'webgpu', 'cuda'] as const;
 export type Device = (typeof devices)[number];
 
@@ -44,7 +44,7 @@ export interface CacheBlocks {
   block(index: number): CachedPositions;
 }
 
-/** Where to copy the cached positions `from` to `to` (exclusive): `kvBytesPerPosition` bytes for each. */
+/** Target of the cached positions `from` to `to` (exclusive): `kvBytesPerPosition` bytes for each. */
 export interface CacheExport {
   from: number;
   to: number;

@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import envPaths from 'env-paths';
 import { otherwise } from '../core/log.js';
 
-/** Where built and downloaded models are kept: TOKENWORK_CACHE, or the user's cache folder. */
+/** The folder of built and downloaded models: TOKENWORK_CACHE, or the user's cache folder. */
 export function cacheDirectory(): string {
   return process.env.TOKENWORK_CACHE || envPaths('tokenwork', { suffix: '' }).cache;
 }

@@ -18,7 +18,7 @@ export interface ForwardPass {
   batch?: number | undefined;
   /** Shapes of the inputs of any ONNX graph, by name; the other sizes are not read then. */
   shapes?: Record<string, number[]> | undefined;
-  /** What inputs of any ONNX graph hold, by name, where that decides what runs; the sizes are not read then. */
+  /** Values of a graph's inputs, by name, where they decide what runs; their sizes are not read then. */
   values?: ReadonlyMap<string, readonly number[]> | undefined;
 }
 

@@ -57,7 +57,7 @@ interface MixtureFeedForward {
   experts: number;
   perToken: number;
   width: number;
-  /** Of the experts every token passes, together; 0: none. */
+  /** Width of the experts that every token passes, together; 0: none. */
   sharedWidth: number;
   /** On the router and on every projection of the experts. */
   bias: boolean;

@@ -34,7 +34,7 @@ interface RouterOutput {
   name: string;
   dtype: CacheDtype;
   experts: number;
-  /** How many of them each token is sent to: those with the largest logits. */
+  /** Number of experts that each token is sent to: those with the largest logits. */
   perToken: number;
 }
 
@@ -51,7 +51,7 @@ export interface DecoderGraph {
   logits: { name: string; dtype: CacheDtype; lastPositionOnly: boolean };
   vocabulary: number;
   layers: LayerCache[];
-  /** Of each layer of a mixture, where the graph shows them; empty where it has or shows none. */
+  /** Routers of each layer of a mixture, where the graph shows them; empty where it has or shows none. */
   routers: RouterOutput[];
   /**
    * Whether past and present may be one buffer of the cache's full capacity: every cache goes straight

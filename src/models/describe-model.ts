@@ -28,7 +28,7 @@ export interface ModelDescription {
   /** Null where the graph is no encoder of texts either; then `cost` is null too. */
   encoder: EncoderGraph | null;
   cost: CostModel | null;
-  /** What was decided on the way, such as weights that were not there. */
+  /** Notices of what was decided on the way, such as weights that were not there. */
   notices: Warning[];
 }
 
@@ -95,7 +95,7 @@ async function describeFile(path: string, id: string, { signal }: ResolveOptions
   return { id, dtype: null, graph, notices: [], ...(await rolesOf(graph, { signal })) };
 }
 
-/** What the graph can be run as, with what that costs. */
+/** Roles that the graph can be run in, with their costs. */
 async function rolesOf(
   graph: ModelProto,
   options: { tiedEmbeddings?: boolean; signal?: AbortSignal | undefined },
@@ -107,7 +107,7 @@ async function rolesOf(
   return { decoder, encoder, cost };
 }
 
-/** What `describe` says; null where it refuses with that code. */
+/** Returns what `describe` says; null where it refuses with that code. */
 function unless<Graph>(code: ErrorCode, describe: () => Graph): Graph | null {
   try {
     return describe();

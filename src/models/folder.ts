@@ -15,7 +15,7 @@ import { readModel } from './onnx/read-model.js';
 import { chooseOnnxFile, listOnnxFiles } from './onnx-file.js';
 import { readTokenizerFiles } from './tokenizer.js';
 
-/** What is said while something takes its time; `fraction` is of the whole, 0 to 1. */
+/** Progress of something that takes its time; `fraction` is of the whole, 0 to 1. */
 export type OnProgress = (progress: { fraction: number; message: string }) => void;
 
 /** A model on this machine, ready to be run. */
@@ -33,13 +33,13 @@ export interface ModelFolder {
   vocabulary: number;
   /** Tokens that end a text; empty where the model names none. */
   eosTokenIds: number[];
-  /** Of the graph and its external data, one after another. */
+  /** SHA-256 of the graph and its external data, one after another. */
   sha256: string;
   decoder: DecoderGraph;
   cost: CostModel;
-  /** Of a step whose logits are kept for all positions; `cost` itself, unless the graph computes on demand. */
+  /** Cost of a step whose logits are kept for all positions; `cost` itself, unless the graph computes on demand. */
   costOfAllLogits: CostModel;
-  /** What was decided for the user on the way, such as the dtype. */
+  /** Notices of what was decided for the user on the way, such as the dtype. */
   notices: Warning[];
 }
 
@@ -52,7 +52,7 @@ export interface OpenOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** Where configs of different families keep the number of positions. */
+/** Fields in which configs of different families keep the number of positions. */
 const contextFields = [
   'max_position_embeddings',
   'n_positions',
@@ -110,7 +110,7 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
   };
 }
 
-/** What to tell of a model whose graph could be counted only in part. */
+/** The warning about a model whose graph could be counted only in part. */
 export function notCountedNotice({ id, cost }: { id: string; cost: CostModel }): Warning[] {
   if (cost.notCounted === undefined) return [];
   return [
@@ -122,7 +122,7 @@ export function notCountedNotice({ id, cost }: { id: string; cost: CostModel }):
   ];
 }
 
-/** What to tell a user who asked for no dtype where there are several. */
+/** The warning for a user who asked for no dtype where there are several. */
 export function dtypeNotice(
   model: Pick<ModelFolder, 'id' | 'dtype' | 'onnxPath'>,
   available: string[],
@@ -164,7 +164,7 @@ export async function readConfig(directory: string): Promise<Record<string, unkn
   }
 }
 
-/** What the graph alone says; throws as `openFolder` does. */
+/** Reads the graph alone; throws as `openFolder` does. */
 async function readDecoder(onnxPath: string, config: Record<string, unknown>, signal?: AbortSignal) {
   const model = await readModel(onnxPath);
   const dataPaths = await externalDataFiles(model, onnxPath);

@@ -8,7 +8,7 @@ import { messageOf, TokenworkError } from '../core/errors.js';
 
 const directory = fileURLToPath(new URL('../../models/', import.meta.url));
 
-/** What a recipe describes; an encoder's `architecture` is bert. */
+/** Kind of model that a recipe describes; an encoder's `architecture` is bert. */
 export type RecipeKind = 'decoder' | 'encoder';
 
 /** The shipped recipe of that id, unchecked. Throws TokenworkError `unknown-model`, naming the nearest id. */

@@ -40,7 +40,7 @@ export const recipeSchema = z
   .strictObject({
     id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, 'letters, digits, dots, dashes and underscores only'),
     name: z.string().min(1),
-    /** Where the numbers come from. */
+    /** Source of the numbers. */
     source: z.string().min(1),
     architecture: z.enum(architectures),
     hiddenSize: size,

@@ -18,19 +18,19 @@ import { readJsonObject } from './json-file.js';
 import { holdsOnnx, listOnnxFiles } from './onnx-file.js';
 import { listRecipes, type Recipe } from './recipe.js';
 
-/** How a model is found, built or downloaded. */
+/** Options of finding, building or downloading a model. */
 export interface ResolveOptions {
   dtype?: Dtype | undefined;
-  /** Of a model that is built. */
+  /** Graph variant of a model that is built. */
   graphVariant?: GraphVariant | undefined;
-  /** Of the weights of a model that is built. */
+  /** Seed of the weights of a model that is built. */
   seed?: number | undefined;
   cacheDirectory?: string | undefined;
   onProgress?: OnProgress | undefined;
   signal?: AbortSignal | undefined;
 }
 
-/** What a spec turned out to name. */
+/** The thing that a spec turned out to name. */
 export type Located =
   | { kind: 'recipe'; recipe: Recipe; notices: Warning[] }
   /** A shape that is counted and not built. */
@@ -96,7 +96,7 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
   }
 }
 
-/** What a spec names, found out without building or downloading. Throws as `resolveModel` does. */
+/** Finds out what a spec names, without building or downloading. Throws as `resolveModel` does. */
 export async function locateModel(spec: string): Promise<Located> {
   if (spec.startsWith('hf:')) return { kind: 'hub', repo: parseHubSpec(spec).repo };
   const recipes = await listRecipes();
@@ -133,7 +133,7 @@ async function locateInFolder(directory: string): Promise<Located> {
   return locateConfig(config, idOf(basename(directory)), [notice]);
 }
 
-/** What to answer where a shape that is only counted should be built. */
+/** The error where a shape that is only counted should be built. */
 export function countedOnly(id: string): TokenworkError {
   return new TokenworkError(
     'unsupported-architecture',

@@ -17,7 +17,7 @@ export interface Tokenizer {
   specialTokenIds: ReadonlySet<number>;
 }
 
-/** What a model folder holds of its tokenizer. */
+/** The files of a model folder's tokenizer. */
 interface TokenizerFiles {
   json: Record<string, unknown>;
   config: Record<string, unknown>;

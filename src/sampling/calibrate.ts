@@ -96,7 +96,7 @@ function note(record: OpenedSensor['record'], periods: readonly (CounterPeriod |
   }
 }
 
-/** How often what a channel shows really changes. */
+/** The period at which a channel's value really changes. */
 export interface CounterPeriod {
   periodNs: Nanoseconds;
   /** False where it changed at nearly every look: then the true period is at most `periodNs`. */

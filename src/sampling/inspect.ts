@@ -20,9 +20,9 @@ export interface SensorInspection {
     droppedAtFullRate: number;
     missedAtFullRate: number;
   };
-  /** How far the sampler thread's clock is ahead of this thread's, and within which bound. */
+  /** Lead of the sampler thread's clock over this thread's, and its bound. */
   clock: { offsetNs: Nanoseconds; withinNs: Nanoseconds };
-  /** What went wrong at the default rates. */
+  /** Warnings at the default rates. */
   warnings: Warning[];
 }
 

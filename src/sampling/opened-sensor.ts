@@ -18,7 +18,7 @@ interface SampledChannel extends Channel, CounterTicks {
   id: number;
 }
 
-/** What is known of a sensor once all are open. */
+/** Description of a sensor once all are open. */
 export interface SensorRecord {
   name: string;
   reads: string;
@@ -27,7 +27,7 @@ export interface SensorRecord {
   hint: string | null;
   channels: SampledChannel[];
   missing: MissingChannel[];
-  /** How often it is read; null where it is not. */
+  /** Period at which it is read; null where it is not. */
   periodNs: Nanoseconds | null;
 }
 

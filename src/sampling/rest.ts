@@ -2,7 +2,7 @@ import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads';
 import type { Clock } from '../core/clock.js';
 import type { Nanoseconds } from '../core/units.js';
 
-/** How a thread rests between two turns. */
+/** The rest of a thread between two turns. */
 export interface Rest<Message> {
   /** Returns at that time on the run's clock, or sooner when a message has come. */
   until(timeNs: Nanoseconds): Promise<void> | void;
@@ -10,7 +10,7 @@ export interface Rest<Message> {
   messages(): Message[];
 }
 
-/** What `rest` of another thread waits on; ring it after each message. */
+/** A bell that `rest` of another thread waits on; ring it after each message. */
 export const bellMemory = (): SharedArrayBuffer => new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT);
 
 export function ringBell(bell: SharedArrayBuffer): void {

@@ -25,7 +25,7 @@ export type FromSampler =
       kind: 'stopped';
       startedNs: Nanoseconds;
       durationNs: Nanoseconds;
-      /** Of the sampler's thread alone; null where threads cannot be told apart. */
+      /** CPU time of the sampler's thread alone; null where threads cannot be told apart. */
       cpuTimeNs: Nanoseconds | null;
       activities: SensorActivity[];
     };

@@ -20,7 +20,7 @@ export interface SamplerOptions {
   originNs: bigint;
   /** Samples the ring holds between two calls of `drain`, a power of two. */
   capacity?: number;
-  /** How long to watch the counters tick before starting. */
+  /** Time to watch the counters tick before starting. */
   calibrateForNs?: Nanoseconds | undefined;
   /** Reads so many times more often than the sensors find cheap; for measuring the sampler itself. */
   rateFactor?: number;
@@ -46,7 +46,7 @@ export interface Sampler {
   readonly sensors: readonly SensorRecord[];
   /** The samples since the last call, in order of time by channel. Call it before the ring is full. */
   drain(): Sample[];
-  /** By how much the sampler thread's clock is ahead, and within which bound that is known. */
+  /** Lead of the sampler thread's clock, and the bound within which it is known. */
   clockOffset(): Promise<{ offsetNs: Nanoseconds; withinNs: Nanoseconds }>;
   /** Ends the thread. What it sampled last can still be drained. Never rejects. */
   stop(): Promise<SamplerReport>;

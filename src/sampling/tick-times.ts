@@ -8,7 +8,7 @@ interface Ticks {
 
 /** So many ticks on either side help to place one. */
 const neighbours = 16;
-/** How much of a tick's deviation from where it was expected is believed. */
+/** Share of a tick's deviation from where it was expected that is believed. */
 const trust = 0.2;
 
 /**
@@ -66,7 +66,7 @@ function numberTicks({ earliestNs, likelyNs, latestNs }: Ticks, periodNs: Nanose
   return numbers;
 }
 
-/** Of the least-squares line through the points. */
+/** Slope of the least-squares line through the points. */
 function slope(xs: readonly number[], ys: readonly number[]): number {
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   const [meanX, meanY] = [mean(xs), mean(ys)];

@@ -21,7 +21,7 @@ export interface CumulativeCurve {
   readonly method: CurveMethod;
   /** Over how long the hardware averages what it shows; 0 for a counter. */
   readonly averagedOverNs: Nanoseconds;
-  /** Where it is known: between the samples, without the gaps. */
+  /** Spans in which it is known: between the samples, without the gaps. */
   readonly known: readonly { startNs: Nanoseconds; endNs: Nanoseconds }[];
   /** The amount up to a moment, from any origin; null where it is not known. Never falls. */
   at(timeNs: Nanoseconds): number | null;
@@ -35,12 +35,12 @@ export const enoughTicks = 10;
 /** The shortest window in which a counter that changes, or is read, so often is known within about 1%. */
 export const sharpWindowNs = (counterPeriodNs: Nanoseconds): Nanoseconds => enoughTicks * counterPeriodNs;
 
-/** How often a request of this length is to be repeated inside one window for its energy to be read. */
+/** Number of times to repeat a request of this length inside one window for its energy to be read. */
 export function repetitionsFor(requestNs: Nanoseconds, counterPeriodNs: Nanoseconds): number {
   return Math.max(1, Math.ceil(sharpWindowNs(counterPeriodNs) / requestNs));
 }
 
-/** How far off a single request's figure may be at worst for what a gauge or a gap hides, as a share of it. */
+/** Largest error of a single request's figure by what a gauge or a gap hides, as a share of it. */
 export const looseAtMost = 0.1;
 
 /**

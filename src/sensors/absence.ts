@@ -1,6 +1,6 @@
 import type { AbsenceReason } from '../core/work.js';
 
-/** What a sensor answers that cannot measure here. */
+/** The answer of a sensor that cannot measure here. */
 export interface Absence {
   reason: AbsenceReason;
   hint: string;

@@ -87,7 +87,7 @@ export function appleSensor(
   };
 }
 
-/** What `ioreg -c IOAccelerator` prints, one entry a GPU; null for what a GPU does not show. */
+/** Reads the output of `ioreg -c IOAccelerator`, one entry a GPU; null for what a GPU does not show. */
 export function parseAccelerators(text: string): GpuUse[] {
   return text
     .split(/^\+-o /m)

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process';
 import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
 
-/** How a child process ended. */
+/** The end of a child process. */
 export interface EndedChild {
   /** Exit code; null where a signal or the time limit ended it. */
   code: number | null;

@@ -1,7 +1,7 @@
 import type { Hardware } from '../core/result.js';
 import type { SmiInventory } from './nvidia/nvidia-smi-parser.js';
 
-/** What the bus shows of a GPU, in the words of systeminformation. */
+/** A GPU as the bus shows it, in the words of systeminformation. */
 export interface Controller {
   model: string;
   vendor: string;

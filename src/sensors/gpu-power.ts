@@ -1,6 +1,6 @@
 import { milliseconds } from './sensor.js';
 
-/** What holds for the power reading of a single GPU, however it is read. */
+/** Limits of the power reading of a single GPU, however it is read. */
 export const gpuWatts = {
   /** More than this is garbage; the hungriest accelerators draw well below half of it. */
   most: 5000,

@@ -17,17 +17,17 @@ export interface Inventory {
   hardware: Hardware;
   /** `Debian GNU/Linux 12 (kernel 6.1.0, x64)`. */
   os: string;
-  /** Where the process runs, as far as it can tell. */
+  /** Surroundings of the process, as far as it can tell. */
   virtualization: { container: boolean; virtualMachine: string | null };
   /** Cores this process may use, by affinity and, where set, by its control group's quota. */
   usableCores: number;
-  /** What is to be known of it: a tool that did not answer, or said more than it was asked. */
+  /** Warnings: a tool that did not answer, or said more than it was asked. */
   warnings: Warning[];
 }
 
 const text = z.string().default('');
 const amount = z.number().nullish();
-/** What is read of systeminformation's answer. */
+/** The part of systeminformation's answer that is read. */
 const systemSchema = z.object({
   cpu: z
     .object({

@@ -50,9 +50,9 @@ const elsewhere = (hint: string): string => `On the machine that was recorded: $
 class SessionPlayer {
   readonly #session: OpenSession;
   readonly #path: string;
-  /** By channel id: whose it is, as which of its channels, and what a counter showed last. */
+  /** Keyed by channel id: whose it is, as which of its channels, and what a counter showed last. */
   readonly #channels: ReturnType<typeof channelsOf>;
-  /** By sensor; null where it is closed. */
+  /** Keyed by sensor; null where it is closed. */
   readonly #due: (RecordedSample[] | null)[];
   #offsetNs: Nanoseconds | null = null;
   /** Null where the recording is over. */

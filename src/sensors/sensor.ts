@@ -7,9 +7,9 @@ type Unit = 'ns' | 'B' | 'J' | 'W' | 'Hz' | '°C' | 'ratio' | 'count' | 'bits';
 
 /** One figure that a sensor reads over and over. */
 export interface Channel {
-  /** What is read: `energy`, `power`, `memoryUsed` … */
+  /** Quantity that is read: `energy`, `power`, `memoryUsed` … */
   quantity: string;
-  /** Of what: `process`, `system`, `package-0`, `gpu-1` … Energies of different devices may be added. */
+  /** Device that it is of: `process`, `system`, `package-0`, `gpu-1` … Energies of different devices may be added. */
   device: string;
   unit: Unit;
   /**
@@ -17,7 +17,7 @@ export interface Channel {
    * wrap-around, and marks a reset by a gap.
    */
   kind: 'counter' | 'gauge';
-  /** Of a gauge that the hardware averages before it shows it: over how long, at worst. */
+  /** Time over which the hardware averages a gauge before it shows it, at worst. */
   averagedOverNs?: Nanoseconds;
 }
 
@@ -29,7 +29,7 @@ export interface MissingChannel extends Absence {
   mig?: true;
 }
 
-/** Where a reading goes. */
+/** The taker of readings. */
 export interface SampleSink {
   /**
    * A value of the sensor's channel by index, read now or `atNs` on the run's clock. `NaN` marks a gap:
@@ -40,7 +40,7 @@ export interface SampleSink {
   lose(channel: number, why: string): void;
 }
 
-/** How often a channel really changes. */
+/** The ticks of a channel: how often it really changes. */
 export interface CounterTicks {
   /** Null where it hardly changed while this was looked at. */
   counterPeriodNs: Nanoseconds | null;
@@ -52,9 +52,9 @@ export interface CounterTicks {
 export interface OpenSensor {
   readonly channels: readonly Channel[];
   readonly missing: readonly MissingChannel[];
-  /** How often to read it unless its counters tick more slowly; chosen so that reading stays cheap. */
+  /** Period at which to read it unless its counters tick more slowly; chosen so that reading stays cheap. */
   readonly periodNs: Nanoseconds;
-  /** By channel, where it is known beforehand how often each ticks, as of a recording: nobody looks then. */
+  /** Ticks by channel, where they are known beforehand, as of a recording: nobody looks then. */
   readonly ticks?: readonly CounterTicks[];
   /** Values arrive by themselves, and `read` passes on those that came since; reading again gives none. */
   readonly arrives: boolean;
@@ -66,7 +66,7 @@ export interface OpenSensor {
 /** Anything on this machine that can be read again and again. */
 export interface Sensor {
   readonly name: string;
-  /** What it reads and from where, in one line for people. */
+  /** Its quantities and their source, in one line for people. */
   readonly reads: string;
   /** Opens it, or says why not and which one command would help. Times are on `clock`. */
   open(clock: Clock): Promise<OpenSensor | Absence>;

@@ -138,7 +138,7 @@ export function openSession(path: string, onBytes?: (bytes: Uint8Array) => void)
   }
 }
 
-/** What a session is, known once every line of it was understood. */
+/** Description of a session, known once every line of it was understood. */
 export interface SessionSummary {
   header: SessionHeader;
   sha256: string;

@@ -105,7 +105,7 @@ function positionsOf(rows: readonly OkRequest[], has: (stage: Stage) => boolean)
 
 interface Sample {
   mean: number;
-  /** Interval of the mean; `null` below two values. */
+  /** Standard error of the mean; `null` below two values. */
   standardError: number | null;
   freedom: number;
 }

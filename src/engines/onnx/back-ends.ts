@@ -18,7 +18,7 @@ export interface BackEndRecord {
   version: string | null;
   /** The library it runs, where it is known. */
   file: string | null;
-  /** Of a GPU that opens: what it is, as far as it can be asked. */
+  /** Description of a GPU that opens, as far as it can be asked. */
   adapter: Adapter | null;
   /** Why not, and what would help; null where it is available and what it seems. */
   hint: string | null;
@@ -45,7 +45,7 @@ export async function probeBackEnds(): Promise<BackEndRecord[]> {
   ];
 }
 
-/** What GPUs need of this system, by kind. */
+/** Libraries that GPUs need of this system, by kind. */
 export function gpuLibraries(): LibraryRecord[] {
   const parts = new Map<string, { name: string; found: boolean }[]>();
   for (const { name, part, found } of [...deviceLibraries('webgpu'), ...deviceLibraries('cuda')])

@@ -6,7 +6,7 @@ import type { Encoder } from '../engine.js';
 import { closedError } from './step-shape.js';
 import { batchTexts, meanOfPositions, normaliseRows, type TextBatch } from './text-batch.js';
 
-/** What an engine needs of an encoder: a part of `EncoderFolder`. */
+/** The part of `EncoderFolder` that an engine needs. */
 export interface EncoderModel {
   onnxPath: string;
   encoder: EncoderGraph;
@@ -20,7 +20,7 @@ export interface EncoderFeed {
   values: BigInt64Array;
 }
 
-/** What both back ends share: texts to padded rows, and what the graph gives to one result a text. */
+/** The part that both back ends share: texts to padded rows, and the graph's output to one result a text. */
 export abstract class OnnxEncoder implements Encoder {
   readonly vocabulary: number;
   readonly contextLength: number;
@@ -64,7 +64,7 @@ export abstract class OnnxEncoder implements Encoder {
   protected abstract forward(feeds: EncoderFeed[], texts: TextBatch): Promise<Float32Array>;
   protected abstract release(): void;
 
-  /** As `forward`, each text's positions reduced to their mean. */
+  /** One pass, each text's positions reduced to their mean. */
   protected async forwardMean(feeds: EncoderFeed[], texts: TextBatch): Promise<Float32Array> {
     return meanOfPositions(await this.forward(feeds, texts), texts, this.size);
   }

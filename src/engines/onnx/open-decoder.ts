@@ -10,7 +10,7 @@ import { NodeDecoder } from './node/decoder.js';
 
 export { requestTermination } from './native/run-options.js';
 
-/** What an engine needs of a model: a part of `ModelFolder`. */
+/** The part of `ModelFolder` that an engine needs. */
 export interface DecoderModel {
   onnxPath: string;
   decoder: DecoderGraph;

@@ -2,12 +2,12 @@ import type { Warning } from '../../core/codes.js';
 import type { Decoder, EngineOptions } from '../engine.js';
 import { type DecoderModel, openDecoder } from './open-decoder.js';
 
-/** How far the two back ends' logits are apart on the same tokens. */
+/** The distance between the two back ends' logits on the same tokens. */
 export interface Parity {
   identical: boolean;
   /** Largest absolute difference of two logits; infinite where only one of them is a number. */
   maxAbsDifference: number;
-  /** What would still pass: rounding in another order of summation, for logits near unit variance. */
+  /** Distance that would still pass: rounding in another order of summation, for logits near unit variance. */
   tolerance: number;
   /** Tokens compared, by prefill and by single decode steps. */
   tokens: number;

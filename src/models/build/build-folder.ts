@@ -11,16 +11,16 @@ const progressEveryMs = 250;
 
 /** A model folder to be written. */
 interface Blueprint {
-  /** Of the model, for people. */
+  /** Name of the model, for people. */
   name: string;
-  /** What is said while it is built. */
+  /** Message while it is built. */
   message: string;
   target: string;
   dtype: Dtype;
   seed: number;
   /** The graph, its tensors put where `store` says. */
   assemble: (store: Store) => ModelProto;
-  /** What stands beside the graph, by file name; whether the weights are in a file of their own. */
+  /** Files beside the graph, by name; whether the weights are in a file of their own. */
   files: (externalData: boolean) => Record<string, unknown>;
 }
 

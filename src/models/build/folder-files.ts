@@ -46,7 +46,7 @@ export function folderFiles(recipe: Recipe, dtype: Dtype, externalData: boolean)
   };
 }
 
-/** What config.json tells transformers.js of the ONNX file. */
+/** Fields of config.json that tell transformers.js of the ONNX file. */
 export function transformersJs(dtype: Dtype, externalData: boolean): Record<string, unknown> {
   const format = externalData ? { use_external_data_format: { [onnxFileName(dtype)]: 1 } } : {};
   return { 'transformers.js_config': { dtype, ...format } };

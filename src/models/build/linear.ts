@@ -4,13 +4,13 @@ import { contrib, type GraphBuilder } from './graph-builder.js';
 import type { GraphVariant } from './graph-variant.js';
 import { elementType, type Fill, floatTypeOf } from './tensor.js';
 
-/** What weights are written with. */
+/** Tools that weights are written with. */
 export interface WeightWriter {
   graph: GraphBuilder;
   dtype: Dtype;
 }
 
-/** What every part of a decoder is written with. */
+/** Tools that every part of a decoder is written with. */
 export interface Writer extends WeightWriter {
   recipe: Recipe;
   graphVariant: GraphVariant;

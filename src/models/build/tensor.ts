@@ -11,7 +11,7 @@ export function floatTypeOf(dtype: Dtype): ElementType {
   return dtype === 'fp16' ? elementType.float16 : elementType.float;
 }
 
-/** What a tensor holds. `values` are part of the graph's logic, so they are written even without weights. */
+/** The content of a tensor. `values` are part of the graph's logic, so they are written even without weights. */
 export type Fill =
   | { kind: 'values'; bytes: Uint8Array }
   | { kind: 'uniform'; low: number; high: number }

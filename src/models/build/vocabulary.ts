@@ -2,7 +2,7 @@ import { words } from './words.js';
 
 /** A byte-level BPE vocabulary: token texts by id, in GPT-2's printable alphabet of bytes, and merges. */
 export interface Vocabulary {
-  /** As many as the model has; ids of `special` tokens hold their names. */
+  /** Tokens, as many as the model has; ids of `special` tokens hold their names. */
   tokens: string[];
   merges: [string, string][];
   special: { id: number; content: string }[];

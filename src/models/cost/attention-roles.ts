@@ -1,7 +1,7 @@
 import type { NodeProto } from '../onnx/proto.js';
 import type { CausalRole } from './op-rule.js';
 
-/** What may stand between a product and its softmax, or between a softmax and its product. */
+/** Operators that may stand between a product and its softmax, or between a softmax and its product. */
 const between = new Set([
   'Add',
   'Sub',
@@ -19,7 +19,7 @@ const between = new Set([
   'IsNaN',
 ]);
 const products = new Set(['MatMul', 'FusedMatMul', 'TransposeMatMul']);
-/** Where an attention node takes a mask or bias that may hold the causality. */
+/** Inputs of attention nodes that take a mask or bias which may hold the causality. */
 const maskInput: ReadonlyMap<string, number> = new Map([['MultiHeadAttention', 5]]);
 const comparisons = new Set(['Less', 'LessOrEqual', 'Greater', 'GreaterOrEqual']);
 
@@ -92,7 +92,7 @@ function maskFinder(
   };
 }
 
-/** How far a product may lie from its softmax. */
+/** Nodes that may lie between a product and its softmax. */
 const furthest = 8;
 
 function upstream(

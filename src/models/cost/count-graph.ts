@@ -21,7 +21,7 @@ export type InputShapes = Record<string, readonly number[]>;
 /** Elements of inputs on which it depends what the graph computes: a condition, a length. */
 export type InputValues = ReadonlyMap<string, readonly number[]>;
 
-/** What one pass costs. FLOPs and bytes are by the conventions of `FlopCount` and `ByteCount`. */
+/** The cost of one pass. FLOPs and bytes follow the conventions of `FlopCount` and `ByteCount`. */
 export interface GraphCount {
   flops: FlopCount;
   /** A mixture's expert weights are charged for the experts expected to be touched under uniform routing. */
@@ -95,7 +95,7 @@ export function countPrepared(
   return { tally, scope };
 }
 
-/** What a count leaves out or assumes, in words. */
+/** Omissions and assumptions of a count, in words. */
 export function warningsOf(tally: Tally): Warning[] {
   const warnings: Warning[] = [];
   if (tally.unknownOps.size > 0) {

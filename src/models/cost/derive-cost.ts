@@ -48,7 +48,7 @@ export function deriveCostYielding(
   return yielding(decoderCost(model, decoder, options), options.signal);
 }
 
-/** What an encoder costs, as polynomials in batch and positions. Throws as `deriveCost` does. */
+/** The cost of an encoder, as polynomials in batch and positions. Throws as `deriveCost` does. */
 export function deriveEncoderCost(model: ModelProto, encoder: EncoderGraph): CostModel {
   return atOnce(encoderCost(model, encoder));
 }

@@ -10,7 +10,7 @@ import { countDecoder, countEncoder, type PassCount } from './derive-cost.js';
 import { countParameters } from './parameters.js';
 import type { OpTypeCount } from './tally.js';
 
-/** What `tokenwork flops --json` prints: one forward pass. */
+/** The output of `tokenwork flops --json`: one forward pass. */
 export interface FlopsReport {
   model: string;
   flops: FlopCount;
@@ -20,7 +20,7 @@ export interface FlopsReport {
   warnings: Warning[];
   /** Why the counts are not what a pass costs, in words; null where they are. */
   notCounted: string | null;
-  /** By operator, costliest first. */
+  /** Costs by operator, costliest first. */
   byOpType: Record<string, OpTypeCount>;
 }
 

@@ -65,7 +65,7 @@ export class Scope {
   }
 }
 
-/** What stays the same over all graphs of one evaluation. */
+/** The parts that stay the same over all graphs of one evaluation. */
 export interface Surroundings {
   /** Names of tensors that are the KV cache, before and after the pass. */
   past: ReadonlySet<string>;
@@ -169,7 +169,7 @@ function contextOf(node: PreparedNode, inputs: (Value | undefined)[]): OpContext
 /** More dimensions than any operator's kernel takes. */
 const highestRank = 64;
 
-/** What the rule says, once its outputs are shapes that a tensor can have. */
+/** The rule's answer, once its outputs are shapes that a tensor can have. */
 function applied(rule: Rule, op: OpContext, { budget }: Surroundings): OpResult {
   const result = rule(op);
   for (const output of result.outputs) {

@@ -2,7 +2,7 @@ import { evaluate, type Polynomial, type StepShape } from '../../core/polynomial
 
 /** Highest powers a cost may have in batch, new tokens and past tokens. */
 const degrees = [1, 2, 1] as const;
-/** Where the fit starts: small, and away from the special cases of one new token and no past. */
+/** Start of the fit: small, and away from the special cases of one new token and no past. */
 const origin: StepShape = { batch: 1, newTokens: 2, pastTokens: 1 };
 
 /** The points at which a cost must be known to fit its polynomial. */

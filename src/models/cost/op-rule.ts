@@ -1,7 +1,7 @@
 import type { Attributes } from '../onnx/attributes.js';
 import { DataType, elementCount, storedBytes } from '../onnx/tensor-data.js';
 
-/** What is known of a tensor before anything runs. */
+/** Knowledge of a tensor before anything runs. */
 export interface Value {
   readonly shape: readonly number[];
   /** TensorProto.DataType. */

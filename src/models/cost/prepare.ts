@@ -29,7 +29,7 @@ export interface PreparedNode {
   name: string;
   /** Why its cost is not counted exactly though there is a rule, in words. */
   unhandled: string | null;
-  /** What it yielded of constants, for the next pass. */
+  /** Constants that it yielded, for the next pass. */
   folded: { inputs: readonly (Value | undefined)[]; outputs: (Value | undefined)[] } | null;
   /** Body of a model-local function, its formal inputs and outputs. */
   expansion: { graph: PreparedGraph; inputs: string[]; outputs: string[] } | undefined;

@@ -1,7 +1,7 @@
 import type { ByteCount, FlopCount, Mixture } from '../../core/cost.js';
 import type { NodeExperts, NodeFlops } from './op-rule.js';
 
-/** What nodes of one operator add up to. */
+/** The sum over nodes of one operator. */
 export interface OpTypeCount extends FlopCount {
   nodes: number;
   bytes: number;

@@ -81,7 +81,7 @@ function headsOf(
 }
 
 interface Scale {
-  /** Of the stored tensor, to which axis scales and zero points belong. */
+  /** Axis of the stored tensor to which scales and zero points belong. */
   axis: number;
   scales: (index: number) => number;
   zeros: ((index: number) => number) | undefined;

@@ -24,7 +24,7 @@ export interface EncoderFolder {
   vocabulary: number;
   /** Names of a classifier's labels, in the order of its logits; empty for embeddings. */
   labels: string[];
-  /** Of the graph and its external data, one after another. */
+  /** SHA-256 of the graph and its external data, one after another. */
   sha256: string;
   encoder: EncoderGraph;
   cost: CostModel;

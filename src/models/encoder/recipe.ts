@@ -12,7 +12,7 @@ const encoderRecipeSchema = z
   .strictObject({
     id: z.string().regex(/^[a-z0-9][a-z0-9._-]*$/i, 'letters, digits, dots, dashes and underscores only'),
     name: z.string().min(1),
-    /** Where the numbers come from. */
+    /** Source of the numbers. */
     source: z.string().min(1),
     architecture: z.literal('bert'),
     hiddenSize: size,
@@ -37,7 +37,7 @@ const encoderRecipeSchema = z
   .refine(({ vocabulary }) => vocabulary >= 260, 'vocabulary must hold 256 bytes and the special tokens');
 export type EncoderRecipe = z.infer<typeof encoderRecipeSchema>;
 
-/** What stands on top of an encoder: nothing, its vectors being pooled, or a classifier on the first token. */
+/** The head of an encoder: none, its vectors being pooled, or a classifier on the first token. */
 export type EncoderHead = { kind: 'embedding' } | { kind: 'classification'; labels: number };
 
 /** The shipped encoder of that id. Throws TokenworkError `unknown-model`, naming the nearest id. */

@@ -7,7 +7,7 @@ import { type EncoderFolder, openEncoderFolder } from './folder.js';
 import type { EncoderHead } from './recipe.js';
 
 export type ResolveEncoderOptions = Omit<ResolveOptions, 'graphVariant'> & {
-  /** What is needed of it: a recipe is built with that head, a model of its own weights must have it. */
+  /** Head that is needed: a recipe is built with it, a model of its own weights must have it. */
   head: EncoderHead;
 };
 

@@ -17,7 +17,7 @@ export interface DownloadRequest {
   /** The user's access token. */
   token: string | null;
   cacheDirectory: string;
-  /** How long the server may send nothing. */
+  /** Time that the server may send nothing. */
   silenceMs: number;
   /** The dtype's names in the library, in order of preference; null: the most exact there is. */
   wanted: string[] | null;

@@ -40,7 +40,7 @@ export function keepsFinishedFiles({ reason, ...failure }: DownloadFailure): boo
   );
 }
 
-/** What a failed download means and what to do about it. */
+/** The meaning of a failed download, and what to do about it. */
 export async function hubError(
   failure: DownloadFailure,
   hub: HubRepo,

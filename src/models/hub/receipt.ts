@@ -15,7 +15,7 @@ import type { DownloadReport } from './download.js';
  */
 const receiptSchema = z.object({
   dtype: z.string(),
-  /** What the repository has, most exact first. */
+  /** Dtypes that the repository has, most exact first. */
   available: z.array(z.string()),
   files: z.record(z.string(), z.number()),
 });

@@ -18,7 +18,7 @@ export interface DownloadProgress {
 export interface DownloadOptions {
   dtype?: Dtype | undefined;
   cacheDirectory: string;
-  /** How long the hub may send nothing before it is given up. */
+  /** Time that the hub may send nothing before it is given up. */
   silenceMs?: number;
   onProgress?: ((progress: DownloadProgress) => void) | undefined;
   signal?: AbortSignal | undefined;
@@ -31,7 +31,7 @@ export interface Download {
   available: string[];
 }
 
-/** What the library calls the files of a dtype. */
+/** The library's name for the files of a dtype. */
 const libraryNames: Record<Dtype, string[]> = {
   fp32: ['fp32'],
   fp16: ['fp16'],

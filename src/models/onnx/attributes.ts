@@ -39,7 +39,7 @@ export class Attributes {
     return bytes ? text.decode(bytes) : otherwise;
   }
 
-  /** How many strings a list of them has. */
+  /** Number of strings in a list. */
   strings(name: string): number | undefined {
     const attribute = this.#byName.get(name);
     return attribute ? (attribute.strings?.length ?? 0) : undefined;

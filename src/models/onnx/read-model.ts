@@ -5,7 +5,7 @@ import { decodeModel, type ModelProto } from './proto.js';
 const exportHint =
   'Give a file written by an ONNX exporter, such as onnx/model.onnx of a transformers.js folder.';
 
-/** What a file that is no ONNX model begins with, and what to do about it. */
+/** Beginnings of files that are no ONNX model, and what to do about each. */
 const impostors: { begins: RegExp; what: string; hint: string }[] = [
   {
     begins: /^version https:\/\/git-lfs\.github\.com\//,

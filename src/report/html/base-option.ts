@@ -5,7 +5,7 @@ import type { ChartView } from './view.js';
 /** Measured by the browser with this font, which the page shows. */
 export const fontFamily = 'system-ui, -apple-system, "Segoe UI", Roboto, sans-serif';
 
-/** What all charts have in common. `trigger`: what a tooltip speaks of. */
+/** Options that all charts have in common. `trigger`: the thing that a tooltip speaks of. */
 export function baseOption(view: ChartView, trigger: 'item' | 'axis' | 'none'): ChartOption {
   return {
     animation: false,

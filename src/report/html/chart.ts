@@ -8,12 +8,12 @@ export interface Chart {
   /** Unique in the page; letters, digits and hyphens. */
   id: string;
   spec: ChartSpec;
-  /** What it shows, in a sentence, for those who cannot see it. */
+  /** The chart in a sentence, for those who cannot see it. */
   label: string;
   caption?: Part;
   /** The numbers that it draws. */
   table: readonly ShownColumn[];
-  /** What the reader may choose; the first option is what is drawn at first. */
+  /** Choices of the reader; the first option is drawn at first. */
   choices?: { name: string; label: string; options: readonly { value: string; label: string }[] }[];
   /** Whether it has a horizontal axis to zoom along; adds buttons, as a wheel is no keyboard. */
   zoom?: boolean;

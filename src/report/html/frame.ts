@@ -1,7 +1,7 @@
 import { type Html, html, type Part } from './html.js';
 import { type PageContext, type Section, sectionId } from './page-context.js';
 
-/** What all pages have around their articles. */
+/** The frame that all pages have around their articles. */
 export function pageBody(articles: Part): Html {
   return html`<header class="bar"><span class="brand">tokenwork</span><button type="button" data-theme-switch>Theme</button></header>
 <main>${articles}${footer}</main>`;

@@ -12,7 +12,7 @@ export class Html {
   }
 }
 
-/** What may stand in a template; absent parts leave nothing. */
+/** Values that may stand in a template; absent parts leave nothing. */
 export type Part = Html | string | number | null | undefined | false | readonly Part[];
 
 /** Markup with every interpolated text escaped, for content and for attributes in quotes. */

@@ -9,7 +9,7 @@ import { setting } from '../words/setting.js';
 import { type Html, html, type Part } from './html.js';
 import { type PageContext, sectionId } from './page-context.js';
 
-/** What the page says first: the answer, what was run, and what went wrong. */
+/** The top of the page: the answer, what was run, and what went wrong. */
 export function masthead({ result, findings, id }: PageContext): Html {
   const { run, warnings } = result;
   const [what, ...rest] = setting(result);
@@ -22,7 +22,7 @@ ${notices(result, sectionId('warnings', id), warnings.length)}
 </header>`;
 }
 
-/** What a token costs in the dearest cell, against the middle one. */
+/** Cost of a token in the dearest cell, against the middle one. */
 function spread({ uniformity }: Findings, metric: WorkMetric): [string, string, string][] {
   const { value } = uniformity[metric]!.workPerToken.maxOverMedian;
   return value === null ? [] : [['Dearest token', `${formatNumber(value)}×`, 'the median one']];

@@ -4,7 +4,7 @@ import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import type { Html, Part } from './html.js';
 
-/** What a section is drawn from. */
+/** Data that a section is drawn from. */
 export interface PageContext {
   result: Result;
   findings: Findings;
@@ -20,7 +20,7 @@ export interface Section {
   /** Unique among the sections. */
   name: string;
   title: string;
-  /** What the contents call it. */
+  /** Its name in the contents. */
   short: string;
   /** A sentence or two on how to read it. */
   lead?: Part;

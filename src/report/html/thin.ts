@@ -4,7 +4,7 @@ export function evenly<Item>(items: readonly Item[], most: number): Item[] {
   return Array.from({ length: most }, (_, k) => items[Math.round((k * (items.length - 1)) / (most - 1))]!);
 }
 
-/** What is left of a number where a drawing needs no more than four digits. */
+/** Rounds a number to the four digits that a drawing needs. */
 export function short(value: number): number {
   return Number(value.toPrecision(4));
 }

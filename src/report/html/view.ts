@@ -1,11 +1,11 @@
 import type { ChartOption } from './echarts.js';
 
-/** What a chart is drawn for. */
+/** The view that a chart is drawn for. */
 export interface ChartView {
   /** Pixels. */
   width: number;
   height: number;
-  /** What the reader chose in the chart's controls, by name. */
+  /** The reader's choices in the chart's controls, by name. */
   choice: Readonly<Record<string, string>>;
   /** Without script: no zoom bars, no tooltips. */
   static: boolean;

@@ -4,7 +4,7 @@ import { answerSentence } from '../words/answers.js';
 import { hiddenWorkSentences, ledgerSentences, stageMetric } from '../words/stages.js';
 import { markdownTable, markdownText } from './table.js';
 
-/** What a run's stages say, as sections of Markdown; none for a result without stages. */
+/** Findings on a run's stages, as sections of Markdown; none for a result without stages. */
 export function stageMarkdown(findings: Findings): string[] {
   const metric = stageMetric(findings);
   const components = metric === null ? null : componentsTable(findings, metric);

@@ -13,7 +13,7 @@ const notes: Record<string, string> = {
   MFU: 'MFU and MBU: share of the ceilings reached',
 };
 
-/** What the headings of columns leave open, in a line. */
+/** A line that says what the headings of columns leave open. */
 export function legend(columns: readonly ShownColumn[]): string {
   const names = columns.map(({ header: [name] }) => name);
   const perToken = names.filter((name) => name.endsWith('/token'));

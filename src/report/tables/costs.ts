@@ -4,7 +4,7 @@ import { axisUnit, formatInterval, formatNumber, formatWithUnit, inUnit } from '
 import { metricName } from '../words/names.js';
 import { columnsOf, type Table } from './table.js';
 
-/** What a plain token costs by every figure that is known. */
+/** Costs of a plain token by every figure that is known. */
 export function plainTokenTable(costs: readonly PlainCost[]): Table {
   const table = columnsOf(costs);
   return {

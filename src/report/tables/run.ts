@@ -120,7 +120,7 @@ export function sensorsTable({ environment }: Result): Table {
   };
 }
 
-/** How many requests, or gaps between tokens, fell into each bin of time. */
+/** Counts of requests, or of gaps between tokens, in each bin of time. */
 export function latencyTable({ name, counted, boundsNs, counts }: LatencyDistribution): Table {
   const total = counts.reduce((sum, count) => sum + count, 0);
   const table = columnsOf(
@@ -160,7 +160,7 @@ export function percentilesTable(result: Result): Table {
   };
 }
 
-/** What each sensor read during the run. */
+/** Readings of each sensor during the run. */
 export function channelsTable(timeline: readonly Timeline[]): Table {
   const table = columnsOf(
     timeline.map((channel) => ({ ...channel, read: channel.values.filter((value) => value !== null) })),

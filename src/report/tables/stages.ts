@@ -60,7 +60,7 @@ export function componentsTable(findings: Findings, metric: WorkMetric): Table |
   return effectsTable('component', title, findings.components, { findings, metric, nameOf, contribution });
 }
 
-/** What components of several stages consist of, a row per stage; `null` where each is but one. */
+/** Parts of components of several stages, a row per stage; `null` where each is but one. */
 export function stagesTable(findings: Findings, metric: WorkMetric): Table | null {
   if (findings.stages.length === findings.components.length) return null;
   const byStage = findings.hiddenWork[metric]?.misbilling?.byStage ?? [];

@@ -14,7 +14,7 @@ import {
   unitFor,
 } from '../words/format.js';
 
-/** As much of a column as a person is shown. */
+/** The part of a column that a person is shown. */
 export interface ShownColumn {
   /** Two lines at most: the name, and below it the unit, or what tells it from its neighbours. */
   header: readonly [name: string, below: string];

@@ -17,11 +17,11 @@ export interface RunReportOptions {
   /** Characters per line; lines are wrapped and columns left out to keep to it. */
   width: number;
   color: boolean;
-  /** Where the result file lies; left out where it was not saved. */
+  /** Path of the result file; left out where it was not saved. */
   savedAt?: string | undefined;
 }
 
-/** What a person reads at the end of a run: setting, table, findings, what went wrong, where it is kept. */
+/** The text at the end of a run: setting, table, findings, what went wrong, where it is kept. */
 export function renderRun(result: Result, { width, color, savedAt }: RunReportOptions): string {
   const colors = createColors(color);
   const summaries = summarizeCells(result);

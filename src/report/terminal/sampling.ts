@@ -5,7 +5,7 @@ import { metricName } from '../words/names.js';
 /** A sampler that costs more of a core than this is said to, as is one that lost anything. */
 const notableShare = 0.01;
 
-/** What sampling adds to a report: the resting power, how far sharing is off, what the sampler cost. */
+/** The part of a report on sampling: the resting power, how far sharing is off, what the sampler cost. */
 export function samplingNotes(result: Result): string[] {
   return [...restingPower(result), ...sharingErrors(result), ...samplerCost(result)];
 }

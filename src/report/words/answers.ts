@@ -67,7 +67,7 @@ export function answerSentence(experiment: Experiment, answer: Answer): string {
   return capitalized(`${at}${bill}${sentence}.`);
 }
 
-/** What is compared, in words. */
+/** The compared thing, in words. */
 function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>): string {
   const { longName, label } = metricOf(metric);
   const name = longName ?? label;
@@ -80,7 +80,7 @@ export function answerName(experiment: Experiment, { level, by }: Answer): strin
   return [levelName(experiment.factor, level), ...where].join(', ');
 }
 
-/** What a column of answers holds: `CPU time ÷ that of cache hit`. */
+/** Meaning of a column of answers: `CPU time ÷ that of cache hit`. */
 export function comparison(experiment: Experiment, { statistic }: Answer): string {
   const baseline = levelName(experiment.factor, experiment.baseline);
   const amount = amountName(experiment);

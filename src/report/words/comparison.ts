@@ -10,7 +10,7 @@ export function leadingComparison({ geomean }: Comparison): string | null {
   return compared.find((name) => !isDerived(findMetric(name)!)) ?? compared[0] ?? null;
 }
 
-/** What changed, in a sentence, and how surely. */
+/** Says what changed in a sentence, and how surely. */
 export function comparisonHeadline(comparison: Comparison): string {
   const metric = leadingComparison(comparison);
   if (metric === null) return 'What changed is not known: nothing was measured by both.';
@@ -47,7 +47,7 @@ export interface ComparedNames {
   candidate: string;
 }
 
-/** How verdicts were reached, and what to beware of. */
+/** Notes on how verdicts were reached, and what to beware of. */
 export function comparisonNotes({ method, warnings }: Comparison): string[] {
   return [method, ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`)];
 }

@@ -1,6 +1,6 @@
 import { byteUnits, type DisplayUnit, decimalScales, jouleUnits, nanosecondUnits } from '../../core/units.js';
 
-/** What stands in place of a figure that is absent. */
+/** Mark in place of a figure that is absent. */
 export const dash = '–';
 
 /** Three significant digits without an exponent; whole digits are never rounded away, nor added to. */
@@ -64,7 +64,7 @@ export interface Estimate {
   high: number | null;
 }
 
-/** How numbers of one kind are written: shown = number ÷ `per`. */
+/** Notation of numbers of one kind: shown = number ÷ `per`. */
 export interface NumberStyle {
   per: number;
   /** Behind the figure, and behind an interval in brackets. */

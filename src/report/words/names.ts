@@ -10,7 +10,7 @@ export function metricName(metric: string): string {
   return device === undefined ? name : `${name} of ${device}`;
 }
 
-/** What a sensor reads, in words: `minorFaults` as "minor faults", `cpuTime` as "CPU time". */
+/** A sensor's quantity in words: `minorFaults` as "minor faults", `cpuTime` as "CPU time". */
 export function quantityName(quantity: string): string {
   return quantity
     .replace(/(?<=[a-z])[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`)
@@ -23,7 +23,7 @@ export function cellName(cell: string, models: readonly string[]): string {
   return models.length === 1 && cell.startsWith(`${only}/`) ? cell.slice(only!.length + 1) : cell;
 }
 
-/** What to call a factor in a sentence; others go by their own name. */
+/** Names of factors in a sentence; others go by their own. */
 const factorNames: Record<string, string> = {
   promptTokens: 'prompt length',
   completionTokens: 'output length',

@@ -4,7 +4,7 @@ import { type Percentiles, tailLatencies } from '../../analysis/tail-latency.js'
 import { isOk, type Result } from '../../core/result.js';
 import { formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
 
-/** What the run found, as sentences. */
+/** Findings of the run, as sentences. */
 export function findings(result: Result, summaries: readonly CellSummary[]): string[] {
   const spreads = spreadByModel(summaries);
   return [

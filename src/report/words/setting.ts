@@ -10,7 +10,7 @@ import {
 } from './format.js';
 import { metricName } from './names.js';
 
-/** What was run, where and on what: the lines above the table. */
+/** Lines above the table: what was run, where and on what. */
 export function setting(result: Result): string[] {
   const { run, hardware } = result;
   const concurrency =
@@ -113,7 +113,7 @@ export function conservation(result: Result): string[] {
   );
 }
 
-/** What this run could not measure, and what would help. */
+/** Lines on what this run could not measure, and what would help. */
 export function unmeasured(result: Result): string[] {
   return Object.entries(result.metrics)
     .filter(([, { provenance, reason }]) => provenance === 'unavailable' || reason !== null)

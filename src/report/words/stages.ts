@@ -17,7 +17,7 @@ export function stageMetric({ stages }: Findings): WorkMetric | null {
   return stages.some(({ shareOfWork }) => shareOfWork !== null) ? stages[0]!.metric : null;
 }
 
-/** How much work no bill shows, and what the misbilled share would be without the stage that adds most. */
+/** Sentences on the work that no bill shows, and the misbilled share without the stage that adds most. */
 export function hiddenWorkSentences(findings: Findings): string[] {
   const metric = stageMetric(findings);
   const hidden = metric === null ? undefined : findings.hiddenWork[metric];

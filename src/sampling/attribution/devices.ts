@@ -79,7 +79,7 @@ function countedGpus(channels: readonly SensedChannel[], segment: Segment, usesG
   return held.length === 0 ? all : new Set(held.map(({ device }) => device));
 }
 
-/** How much a device was used for something, or why that is not known. */
+/** The use of a device for something, or the reason why it is not known. */
 interface Amount {
   amount: number | null;
   reason: AbsenceReason | null;

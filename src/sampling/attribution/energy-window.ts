@@ -47,7 +47,7 @@ interface Asked {
   validate: boolean;
 }
 
-/** How long each request is repeated for; null where nobody asked for it, or no counter would gain by it. */
+/** Time for which each request is repeated; null where nobody asked for it, or no counter would gain by it. */
 export function windowOf({ energy, validate }: Asked, sensors: readonly SampledSensor[]): Nanoseconds | null {
   if (!energy && !validate) return null;
   const windows = [energyWindowNs(sensors), validate ? processWindowNs(sensors) : null];

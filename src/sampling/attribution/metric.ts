@@ -10,7 +10,7 @@ export interface SamplingSetting {
   usesGpu: boolean;
 }
 
-/** Where an energy or a GPU time would come from, nearest first. */
+/** Sensors that an energy or a GPU time would come from, nearest first. */
 const sources = {
   cpu: ['rapl', 'apple', 'nvml', 'nvidia-smi', 'amd'],
   gpu: ['nvml', 'nvidia-smi', 'amd', 'apple', 'rapl'],

@@ -74,7 +74,7 @@ function waitingShare(requests: readonly QueuedRequest[]): number {
   return servedNs > 0 ? waitedNs / servedNs : 0;
 }
 
-/** How fast a counter of time grew while requests were measured: 1 is one core, or all of the time. */
+/** Rate of a counter of time while requests were measured: 1 is one core, or all of the time. */
 function rateOf({ sensors, measured, series }: Segment, device: string, quantity: string): number | null {
   const channel = sensors
     .flatMap(({ channels }) => channels)

@@ -19,7 +19,7 @@ interface Figure {
 
 /** The use by one run of the request, over all devices that count. */
 interface Used extends Figure {
-  /** By their place in the row. */
+  /** Keyed by their place in the row. */
   stages: Map<number, Figure>;
 }
 

@@ -3,7 +3,7 @@ import type { Nanoseconds } from '../../core/units.js';
 import type { Series } from '../series.js';
 import type { SampledChannel, Segment } from './segment.js';
 
-/** As many as a chart has columns; figures are drawn from all samples. */
+/** Points of a chart, as many as it has columns; figures are drawn from all samples. */
 const mostPoints = 500;
 /** A rate over fewer ticks of a counter would mostly show when it ticked. */
 const ticksPerPoint = 4;

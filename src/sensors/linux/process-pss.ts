@@ -3,7 +3,7 @@ import { openCounterFile, refusal } from './counter-file.js';
 import { type CpuClock, openCpuClock } from './cpu-time.js';
 import { statusBytes } from './memory.js';
 
-/** What reading may cost: of one core, as long as it goes on. */
+/** Share of one core that reading may cost, as long as it goes on. */
 const mostShare = 1e-3;
 
 /**

@@ -88,7 +88,7 @@ export interface SmiInventory {
   driverVersion: string | null;
   cudaVersion: string | null;
   gpus: SmiGpu[];
-  /** What nvidia-smi said beside it, and what could not be read: for people, each a line. */
+  /** Lines for people: what nvidia-smi said beside it, and what could not be read. */
   notes: string[];
 }
 

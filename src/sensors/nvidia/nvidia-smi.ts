@@ -102,7 +102,7 @@ function follow(
   }
   const arrived: { channel: number; value: number; atNs: Nanoseconds }[] = [];
   const reader = new RowReader(asked);
-  /** By GPU: when its last row came, and whether something else came since that may stand for a row of its. */
+  /** Each GPU's last row: when it came, and whether something else came since that may stand for one. */
   const seen = gpus.map(() => ({ atNs: null as Nanoseconds | null, interrupted: false }));
   let said = '';
   let ended: string | null = null;

@@ -174,11 +174,11 @@ function figuresOf(gpu: NvmlGpu, part: NvmlPart, pid: number): Figure[] {
   ];
 }
 
-/** What this process does on a GPU; NaN where the driver does not show it. */
+/** Use of a GPU by this process; NaN where the driver does not show it. */
 class OwnProcess {
   readonly #gpu: NvmlGpu;
   readonly #pid: number;
-  /** As it was last listed, for the other figure of the same reading; listing takes the driver's lock. */
+  /** Processes as last listed, for the other figure of the same reading; listing takes the driver's lock. */
   #listed: GpuProcess | null | undefined;
 
   constructor(gpu: NvmlGpu, pid: number) {

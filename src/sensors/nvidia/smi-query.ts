@@ -12,7 +12,7 @@ import {
 } from './nvidia-smi-parser.js';
 
 export interface Field {
-  /** As asked for; the header may name it more fully (`clocks.sm` comes as `clocks.current.sm`). */
+  /** Name that is asked for; the header may name it more fully (`clocks.sm` comes as `clocks.current.sm`). */
   query: string;
   channel: Omit<Channel, 'device'>;
   /** The unit that the value must be in, and what one of it is in the channel's. */
@@ -67,7 +67,7 @@ const fields: Field[] = [
 /** Not known to versions from before there was MIG. */
 const migField = 'mig.mode.current';
 
-/** What this nvidia-smi is asked for. */
+/** Fields that this nvidia-smi is asked for. */
 export interface Query {
   fields: Field[];
   asksMig: boolean;
@@ -80,14 +80,14 @@ export interface Row {
   values: SmiValue[];
 }
 
-/** As a rule an answer takes tenths of a second; the first after boot initialises the driver, for seconds. */
+/** Time limit of an answer: as a rule it takes tenths of a second; the first after boot initialises the driver. */
 export const answerWithinMs = 10_000;
 
-/** What a first answer says: rows of the GPUs, and beside them what is none. */
+/** A first answer: rows of the GPUs, and beside them what is none. */
 export interface FirstAnswer {
   asked: Query;
   rows: Row[];
-  /** By the index of its GPU, a row that could not be read. */
+  /** Rows that could not be read, by the index of their GPU. */
   damaged: Map<number, string>;
 }
 
@@ -172,7 +172,7 @@ export class RowReader {
     this.#columns = namesOf(asked).map((name) => ({ name, unit: null }));
   }
 
-  /** What a line says; null for one that is empty or the header. */
+  /** Reads a line; null for one that is empty or the header. */
   read(line: string): ReadLine | null {
     if (line.trim() === '') return null;
     const header = parseSmiHeader(line);

@@ -8,7 +8,7 @@ import type { DeviceMemory } from './memory.js';
 import type { RowMoves } from './row-copy.js';
 import type { DeviceSlices } from './slice.js';
 
-/** What a cache on a GPU is made from. */
+/** The parts that a cache on a GPU is made from. */
 interface DeviceCacheShape {
   session: NativeSession;
   memory: DeviceMemory;
@@ -81,7 +81,7 @@ function importBlocks(cache: CacheRows, at: number, rows: readonly (readonly Cac
   );
 }
 
-/** As `InPlaceCache`, in the memory of a GPU. */
+/** An `InPlaceCache` in the memory of a GPU. */
 export class DeviceInPlaceCache implements KvCache {
   readonly #shape: DeviceCacheShape;
   readonly #values: Address[];
@@ -116,7 +116,7 @@ export class DeviceInPlaceCache implements KvCache {
   }
 }
 
-/** As `AlternatingCache`, in the memory of a GPU. */
+/** An `AlternatingCache` in the memory of a GPU. */
 export class DeviceAlternatingCache implements KvCache {
   readonly #shape: DeviceCacheShape;
   #past: Side;

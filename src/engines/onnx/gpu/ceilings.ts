@@ -10,7 +10,7 @@ import { productChain, sumChain } from '../product-graph.js';
 
 type Gpu = Exclude<Device, 'cpu'>;
 
-/** What sends a run's commands and reads its answer back should be lost in this much computing. */
+/** Computing in which sending a run's commands and reading its answer back should be lost. */
 const enoughSeconds = 0.25;
 const mostSeconds = 2;
 /** Rows and columns of the square weights, smallest first; a GPU is only busy with large ones. */

@@ -8,7 +8,7 @@ import { libraryPath } from '../native/library.js';
 /** A native library that a GPU's provider needs. */
 export interface DeviceLibrary {
   name: string;
-  /** What it belongs to, in words. */
+  /** The thing that it belongs to, in words. */
   part: string;
   found: boolean;
   /** The command that installs it. */

@@ -7,7 +7,7 @@ import { elementType, type NativeSession } from '../native/session.js';
 import type { DeviceMemory } from './memory.js';
 import type { DeviceSlices } from './slice.js';
 
-/** What a decoder has learnt of its graph by running it. */
+/** Facts that a decoder has learnt of its graph by running it. */
 export interface LogitsKnowledge {
   /** Whether it computes logits of every new position; null before the first step of several tokens. */
   allPositions: boolean | null;

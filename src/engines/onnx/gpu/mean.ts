@@ -77,7 +77,7 @@ export class DeviceMean {
   }
 }
 
-/** What each position counts for in its text's mean, [batch, 1, positions]; padding nothing. */
+/** Weights of positions in their text's mean, [batch, 1, positions]; 0 for padding. */
 function sharesOf({ batch, positions, lengths }: TextBatch): Memory {
   const values = new Float32Array(batch * positions);
   for (const [row, length] of lengths.entries())

@@ -36,13 +36,13 @@ const textLengths = [[12], [48], [9, 1, 23]];
  */
 type Steps = { what: string; logits: Float32Array }[];
 
-/** What is checked beside prefill and decode. */
+/** Checks beside prefill and decode. */
 export interface CheckedReads {
   /** Whether a decoder also goes on from blocks of positions that another sequence has computed. */
   prefixCache: boolean;
 }
 
-/** What a GPU makes of a model, beside what the CPU does. */
+/** Outputs of a model on a GPU, beside those of the CPU. */
 export interface DeviceCheck {
   parity: DeviceParity;
   placement: Placement;

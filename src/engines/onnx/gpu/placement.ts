@@ -34,12 +34,12 @@ const eventsSchema = z.array(
   }),
 );
 
-/** Where each node ran, by the profile of a session's runs (a JSON trace). */
+/** Reads where each node ran from the profile of a session's runs (a JSON trace). */
 export function readPlacement(profilePath: string): Placement {
   return placementOf(JSON.parse(readFileSync(profilePath, 'utf8')));
 }
 
-/** As `readPlacement`, of a parsed profile. Each node counts once, however often it ran. */
+/** Reads the placement of a parsed profile. Each node counts once, however often it ran. */
 export function placementOf(profile: unknown): Placement {
   const nodes = new Map<string, { op: string; provider: string }>();
   for (const { cat, name, args } of eventsSchema.parse(profile)) {

@@ -25,7 +25,7 @@ export function deviceUnavailable(
   );
 }
 
-/** What CUDA and cuDNN say of themselves when all libraries are there, and what helps. */
+/** Messages of CUDA and cuDNN when all libraries are there, and what helps. */
 const remedies: [says: RegExp, remedy: string][] = [
   [
     /CUDA failure 35\b|driver version is insufficient/i,

@@ -19,7 +19,7 @@ export type Address = bigint;
 type Pointer = Address | NodeJS.TypedArray;
 /** `null` is success; anything else must go through `check`, which frees it. */
 export type Status = Address | null;
-/** Where a function writes the address it returns. */
+/** A place that a function writes the address to which it returns. */
 type Out = BigUint64Array;
 
 export interface OrtApi {

@@ -30,7 +30,7 @@ interface Tensor {
   headDim: number;
   elementBytes: number;
   elementType: number;
-  /** Where the tensor lies in a buffer that holds all of them at full capacity. */
+  /** Offset in a buffer that holds all tensors at full capacity. */
   offset: number;
 }
 

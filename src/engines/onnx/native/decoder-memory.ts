@@ -16,7 +16,7 @@ export interface StepLogits {
   close(): void;
 }
 
-/** What a decoder keeps beyond a step, in the memory that its session computes in. */
+/** State that a decoder keeps beyond a step, in the memory that its session computes in. */
 export interface DecoderMemory {
   /** A sequence's KV cache. Throws TokenworkError where there is no memory for it. */
   cache(shape: { batch: number; capacity: number }): KvCache;

@@ -13,7 +13,7 @@ export class LogitsOutput {
   readonly #batch: number;
   /** [batch, 1, vocabulary]. */
   readonly #last: Float32Array;
-  /** What the graph writes in a one-token step: `#last` itself, or the fp16 bits it is widened from. */
+  /** Target of the graph in a one-token step: `#last` itself, or the fp16 bits it is widened from. */
   readonly #written: Float32Array | Uint16Array;
   readonly #value: Address;
 

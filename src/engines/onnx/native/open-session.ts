@@ -7,7 +7,7 @@ export interface NativeOptions {
   threads: number;
   /** `cpu` where it is left out. */
   device?: Device | undefined;
-  /** Where to begin the name of a profile of every run; none by default. */
+  /** Beginning of the name of a profile of every run; none by default. */
   profilePrefix?: string | undefined;
   /** The session of another thread, to take part in. */
   sharedHandle?: bigint;
@@ -30,7 +30,7 @@ export function openSession(onnxPath: string, options: NativeOptions): NativeSes
   return NativeSession.share(sharedHandle, device);
 }
 
-/** What results say of this back end. */
+/** The record of this back end in results. */
 export function nativeRecord(session: NativeSession, options: NativeOptions): EngineRecord {
   return {
     name: 'onnx',

@@ -5,7 +5,7 @@ import { type Address, check, type OrtApi, ortApi } from './api.js';
 
 type Gpu = Exclude<Device, 'cpu'>;
 
-/** What ONNX Runtime calls each GPU's provider, and memory of it. */
+/** ONNX Runtime's names of each GPU's provider and memory. */
 export const providers: Record<Gpu, { name: string; memory: string }> = {
   webgpu: { name: 'WebGpuExecutionProvider', memory: 'WebGPU_Buf' },
   cuda: { name: 'CUDAExecutionProvider', memory: 'Cuda' },

@@ -55,7 +55,7 @@ export class NativeSequence implements Sequence {
   readonly #outputs: BigUint64Array;
   readonly #past: BigUint64Array;
   readonly #present: BigUint64Array;
-  /** What ONNX Runtime allocated for the last step's router logits; zeros before the first. */
+  /** Router logits of the last step, as ONNX Runtime allocated them; zeros before the first. */
   readonly #routed: BigUint64Array;
   #length = 0;
   #closed = false;

@@ -13,7 +13,7 @@ import { type SubnormalFlush, subnormalFlush } from './subnormals.js';
 export const elementType: Record<CacheDtype | IndexDtype, number> = { fp32: 1, int32: 6, int64: 7, fp16: 10 };
 export const elementBytes: Record<CacheDtype | IndexDtype, number> = { fp32: 4, int32: 4, int64: 8, fp16: 2 };
 
-/** What every session of a thread stands on; made once per thread and never released, as the API asks. */
+/** Foundation of every session of a thread; made once per thread and never released, as the API asks. */
 interface Foundation {
   api: OrtApi;
   env: Address;
@@ -52,7 +52,7 @@ export interface SessionOptions {
   threads: number;
   /** `cpu` where it is left out. */
   device?: Device | undefined;
-  /** Where to begin the name of a profile of every run, which `endProfile` completes; none by default. */
+  /** Beginning of the name of a profile of every run, which `endProfile` completes; none by default. */
   profilePrefix?: string | undefined;
 }
 

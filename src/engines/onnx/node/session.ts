@@ -12,7 +12,7 @@ const logFatalOnly = 4;
 export interface NodeSession {
   ort: Binding;
   session: InferenceSession;
-  /** As `Decoder.threadIds`. */
+  /** Thread ids as in `Decoder.threadIds`. */
   threadIds: readonly number[] | null;
 }
 
@@ -36,7 +36,7 @@ export async function loadNodeSession(onnxPath: string, threads: number): Promis
   }
 }
 
-/** What results say of this back end. */
+/** The record of this back end in results. */
 export function nodeRecord({
   threads,
   backendReason,

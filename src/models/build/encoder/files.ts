@@ -5,7 +5,7 @@ import { synthesiseVocabulary } from '../vocabulary.js';
 
 const [pad, cls, sep] = ['[PAD]', '[CLS]', '[SEP]'];
 
-/** What stands beside an encoder's ONNX file in a transformers.js folder, by file name. */
+/** Files beside an encoder's ONNX file in a transformers.js folder, by name. */
 export function encoderFiles(
   recipe: EncoderRecipe,
   head: EncoderHead,

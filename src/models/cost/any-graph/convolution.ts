@@ -198,7 +198,7 @@ function resize(op: OpContext): OpResult {
   };
 }
 
-/** By input scales (Resize 10, Upsample 9), attributes (Upsample 1 and 7), or scales or sizes after a region. */
+/** Scales from an input (Resize 10, Upsample 9), attributes (Upsample 1 and 7), or scales or sizes after a region. */
 function resizedShape(op: OpContext, shape: readonly number[]): number[] {
   const { attributes } = op;
   const given = (at: number) => (op.inputs[at] && sizeOf(op.inputs[at]) > 0 ? known(op, at) : undefined);

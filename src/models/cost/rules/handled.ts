@@ -229,12 +229,12 @@ const rows: readonly [operators: string, attributes: string, inputs: string][] =
   ],
 ];
 
-/** How an attribute is taken into account. */
+/** The way in which an attribute is taken into account. */
 type Handling = { kind: 'read' | 'free' | 'refused' } | { kind: 'only'; value: string };
 
 export interface HandledOperator {
   attributes: ReadonlyMap<string, Handling>;
-  /** How many inputs the rule knows. */
+  /** Number of inputs that the rule knows. */
   inputs: number;
   refusedInputs: ReadonlySet<number>;
 }
@@ -242,7 +242,7 @@ export interface HandledOperator {
 /** Left from when operators could work in place. */
 const everywhere: [string, Handling][] = [['consumed_inputs', { kind: 'free' }]];
 
-/** By operator's name, with its domain where that is com.microsoft and the operator is not in both. */
+/** Keyed by operator, with its domain where that is com.microsoft and the operator is not in both. */
 export const handledOperators: ReadonlyMap<string, HandledOperator> = new Map(
   rows.flatMap(([operators, attributes, inputs]) => {
     const [known, ...refused] = inputs.split(' ');
@@ -261,7 +261,7 @@ function handling(text: string): [string, Handling] {
   return [name, value === '' ? { kind: 'read' } : { kind: 'only', value }];
 }
 
-/** What the rules know of an operator; those of com.microsoft may share ONNX's. */
+/** The rules' knowledge of an operator; those of com.microsoft may share ONNX's. */
 export function handledOf(domain: string, opType: string): HandledOperator | undefined {
   return (
     (domain ? handledOperators.get(`${domain}.${opType}`) : undefined) ??

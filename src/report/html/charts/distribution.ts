@@ -5,11 +5,11 @@ import { color } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
 import type { ChartKind } from '../view.js';
 
-/** How often a latency was seen, in bins of equal width on a logarithmic axis. */
+/** Counts of a latency, in bins of equal width on a logarithmic axis. */
 export interface DistributionSpec {
   kind: 'distribution';
   name: string;
-  /** What was counted: `requests`, `tokens`. */
+  /** Things that were counted: `requests`, `tokens`. */
   counted: string;
   unit: string;
   /** Bounds of the bins, one more than there are counts. */

@@ -9,7 +9,7 @@ export interface LorenzSpec {
   kind: 'lorenz';
   metric: string;
   points: [bill: number, work: number][];
-  /** Where the curve is farthest from the diagonal: by the Hoover index. */
+  /** Point at which the curve is farthest from the diagonal: by the Hoover index. */
   gap: { bill: number; work: number; text: string };
 }
 

@@ -15,7 +15,7 @@ export interface Row {
   /** A second figure to hold against it. */
   mark?: number | null;
   tone?: 'accent' | 'warm' | 'good' | 'muted';
-  /** What stands at the row's end; the value where absent. */
+  /** Text at the row's end; the value where absent. */
   text?: string;
 }
 
@@ -27,7 +27,7 @@ export interface RowsSpec {
   axis: { name: string; unit: string; scale: 'linear' | 'log' };
   /** A line across all rows; bars begin there. */
   origin?: { value: number; text: string };
-  /** What `mark` is. */
+  /** Meaning of `mark`. */
   markName?: string;
   /** Whether a line leads from `mark` to the value. */
   joined?: boolean;

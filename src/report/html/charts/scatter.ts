@@ -140,7 +140,7 @@ function tariffLine(
   };
 }
 
-/** Where 95% of requests would lie if tokens tracked work and only noise spread them. */
+/** Band in which 95% of requests would lie if tokens tracked work and only noise spread them. */
 function noiseBand(perToken: number, factor: number, { min, max }: { min: number; max: number }) {
   const corners = [
     [min, min * perToken * factor],

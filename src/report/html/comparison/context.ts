@@ -2,7 +2,7 @@ import type { Comparison } from '../../../analysis/compare/compare.js';
 import type { ComparedNames } from '../../words/comparison.js';
 import type { PageContext } from '../page-context.js';
 
-/** What a section on a comparison is drawn from. */
+/** Data that a section on a comparison is drawn from. */
 export interface ComparisonContext {
   comparison: Comparison;
   names: ComparedNames;

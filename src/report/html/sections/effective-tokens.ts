@@ -10,7 +10,7 @@ import type { PageContext, Section } from '../page-context.js';
 /** Bars that a page can hold; of more cells, the two ends are shown. */
 const mostBars = 40;
 
-/** What each cell's request would be billed, were tokens work, beside what it is billed. */
+/** The bill of each cell's request, were tokens work, beside its real one. */
 export function effectiveTokens(context: PageContext): Section | null {
   if (context.metrics.length === 0) return null;
   return {

@@ -11,7 +11,7 @@ const names = {
   endToEnd: 'end to end (E2E)',
 } as const;
 
-/** How long requests and their tokens took, over all cells. */
+/** Latencies of requests and their tokens, over all cells. */
 export function latencySection({ result, id }: PageContext): Section | null {
   const distributions = latencyDistributions(result);
   if (distributions.length === 0) return null;

@@ -13,7 +13,7 @@ const provenances: Record<string, string> = {
   unavailable: 'unavailable',
 };
 
-/** What was measured and how, and whether it adds up. */
+/** The methods of what was measured, and whether it adds up. */
 export function methodSection({ result, findings }: PageContext): Section {
   const table = provenanceTable(result.metrics);
   const { workload, notMeasured } = findings;

@@ -7,7 +7,7 @@ import { evenly, short } from '../thin.js';
 
 const mostPoints = 1000;
 
-/** What each stage reached against the ceilings that the run measured. */
+/** Each stage against the ceilings that the run measured. */
 export function rooflineSection({ result, findings, id }: PageContext): Section | null {
   const found = rooflineOf(result);
   if (found === null) return null;

@@ -13,7 +13,7 @@ import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
 import { htmlTable } from '../table.js';
 
-/** What each stage costs, whether the bill shows it, and how a bill becomes what the request is worth. */
+/** The cost of each stage, whether the bill shows it, and how a bill becomes what the request is worth. */
 export function stagesSection({ findings, id }: PageContext): Section | null {
   if (findings.stages.length === 0) return null;
   const { balanced, violated } = ledgerSentences(findings);
