@@ -57,7 +57,7 @@ describe('a pipeline', () => {
     expect(description.length).toBeGreaterThan(80);
     expect(stages.length).toBeGreaterThanOrEqual(4);
     // By path, its models are looked for as well.
-    const path = fileURLToPath(new URL(`../../bench/pipelines/${name}.json`, import.meta.url));
+    const path = fileURLToPath(new URL(`../../../bench/pipelines/${name}.json`, import.meta.url));
     expect((await loadPipeline(path)).stages).toEqual(stages);
   });
 

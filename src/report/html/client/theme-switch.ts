@@ -1,0 +1,31 @@
+const themes = ['', 'light', 'dark'] as const;
+const names: Record<(typeof themes)[number], string> = { '': 'as the system', light: 'light', dark: 'dark' };
+
+/** The button goes round: as the system, light, dark. */
+export function switchTheme(): void {
+  const root = document.documentElement;
+  const button = document.querySelector<HTMLButtonElement>('[data-theme-switch]');
+  if (button === null) return;
+  const show = () => {
+    const theme = (root.dataset.theme ?? '') as (typeof themes)[number];
+    button.textContent = `Theme: ${names[theme]}`;
+  };
+  button.addEventListener('click', () => {
+    const at = themes.findIndex((theme) => theme === (root.dataset.theme ?? ''));
+    const next = themes[(at + 1) % themes.length]!;
+    if (next === '') delete root.dataset.theme;
+    else root.dataset.theme = next;
+    remember(next);
+    show();
+  });
+  show();
+}
+
+/** A browser may refuse storage to a file; then the choice lasts as long as the page. */
+function remember(theme: string): void {
+  try {
+    localStorage.setItem('tokenwork-theme', theme);
+  } catch {
+    return;
+  }
+}
