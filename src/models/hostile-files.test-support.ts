@@ -9,7 +9,7 @@ import { buildCountedGraph } from './build/counted-decoder.js';
 import { countGraph } from './cost/count-graph.js';
 import { deriveCost, deriveEncoderCost } from './cost/derive-cost.js';
 import { countParameters } from './cost/parameters.js';
-import { floats, info, ints, model, node, weight } from './cost/test-graph.js';
+import { floats, info, ints, model, node, weight } from './cost/test-graph.test-support.js';
 import { countedShapeOf } from './counted-config.js';
 import { describeDecoder } from './decoder-graph.js';
 import { describeEncoder } from './encoder/graph.js';

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { DataType } from '../onnx/tensor-data.js';
 import { countGraph } from './count-graph.js';
 import { describeGraphFlops } from './describe-flops.js';
-import { floats, info, ints, model, node, oneNode, weight } from './test-graph.js';
+import { floats, info, ints, model, node, oneNode, weight } from './test-graph.test-support.js';
 
 const scalar = (name: string, value: number, dataType: number = DataType.bool) => ({
   name,

@@ -9,7 +9,7 @@ import {
 } from '../onnx/proto.js';
 import { DataType } from '../onnx/tensor-data.js';
 import { countGraph } from './count-graph.js';
-import { info, ints, model, node, oneNode, weight } from './test-graph.js';
+import { info, ints, model, node, oneNode, weight } from './test-graph.test-support.js';
 
 const refusal = (code: string) => expect.objectContaining({ name: 'TokenworkError', code, exitCode: 2 });
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import type { GraphProto, TensorProto } from '../onnx/proto.js';
 import { DataType } from '../onnx/tensor-data.js';
 import { countParameters } from './parameters.js';
-import { floats, info, ints, model, node, weight } from './test-graph.js';
+import { floats, info, ints, model, node, weight } from './test-graph.test-support.js';
 
 const count = (graph: Partial<GraphProto>, tied?: boolean) => countParameters(model(graph), tied);
 const [vocabulary, hidden] = [96, 64];

@@ -10,7 +10,7 @@ import { loadRecipe, type Recipe } from '../recipe.js';
 import { countGraph } from './count-graph.js';
 import { countDecoder, deriveCost } from './derive-cost.js';
 import { countParameters } from './parameters.js';
-import { info, ints, model, node, weight } from './test-graph.js';
+import { info, ints, model, node, weight } from './test-graph.test-support.js';
 
 type Options = Partial<Parameters<typeof buildGraph>[1]>;
 

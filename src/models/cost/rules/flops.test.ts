@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { DataType } from '../../onnx/tensor-data.js';
 import { countGraph } from '../count-graph.js';
-import { info, ints, model, node, type OneNode, oneNode } from '../test-graph.js';
+import { info, ints, model, node, type OneNode, oneNode } from '../test-graph.test-support.js';
 
 const at = (...shape: number[]) => ({ shape });
 

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { DataType } from '../../onnx/tensor-data.js';
 import { countGraph } from '../count-graph.js';
-import { floats, info, ints, model, node, oneNode, weight } from '../test-graph.js';
+import { floats, info, ints, model, node, oneNode, weight } from '../test-graph.test-support.js';
 
 const shapeOf = (given: Parameters<typeof oneNode>[0]) => countGraph(oneNode(given), {}).outputShapes;
 

@@ -6,7 +6,7 @@ import { DataType, elementCount } from '../../onnx/tensor-data.js';
 import { countGraph, countPrepared } from '../count-graph.js';
 import { tensor } from '../op-rule.js';
 import { prepareModel } from '../prepare.js';
-import { floats, ints, type OneNode, oneNode } from '../test-graph.js';
+import { floats, ints, type OneNode, oneNode } from '../test-graph.test-support.js';
 
 const at = (...shape: number[]) => ({ shape });
 const int = (...shape: number[]) => ({ shape, dtype: DataType.int64 });
