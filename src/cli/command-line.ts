@@ -4,17 +4,22 @@
  */
 import { Command } from 'commander';
 import { startLog } from '../core/log.js';
-import { benchCommand } from './commands/bench.js';
-import { diffCommand } from './commands/diff.js';
-import { doctorCommand } from './commands/doctor.js';
-import { flopsCommand } from './commands/flops.js';
-import { modelsCommand } from './commands/models.js';
-import { reportCommand } from './commands/report.js';
-import { traceCommand } from './commands/trace.js';
 import { reportFailure } from './fail.js';
 import { toolVersion } from './version.js';
 
-function commandLine(): Command {
+/** Each is loaded when it is asked for: what all of them import takes half a second. */
+const commands = new Map<string, () => Promise<Command>>([
+  ['bench', async () => (await import('./commands/bench.js')).benchCommand()],
+  ['report', async () => (await import('./commands/report.js')).reportCommand()],
+  ['trace', async () => (await import('./commands/trace.js')).traceCommand()],
+  ['diff', async () => (await import('./commands/diff.js')).diffCommand()],
+  ['flops', async () => (await import('./commands/flops.js')).flopsCommand()],
+  ['models', async () => (await import('./commands/models.js')).modelsCommand()],
+  ['doctor', async () => (await import('./commands/doctor.js')).doctorCommand()],
+]);
+
+/** The command line as far as `args` need it: their command alone, or all where they name none (as for help). */
+async function commandLine(args: readonly string[]): Promise<Command> {
   const program = new Command('tokenwork')
     .description(
       'Do tokens track the work a model really does? Runs open models on this machine and puts what each request cost (time, CPU time, memory, FLOPs, bytes moved) beside the tokens it would be billed for.',
@@ -35,24 +40,16 @@ Exit codes: 0 done; 1 measured, but a threshold asked for was crossed; 2 unusabl
 Start with: tokenwork bench`,
     );
 
-  for (const command of [
-    benchCommand(),
-    reportCommand(),
-    traceCommand(),
-    diffCommand(),
-    flopsCommand(),
-    modelsCommand(),
-    doctorCommand(),
-  ]) {
-    program.addCommand(command);
-  }
+  const named = commands.get(args.find((arg) => !arg.startsWith('-')) ?? '');
+  const loads = named ? [named] : [...commands.values()];
+  for (const command of await Promise.all(loads.map((load) => load()))) program.addCommand(command);
   inheritSettings(program);
   return program;
 }
 
 /** Runs one command line. Sets `process.exitCode` to what it ends with, and throws nothing. */
 export async function runCommandLine(args: readonly string[]): Promise<void> {
-  const program = commandLine();
+  const program = await commandLine(args);
   try {
     await program.parseAsync(args, { from: 'user' });
   } catch (thrown) {
