@@ -27,7 +27,14 @@ process.stdout.write(
 );
 
 type Spent = Record<
-  'cpuTime' | 'gpuTime' | 'energy' | 'kvBytes' | 'kvByteSeconds' | 'flops' | 'bytesMoved',
+  | 'cpuTime'
+  | 'gpuTime'
+  | 'energy'
+  | 'kvBytes'
+  | 'kvByteSeconds'
+  | 'flops'
+  | 'memoryTraffic'
+  | 'activationBytes',
   number
 >;
 
@@ -56,7 +63,8 @@ function stagesOf(prompt: number, completion: number, spent: Spent): OkRequest['
       kvBytes: share * spent.kvBytes,
       kvByteSeconds: share * spent.kvByteSeconds,
       flops: share * spent.flops,
-      bytesMoved: share * spent.bytesMoved,
+      memoryTraffic: share * spent.memoryTraffic,
+      activationBytes: share * spent.activationBytes,
     },
   }));
 }
@@ -107,7 +115,8 @@ function* rowsOf(
         kvBytes: prompt + completion,
         kvByteSeconds: work(),
         flops: 2 * prompt + completion,
-        bytesMoved: prompt + 100 * completion,
+        memoryTraffic: 100 * completion,
+        activationBytes: prompt,
       };
       yield {
         id: index,

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { bytesOf, flopsOf, totalBytes } from '#tokenwork/core/cost.js';
+import { bytesOf, flopsOf, memoryTrafficOf } from '#tokenwork/core/cost.js';
 import { messageOf } from '#tokenwork/core/errors.js';
 import type { Decoder, Device } from '#tokenwork/engines/engine.js';
 import { measureDeviceCeilings } from '#tokenwork/engines/onnx/gpu/ceilings.js';
@@ -82,7 +82,7 @@ export function gpuFigures(
           const { memoryBandwidth } = await ceilingsOf(gpu, dtype);
           if (memoryBandwidth === null) throw new Error('the GPU’s bandwidth could not be measured');
           const pastTokens = contextTokens + subject.newTokens / 2;
-          const bytes = totalBytes(bytesOf(model.cost, { batch: 1, newTokens: 1, pastTokens }));
+          const bytes = memoryTrafficOf(bytesOf(model.cost, { batch: 1, newTokens: 1, pastTokens }));
           say(
             `${(bytes / 1e9).toPrecision(3)} GB a token against ${(memoryBandwidth.value / 1e9).toPrecision(3)} GB/s (${memoryBandwidth.method})`,
           );

@@ -1,4 +1,4 @@
-import { bytesOf, totalBytes } from '#tokenwork/core/cost.js';
+import { bytesOf, memoryTrafficOf } from '#tokenwork/core/cost.js';
 import { measureCeilings } from '#tokenwork/engines/onnx/ceilings.js';
 import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
 import { summarise } from './alternate.js';
@@ -25,7 +25,7 @@ export const memoryTraffic: Figure = {
       const { memoryBandwidth } = await measureCeilings({ threads, dtypes: [] });
       if (memoryBandwidth === null) throw new Error('this machine’s memory bandwidth could not be measured');
       const pastTokens = contextTokens + newTokens / 2;
-      const bytes = totalBytes(bytesOf(model.cost, { batch: 1, newTokens: 1, pastTokens }));
+      const bytes = memoryTrafficOf(bytesOf(model.cost, { batch: 1, newTokens: 1, pastTokens }));
       say(
         `${tokensPerSecond.toFixed(1)} tokens/s × ${(bytes / 1e6).toFixed(0)} MB against ${(memoryBandwidth.value / 1e9).toFixed(1)} GB/s`,
       );

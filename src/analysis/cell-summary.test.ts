@@ -51,13 +51,13 @@ describe('a cell of one request', () => {
 });
 
 describe('the roofline time', () => {
-  const stage = (name: string, flops: number, bytesMoved: number) => ({
+  const stage = (name: string, flops: number, memoryTraffic: number) => ({
     name,
     visible: true,
     tokens: 1,
     billed: 1,
     times: { started: 0, ended: 1 },
-    work: { flops, bytesMoved },
+    work: { flops, memoryTraffic },
   });
 
   it('is summed over stages bound by different ceilings', () => {
@@ -156,7 +156,7 @@ describe('any request', () => {
       durations: fc.tuple(fc.nat(2), fc.nat(2), fc.nat(2)),
       cpuTime: amount,
       flops: amount,
-      bytesMoved: amount,
+      memoryTraffic: amount,
     });
     fc.assert(
       fc.property(fc.array(request, { maxLength: 4 }), (rows) => {

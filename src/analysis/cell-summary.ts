@@ -88,7 +88,7 @@ function summarize(
   const medianNumber = (metric: (request: OkRequest) => number) =>
     median((request) => present(metric(request)));
   const of = (metric: MetricRecord) => (request: OkRequest) => figureOf(result, request, metric, batch);
-  const [flops, bytesMoved] = [of(metricOf('flops')), of(metricOf('bytesMoved'))];
+  const [flops, memoryTraffic] = [of(metricOf('flops')), of(metricOf('memoryTraffic'))];
   return {
     promptTokens: medianNumber(({ tokens }) => tokens.prompt),
     completionTokens: medianNumber(({ tokens }) => tokens.completion),
@@ -102,8 +102,8 @@ function summarize(
       workMetricNames().map((name) => [name, median((request) => perBilledToken(result, request, name))]),
     ) as CellSummary['perBilledToken'],
     flopsUtilisation: median((request) => flopsUtilisation(request, flops(request), roof)),
-    bandwidthUtilisation: median((request) => bandwidthUtilisation(request, bytesMoved(request), roof)),
-    rooflineNs: median((request) => rooflineTime(request, flops(request), bytesMoved(request), roof)),
+    bandwidthUtilisation: median((request) => bandwidthUtilisation(request, memoryTraffic(request), roof)),
+    rooflineNs: median((request) => rooflineTime(request, flops(request), memoryTraffic(request), roof)),
   };
 }
 

@@ -44,8 +44,8 @@ export function flopsUtilisation(request: OkRequest, flops: Figure, roof: Roof):
 }
 
 /** Model bandwidth utilisation: bytes moved ÷ (service time × streaming read bandwidth). */
-export function bandwidthUtilisation(request: OkRequest, bytesMoved: Figure, roof: Roof): Figure {
-  return divide(divide(bytesMoved, serviceSeconds(request), 'too-short'), roof.bandwidth, 'no-ceiling');
+export function bandwidthUtilisation(request: OkRequest, memoryTraffic: Figure, roof: Roof): Figure {
+  return divide(divide(memoryTraffic, serviceSeconds(request), 'too-short'), roof.bandwidth, 'no-ceiling');
 }
 
 /**
@@ -53,14 +53,14 @@ export function bandwidthUtilisation(request: OkRequest, bytesMoved: Figure, roo
  * bandwidth) of each stage, summed, as prefill is bound by arithmetic and decode by memory (Williams et
  * al. 2009). Where the stages do not carry all of the request's FLOPs and bytes, the request as a whole.
  */
-export function rooflineTime(request: OkRequest, flops: Figure, bytesMoved: Figure, roof: Roof): Figure {
-  for (const part of [flops, bytesMoved, roof.gemm, roof.bandwidth]) if (part.value === null) return part;
+export function rooflineTime(request: OkRequest, flops: Figure, memoryTraffic: Figure, roof: Roof): Figure {
+  for (const part of [flops, memoryTraffic, roof.gemm, roof.bandwidth]) if (part.value === null) return part;
   const floorSeconds = (work: Amounts) =>
-    Math.max(work.flops / roof.gemm.value!, work.bytesMoved / roof.bandwidth.value!);
-  const whole = { flops: flops.value!, bytesMoved: bytesMoved.value! };
+    Math.max(work.flops / roof.gemm.value!, work.memoryTraffic / roof.bandwidth.value!);
+  const whole = { flops: flops.value!, memoryTraffic: memoryTraffic.value! };
   const stages = request.stages.map(({ work }) => ({
     flops: work.flops ?? 0,
-    bytesMoved: work.bytesMoved ?? 0,
+    memoryTraffic: work.memoryTraffic ?? 0,
   }));
   const parts = addUpTo(stages, whole) ? stages : [whole];
   return present(parts.reduce((sum, part) => sum + floorSeconds(part), 0) * 1e9);
@@ -68,11 +68,11 @@ export function rooflineTime(request: OkRequest, flops: Figure, bytesMoved: Figu
 
 interface Amounts {
   flops: number;
-  bytesMoved: number;
+  memoryTraffic: number;
 }
 
 function addUpTo(stages: readonly Amounts[], whole: Amounts): boolean {
-  return (['flops', 'bytesMoved'] as const).every((amount) => {
+  return (['flops', 'memoryTraffic'] as const).every((amount) => {
     const sum = stages.reduce((total, stage) => total + stage[amount], 0);
     return Math.abs(sum - whole[amount]) <= 1e-9 * whole[amount];
   });

@@ -22,7 +22,8 @@ export function okRequest(changes: Changes<OkRequest> = {}): OkRequest {
       kvBytes: 64,
       kvByteSeconds: 1,
       flops: 1000,
-      bytesMoved: 400,
+      memoryTraffic: 400,
+      activationBytes: 100,
     },
     stages: [],
     ...changes,
@@ -45,7 +46,7 @@ export function failedRequest(changes: Changes<FailedRequest> = {}): FailedReque
 /** A result of one model `m` (fp32, 1e10 FLOP/s and 1e10 B/s of ceilings) with one cell and no request. */
 export function testResult(changes: Changes<Result> = {}): Result {
   return {
-    schemaVersion: 2,
+    schemaVersion: 3,
     tool: { name: 'tokenwork', version: '0.1.0', commit: null },
     run: {
       id: 'run-1',
@@ -158,7 +159,8 @@ export function realisticResult(changes: Changes<Result> = {}): Result {
           kvBytes: (prompt + completion) * 23_040,
           kvByteSeconds: 1e6,
           flops: (prompt + completion - 1) * 0.212e9,
-          bytesMoved: completion * 92e6,
+          memoryTraffic: completion * 92e6,
+          activationBytes: (prompt + completion) * 4e6,
         },
       });
       clock = lastToken + 300_000;

@@ -60,14 +60,14 @@ function ratesByStage({ requests }: Result): Rates[] {
     const { started, lastToken } = request.times;
     const whole = { name: 'request', times: { started, ended: lastToken }, work: request.work };
     for (const { name, times, work } of request.stages.length > 0 ? request.stages : [whole]) {
-      const { flops, bytesMoved } = work;
+      const { flops, memoryTraffic } = work;
       const seconds = (times.ended - times.started) / 1e9;
-      if (!flops || !bytesMoved || !(seconds > 0)) continue;
+      if (!flops || !memoryTraffic || !(seconds > 0)) continue;
       const own = rates.get(request.cell) ?? new Map<string, Rates>();
       rates.set(request.cell, own);
       const known = own.get(name) ?? { cell: request.cell, stage: name, intensities: [], flopRates: [] };
       own.set(name, known);
-      known.intensities.push(flops / bytesMoved);
+      known.intensities.push(flops / memoryTraffic);
       known.flopRates.push(flops / seconds);
     }
   }

@@ -126,7 +126,8 @@ const nothingElse = {
   kvBytes: null,
   kvByteSeconds: null,
   flops: null,
-  bytesMoved: null,
+  memoryTraffic: null,
+  activationBytes: null,
 };
 
 /** Prompt lengths × completion lengths, with the rate that `rateOf` gives each cell. */

@@ -77,8 +77,9 @@ export function bytesOf(cost: CostModel, step: StepShape, distinctExperts?: numb
   return { ...bytes, weights: bytes.weights + cost.mixture.layers * touched * cost.mixture.bytesPerExpert };
 }
 
-export function totalBytes(bytes: ByteCount): Bytes {
-  return bytes.weights + bytes.kvRead + bytes.kvWritten + bytes.activations;
+/** The part that memory must carry: no cache keeps the weights and the KV cache from one pass to the next. */
+export function memoryTrafficOf({ weights, kvRead, kvWritten }: ByteCount): Bytes {
+  return weights + kvRead + kvWritten;
 }
 
 /** Expected number of distinct experts that `tokens` tokens touch when each picks k of E uniformly. */

@@ -7,7 +7,7 @@ import { readResult, upgrade } from './migrate.js';
 import type { Result } from './result.js';
 
 const emptyResult: Result = {
-  schemaVersion: 2,
+  schemaVersion: 3,
   tool: { name: 'tokenwork', version: '0.1.0', commit: null },
   run: {
     id: 'r',
@@ -54,7 +54,7 @@ describe('reading a result', () => {
     expect(() => readResult({ ...emptyResult, schemaVersion: 7 })).toThrow(
       expect.objectContaining({
         code: 'result-too-new',
-        message: expect.stringMatching(/version 7.*up to 2/),
+        message: expect.stringMatching(/version 7.*up to 3/),
       }),
     );
   });
@@ -92,6 +92,37 @@ describe('migrations', () => {
     expect(() => upgrade({ schemaVersion: 1 }, { 2: steps[2] }, 3)).toThrow(
       /no migration from schema version 1/,
     );
+  });
+});
+
+describe('a result of version 2', () => {
+  it('loses its one sum of all bytes, and says what to do', () => {
+    const metric = { unit: 'B', provenance: 'derived', method: 'graph', reason: null, hint: null };
+    const row = {
+      ...{ id: 0, cell: 'c', repetition: 0, worker: 0, outcome: { status: 'ok' }, interTokenLatency: null },
+      tokens: { prompt: 1, completion: 1, cached: 0, reasoning: 0, hidden: 0, processed: 1 },
+      times: { submitted: 0, started: 1, firstToken: 2, lastToken: 2 },
+      work: { flops: 1, bytesMoved: 2 },
+    };
+    const stage = {
+      ...{ name: 'prefill', type: 'prefill', visible: true, tokens: 1, billed: 1 },
+      times: { started: 1, ended: 2 },
+      work: { flops: null, bytesMoved: null },
+      absent: { flops: 'not-counted', bytesMoved: 'not-counted' },
+    };
+    const { metrics, requests } = readResult({
+      ...emptyResult,
+      schemaVersion: 2,
+      metrics: { bytesMoved: metric },
+      cells: [{ id: 'c', model: 'm', factors: {} }],
+      requests: [{ ...row, stages: [stage] }],
+    });
+    expect(metrics).toEqual({
+      memoryTraffic: expect.objectContaining({ provenance: 'unavailable', reason: 'not-counted' }),
+      activationBytes: expect.objectContaining({ hint: expect.stringContaining('measure again') }),
+    });
+    expect(requests[0]).toMatchObject({ work: { flops: 1, memoryTraffic: null, activationBytes: null } });
+    expect(requests[0]).toHaveProperty('stages.0.absent', { flops: 'not-counted' });
   });
 });
 

@@ -11,7 +11,7 @@ type Json = Record<string, unknown>;
  * `migrations[v]` turns a document of schema version v into one of version v + 1, leaving its argument as
  * it was. The bump rule is in result.ts.
  */
-export const migrations: Record<number, (document: Json) => Json> = { 1: fromVersion1 };
+export const migrations: Record<number, (document: Json) => Json> = { 1: fromVersion1, 2: fromVersion2 };
 
 /**
  * Version 2 dropped `direction` from metrics, of which all are better lower, and calls `style` of a model and
@@ -36,6 +36,40 @@ function fromVersion1(document: Json): Json {
       ),
     }),
     ...(Array.isArray(models) && { models: mapObjects(models, model) }),
+  };
+}
+
+/**
+ * Version 3 counts `memoryTraffic` (weights and KV) and `activationBytes` apart. Version 2 kept one sum of both as
+ * `bytesMoved`, which says neither: it is dropped, and both are absent.
+ */
+function fromVersion2(document: Json): Json {
+  const withoutSum = (carrier: Json): Json => {
+    if (!isObject(carrier.work) || !('bytesMoved' in carrier.work)) return carrier;
+    const { bytesMoved, ...work } = carrier.work;
+    if (!isObject(carrier.absent)) return { ...carrier, work };
+    const { bytesMoved: _reason, ...absent } = carrier.absent;
+    return { ...carrier, work, absent };
+  };
+  const row = (request: Json): Json => ({
+    ...withoutSum(request),
+    ...(Array.isArray(request.stages) && { stages: mapObjects(request.stages, withoutSum) }),
+  });
+  const { metrics, requests } = document;
+  const { bytesMoved, ...kept } = isObject(metrics) ? metrics : {};
+  const notSplit = isObject(bytesMoved) && {
+    unit: 'B',
+    provenance: 'unavailable',
+    method: 'none',
+    reason: 'not-counted',
+    hint: 'Results before schema version 3 count weights, KV cache and activations in one sum; measure again.',
+  };
+  return {
+    ...document,
+    ...(isObject(metrics) && {
+      metrics: { ...kept, ...(notSplit && { memoryTraffic: notSplit, activationBytes: notSplit }) },
+    }),
+    ...(Array.isArray(requests) && { requests: mapObjects(requests, row) }),
   };
 }
 

@@ -19,7 +19,7 @@ import {
 } from './sampling-record.js';
 import { absenceReason, metricSchema, workSchema } from './work.js';
 
-export const schemaVersion = 2;
+export const schemaVersion = 3;
 
 const count = z.int().nonnegative();
 const timeNs = z.int();

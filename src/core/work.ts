@@ -15,6 +15,13 @@ export const absenceReason = z.enum([
 ]);
 export type AbsenceReason = z.infer<typeof absenceReason>;
 
+/** Absences of what is counted from graphs, where one could not be counted exactly. */
+export const notCounted = {
+  flops: 'not-counted',
+  memoryTraffic: 'not-counted',
+  activationBytes: 'not-counted',
+} as const satisfies Partial<Record<WorkMetric, AbsenceReason>>;
+
 export const metricSchema = z.strictObject({
   unit: z.string(),
   provenance: z.enum(provenances),

@@ -34,8 +34,8 @@ export function expectedTime(
   // What a pipeline puts before the completion counts as if it were prompt.
   const promptTokens = contextPositions(pipeline, ownTokens, completionTokens) - completionTokens;
   const rooflineNs = (steps: Parameters<typeof costOfSteps>[1]) => {
-    const { flops, bytesMoved } = costOfSteps(cost, steps);
-    return 1e9 * Math.max(flops / rates.flopPerSecond, bytesMoved / rates.bytesPerSecond);
+    const { flops, memoryTraffic } = costOfSteps(cost, steps);
+    return 1e9 * Math.max(flops / rates.flopPerSecond, memoryTraffic / rates.bytesPerSecond);
   };
   const prefillNs = rooflineNs([{ batch, newTokens: promptTokens, pastTokens: 0 }]);
   const decodeNs = rooflineNs(singleTokenSteps(batch, promptTokens, completionTokens - 1));

@@ -1,10 +1,7 @@
 import type { CostModel } from '../core/cost.js';
 import { type MetricRecord, metricOf, type WorkMetric, workMetricNames } from '../core/metrics.js';
-import type { Metric } from '../core/work.js';
+import { type Metric, notCounted } from '../core/work.js';
 import type { LoadedWorker, SensorState } from './workers/protocol.js';
-
-/** Metrics that are derived from the graphs of the models. */
-const counted: readonly WorkMetric[] = ['flops', 'bytesMoved'];
 
 /**
  * Unit, provenance and method of every kind of work, as the workers of this run measure it. `records` are of the
@@ -23,7 +20,7 @@ export function metricsTable(
   const entries = workMetricNames().map((name) => [name, entryOf(metricOf(name), sensors[name])]);
   const table = Object.fromEntries(entries) as Record<WorkMetric, Metric>;
   if (records.length === 0 || records.some(({ cost }) => cost.notCounted === undefined)) return table;
-  for (const name of counted) {
+  for (const name of Object.keys(notCounted) as (keyof typeof notCounted)[]) {
     table[name] = {
       unit: table[name].unit,
       provenance: 'unavailable',

@@ -168,7 +168,7 @@ describe('retrieval', () => {
       tokens: 7,
       detail: { searched: 50, retrieved: 3, retrievedTokens: 12 },
       // The pass over the query, and a multiply-add for each of 50 × 4 elements.
-      work: { flops: 70 + 2 * 50 * 4, bytesMoved: 21 + 4 * 50 * 4 },
+      work: { flops: 70 + 2 * 50 * 4, memoryTraffic: 4 * 50 * 4, activationBytes: 21 },
     });
     expect(stageOf(outcome, 'retrieval: tokens')).toMatchObject({ type: 'retrieval', tokens: 12, billed: 0 });
     expect(stageOf(outcome, 'prefill')).toMatchObject({ tokens: 5, billed: 5, visible: true });

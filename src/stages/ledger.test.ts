@@ -187,8 +187,8 @@ describe('the prefix cache', () => {
       ['evicted', 0, 11, 16],
     ] as const) {
       const outcome = await cached(state);
-      expect(stageOf(outcome, 'cache lookup').work!.bytesMoved).toBe(2 * found * blockBytes);
-      expect(stageOf(outcome, 'cache store').work!.bytesMoved).toBe(2 * stored * blockBytes);
+      expect(stageOf(outcome, 'cache lookup').work!.memoryTraffic).toBe(2 * found * blockBytes);
+      expect(stageOf(outcome, 'cache store').work!.memoryTraffic).toBe(2 * stored * blockBytes);
       expect(stageOf(outcome, 'cache store').detail!.heldBytes).toBe(held * blockBytes);
     }
   });

@@ -2,7 +2,7 @@ import type { CostModel } from '../core/cost.js';
 import type { StepShape } from '../core/polynomial.js';
 import type { Stage, StageType, Tokens } from '../core/result.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
-import type { Work } from '../core/work.js';
+import { notCounted, type Work } from '../core/work.js';
 import { cpuBetween, type Instruments, type Reading, readInstruments } from './instruments.js';
 import { costOfPasses, type Holding, heldByteSeconds, type Pass, type StepCosts } from './step-costs.js';
 
@@ -139,7 +139,7 @@ export class Ledger {
    */
   accounts(usage: Usage): RequestAccounts & { endedNs: Nanoseconds } {
     const rows = this.#stages.map(stageRow);
-    const totals = costOfPasses(
+    const { experts: _experts, ...totals } = costOfPasses(
       this.#stages.flatMap(({ passes }) => passes),
       this.#stages.flatMap(({ computed }) => computed),
     );
@@ -157,8 +157,7 @@ export class Ledger {
           this.#stages.flatMap(({ holdings }) => holdings),
           this.#started.atNs,
         ),
-        flops: totals.flops,
-        bytesMoved: totals.bytesMoved,
+        ...totals,
       },
     };
   }
@@ -171,19 +170,18 @@ function timesOf({ from, to }: ClosedStage): StageTimes {
 function stageRow(stage: ClosedStage): Stage {
   const { entry, from, passes, computed, holdings, kvBytes } = stage;
   const { times, work } = timesOf(stage);
-  const { flops, bytesMoved, experts } = costOfPasses(passes, computed);
+  const { experts, ...counted } = costOfPasses(passes, computed);
   const { detail, ...rest } = entry;
   return {
     ...rest,
     times,
     work: {
       ...work,
-      flops,
-      bytesMoved,
+      ...counted,
       kvBytes,
       kvByteSeconds: heldByteSeconds(holdings, from.atNs),
     },
-    ...(flops === null && { absent: { flops: 'not-counted', bytesMoved: 'not-counted' } as const }),
+    ...(counted.flops === null && { absent: notCounted }),
     ...((detail || experts) && { detail: { ...detail, ...experts } }),
   };
 }

@@ -66,7 +66,7 @@ describe('a request', () => {
   it('costs its prompt and all but one of its completion', async () => {
     const { work } = await finish();
     expect(work.flops).toBe(10 * (3 + 4 - 1));
-    expect(work.bytesMoved).toBe(3 * (3 + 4 - 1));
+    expect(work).toMatchObject({ memoryTraffic: 0, activationBytes: 3 * (3 + 4 - 1) });
     expect(work.kvBytes).toBe(kvBytesPerPosition * (3 + 4 - 1));
   });
 
@@ -107,7 +107,7 @@ describe('a request', () => {
           expect(tokens.hidden).toBe(tokens.processed - tokens.prompt - tokens.completion);
           expect(total(({ work }) => work.cpuTime!)).toBe(work.cpuTime);
           expect(total(({ work }) => work.flops!)).toBe(work.flops);
-          expect(total(({ work }) => work.bytesMoved!)).toBe(work.bytesMoved);
+          expect(total(({ work }) => work.activationBytes!)).toBe(work.activationBytes);
           expect(total(({ work }) => work.kvBytes!)).toBe(work.kvBytes);
           expect(total(({ work }) => work.kvByteSeconds!)).toBeCloseTo(work.kvByteSeconds!, 6);
           for (const [index, stage] of stages.entries()) {

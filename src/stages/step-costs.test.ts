@@ -29,15 +29,20 @@ const cost: CostModel = {
 
 it('sums the steps of a decode to the closed form', () => {
   const [batch, past, count] = [3, 7, 5];
-  const { flops, bytesMoved } = costOfSteps(cost, singleTokenSteps(batch, past, count));
+  const { flops, memoryTraffic, activationBytes } = costOfSteps(cost, singleTokenSteps(batch, past, count));
   // Σ over i of past + i, for i from 0 to count − 1.
   const pastSum = count * past + (count * (count - 1)) / 2;
   expect(flops).toBe(batch * (10 * count + 2 * (count + pastSum)));
-  expect(bytesMoved).toBe(100 * count + batch * (4 * pastSum + 4 * count + 3 * count));
+  expect(memoryTraffic).toBe(100 * count + batch * (4 * pastSum + 4 * count));
+  expect(activationBytes).toBe(3 * batch * count);
 });
 
 it('costs nothing without steps', () => {
-  expect(costOfSteps(cost, singleTokenSteps(1, 7, 0))).toEqual({ flops: 0, bytesMoved: 0 });
+  expect(costOfSteps(cost, singleTokenSteps(1, 7, 0))).toEqual({
+    flops: 0,
+    memoryTraffic: 0,
+    activationBytes: 0,
+  });
 });
 
 describe('heldByteSeconds', () => {
@@ -68,7 +73,8 @@ it('gives no FLOPs and bytes where a model of a pass was not counted exactly', (
     ]),
   ).toMatchObject({
     flops: null,
-    bytesMoved: null,
+    memoryTraffic: null,
+    activationBytes: null,
   });
   expect(costOfPasses([{ cost, shape }]).flops).toBeGreaterThan(0);
   // What to expect of it is known all the same.
@@ -86,7 +92,7 @@ describe('a mixture', () => {
     expect(expected.experts).toEqual({ distinctExperts: 2, expertsFrom: 'expectation' });
     const measured = costOfPasses([{ ...pass, distinctExperts: 5 }]);
     expect(measured.experts).toEqual({ distinctExperts: 5, expertsFrom: 'router' });
-    expect(measured.bytesMoved! - expected.bytesMoved!).toBe(2 * 3 * 1000);
+    expect(measured.memoryTraffic! - expected.memoryTraffic!).toBe(2 * 3 * 1000);
   });
 
   it('is not spoken of where there is none', () => {

@@ -1,4 +1,4 @@
-import { bytesOf, type CostModel, expectedDistinctExperts, flopsOf, totalBytes } from '../core/cost.js';
+import { bytesOf, type CostModel, expectedDistinctExperts, flopsOf, memoryTrafficOf } from '../core/cost.js';
 import type { StepShape } from '../core/polynomial.js';
 import type { ByteSeconds, Bytes, Flop, Nanoseconds } from '../core/units.js';
 
@@ -13,14 +13,13 @@ export interface Pass {
 export interface StepCosts {
   /** `matmul` convention. */
   flops: Flop;
-  bytesMoved: Bytes;
+  /** Weights and KV cache. */
+  memoryTraffic: Bytes;
+  activationBytes: Bytes;
 }
 
 /** The same of what was not counted exactly by all of its models: a part of a sum is no sum. */
-export interface CountedCosts {
-  flops: Flop | null;
-  bytesMoved: Bytes | null;
-}
+export type CountedCosts = { [Amount in keyof StepCosts]: StepCosts[Amount] | null };
 
 /** The number of experts of a mixture that passes read, and how that is known. */
 export interface ExpertsTouched {
@@ -41,33 +40,35 @@ export function costOfPasses(
 ): CountedCosts & { experts: ExpertsTouched | null } {
   const noted = [...passes];
   const exact = noted.every(({ cost }) => cost.notCounted === undefined);
-  const { flops, bytesMoved, experts } = sumOf(noted, computed);
-  return exact ? { flops, bytesMoved, experts } : { flops: null, bytesMoved: null, experts };
+  const costs = sumOf(noted, computed);
+  return exact ? costs : { flops: null, memoryTraffic: null, activationBytes: null, experts: costs.experts };
 }
 
 function sumOf(
   passes: readonly Pass[],
   computed: Iterable<StepCosts> = [],
 ): StepCosts & { experts: ExpertsTouched | null } {
-  let flops = 0;
-  let bytesMoved = 0;
+  const sum: StepCosts = { flops: 0, memoryTraffic: 0, activationBytes: 0 };
   for (const costs of computed) {
-    flops += costs.flops;
-    bytesMoved += costs.bytesMoved;
+    sum.flops += costs.flops;
+    sum.memoryTraffic += costs.memoryTraffic;
+    sum.activationBytes += costs.activationBytes;
   }
   let [touched, mixtures, measured] = [0, 0, 0];
   for (const { cost, shape, distinctExperts } of passes) {
-    flops += flopsOf(cost, shape).matmul;
-    bytesMoved += totalBytes(bytesOf(cost, shape, distinctExperts));
+    sum.flops += flopsOf(cost, shape).matmul;
+    const bytes = bytesOf(cost, shape, distinctExperts);
+    sum.memoryTraffic += memoryTrafficOf(bytes);
+    sum.activationBytes += bytes.activations;
     if (cost.mixture === null) continue;
     mixtures++;
     if (distinctExperts !== undefined) measured++;
     touched += distinctExperts ?? expectedDistinctExperts(cost.mixture, shape.batch * shape.newTokens);
   }
-  if (mixtures === 0) return { flops, bytesMoved, experts: null };
+  if (mixtures === 0) return { ...sum, experts: null };
   const expertsFrom =
     measured === 0 ? 'expectation' : measured === mixtures ? 'router' : 'router, expectation';
-  return { flops, bytesMoved, experts: { distinctExperts: touched / mixtures, expertsFrom } };
+  return { ...sum, experts: { distinctExperts: touched / mixtures, expertsFrom } };
 }
 
 /**
@@ -75,8 +76,8 @@ function sumOf(
  * what was counted: good for what to expect, not for a figure.
  */
 export function costOfSteps(cost: CostModel, steps: Iterable<StepShape>): StepCosts {
-  const { flops, bytesMoved } = sumOf(Array.from(steps, (shape) => ({ cost, shape })));
-  return { flops, bytesMoved };
+  const { experts: _experts, ...costs } = sumOf(Array.from(steps, (shape) => ({ cost, shape })));
+  return costs;
 }
 
 /** The shapes of `count` steps of one token each, the first after `pastTokens` positions. */

@@ -77,7 +77,7 @@ describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
         expect(request.tokens).toEqual(onCpu.tokens);
         expect(request.work).toMatchObject({
           kvBytes: plain.work.kvBytes,
-          bytesMoved: onCpu.work.bytesMoved,
+          memoryTraffic: onCpu.work.memoryTraffic,
           flops: onCpu.work.flops,
         });
         expect(checkLedger({ conservation: {}, requests: [{ id: 0, ...request }] }).violations).toEqual([]);
@@ -96,10 +96,10 @@ describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
       expect(store).toMatchObject({ detail: { stored: 2, present: 10 }, work: { kvBytes: 0 } });
       expect(lookup!.work).toMatchObject({
         kvBytes: 40 * kvBytesPerPosition,
-        bytesMoved: 2 * 40 * kvBytesPerPosition,
+        memoryTraffic: 2 * 40 * kvBytesPerPosition,
         flops: 0,
       });
-      expect(store!.work!.bytesMoved).toBe(2 * 2 * blockTokens * kvBytesPerPosition);
+      expect(store!.work!.memoryTraffic).toBe(2 * 2 * blockTokens * kvBytesPerPosition);
     },
     stallTimeoutMs,
   );

@@ -33,7 +33,8 @@ function request(
       kvBytes: 1,
       kvByteSeconds: 1,
       flops: 1,
-      bytesMoved: 1,
+      memoryTraffic: 1,
+      activationBytes: 1,
     },
     stages: stages.map(({ name, type, tokens, billed, cpu }) => ({
       name,

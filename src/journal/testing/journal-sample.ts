@@ -94,7 +94,8 @@ export function okRow(id: number, cpuTime: number | null = 100, tokenGapsNs: num
       kvBytes: 8,
       kvByteSeconds: 1,
       flops: 10,
-      bytesMoved: 3,
+      memoryTraffic: 3,
+      activationBytes: 1,
     },
     stages: [],
   };

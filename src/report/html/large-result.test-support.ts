@@ -34,7 +34,8 @@ export function largeResult(requests: number): Result {
       cpuTime,
       energy: cpuTime * 4e-8,
       flops: tokens * 2e8,
-      bytesMoved: tokens * 7e7,
+      memoryTraffic: tokens * 7e7,
+      activationBytes: tokens * 1e6,
     });
     const [prefill, decode] = [prompt * 1e5, completion * 1e6 * Math.exp(0.05 * normal())];
     const stage = { visible: true, detail: {} };

@@ -119,7 +119,8 @@ function requestOf(
     cpuTime,
     energy: cpuTime * 4e-8,
     flops,
-    bytesMoved: flops / 3,
+    memoryTraffic: flops / 3,
+    activationBytes: flops / 9,
   });
   const stages = [
     ...(safety > 0

@@ -58,7 +58,8 @@ describe('the rows of a result', () => {
       kv_bytes: 64,
       kv_byte_seconds: 1,
       flops: 1000,
-      bytes_moved: 400,
+      memory_traffic_bytes: 400,
+      activation_bytes: 100,
     });
   });
 

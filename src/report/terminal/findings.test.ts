@@ -69,7 +69,7 @@ describe('the headline', () => {
 describe('findings in a terminal', () => {
   it('have a row per measured metric, the worst five cells, drivers with bars, and what was not measured', () => {
     const text = renderFindings(realistic, plain);
-    for (const metric of ['CPU time', 'peak memory', 'KV cache size', 'FLOPs', 'bytes moved']) {
+    for (const metric of ['CPU time', 'peak memory', 'KV cache size', 'FLOPs', 'memory traffic']) {
       expect(text).toMatch(new RegExp(`^${metric} `, 'm'));
     }
     expect(text).toMatch(/^p16\/c64 +0\.5\d\d×/m);

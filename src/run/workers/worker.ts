@@ -7,7 +7,7 @@ import { type Clock, monotonicClock } from '../../core/clock.js';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Bytes, Nanoseconds } from '../../core/units.js';
-import type { AbsenceReason } from '../../core/work.js';
+import { type AbsenceReason, notCounted } from '../../core/work.js';
 import type { Decoder, Encoder } from '../../engines/engine.js';
 import { openDecoder } from '../../engines/onnx/open-decoder.js';
 import { openEncoder } from '../../engines/onnx/open-encoder.js';
@@ -159,7 +159,7 @@ function absentOf(
 ): { absent?: Record<string, AbsenceReason> } {
   const absent: Record<string, AbsenceReason> = {
     ...(lacksMemory && { peakMemory: 'too-short' }),
-    ...(flops === null && { flops: 'not-counted', bytesMoved: 'not-counted' }),
+    ...(flops === null && notCounted),
   };
   return Object.keys(absent).length > 0 ? { absent } : {};
 }

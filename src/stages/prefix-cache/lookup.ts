@@ -58,7 +58,7 @@ export function storePrefix(state: RequestState): void {
 
 /** Positions are read from one place and written to another. */
 function copyCost(positions: number, { chat }: Pick<RequestState, 'chat'>): StepCosts {
-  return { flops: 0, bytesMoved: 2 * positions * chat.decoder.kvBytesPerPosition };
+  return { flops: 0, activationBytes: 0, memoryTraffic: 2 * positions * chat.decoder.kvBytesPerPosition };
 }
 
 /**

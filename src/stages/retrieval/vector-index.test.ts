@@ -109,6 +109,10 @@ describe('a vector index', () => {
   });
 
   it('costs a multiply-add and four bytes for each element of each vector', () => {
-    expect(searchCost(100_000, 384)).toEqual({ flops: 76_800_000, bytesMoved: 153_600_000 });
+    expect(searchCost(100_000, 384)).toEqual({
+      flops: 76_800_000,
+      memoryTraffic: 153_600_000,
+      activationBytes: 0,
+    });
   });
 });

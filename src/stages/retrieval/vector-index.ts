@@ -1,6 +1,6 @@
 import { TokenworkError } from '../../core/errors.js';
-import type { Bytes, Flop } from '../../core/units.js';
 import { createRandom } from '../../stats/random.js';
+import type { StepCosts } from '../step-costs.js';
 
 export type Similarity = 'cosine' | 'dot';
 
@@ -144,8 +144,8 @@ export class VectorIndex {
 }
 
 /** The cost of a search of `size` vectors: a multiply-add and one element read for each of theirs. */
-export function searchCost(size: number, dimensions: number): { flops: Flop; bytesMoved: Bytes } {
-  return { flops: 2 * size * dimensions, bytesMoved: 4 * size * dimensions };
+export function searchCost(size: number, dimensions: number): StepCosts {
+  return { flops: 2 * size * dimensions, memoryTraffic: 4 * size * dimensions, activationBytes: 0 };
 }
 
 function inverseLength(vector: Float32Array): number {
