@@ -49,8 +49,9 @@ function request(
   };
 }
 
-const traced = (scale: number) =>
+const traced = (scale: number, more: Parameters<typeof request>[0] = []) =>
   request([
+    ...more,
     { name: 'guard', type: 'safety', tokens: 20, billed: 0, cpu: 200 * scale },
     { name: 'guard: verification', type: 'safety', tokens: 15, billed: 0, cpu: 150 * scale },
     { name: 'retrieval', type: 'retrieval', tokens: 51, billed: 0, cpu: 500 * scale },
@@ -72,13 +73,20 @@ describe('a traced prompt', () => {
     expect(stages.map(({ interval }) => interval.value)).toEqual([20, 15, 50, 4]);
   });
 
-  it('is held against the published claim, part by part', () => {
-    const { claim } = promptTrace([traced(2)], [reference], 'Hello');
+  it('is held against the claim in parts that add up', () => {
+    const more = [
+      { name: 'tokenization', type: 'tokenization', tokens: 0, billed: 0, cpu: 20 },
+      { name: 'reasoning', type: 'reasoning', tokens: 12, billed: 0, cpu: 240 },
+    ];
+    const { claim } = promptTrace([traced(2, more)], [reference], 'Hello');
     expect(claim).toMatchObject([
-      { part: 'safety', published: 20, processed: 20, effective: { value: 40 } },
-      { part: 'context', published: 50, processed: 51, effective: { value: 100 } },
-      { part: 'verification', published: 15, processed: 15, effective: { value: 30 } },
-      { part: 'all', published: 89, processed: 89, effective: { value: 178 } },
+      { part: 'safety checks', claimed: 20, processed: 20, effective: { value: 40 } },
+      { part: 'verification', claimed: 15, processed: 15, effective: { value: 30 } },
+      { part: 'context', claimed: 50, processed: 51, effective: { value: 100 } },
+      { part: 'hidden reasoning', claimed: null, processed: 12, effective: { value: 24 } },
+      { part: 'question and answer', claimed: 4, processed: 3, effective: { value: 8 } },
+      { part: 'all else', claimed: null, processed: 0, effective: { value: 2 } },
+      { part: 'all', claimed: 89, processed: 101, effective: { value: 204 } },
     ]);
   });
 

@@ -25,12 +25,12 @@ export interface PromptTrace {
   claim: ClaimPart[];
 }
 
-/** A part of the published claim, beside what was measured here. */
+/** A part of the claim, beside what was measured here; the parts add up to the last, which is all. */
 export interface ClaimPart {
   part: string;
-  /** Tokens of computation, as published. */
-  published: number;
-  /** Positions that models evaluated. */
+  /** Tokens of computation, as claimed; `null` where the claim is silent. */
+  claimed: number | null;
+  /** Positions that models evaluated: the pipeline's settings and the tokenizer's choice, hence input and no finding. */
   processed: number;
   effective: Repeated;
 }
@@ -39,18 +39,24 @@ export interface ClaimPart {
 const preference: readonly WorkMetric[] = ['gpuTime', 'cpuTime', 'flops'];
 
 /**
- * "Hello", 1 token in and 2 out, is published to carry about 89 tokens of computation: 20 for safety, 50
- * for context, 15 for verification, and the rest for the answer.
+ * "Hello", 1 token in and 2 out, is said to carry about 89 tokens of computation: 20 for safety, 50 for context, 15
+ * for verification, which leaves 4 for the answer. Nobody knows of a source; it is what people repeat.
  */
-const published: readonly { part: string; tokens: number; has(stage: Stage): boolean }[] = [
-  { part: 'safety', tokens: 20, has: (stage) => stage.type === 'safety' && !isVerification(stage) },
-  { part: 'context', tokens: 50, has: ({ type }) => type === 'retrieval' },
-  { part: 'verification', tokens: 15, has: (stage) => stage.type === 'safety' && isVerification(stage) },
-  { part: 'all', tokens: 89, has: () => true },
-];
+const claimed: Record<string, number | null> = {
+  'safety checks': 20,
+  verification: 15,
+  context: 50,
+  'hidden reasoning': null,
+  'question and answer': 4,
+  'all else': null,
+};
 
-function isVerification({ detail }: Stage): boolean {
-  return detail?.verified !== undefined;
+/** Each stage belongs to one part, so that the parts add up. */
+function partOf({ type, detail }: Stage): string {
+  if (type === 'safety') return detail?.verified === undefined ? 'safety checks' : 'verification';
+  if (type === 'retrieval') return 'context';
+  if (type === 'reasoning') return 'hidden reasoning';
+  return type === 'prefill' || type === 'decode' ? 'question and answer' : 'all else';
 }
 
 /**
@@ -86,12 +92,15 @@ export function promptTrace(
       ...stage,
       interval: effectiveOf((row) => spent(row, ({ name }) => name === stage.name)),
     })),
-    claim: published.map(({ part, tokens, has }) => ({
-      part,
-      published: tokens,
-      processed: positionsOf(traced, has),
-      effective: effectiveOf((row) => spent(row, has)),
-    })),
+    claim: [...Object.entries(claimed), ['all', 89] as const].map(([part, tokens]) => {
+      const has = (stage: Stage) => part === 'all' || partOf(stage) === part;
+      return {
+        part,
+        claimed: tokens,
+        processed: positionsOf(traced, has),
+        effective: effectiveOf((row) => spent(row, has)),
+      };
+    }),
   };
 }
 

@@ -252,11 +252,11 @@ export function claimTable(claim: readonly ClaimPart[], metric: string): Table {
   const table = columnsOf(claim);
   return {
     name: 'claim',
-    title: 'The published claim, part by part',
+    title: 'The claim, part by part',
     columns: [
       table.text('part', ({ part }) => part, { priority: 100 }),
-      table.number(['published', 'tokens'], ({ published }) => published, { show: String, priority: 80 }),
-      table.number(['processed', 'here'], ({ processed }) => processed, { priority: 70 }),
+      table.number(['claimed', 'tokens'], ({ claimed }) => claimed, { show: String, priority: 80 }),
+      table.number(['positions', '(input)'], ({ processed }) => processed, { priority: 70 }),
       {
         ...table.estimate(['effective here', `by ${metric}`], ({ effective }) => effective, { priority: 90 }),
         text: claim.map(({ effective }) => effectiveTokens(effective)),

@@ -21,7 +21,7 @@ export function renderPromptTrace(
     ),
     '',
     wrap(
-      'The published claim to test: "Hello", 1 token in and 2 out, carries about 89 tokens of computation.',
+      'The claim to test: "Hello", 1 token in and 2 out, carries about 89 tokens of computation, 85 of them on no bill. It is often repeated; we know of no source. How many positions a part has is what the pipeline was told to do, input and no evidence; what they cost is measured.',
       width,
     ),
     renderTable(claimTable(trace.claim, metric).columns, width, String),
