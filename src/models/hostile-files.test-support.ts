@@ -224,7 +224,7 @@ function analyse(bytes: Uint8Array): void {
 function analyseConfig(config: unknown): void {
   accepted(() => {
     const shape = countedShapeOf(config as Record<string, unknown>, 'mutated');
-    if (shape && shape.layers.length < 50) {
+    if (shape && shape.layers.length < 8) {
       const graph = buildCountedGraph('mutated', shape, 'fp16');
       deriveCost(graph, describeDecoder(graph), { tiedEmbeddings: shape.tiedEmbeddings });
     }
