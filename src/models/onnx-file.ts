@@ -95,7 +95,7 @@ export async function chooseOnnxFile(
   );
 }
 
-/** Of `model_q4f16.onnx` with the stem `model`: q4f16. */
+/** The variant in a file name: q4f16 of `model_q4f16.onnx` with the stem `model`. */
 function dtypeOf(name: string, stem: string): string | null {
   const [, own, suffix = '_fp32'] = /^(.*?)(_[a-z0-9]+)?\.onnx$/.exec(name.slice(stem.length)) ?? [];
   if (!name.startsWith(stem) || own !== '' || suffix === '_merged') return null;

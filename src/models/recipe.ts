@@ -44,7 +44,7 @@ export const recipeSchema = z
     source: z.string().min(1),
     architecture: z.enum(architectures),
     hiddenSize: size,
-    /** Of the deepest published decoder there are 126. */
+    /** The deepest published decoder has 126. */
     layers: z.int().positive().max(4096),
     heads: size,
     kvHeads: size,

@@ -8,7 +8,7 @@ import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
 import { tell } from './progress.js';
 
-/** From so many cores on that others keep busy, a ceiling lies visibly below the machine's own. */
+/** Cores kept busy by others from which on a ceiling lies visibly below the machine's own. */
 const notableCores = 0.2;
 
 /**

@@ -127,7 +127,7 @@ export class Ledger {
     return this.#heldBytes;
   }
 
-  /** From the beginning to the end of the last stage closed. */
+  /** CPU time from the beginning to the end of the last stage closed. */
   get cpuTime(): Nanoseconds | null {
     return cpuBetween(this.#started, this.#last);
   }

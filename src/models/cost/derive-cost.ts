@@ -151,7 +151,7 @@ export function countDecoder(model: ModelProto, decoder: DecoderGraph, step: Ste
   return passCount(decoderCounter(model, decoder, 1).at(step));
 }
 
-/** Of `step`, an encoder has no past. */
+/** `step` without a past, which an encoder has not. */
 export function countEncoder(model: ModelProto, encoder: EncoderGraph, step: StepShape): PassCount {
   return passCount(encoderCounter(model, encoder, 1).at(step));
 }

@@ -106,7 +106,7 @@ async function downloadedIn(directory: string): Promise<string[]> {
   return [...top.filter((name) => !receiptPattern.test(name)), ...onnx];
 }
 
-/** With slashes on every platform, as the hub names its files. */
+/** A path with slashes on every platform, as the hub names its files. */
 function nameIn(directory: string, path: string): string {
   return relative(directory, path).replaceAll('\\', '/');
 }

@@ -15,7 +15,7 @@ export const color = {
 
 /** Hues that differ for all common kinds of colour vision; each has a shape and a dash of its own besides. */
 export const categorical = ['var(--s1)', 'var(--s2)', 'var(--s3)', 'var(--s4)', 'var(--s5)', 'var(--s6)'];
-/** From little to much. */
+/** Colours in order, for little to much. */
 export const sequential = ['var(--q1)', 'var(--q2)', 'var(--q3)', 'var(--q4)', 'var(--q5)', 'var(--q6)'];
 export const symbols = [
   'circle',

@@ -5,15 +5,17 @@ import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { batchesTable, figureName, lengthsTable, plainTokenTable } from '../tables/costs.js';
 import { provenanceTable } from '../tables/run.js';
+import { componentsTable, hiddenWorkTable, stagesTable } from '../tables/stages.js';
 import { pickColumns } from '../tables/table.js';
 import { effectiveTokensTable, uniformityTable } from '../tables/uniformity.js';
+import { answerSentence } from '../words/answers.js';
 import { bar } from '../words/bar.js';
 import { formatWithUnit, percent } from '../words/format.js';
 import { headline, leadingMetric } from '../words/headline.js';
 import { cellName, metricName } from '../words/names.js';
 import { recordingNotice } from '../words/recording.js';
 import { setting } from '../words/setting.js';
-import { stageMarkdown } from './stages.js';
+import { hiddenWorkSentences, ledgerSentences, stageMetric } from '../words/stages.js';
 import { markdownCode, markdownTable, markdownText } from './table.js';
 
 /**
@@ -181,4 +183,27 @@ function reproduction({ reproduce, model }: CostCard): string[] {
 /** A reader will paste it into a shell: nothing but words and quoted words may be in it. */
 function isOneCall(command: string): boolean {
   return /^tokenwork(?: +(?:[\w.,:/=@%+-]+|'[^'\n]*'))*$/.test(command);
+}
+
+/** Findings on a run's stages, as sections of Markdown; none for a result without stages. */
+export function stageMarkdown(findings: Findings): string[] {
+  const metric = stageMetric(findings);
+  const components = metric === null ? null : componentsTable(findings, metric);
+  if (metric === null || components === null) return [];
+  const { balanced, violated } = ledgerSentences(findings);
+  const tables = [hiddenWorkTable(findings), components, stagesTable(findings, metric)];
+  return [
+    '## Hidden work',
+    ...hiddenWorkSentences(findings).map(markdownText),
+    ...tables.map((table) => (table === null ? '' : markdownTable(table.columns))),
+    ...findings.experiments.flatMap((experiment) => [
+      `**${markdownText(experiment.text)}**`,
+      experiment.reason === undefined
+        ? experiment.answers
+            .map((answer) => `- ${markdownText(answerSentence(experiment, answer))}`)
+            .join('\n')
+        : markdownText(`Not known: ${experiment.reason}.`),
+    ]),
+    ...[...violated, ...balanced].map(markdownText),
+  ];
 }

@@ -163,7 +163,7 @@ function signed(value: number): string {
   return Math.abs(value) < 5e-5 ? '0%' : `${value < 0 ? '−' : '+'}${percent(Math.abs(value))}`;
 }
 
-/** From billed to effective tokens, a row per stage; `null` where something was not measured. */
+/** The steps from billed to effective tokens, a row per stage; `null` where something was not measured. */
 export function waterfallTable(waterfall: Waterfall, models: readonly string[] = []): Table | null {
   const steps = waterfallSteps(waterfall);
   if (steps === null) return null;

@@ -9,7 +9,7 @@ import { fittingColumns, renderTable } from './table.js';
 import { renderWaterfall } from './waterfall.js';
 import { wrap } from './wrap.js';
 
-/** From this many characters on components go by their full names. */
+/** The least width, in characters, at which components go by their full names. */
 const roomyWidth = 110;
 
 /** More answers of one kind than this are a table. */

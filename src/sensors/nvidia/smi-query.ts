@@ -19,7 +19,7 @@ export interface Field {
   unit: string | null;
   scale: number;
   most: number;
-  /** Asked for only where this one is not known. */
+  /** The query to fall back on where this one is not known. */
   insteadOf?: string;
 }
 

@@ -196,7 +196,7 @@ export class PrefixCache {
     return block;
   }
 
-  /** From the end: a block is of no use without the one before it, so it has to go first. */
+  /** Evicts from the end: a block is of no use without the one before it. */
   #unpin(chain: readonly Block[]): void {
     for (const block of chain.toReversed()) if (--block.pins === 0) this.#idle.set(block.key, block);
   }

@@ -12,7 +12,7 @@ import { encoderOpsets, writeEncoder } from './graph.js';
 
 export interface EncoderTarget {
   dtype: Dtype;
-  /** By default an embedding. */
+  /** An embedding where absent. */
   head?: EncoderHead;
   seed?: number;
   cacheDirectory?: string;

@@ -3,7 +3,7 @@ import { findingsOf } from '../../../analysis/findings.js';
 import { realisticResult } from '../../../analysis/result.test-support.js';
 import { simulateResult } from '../../../analysis/simulated-result.test-support.js';
 import type { Result } from '../../../core/result.js';
-import { stageMarkdown } from '../../markdown/stages.js';
+import { stageMarkdown } from '../../markdown/cost-card.js';
 import { renderPage } from '../page.js';
 
 const hostile = '<img src=x onerror=alert(1)>';
