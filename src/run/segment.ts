@@ -8,6 +8,7 @@ import type { JournalEntry, JournalModel } from '../journal/entry.js';
 import { isPending, type ValidationState } from '../journal/state.js';
 import { energyUnavailable, windowOf } from '../sampling/attribution/energy-window.js';
 import { openCpuClock } from '../sensors/linux/cpu-time.js';
+import { nvmlTrouble } from '../sensors/nvidia/nvml-probe.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { type ScheduledRequest, schedule } from '../workload/schedule.js';
 import { expectedTime, ratesOf, stallTimeoutMs } from './expected-time.js';
@@ -73,6 +74,8 @@ export async function runSegment(segment: Segment): Promise<void> {
   const { calibrateForNs } = options;
   const { sensors: chosen } = prepared;
   const { originNs, recorder } = segment;
+  // A worker asks how much of a GPU's memory it holds, and inherits the answer too.
+  if (settings.device !== 'cpu') await nvmlTrouble();
   // Beside the loading of the models, as both take a second.
   const starting = startSampling({ chosen, originNs, now, recorder, calibrateForNs });
   let opened: OpenModels | null = null;

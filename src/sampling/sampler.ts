@@ -8,6 +8,7 @@ import type { Warning } from '../core/codes.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { SensorSpec } from '../sensors/catalogue.js';
+import { nvmlTrouble } from '../sensors/nvidia/nvml-probe.js';
 import type { SensorRecord } from './opened-sensor.js';
 import { bellMemory, ringBell } from './rest.js';
 import { ringMemory, type Sample, SampleRing } from './ring.js';
@@ -71,6 +72,8 @@ const clockRounds = 32;
  * cannot be read is recorded so; only a thread that cannot be started throws `sampler-failed`.
  */
 export async function startSampler(options: SamplerOptions): Promise<Sampler> {
+  // The thread inherits the answer, and so does the next: a doctor starts two.
+  for (const spec of options.sensors) if (spec.sensor === 'nvml') await nvmlTrouble(spec.libraryPath);
   const memory = ringMemory(options.capacity ?? defaultCapacity);
   const task: SamplerTask = {
     sensors: options.sensors,

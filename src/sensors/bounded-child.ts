@@ -15,20 +15,40 @@ export interface EndedChild {
 
 const mostOutputBytes = 64 * 2 ** 20;
 
+export interface Bounds {
+  withinMs: number;
+  env?: NodeJS.ProcessEnv;
+  /** Written to its standard input, which is empty otherwise. */
+  input?: string;
+  /** Ends it at once. */
+  signal?: AbortSignal | undefined;
+}
+
 /**
  * Runs a program to its end, or to `withinMs`, when it is killed with all that it started: some ignore
  * SIGTERM, as tools of a wedged driver do, and a shell's children keep its pipes open after it has died.
- * Rejects with the system's error (`ENOENT`, `EACCES` …) where it cannot be started.
+ * Rejects with the system's error (`ENOENT`, `EACCES` …) where it cannot be started, and with the signal's reason.
  */
 export function runBounded(
   command: readonly string[],
-  { withinMs, env }: { withinMs: number; env?: NodeJS.ProcessEnv },
+  { withinMs, env, input, signal }: Bounds,
 ): Promise<EndedChild> {
   return new Promise((resolve, reject) => {
-    const child = spawnInGroup(command, env);
+    signal?.throwIfAborted();
+    const child = spawnInGroup(command, env, input);
     const output = { stdout: '', stderr: '' };
-    const end = (how: Pick<EndedChild, 'code' | 'signal' | 'timedOut'>) => {
+    const settle = () => {
       clearTimeout(timer);
+      signal?.removeEventListener('abort', abort);
+    };
+    const abort = () => {
+      settle();
+      child.kill();
+      reject(signal?.reason);
+    };
+    signal?.addEventListener('abort', abort);
+    const end = (how: Pick<EndedChild, 'code' | 'signal' | 'timedOut'>) => {
+      settle();
       log(
         '%s: %s',
         command.join(' '),
@@ -46,7 +66,7 @@ export function runBounded(
         if (output[name].length > mostOutputBytes) child.kill();
       });
     child.process.once('error', (error) => {
-      clearTimeout(timer);
+      settle();
       reject(error);
     });
     child.process.once('close', (code, signal) => end({ code, signal, timedOut: false }));
@@ -54,17 +74,38 @@ export function runBounded(
 }
 
 /**
- * Starts a program without standard input in a process group of its own. `kill` ends the group by SIGKILL;
- * this process's exit does too, as a terminal's Ctrl-C no longer reaches the group.
+ * Asks a program as `runBounded` does for one line: what follows `mark` on the last line of its standard output that
+ * begins with it, as drivers print there too. Null where there is none, and `ended` tells why.
  */
-export function spawnInGroup(command: readonly string[], env: NodeJS.ProcessEnv = process.env) {
+export async function askBounded(
+  command: readonly string[],
+  mark: string,
+  bounds: Bounds,
+): Promise<{ answer: string | null; ended: EndedChild }> {
+  const ended = await runBounded(command, bounds);
+  const line = ended.stdout.split('\n').findLast((one) => one.startsWith(mark));
+  return { answer: line?.slice(mark.length) ?? null, ended };
+}
+
+/**
+ * Starts a program in a process group of its own, with `input` for its standard input. `kill` ends the group by
+ * SIGKILL; this process's exit does too, as a terminal's Ctrl-C no longer reaches the group.
+ */
+export function spawnInGroup(
+  command: readonly string[],
+  env: NodeJS.ProcessEnv = process.env,
+  input?: string,
+) {
   const hasGroups = process.platform !== 'win32';
   const started = spawn(command[0]!, command.slice(1), {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe'],
     detached: hasGroups,
     windowsHide: true,
     env,
   });
+  // A child that has died reads no more; how it ended is told by its end.
+  started.stdin.on('error', (error) => log('standard input of %s: %s', command[0], error));
+  started.stdin.end(input);
   const kill = () => {
     process.off('exit', kill);
     started.stdout.destroy();

@@ -4,6 +4,7 @@ import type { Bytes } from '../core/units.js';
 import type { Absence } from './absence.js';
 import type { PeakMemory } from './linux/memory.js';
 import { type Nvml, openNvml } from './nvidia/nvml-library.js';
+import { knownNvmlTrouble } from './nvidia/nvml-probe.js';
 
 /**
  * Memory of NVIDIA GPUs that this process holds, around a request. The allocators of ONNX Runtime give
@@ -19,6 +20,8 @@ export function openDevicePeakMemory(
       reason: 'not-applicable',
       hint: 'Memory of the GPU is the whole process’s; run with --concurrency 1 to measure it.',
     };
+  const trouble = knownNvmlTrouble();
+  if (trouble !== null) return trouble;
   let nvml: Nvml;
   try {
     nvml = open();

@@ -7,7 +7,7 @@ import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Hardware } from '../core/result.js';
 import type { Bytes } from '../core/units.js';
-import { runBounded } from './bounded-child.js';
+import { askBounded } from './bounded-child.js';
 import { type Controller, gpuInventory } from './gpu-inventory.js';
 import { readSmiInventory } from './nvidia/nvidia-smi.js';
 import type { SmiInventory } from './nvidia/nvidia-smi-parser.js';
@@ -102,11 +102,10 @@ export async function takeInventory(): Promise<Inventory> {
 async function askSystem(warnings: Warning[]): Promise<System> {
   let why: string;
   try {
-    const ended = await runBounded([process.execPath, describeSystem, answerMark], {
+    const { answer, ended } = await askBounded([process.execPath, describeSystem, answerMark], answerMark, {
       withinMs: answerWithinMs,
     });
-    const line = ended.stdout.split('\n').findLast((one) => one.startsWith(answerMark));
-    if (line !== undefined) return systemSchema.parse(JSON.parse(line.slice(answerMark.length)));
+    if (answer !== null) return systemSchema.parse(JSON.parse(answer));
     why = ended.timedOut
       ? `no answer within ${answerWithinMs / 1000} s`
       : ended.stderr.trim().split('\n').at(-1)?.slice(0, 300) || 'no answer';

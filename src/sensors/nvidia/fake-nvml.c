@@ -1,6 +1,7 @@
 /* A stand-in for libnvidia-ml with GPUs that a test sets up: see nvml.test.ts. Signatures as in nvml.h. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define NOT_SUPPORTED 3
 #define INSUFFICIENT_SIZE 7
@@ -63,7 +64,13 @@ const char *nvmlErrorString(int code) {
     default: return "Unknown Error";
   }
 }
-int nvmlInit_v2(void) { if (!init_code) open_count++; return init_code; }
+int nvmlInit_v2(void) {
+#ifdef WEDGED
+  for (;;) pause();
+#endif
+  if (!init_code) open_count++;
+  return init_code;
+}
 int nvmlShutdown(void) { open_count--; return 0; }
 int nvmlSystemGetDriverVersion(char *to, unsigned int n) { snprintf(to, n, "550.54.15"); return 0; }
 int nvmlDeviceGetCount_v2(unsigned int *count) { *count = gpu_count; return 0; }

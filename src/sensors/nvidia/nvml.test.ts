@@ -7,6 +7,7 @@ import { fakeClock, openOrFail, record } from '../sensor-probe.test-support.js';
 import { buildFakeNvml, compiles, type FakeNvml } from './fake-nvml.test-support.js';
 import { nvmlSensor } from './nvml.js';
 import { nvmlCode, openNvml } from './nvml-library.js';
+import { knownNvmlTrouble, nvmlTrouble } from './nvml-probe.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-nvml-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -21,6 +22,21 @@ describe('where there is no NVML', () => {
       reason: 'unsupported',
       hint: expect.stringContaining('NVIDIA driver'),
     });
+  });
+});
+
+describe.skipIf(!compiles)('where the driver is wedged (needs a C compiler)', () => {
+  it('is left out by name after its time, and not asked again', async () => {
+    const path = join(directory, 'libnvidia-ml-wedged.so.1');
+    buildFakeNvml(path, '-DWEDGED');
+    expect(await nvmlTrouble(path, 2000)).toMatchObject({
+      reason: 'unsupported',
+      hint: expect.stringContaining('no answer within 2 s'),
+    });
+    const sensors = [nvmlSensor('load', path), nvmlSensor('state', path)];
+    for (const sensor of sensors)
+      expect(await sensor.open(fakeClock())).toMatchObject({ hint: expect.stringContaining('within 2 s') });
+    expect(knownNvmlTrouble(path)).toMatchObject({ hint: expect.stringContaining('within 2 s') });
   });
 });
 

@@ -14,6 +14,7 @@ import {
 } from '../sensor.js';
 import { missingByMig } from './mig.js';
 import { type GpuProcess, type Nvml, NvmlError, type NvmlGpu, nvmlCode, openNvml } from './nvml-library.js';
+import { nvmlTrouble } from './nvml-probe.js';
 
 /**
  * What is read how often. `load` is energy, power and utilisation. `state` is memory, what this process
@@ -52,6 +53,8 @@ export function nvmlSensor(part: NvmlPart, libraryPath?: string, pid = process.p
     name: part === 'load' ? 'nvml' : 'nvml-state',
     reads: described[part],
     async open(clock) {
+      const trouble = await nvmlTrouble(libraryPath);
+      if (trouble !== null) return trouble;
       let nvml: Nvml;
       try {
         nvml = openNvml(libraryPath);

@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { type ErrorCode, errorCodes } from '../../../core/codes.js';
+import { messageOf } from '../../../core/errors.js';
 import { log, logMark } from '../../../core/log.js';
 import { adapterSchema } from '../../../core/result.js';
+import { askBounded, type EndedChild } from '../../../sensors/bounded-child.js';
 import type { Device } from '../../engine.js';
 
 /** Before the answer on stdout, where drivers print too. */
@@ -30,44 +31,43 @@ const childFile = fileURLToPath(
 const stallTimeoutMs = 120_000;
 
 /** Opens the GPU in a child process and multiplies on it. Never rejects: a crash or a hang is an answer too. */
-export function probeDevice(
+export async function probeDevice(
   device: Exclude<Device, 'cpu'>,
   { file = childFile, timeoutMs = stallTimeoutMs }: { file?: string; timeoutMs?: number } = {},
 ): Promise<ProbeAnswer> {
-  return new Promise((resolve) => {
-    const options = { timeout: timeoutMs, killSignal: 'SIGKILL', maxBuffer: 2 ** 24 } as const;
-    execFile(process.execPath, [file, device], options, (failure, stdout, stderr) => {
-      for (const own of stderr.split('\n').filter(Boolean)) log('probe of %s: %s', device, own);
-      const line = stdout.split('\n').findLast((text) => text.startsWith(answerMark));
-      const answer = line === undefined ? died(failure, stderr, timeoutMs) : read(line);
-      log('device %s: %j', device, answer);
-      resolve(answer);
-    });
-  });
+  const probed = await probe([process.execPath, file, device], timeoutMs);
+  log('device %s: %j', device, probed);
+  return probed;
 }
 
-function read(line: string): ProbeAnswer {
-  return answerSchema.parse(JSON.parse(line.slice(answerMark.length)));
+async function probe(command: readonly string[], timeoutMs: number): Promise<ProbeAnswer> {
+  try {
+    const { answer, ended } = await askBounded(command, answerMark, { withinMs: timeoutMs });
+    for (const own of ended.stderr.split('\n').filter(Boolean)) log('probe: %s', own);
+    return answer === null ? died(ended, timeoutMs) : answerSchema.parse(JSON.parse(answer));
+  } catch (error) {
+    return unavailable(messageOf(error));
+  }
 }
 
-function died(
-  failure: (Error & { killed?: boolean; signal?: string | null }) | null,
-  stderr: string,
-  timeoutMs: number,
-): ProbeAnswer {
-  const how = failure?.killed
+function died({ timedOut, signal, stderr }: EndedChild, timeoutMs: number): ProbeAnswer {
+  const how = timedOut
     ? `it did not answer within ${timeoutMs / 1000} s`
-    : `opening it ended the process${failure?.signal ? ` by ${failure.signal}` : ''}`;
+    : `opening it ended the process${signal ? ` by ${signal}` : ''}`;
   const said = stderr
     .trim()
     .split('\n')
     .filter((line) => !line.startsWith(logMark));
   // Node ends what it says of an uncaught error with its own version.
   const last = (said.find((line) => /^\w*Error\b/.test(line)) ?? said.at(-1))?.slice(0, 300);
+  return unavailable(`${how}${last ? ` (${last})` : ''}`);
+}
+
+function unavailable(why: string): ProbeAnswer {
   return {
     error: {
       code: 'device-unavailable',
-      message: `The GPU does not open: ${how}${last ? ` (${last})` : ''}.`,
+      message: `The GPU does not open: ${why}.`,
       hint: "Update the GPU's driver, or run with --device cpu.",
     },
     adapters: [],
