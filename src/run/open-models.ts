@@ -4,7 +4,8 @@ import type { Nanoseconds } from '../core/units.js';
 import type { Decoder, Encoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { openEncoder } from '../engines/onnx/open-encoder.js';
-import { chooseBackend, type Parity } from '../engines/onnx/parity.js';
+import { chooseBackend, comparedWithinMs } from '../engines/onnx/parity/choose-backend.js';
+import type { Parity } from '../engines/onnx/parity/compare-logits.js';
 import type { JournalModel, Settings } from '../journal/entry.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
@@ -33,12 +34,13 @@ interface OpenModel {
  * Chooses each model's back end, comparing both, and opens one session for all workers where they can
  * share it: on a GPU, and with the native back end with one thread per request. Then the weights are in
  * memory once, and all computing happens on the workers' own threads. Encoders run on the back end and the
- * device of the decoders.
+ * device of the decoders. Throws what opening the models throws, and the signal's reason.
  */
 export async function openModels(
   models: readonly RunModel[],
   cells: readonly PlannedCell[],
   { backend: asked, device, threads }: Pick<Settings, 'backend' | 'device' | 'threads'>,
+  signal?: AbortSignal,
 ): Promise<OpenModels> {
   const opened: OpenModel[] = [];
   const workerModels: WorkerModel[] = [];
@@ -64,7 +66,11 @@ export async function openModels(
       const { id } = model;
       if (model.kind === 'decoder') {
         const { folder } = model;
-        const chosen = await chooseBackend(folder, { backend: asked, device, threads });
+        const chosen = await chooseBackend(
+          folder,
+          { backend: asked, device, threads },
+          { withinMs: comparedWithinMs(folder.cost.parameters), signal },
+        );
         choice = chosen;
         log('back end of %s: %s (%s), parity %j', id, chosen.backend, chosen.reason, chosen.parity);
         warnings.push(

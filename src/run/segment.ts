@@ -81,7 +81,7 @@ export async function runSegment(segment: Segment): Promise<void> {
   let opened: OpenModels | null = null;
   let pool: WorkerPool | null = null;
   try {
-    opened = await openModels(models, cells, settings);
+    opened = await openModels(models, cells, settings, options.signal);
     refuseStopped(options);
     const { workerModels, warnings } = opened;
     pool = await openPool({

@@ -10,7 +10,8 @@ import { decodeModel } from '../../models/onnx/proto.js';
 import { loadRecipe } from '../../models/recipe.js';
 import type { Decoder, Logits } from '../engine.js';
 import { backendVariable, type DecoderModel, openDecoder, requestTermination } from './open-decoder.js';
-import { chooseBackend, compareLogits, sampleLogits } from './parity.js';
+import { chooseBackend } from './parity/choose-backend.js';
+import { compareLogits, sampleLogits } from './parity/compare-logits.js';
 
 const storiesPath = fileURLToPath(
   new URL('../../../../shared/models/stories260K/onnx/model.onnx', import.meta.url),
@@ -130,7 +131,7 @@ describe.skipIf(!existsSync(storiesPath))('a trained model (stories260K)', () =>
   });
 
   it('finds that the back ends agree, and then takes the native one', async () => {
-    const choice = await chooseBackend(model(), { threads: 1, backend: 'auto' });
+    const choice = await chooseBackend(model(), { threads: 1, backend: 'auto' }, { withinMs: 60_000 });
     expect(choice).toMatchObject({ backend: 'native', warnings: [], parity: { tokens: 16 } });
     expect(choice.parity!.maxAbsDifference).toBeLessThanOrEqual(1e-5);
   });

@@ -1,6 +1,6 @@
-import type { Warning } from '../../core/codes.js';
-import type { Decoder, EngineOptions } from '../engine.js';
-import { type DecoderModel, openDecoder } from './open-decoder.js';
+import type { Warning } from '../../../core/codes.js';
+import type { Decoder, EngineOptions } from '../../engine.js';
+import { type DecoderModel, openDecoder } from '../open-decoder.js';
 
 /** The distance between the two back ends' logits on the same tokens. */
 export interface Parity {
@@ -69,23 +69,20 @@ export function compareLogits(a: LogitsSample, b: LogitsSample, tolerance: numbe
   return { identical, maxAbsDifference, tolerance, tokens: a.tokens };
 }
 
+/** The back end that comparing both decides for. */
+export interface BackendChoice {
+  backend: 'native' | 'node';
+  reason: string;
+  /** Null where there was nothing to compare, because only one back end loads or one was asked for by name. */
+  parity: Parity | null;
+  warnings: Warning[];
+}
+
 /**
- * Decides which back end a run uses for a model, by comparing both: the native one, or the Node binding
- * with a warning where their logits differ by more than the tolerance. `parity` is `null` where there
- * is nothing to compare, because only one back end loads or one was asked for by name.
+ * Compares both back ends: the native one, or the Node binding with a warning where their logits differ by more than
+ * the tolerance. Runs the model on this thread, for as long as that takes. Throws what opening and running it throws.
  */
-export async function chooseBackend(
-  model: DecoderModel,
-  options: EngineOptions,
-): Promise<{ backend: 'native' | 'node'; reason: string; parity: Parity | null; warnings: Warning[] }> {
-  // A GPU is held against the CPU before, by the same back end, and opening it here would load it twice.
-  if (options.device !== undefined && options.device !== 'cpu')
-    return {
-      backend: 'native',
-      reason: 'the C API keeps tensors on the GPU',
-      parity: null,
-      warnings: [],
-    };
+export async function compareBackends(model: DecoderModel, options: EngineOptions): Promise<BackendChoice> {
   const first = await openDecoder(model, options);
   const { backend, backendReason: reason } = first.record;
   // One after the other: two sessions at once would hold a large model's weights twice.
