@@ -12,9 +12,12 @@ import {
   writeSync,
 } from 'node:fs';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { jsonWithoutHome } from '../core/home.js';
 import { log } from '../core/log.js';
-import type { JournalEntry } from './entry.js';
+import type { JournalBeginning, JournalEntry } from './entry.js';
 
+/** How the line begins that says what a run is asked to do. */
+const begunLine = '{"kind":"begun",';
 const suffix = '.journal.jsonl';
 
 /** The journal that lies beside a result: `x.json` → `x.json.journal.jsonl`. */
@@ -54,11 +57,17 @@ export class Journal {
   }
 
   /**
-   * Opens a new journal, before anything is measured; one that was killed before its header is begun
-   * anew. The caller holds its lock. Throws TokenworkError `journal-exists` where an unfinished run left
-   * one, and `unwritable-output`.
+   * Opens a new journal, before anything is measured, and writes what the run is asked to do, where that can be told;
+   * one that was killed before its header is begun anew. The caller holds its lock. Throws TokenworkError
+   * `journal-exists` where an unfinished run left one, `unwritable-output`, and what `append` throws.
    */
-  static create(path: string): Journal {
+  static create(path: string, begun: JournalBeginning | null = null): Journal {
+    const journal = Journal.#open(path);
+    if (begun !== null) journal.append(begun);
+    return journal;
+  }
+
+  static #open(path: string): Journal {
     try {
       return new Journal(path, openForAppend(path), 0);
     } catch (cause) {
@@ -97,7 +106,7 @@ export class Journal {
 
   /** Throws TokenworkError `journal-unwritable` (exit code 3); nothing half-written is left behind. */
   append(entry: JournalEntry): void {
-    const line = Buffer.from(`${JSON.stringify(entry)}\n`);
+    const line = Buffer.from(`${jsonWithoutHome(JSON.stringify(entry))}\n`);
     try {
       if (this.#syncFailure) throw this.#syncFailure;
       for (let written = 0; written < line.length; ) {
@@ -160,18 +169,19 @@ export class Journal {
   }
 }
 
-/** A new file, or one that holds no line yet. Throws the system's `EEXIST` for any other. */
+/** A new file, or one that holds no header yet. Throws the system's `EEXIST` for any other. */
 function openForAppend(path: string): number {
-  if (holdsLines(path)) return openSync(path, 'ax');
+  if (holdsHeader(path)) return openSync(path, 'ax');
   const file = openSync(path, 'a');
   ftruncateSync(file, 0);
   return file;
 }
 
-/** Whether a file is there and holds a whole line; not a folder or a device. */
-function holdsLines(path: string): boolean {
+/** Whether a file is there and holds a whole line beside what a run was asked to do; not a folder or a device. */
+function holdsHeader(path: string): boolean {
   try {
-    return readFileSync(path).includes('\n');
+    const lines = readFileSync(path, 'utf8').split('\n').slice(0, -1);
+    return lines.length > 1 || (lines.length === 1 && !lines[0]!.startsWith(begunLine));
   } catch (error) {
     return (error as NodeJS.ErrnoException).code !== 'ENOENT';
   }

@@ -11,7 +11,7 @@ import {
 } from '../core/result.js';
 import { metricSchema } from '../core/work.js';
 import { devices } from '../engines/engine.js';
-import { benchOptions as options } from '../workload/bench-options.js';
+import { benchOptions as options, runOptionsSchema } from '../workload/bench-options.js';
 import { plannedCellSchema } from '../workload/plan.js';
 import { measuredRunSchema, preparationSchema } from './measured-run.js';
 import { samplingEntries } from './samples.js';
@@ -55,6 +55,15 @@ export type Settings = z.infer<typeof settingsSchema>;
 
 export const journalVersion = 2;
 
+/** What a run was asked to do, before it has a header: one that is killed meanwhile begins again with it. */
+const begunSchema = z.strictObject({
+  kind: z.literal('begun'),
+  version: z.literal(journalVersion),
+  command: z.string(),
+  options: runOptionsSchema,
+});
+export type JournalBeginning = z.infer<typeof begunSchema>;
+
 /** Everything there is to know before the first request: a result is folded, and a run resumed, by it. */
 const headerSchema = z.strictObject({
   kind: z.literal('header'),
@@ -92,6 +101,7 @@ type WithoutIdentity<Row> = Row extends unknown ? Omit<Row, 'id' | 'cell' | 'rep
 export type OkJournalRow = Extract<JournalRow, { tokenGapsNs: number[] }>;
 
 export const entrySchema = z.discriminatedUnion('kind', [
+  begunSchema,
   headerSchema,
   /** A process took the run up again. */
   z.strictObject({ kind: z.literal('resumed'), at: z.iso.datetime(), warnings: z.array(warningSchema) }),

@@ -12,13 +12,18 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Journal, journalNamed, journalPathOf, resultPathOf } from './append.js';
-import { readJournal } from './read.js';
+import type { JournalBeginning } from './entry.js';
+import { readBegunJournal, readJournal } from './read.js';
 import { finished, header } from './testing/journal-sample.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-journal-'));
 afterAll(() => rmSync(directory, { recursive: true }));
 let files = 0;
 const freshPath = () => join(directory, `${files++}.json.journal.jsonl`);
+const begun: JournalBeginning = {
+  ...{ kind: 'begun', version: 2, command: 'tokenwork bench --model m --seed 3' },
+  options: { model: ['m'], seed: 3, sensors: 'recorded:x.jsonl', energy: true },
+};
 const entries = [header, ...finished(0, 150), ...finished(1, 300)];
 
 function written(): { path: string; bytes: Buffer } {
@@ -85,6 +90,21 @@ describe('a journal', () => {
     expect(() => readJournal(path)).toThrow(expect.objectContaining({ code: 'empty-journal' }));
   });
 
+  it('tells before its header what was asked for, wherever the header was cut off', () => {
+    const path = freshPath();
+    Journal.create(path, begun).close();
+    expect(readBegunJournal(path)).toEqual({ header: null, begun });
+    appendFileSync(path, JSON.stringify(header).slice(0, 100));
+    expect(readBegunJournal(path)).toEqual({ header: null, begun });
+    expect(() => readJournal(path)).toThrow(expect.objectContaining({ code: 'empty-journal' }));
+
+    const journal = Journal.create(path, begun);
+    for (const entry of entries) journal.append(entry);
+    journal.close();
+    expect(readJournal(path)).toMatchObject({ header, entries: [begun, ...entries] });
+    expect(() => Journal.create(path)).toThrow(expect.objectContaining({ code: 'journal-exists' }));
+  });
+
   it('says so where there is none', () => {
     expect(() => readJournal(freshPath())).toThrow(expect.objectContaining({ code: 'no-journal' }));
   });
@@ -124,6 +144,8 @@ describe('abandoning a journal', () => {
     const empty = Journal.create(path);
     empty.append(header);
     empty.abandon();
+    expect(existsSync(path)).toBe(false);
+    Journal.create(path, begun).abandon();
     expect(existsSync(path)).toBe(false);
 
     const journal = Journal.create(path);

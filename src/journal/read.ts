@@ -2,7 +2,13 @@ import { readFileSync } from 'node:fs';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import { plainStrings } from '../core/text.js';
-import { entrySchema, type JournalEntry, type JournalHeader } from './entry.js';
+import { entrySchema, type JournalBeginning, type JournalEntry, type JournalHeader } from './entry.js';
+
+/** The journal of a run that ended before its header was written. */
+export interface UnmeasuredJournal {
+  header: null;
+  begun: JournalBeginning;
+}
 
 export interface JournalContents {
   path: string;
@@ -18,6 +24,13 @@ export interface JournalContents {
  * refused. Throws TokenworkError `no-journal`, `empty-journal`, `bad-journal`.
  */
 export function readJournal(path: string): JournalContents {
+  const contents = readBegunJournal(path);
+  if (contents.header === null) throw emptyJournal(path);
+  return contents;
+}
+
+/** A journal as `readJournal` reads it, or that of a run which was asked for and of which nothing was measured. */
+export function readBegunJournal(path: string): JournalContents | UnmeasuredJournal {
   let text: Buffer;
   try {
     text = readFileSync(path);
@@ -32,16 +45,20 @@ export function readJournal(path: string): JournalContents {
   const validBytes = text.lastIndexOf('\n') + 1;
   const lines = text.toString('utf8', 0, validBytes).split('\n').slice(0, -1);
   const entries = lines.map((line, index) => parseEntry(line, `${path}, line ${index + 1}`));
-  const header = entries[0];
-  if (header === undefined) {
-    throw new TokenworkError(
-      'empty-journal',
-      `The run in ${path} ended before anything was measured.`,
-      'There is nothing to go on with: start it again, with the same --out if you like.',
-    );
-  }
-  if (header.kind !== 'header') throw badJournal(path, 'it does not begin with a header');
+  const [first, second] = entries;
+  if (first === undefined) throw emptyJournal(path);
+  if (first.kind === 'begun' && second === undefined) return { header: null, begun: first };
+  const header = first.kind === 'begun' ? second : first;
+  if (header?.kind !== 'header') throw badJournal(path, 'it does not begin with a header');
   return { path, header, entries, validBytes };
+}
+
+function emptyJournal(path: string): TokenworkError {
+  return new TokenworkError(
+    'empty-journal',
+    `The run in ${path} ended before anything was measured.`,
+    'There is nothing to go on with: start it again, with the same --out if you like.',
+  );
 }
 
 function parseEntry(line: string, where: string): JournalEntry {

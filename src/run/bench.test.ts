@@ -160,6 +160,35 @@ describe('a benchmark that is cut short', () => {
     expect(result.requests).toEqual(expect.arrayContaining(partial.requests));
   });
 
+  it('starts again, as it was asked for, what was killed before anything was measured', async () => {
+    const asked = { suite: smallSuite, repetitions: 1, seed: 5, deadlineMs: 90_500 };
+    const { child, preparing, ended } = driveBench({ ...asked, out });
+    await preparing;
+    child.kill('SIGKILL');
+    expect(await ended).toMatchObject({ signal: 'SIGKILL' });
+    expect(readdirSync(folder).filter((name) => !name.endsWith('.lock'))).toEqual([
+      'result.json.journal.jsonl',
+    ]);
+
+    await expect(bench({ resume: out, seed: 6, threads: 2 })).rejects.toMatchObject({
+      code: 'resume-differs',
+      message: expect.stringContaining('threads was not given and is 2; seed was 5 and is 6'),
+    });
+    const notes: (string | undefined)[] = [];
+    const { result, path } = await bench({
+      ...{ resume: out, device: 'auto', command: 'other' },
+      onProgress: ({ note }) => notes.push(note),
+    });
+    expect(path).toBe(out);
+    expect(notes.find(Boolean)).toMatch(/ended before anything was measured.*started again.*: test$/);
+    expectWhole(result);
+    const { suite, ...rest } = asked;
+    expect(result.run.settings).toMatchObject({ ...rest, workload: { suite } });
+    expect(result.run.command).toBe('test');
+    expect(result.warnings.filter(({ code }) => code === 'resumed')).toEqual([]);
+    expect(readdirSync(folder)).toEqual(['result.json']);
+  });
+
   it('keeps the journal where the result cannot be written, and writes it later without its models', async () => {
     const inTheWay = ({ phase }: { phase: string }) => {
       if (phase === 'measuring') mkdirSync(out, { recursive: true });

@@ -6,26 +6,27 @@ import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
 import { exitCode } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
+import { withHome } from '../core/home.js';
 import type { Result } from '../core/result.js';
 import { foldJournal } from '../fold/result.js';
 import { runOnGpu } from '../fold/sampling.js';
 import { Journal, journalNamed, journalPathOf, resultPathOf } from '../journal/append.js';
-import { type JournalEntry, journalVersion } from '../journal/entry.js';
+import { type JournalBeginning, type JournalEntry, journalVersion } from '../journal/entry.js';
 import { lockJournal } from '../journal/lock.js';
-import { readJournal } from '../journal/read.js';
+import { readBegunJournal, readJournal } from '../journal/read.js';
 import { isPending, stateOf, validationOf } from '../journal/state.js';
-import { withoutHome } from '../sensors/figure-settings.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
 import { ceilingsFor, measureCeilingsAgain } from './ceilings.js';
 import { fitToDevice, withDevice } from './gpu/fit.js';
 import { environmentOf, oversubscribed } from './machine.js';
 import { metricsTable } from './metrics.js';
-import type { BenchOptions } from './options.js';
+import { type BenchOptions, benchOptionsOf, runOptionsOf } from './options.js';
 import { prepareResumed, prepareRun } from './prepare.js';
-import { tell } from './progress.js';
+import { tell, tellNote } from './progress.js';
 import { refuseOtherThanFile, writeResult } from './result-file.js';
 import {
   recordingRestarted,
+  refuseOtherBeginning,
   refuseOtherEngines,
   refuseOtherGpu,
   refuseOtherModels,
@@ -49,67 +50,119 @@ export interface BenchOutcome {
  * `journal-unwritable`, `result-unwritable` …), when all that has finished can be resumed.
  */
 export async function runBench(options: BenchOptions): Promise<BenchOutcome> {
+  const { resume } = options;
+  return stoppable(options, () => (resume === undefined ? startRun(options) : resumeRun(options, resume)));
+}
+
+/** Runs, and says of a run that the signal stopped before measuring that it was. Throws what `run` throws. */
+async function stoppable(
+  { signal, resume }: BenchOptions,
+  run: () => Promise<BenchOutcome>,
+): Promise<BenchOutcome> {
   try {
-    return await (options.resume === undefined ? startRun(options) : resumeRun(options, options.resume));
+    return await run();
   } catch (thrown) {
     const incomplete = thrown instanceof TokenworkError && thrown.exitCode === exitCode.incomplete;
-    if (incomplete || !options.signal?.aborted) throw thrown;
+    if (incomplete || !signal?.aborted) throw thrown;
     // Whatever the phase that was stopped throws for it.
-    throw interruptedEarly(thrown, options.resume);
+    throw interruptedEarly(thrown, resume);
   }
 }
 
 async function startRun(options: BenchOptions): Promise<BenchOutcome> {
   const startedAt = new Date();
   const path = resolve(options.out ?? defaultPath(options, startedAt));
-  return holding(options, journalPathOf(path), path, async (recorder) => {
-    const originNs = process.hrtime.bigint();
-    const journal = Journal.create(journalPathOf(path));
-    const part = async (): Promise<Part> => {
-      const prepared = await fitToDevice(await prepareRun(options), options);
-      const { settings, suite, cells, questions } = prepared;
-      refuseStopped(options);
-      tell(options.onProgress, 'machine', 'taking stock of this machine');
-      const inventory = await takeInventory();
-      const { usableCores, hardware } = inventory;
-      const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, usableCores);
-      return {
-        ...{ prepared, inventory, originNs, ceilings },
-        ...{ finished: new Set(), crashes: new Map(), validation: validationOf([]) },
-        firstEntry: ({ loaded, records, sensors, warnings }) => ({
-          kind: 'header',
-          version: journalVersion,
-          id: randomUUID(),
-          suite,
-          startedAt: startedAt.toISOString(),
-          command: withoutHome(options.command),
-          settings,
-          tool: { name: 'tokenwork', ...options.tool },
-          hardware: { ...hardware, ceilings },
-          environment: environmentOf(inventory, loaded, sensors),
-          models: records.map((record) => withDevice(record, prepared)),
-          metrics: metricsTable(loaded, records),
-          cells,
-          questions,
-          warnings: [
-            ...prepared.warnings,
-            ...warnings,
-            ...inventory.warnings,
-            ...oversubscribed(settings, usableCores),
-          ],
-        }),
-      };
+  const journalPath = journalPathOf(path);
+  return holding(options, journalPath, path, (recorder) =>
+    measureAll(options, { path, journalPath, startedAt, recorder }),
+  );
+}
+
+/**
+ * Starts a run again that was killed before anything of it was measured, as it was asked for and into the same
+ * journal. Throws TokenworkError `resume-differs` where the options contradict those, and what a run throws.
+ */
+function startAgain(
+  { command, options: asked }: JournalBeginning,
+  options: BenchOptions,
+  places: Omit<Places, 'startedAt'>,
+): Promise<BenchOutcome> {
+  refuseOtherBeginning(withHome(asked), options);
+  tellNote(
+    options.onProgress,
+    'models',
+    `The run ended before anything was measured. It is started again as it was asked for: ${command}`,
+  );
+  const again = { ...options, ...benchOptionsOf(withHome(asked)), command, resume: undefined };
+  return stoppable(again, () => measureAll(again, { ...places, startedAt: new Date() }));
+}
+
+/** Where a run is written to, and when it started. */
+interface Places {
+  path: string;
+  journalPath: string;
+  startedAt: Date;
+  recorder: SensorRecorder | null;
+}
+
+/** Measures a run from its beginning. The caller holds the journal. */
+async function measureAll(
+  options: BenchOptions,
+  { path, journalPath, startedAt, recorder }: Places,
+): Promise<BenchOutcome> {
+  const originNs = process.hrtime.bigint();
+  const { command } = options;
+  const asked = runOptionsOf(options);
+  const journal = Journal.create(
+    journalPath,
+    asked && { kind: 'begun', version: journalVersion, command, options: asked },
+  );
+  const part = async (): Promise<Part> => {
+    const prepared = await fitToDevice(await prepareRun(options), options);
+    const { settings, suite, cells, questions } = prepared;
+    refuseStopped(options);
+    tell(options.onProgress, 'machine', 'taking stock of this machine');
+    const inventory = await takeInventory();
+    const { usableCores, hardware } = inventory;
+    const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, usableCores);
+    return {
+      ...{ prepared, inventory, originNs, ceilings },
+      ...{ finished: new Set(), crashes: new Map(), validation: validationOf([]) },
+      firstEntry: ({ loaded, records, sensors, warnings }) => ({
+        kind: 'header',
+        version: journalVersion,
+        id: randomUUID(),
+        suite,
+        startedAt: startedAt.toISOString(),
+        command,
+        settings,
+        tool: { name: 'tokenwork', ...options.tool },
+        hardware: { ...hardware, ceilings },
+        environment: environmentOf(inventory, loaded, sensors),
+        models: records.map((record) => withDevice(record, prepared)),
+        metrics: metricsTable(loaded, records),
+        cells,
+        questions,
+        warnings: [
+          ...prepared.warnings,
+          ...warnings,
+          ...inventory.warnings,
+          ...oversubscribed(settings, usableCores),
+        ],
+      }),
     };
-    return measurePart(part, journal, () => journal.abandon(), { path, options, recorder });
-  });
+  };
+  return measurePart(part, journal, () => journal.abandon(), { path, options, recorder });
 }
 
 async function resumeRun(options: BenchOptions, named: string): Promise<BenchOutcome> {
   const journalPath = journalNamed(resolve(named));
   const path = options.out === undefined ? resultPathOf(journalPath) : resolve(options.out);
   return holding(options, journalPath, path, async (recorder) => {
-    const contents = readJournal(journalPath);
-    const { header, entries, validBytes } = contents;
+    const contents = readBegunJournal(journalPath);
+    if (contents.header === null) return startAgain(contents.begun, options, { path, journalPath, recorder });
+    const { entries, validBytes } = contents;
+    const header = { ...contents.header, settings: withHome(contents.header.settings) };
     refuseOtherOptions(header, options);
     const validation = validationOf(entries);
     // All is measured, and only the result was not written: that takes no model.

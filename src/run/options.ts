@@ -2,9 +2,37 @@ import type { Result } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Settings } from '../journal/entry.js';
 import type { Dtype } from '../models/dtype.js';
+import type { GivenOptions, RunOptions } from '../workload/bench-options.js';
 import type { Suite } from '../workload/suite.js';
 import type { AskedDevice } from './gpu/choice.js';
 import type { SensorChoice } from './sampling/choice.js';
+
+/** Options of the command line as a run takes them. */
+export function benchOptionsOf(given: GivenOptions): Partial<BenchOptions> {
+  const { model, trace, limit, deadline, json: _json, quiet: _quiet, ...same } = given;
+  return {
+    ...same,
+    ...(trace !== undefined && { trace: { path: trace, limit } }),
+    ...(model !== undefined && { models: model }),
+    ...(deadline !== undefined && { deadlineMs: deadline * 1000 }),
+  };
+}
+
+/** The options that decide what a run is, by their names on the command line; null where one cannot stand there. */
+export function runOptionsOf(options: BenchOptions): RunOptions | null {
+  const { suite, trace, models, deadlineMs, sensors } = options;
+  if (typeof suite === 'object' || typeof sensors === 'object') return null;
+  const { pipeline, dtype, device, backend, threads, concurrency, repetitions, seed, warmup } = options;
+  const { energy, validateAttribution, allowParityMismatch } = options;
+  return {
+    ...{ suite, sensors, pipeline, dtype, device, backend, threads, concurrency, repetitions, seed, warmup },
+    ...{ energy, validateAttribution, allowParityMismatch },
+    model: models && [...models],
+    trace: trace?.path,
+    limit: trace?.limit,
+    deadline: deadlineMs === undefined ? undefined : deadlineMs / 1000,
+  };
+}
 
 export type BenchPhase =
   | 'models'

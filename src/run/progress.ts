@@ -15,6 +15,11 @@ export function tell(
   onProgress?.({ phase, message, fraction, done: 0, total: 0, etaNs: null });
 }
 
+/** Says what is worth a line of its own that stays. */
+export function tellNote(onProgress: BenchOptions['onProgress'], phase: BenchPhase, note: string): void {
+  onProgress?.({ phase, message: note, fraction: null, done: 0, total: 0, etaNs: null, note });
+}
+
 /**
  * Tells the progress of measuring. Time left is what the remaining requests are expected to take, by
  * their roofline time, at the pace of those that are done.

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import type { JournalEntry, JournalHeader, Settings } from '../journal/entry.js';
 import type { PlayedRecording } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';
-import { benchOptions, type RepeatedOption } from '../workload/bench-options.js';
+import { benchOptions, type RepeatedOption, type RunOptions } from '../workload/bench-options.js';
 import type { ChosenDevice } from './gpu/choice.js';
-import type { BenchOptions } from './options.js';
+import { type BenchOptions, runOptionsOf } from './options.js';
 import { namedChoice } from './sampling/choice.js';
 
 interface Difference {
@@ -62,6 +63,26 @@ const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
 };
 
 const chatModels = ({ models }: Settings) => models.filter(({ roles }) => roles?.includes('chat') ?? true);
+
+/**
+ * Refuses options that contradict those of a run of which nothing was measured; what is left out is as it was.
+ * Throws TokenworkError `resume-differs`, naming every difference.
+ */
+export function refuseOtherBeginning(begun: RunOptions, options: BenchOptions): void {
+  const given = runOptionsOf(options);
+  if (given === null) refuse([{ what: 'suite or sensors', before: 'named', now: 'an object' }]);
+  refuse(
+    Object.entries(benchOptions).flatMap(([name, option]) => {
+      if (!('repeated' in option)) return [];
+      const [before, now] = [begun[name as RepeatedOption], given?.[name as RepeatedOption]];
+      // The command line gives it where the user does not.
+      if (now === undefined || (name === 'device' && now === 'auto')) return [];
+      return isDeepStrictEqual(now, before)
+        ? []
+        : [{ what: option.repeated, before: before ?? 'not given', now }];
+    }),
+  );
+}
 
 /**
  * Refuses options that contradict the run that is to be resumed; what is left out is as it was. Throws

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir, userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { figureVariables, readFigureSettings, withoutHome } from './figure-settings.js';
+import { figureVariables, readFigureSettings } from './figure-settings.js';
 
 const root = mkdtempSync(join(tmpdir(), 'tokenwork-settings-'));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -53,12 +53,6 @@ describe('variables that change figures', () => {
     expect(shown).toContain('"OMP_WHO":"…-at-…"');
     expect(shown).toContain('"ORT_HOME":"…"');
   });
-});
-
-it('leaves the home folder out of a command line', () => {
-  const command = 'tokenwork bench --model /home/ada/models/m --out /tmp/r.json';
-  expect(withoutHome(command, '/home/ada')).toBe('tokenwork bench --model ~/models/m --out /tmp/r.json');
-  expect(withoutHome(command, '/')).toBe(command);
 });
 
 describe('settings of the machine', () => {

@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { homedir, hostname, userInfo } from 'node:os';
+import { hostname, userInfo } from 'node:os';
 import { basename, join } from 'node:path';
 import { log, otherwise } from '../core/log.js';
 
@@ -40,10 +40,6 @@ export function figureVariables(
       .map(([name, value = '']) => [name, withoutPrivate(name, value, secrets)]),
   );
 }
-
-/** A command line with `~` for the home folder, whose path names the user. */
-export const withoutHome = (command: string, home = homedir()): string =>
-  home.length > 1 ? command.replaceAll(home, '~') : command;
 
 /** Options of Node may name any host or module, so of their values numbers alone are kept. */
 function withoutPrivate(name: string, value: string, secrets: readonly string[]): string {

@@ -168,6 +168,17 @@ export type GivenOptions = {
   [Name in keyof BenchOptionRecords]?: z.output<BenchOptionRecords[Name]['value']>;
 };
 
+/** The options of the command line that decide what a run is, as its journal keeps them. */
+export type RunOptions = Pick<GivenOptions, RepeatedOption | 'allowParityMismatch'>;
+
+export const runOptionsSchema = z.strictObject(
+  Object.fromEntries(
+    Object.entries(benchOptions)
+      .filter(([name, option]) => 'repeated' in option || name === 'allowParityMismatch')
+      .map(([name, { value }]) => [name, (value as z.ZodType).optional()]),
+  ),
+) as unknown as z.ZodType<RunOptions>;
+
 /** The options that going on with a run must repeat, or leave out. */
 export type RepeatedOption = {
   [Name in keyof BenchOptionRecords]: BenchOptionRecords[Name] extends { repeated: string } ? Name : never;

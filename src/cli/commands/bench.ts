@@ -8,7 +8,7 @@ import { renderFindings } from '../../report/terminal/findings.js';
 import { renderRun } from '../../report/terminal/run.js';
 import { formatDuration } from '../../report/words/format.js';
 import { runBench } from '../../run/bench.js';
-import type { BenchOptions, BenchProgress } from '../../run/options.js';
+import { type BenchOptions, type BenchProgress, benchOptionsOf } from '../../run/options.js';
 import { benchOptions, type GivenOptions } from '../../workload/bench-options.js';
 import { describePipelines } from '../../workload/pipelines/pipeline.js';
 import type { ShippedFile } from '../../workload/shipped-file.js';
@@ -76,12 +76,8 @@ async function bench(flags: GivenOptions): Promise<void> {
   const interrupt = onInterrupt(() =>
     line.note('Stopping: what has finished is being saved. Press Ctrl-C again to leave at once.'),
   );
-  const { model, deadline, json: _json, quiet: _quiet, limit: _limit, ...same } = flags;
   const options: BenchOptions = {
-    ...same,
-    trace: trace === undefined ? undefined : { path: trace, limit },
-    models: model,
-    deadlineMs: deadline === undefined ? undefined : deadline * 1000,
+    ...benchOptionsOf(flags),
     out: flags.out === '-' ? undefined : flags.out,
     command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
     tool: { version: toolVersion, commit: toolCommit() },

@@ -69,14 +69,16 @@ export function driveBench(options: Partial<BenchOptions>, shell?: string) {
   child.stderr.on('data', (chunk) => {
     errors += chunk;
   });
-  const measuring = new Promise<void>((resolve) => {
-    child.stdout.on('data', (chunk: Buffer) => {
-      if (chunk.includes('measuring ')) resolve();
+  const reached = (phase: string) =>
+    new Promise<void>((resolve) => {
+      child.stdout.on('data', (chunk: Buffer) => {
+        if (chunk.includes(`${phase} `)) resolve();
+      });
+      child.once('exit', () => resolve());
     });
-    child.once('exit', () => resolve());
-  });
+  const [preparing, measuring] = [reached('machine'), reached('measuring')];
   const ended = once(child, 'exit').then(([status, signal]) => ({ status, signal, errors }));
-  return { child, measuring, ended };
+  return { child, preparing, measuring, ended };
 }
 
 export function expectWhole(result: Result): void {
