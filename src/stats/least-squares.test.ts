@@ -24,7 +24,10 @@ describe('weighted least squares', () => {
   });
 
   it('has leverages that predict what leaving an observation out gives', () => {
-    const number = fc.double({ min: -10, max: 10, noNaN: true });
+    // Squares of numbers below 1e-150 are no numbers of full precision, nor those that are fitted to them.
+    const number = fc
+      .double({ min: -10, max: 10, noNaN: true })
+      .map((value) => (Math.abs(value) < 1e-150 ? 0 : value));
     const points = fc.array(fc.tuple(number, number), { minLength: 5, maxLength: 12 });
     fc.assert(
       fc.property(points, fc.nat(4), (observations, out) => {
@@ -40,6 +43,18 @@ describe('weighted least squares', () => {
         expect(deleted).toBeCloseTo(y[out]! - held!.fitted[out]!, 5);
       }),
     );
+  });
+
+  it.each([1e-79, 1e-81, 1e-150, 1e79, 1e150])('fits alike in units of %f', (unit) => {
+    const [x, y] = [
+      [1, 2, 4, 3, 7],
+      [1, -2, 3, 0.5, 4],
+    ];
+    const plain = fitLinear([ones(5), x], y)!;
+    const fit = fitLinear([ones(5), x.map((value) => value * unit)], y)!;
+    expect(fit.coefficients[1]! * unit).toBeCloseTo(plain.coefficients[1]!, 12);
+    for (const [i, value] of plain.fitted.entries()) expect(fit.fitted[i]).toBeCloseTo(value, 12);
+    for (const [i, value] of plain.leverage.entries()) expect(fit.leverage[i]).toBeCloseTo(value, 12);
   });
 
   it('says that dependent columns determine nothing, whatever their units', () => {

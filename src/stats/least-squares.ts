@@ -69,7 +69,8 @@ function choleskyOfScaled(matrix: readonly (readonly number[])[]): number[][] | 
   for (let a = 0; a < size; a++) {
     if (!(matrix[a]![a]! > 0)) return null;
     for (let b = 0; b <= a; b++) {
-      let sum = matrix[a]![b]! / Math.sqrt(matrix[a]![a]! * matrix[b]![b]!);
+      // One root after the other: of a column near 1e-79 the product of both squares is below the smallest number.
+      let sum = matrix[a]![b]! / Math.sqrt(matrix[a]![a]!) / Math.sqrt(matrix[b]![b]!);
       for (let k = 0; k < b; k++) sum -= lower[a]![k]! * lower[b]![k]!;
       if (a !== b) lower[a]![b] = sum / lower[b]![b]!;
       else if (sum > smallestPivot) lower[a]![a] = Math.sqrt(sum);
