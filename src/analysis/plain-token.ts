@@ -28,7 +28,7 @@ export function plainTokenOf(
   unit: string,
 ): PlainToken {
   const { cells } = table;
-  const byModel: PlainToken['byModel'] = {};
+  const byModel: PlainToken['byModel'] = Object.create(null);
   for (let c = 0; c < totals.cell.length; c++) {
     const { id, model } = cells[totals.cell[c]!]!;
     if (!reference.has(totals.cell[c]!) || byModel[model] !== undefined || totals.work[c] === 0) continue;

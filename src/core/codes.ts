@@ -162,8 +162,7 @@ export const warningCodes = {
   'attribution-untested': 'No concurrent requests ran long enough to test how counters are shared.',
   'attribution-unvalidated': 'Sharing of counters was to be tested, and the requests alone are missing.',
   'backend-mismatch': "Native back end and Node binding differ in their logits, so the binding's were used.",
-  'backend-unchecked':
-    "Native back end and Node binding were not compared in time, so the binding's figures were used.",
+  'backend-unchecked': 'The back ends could not be compared in time, so the Node binding was used.',
   'beyond-context': "Cells longer than the model's context were left out.",
   'beyond-device-memory': 'Models or cells that do not fit into the memory of the GPU were left out.',
   'busy-neighbours': 'Other processes used the processor or the GPU meanwhile.',

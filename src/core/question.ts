@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { type MetricName, metrics } from './metrics.js';
+import { namedRecord } from './named-record.js';
 
 export const factorValue = z.union([z.number(), z.string(), z.boolean()]);
 export type FactorValue = z.infer<typeof factorValue>;
@@ -31,6 +32,6 @@ export const questionSchema = z.strictObject({
   /** Factors at equal levels of which alone cells are compared, one figure for each combination. */
   by: z.array(z.string()).default([]),
   /** Only cells with these levels take part. */
-  where: z.record(z.string(), factorValue).default({}),
+  where: namedRecord(factorValue).default({}),
 });
 export type Question = z.infer<typeof questionSchema>;

@@ -10,6 +10,7 @@
  */
 import { z } from 'zod';
 import { costModelSchema } from './cost.js';
+import { namedRecord } from './named-record.js';
 import { factorValue, questionSchema } from './question.js';
 import {
   attributionErrorSchema,
@@ -44,7 +45,7 @@ const sensorSchema = z.looseObject({
  */
 const settingsSchema = z.strictObject({
   /** Variables that the runtime, the C library or a driver reads; paths, hosts and users are left out of them. */
-  variables: z.record(z.string(), z.string()),
+  variables: namedRecord(z.string()),
   /** `always`, `madvise` or `never`; null where the kernel does not say. */
   transparentHugePages: z.string().nullable(),
   /** Whether the kernel gave huge pages where they were asked for, as for KV caches; null where that is not known. */
@@ -59,7 +60,7 @@ export const ceilingsSchema = z.strictObject({
   /** Streaming read bandwidth of the device, or of the CPU with as many threads as the run keeps busy. */
   memoryBandwidth: quantity('B/s').nullable(),
   /** GEMM rate per dtype, with as many threads as the run keeps busy. */
-  gemm: z.record(z.string(), quantity('FLOP/s')),
+  gemm: namedRecord(quantity('FLOP/s')),
   threads: count,
   /** The device that was measured; absent: the CPU. */
   device: z.string().optional(),
@@ -118,7 +119,7 @@ const placementSchema = z.strictObject({
   device: count,
   cpu: count,
   /** Those on the CPU, by op. */
-  cpuOps: z.record(z.string(), count),
+  cpuOps: namedRecord(count),
 });
 export type Placement = z.infer<typeof placementSchema>;
 
@@ -174,7 +175,7 @@ export const modelRecordSchema = z.looseObject({
 });
 export type ModelRecord = z.infer<typeof modelRecordSchema>;
 
-const factorsSchema = z.record(z.string(), factorValue);
+const factorsSchema = namedRecord(factorValue);
 const cellSchema = z.strictObject({
   id: z.string(),
   model: z.string(),
@@ -227,9 +228,9 @@ const stageSchema = z.strictObject({
   times: z.strictObject({ started: timeNs, ended: timeNs }),
   work: workSchema.partial(),
   /** Why a `null` in `work` is null, by metric. */
-  absent: z.record(z.string(), absenceReason).optional(),
+  absent: namedRecord(absenceReason).optional(),
   /** Further facts about it: `flagged`, `hits`, `drafted`, `accepted`, `distinctExperts` … */
-  detail: z.record(z.string(), z.union([z.number(), z.string(), z.boolean()])).optional(),
+  detail: namedRecord(z.union([z.number(), z.string(), z.boolean()])).optional(),
 });
 export type Stage = z.infer<typeof stageSchema>;
 
@@ -264,7 +265,7 @@ export const okRequestSchema = z.strictObject({
   interTokenLatency: z.string().nullable(),
   work: workSchema,
   /** Why a `null` in `work` is null, by metric, where the metric's own reason does not say. */
-  absent: z.record(z.string(), absenceReason).optional(),
+  absent: namedRecord(absenceReason).optional(),
   /**
    * How often the request ran one after the other, where that was more than once: `energy` and `gpuTime`
    * are its share of all that was used meanwhile; everything else is of its first time.
@@ -345,7 +346,7 @@ export const resultSchema = z.strictObject({
   environment: z.looseObject({
     node: z.string(),
     os: z.string(),
-    packages: z.record(z.string(), z.string()),
+    packages: namedRecord(z.string()),
     sensors: z.array(sensorSchema),
     settings: settingsSchema.optional(),
     sampler: samplerCostSchema.optional(),
@@ -353,13 +354,13 @@ export const resultSchema = z.strictObject({
     recording: recordingSchema.optional(),
   }),
   models: z.array(modelRecordSchema),
-  metrics: z.record(z.string(), metricSchema),
+  metrics: namedRecord(metricSchema),
   cells: z.array(cellSchema),
   requests: z.array(requestSchema),
   /** By `cpuTime`, and `energy/DEVICE`, `gpuTime/DEVICE` for each device that was sampled. */
-  conservation: z.record(z.string(), conservationSchema),
+  conservation: namedRecord(conservationSchema),
   /** By `energy/DEVICE`, as in `conservation`. */
-  idleBaseline: z.record(z.string(), idleBaselineSchema).optional(),
+  idleBaseline: namedRecord(idleBaselineSchema).optional(),
   attributionErrors: z.array(attributionErrorSchema).optional(),
   timeline: z.array(timelineSchema).optional(),
   warnings: z.array(warningSchema),

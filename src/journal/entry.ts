@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { namedRecord } from '../core/named-record.js';
 import { questionSchema } from '../core/question.js';
 import {
   ceilingsSchema,
@@ -77,7 +78,7 @@ const headerSchema = z.strictObject({
   hardware: resultSchema.shape.hardware,
   environment: resultSchema.shape.environment,
   models: z.array(modelRecordSchema.omit({ warmup: true })),
-  metrics: z.record(z.string(), metricSchema),
+  metrics: namedRecord(metricSchema),
   cells: z.array(plannedCellSchema),
   questions: z.array(questionSchema).optional(),
   warnings: z.array(warningSchema),
@@ -111,12 +112,9 @@ export const entrySchema = z.discriminatedUnion('kind', [
     requests: z.int().nonnegative(),
     durationNs: z.number().nonnegative(),
     /** Other models that ran in them: in how many, and how long the stages took in which they did. */
-    alongside: z
-      .record(
-        z.string(),
-        z.strictObject({ requests: z.int().positive(), durationNs: z.number().nonnegative() }),
-      )
-      .optional(),
+    alongside: namedRecord(
+      z.strictObject({ requests: z.int().positive(), durationNs: z.number().nonnegative() }),
+    ).optional(),
     /** On a GPU. */
     coldStart: coldStartSchema.optional(),
   }),

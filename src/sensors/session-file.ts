@@ -49,7 +49,11 @@ export const sensorRecordSchema = z.strictObject({
 type RecordedSensor = z.infer<typeof sensorRecordSchema>;
 
 /** Figures are drawn from these by name, and would be wrong by orders of magnitude in another unit. */
-const unitsByQuantity: Record<string, string> = { energy: 'J', power: 'W', utilisation: 'ratio' };
+const unitsByQuantity = new Map([
+  ['energy', 'J'],
+  ['power', 'W'],
+  ['utilisation', 'ratio'],
+]);
 
 const playableSensorSchema = sensorRecordSchema.check(({ value, issues }) => {
   const refuse = (path: (string | number)[], message: string) =>
@@ -61,7 +65,7 @@ const playableSensorSchema = sensorRecordSchema.check(({ value, issues }) => {
     refuse(['reason'], 'expected a reason and a hint, as the sensor is not available');
   }
   for (const [index, { quantity, unit, counterPeriodNs }] of value.channels.entries()) {
-    const wanted = unitsByQuantity[quantity] ?? unit;
+    const wanted = unitsByQuantity.get(quantity) ?? unit;
     if (unit !== wanted) refuse(['channels', index, 'unit'], `${quantity} is in ${wanted}, not in ${unit}`);
     if (counterPeriodNs !== null && !(counterPeriodNs > 0))
       refuse(['channels', index, 'counterPeriodNs'], 'expected a period above 0, or null');

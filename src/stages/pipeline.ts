@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { namedRecord } from '../core/named-record.js';
 
 /**
  * A pipeline as data: what happens to a request on its way from prompt to answer. Every policy of a stage
@@ -144,9 +145,9 @@ export const requestPipelineSchema = z.strictObject({
   name: z.string(),
   stages: z.array(stagePolicySchema),
   /** Ids of models by role; `chat` is the cell's own and not among them. */
-  models: z.record(z.string(), z.string()),
+  models: namedRecord(z.string()),
   /** Keyed by the stage's name. */
-  drawn: z.record(z.string(), stageDrawSchema),
+  drawn: namedRecord(stageDrawSchema),
   /** Seeds the texts of system prompts, histories and pieces. */
   seed: z.int(),
 });

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { namedRecord } from '../core/named-record.js';
 import { factorValue } from '../core/question.js';
 
 const counts = z.array(z.int().positive()).min(1);
@@ -24,7 +25,7 @@ export const blockSchema = z
      * Policies that vary, by the stage's name and the policy's (`reasoning.tokens`), each a factor of the
      * design; pipelines without the stage are run without.
      */
-    policies: z.record(z.string(), z.array(factorValue).min(1)).default({}),
+    policies: namedRecord(z.array(factorValue).min(1)).default({}),
     /** Requests a round for which chance decides what a pipeline leaves to it. */
     draws: z.int().positive().default(1),
     /** Only these of the suite's models; all of them where absent. */

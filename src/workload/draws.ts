@@ -30,7 +30,7 @@ export function drawOutcomes(
     return [nameOf(stage), drawStage(stage, draws, own, difficulty)] as const;
   });
   return Array.from({ length: draws }, (_, draw) => {
-    const drawn: Drawn = {};
+    const drawn: Drawn = Object.create(null);
     for (const [name, perDraw] of byStage) {
       const decided = perDraw?.[draw];
       if (decided !== undefined) drawn[name] = decided;

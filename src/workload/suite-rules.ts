@@ -48,7 +48,8 @@ export function checkBlock(
     for (const [position, value] of values.entries()) {
       const path = ['design', index, 'policies', key, position];
       try {
-        if (pipelineVariants(pipelines, { [key]: [value] }).some(({ levels }) => key in levels)) continue;
+        if (pipelineVariants(pipelines, { [key]: [value] }).some(({ levels }) => Object.hasOwn(levels, key)))
+          continue;
       } catch (cause) {
         throw document.error(path, messageOf(cause), cause);
       }

@@ -3,6 +3,7 @@ import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { log } from '../core/log.js';
+import { namedRecord } from '../core/named-record.js';
 import { questionSchema } from '../core/question.js';
 import { plainText } from '../core/text.js';
 import { benchOptions } from './bench-options.js';
@@ -37,7 +38,7 @@ const suiteSchema = z
     stop: z.enum(['forced', 'eos']).default('forced'),
     sampling: samplingSchema.default({ kind: 'greedy' }),
     /** Other models than the pipelines name, by role. */
-    roles: z.record(z.string(), roleModelSchema).default({}),
+    roles: namedRecord(roleModelSchema).default({}),
     /** The questions that the suite is to answer. */
     questions: z.array(questionSchema).default([]),
   })

@@ -15,8 +15,10 @@ const components: Record<StageType, string> = {
 };
 
 export const inOrder = Object.entries(components);
+/** By any name, as a stage may bear. */
+const byName = new Map<string, string>(inOrder);
 
 /** The component a stage belongs to: by its type, or its name where that is one; else the name itself. */
 export function componentOf({ type, name }: StageKind): string {
-  return components[type ?? (name as StageType)] ?? name;
+  return byName.get(type ?? name) ?? name;
 }

@@ -24,17 +24,17 @@ export function cellName(cell: string, models: readonly string[]): string {
 }
 
 /** Names of factors in a sentence; others go by their own. */
-const factorNames: Record<string, string> = {
-  promptTokens: 'prompt length',
-  completionTokens: 'output length',
-  batch: 'batch size',
-  promptKind: 'the kind of prompt',
-};
+const factorNames = new Map([
+  ['promptTokens', 'prompt length'],
+  ['completionTokens', 'output length'],
+  ['batch', 'batch size'],
+  ['promptKind', 'the kind of prompt'],
+]);
 
 /** Factors that sort the cells alike are one, under all their names. */
 export function factorName(factor: string): string {
   return factor
     .split(' = ')
-    .map((name) => factorNames[name] ?? name)
+    .map((name) => factorNames.get(name) ?? name)
     .join(' = ');
 }

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../../core/errors.js';
+import { namedRecord } from '../../core/named-record.js';
 
 /** A word or phrase to look for. */
 export interface Term {
@@ -17,7 +18,7 @@ export interface LexicalMatch extends Term {
 const termsSchema = z.strictObject({
   description: z.string(),
   /** Words by category, then by language. */
-  categories: z.record(z.string(), z.record(z.string(), z.array(z.string().trim().min(1)))),
+  categories: namedRecord(namedRecord(z.array(z.string().trim().min(1)))),
 });
 
 /** The word list that comes with tokenwork. */

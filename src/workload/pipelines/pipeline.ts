@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { closest } from 'fastest-levenshtein';
 import { z } from 'zod';
 import { TokenworkError } from '../../core/errors.js';
+import { namedRecord } from '../../core/named-record.js';
 import { describeIssue, firstIssue, type JsonPath } from '../../core/schema-issue.js';
 import { plainText } from '../../core/text.js';
 import { locateModel } from '../../models/resolve.js';
@@ -23,7 +24,7 @@ import { checkStages } from './stage-rules.js';
 const pipelineSchema = z.strictObject({
   description: z.string().min(1),
   /** Models by role: a recipe or a folder, as `--model` takes them. The role `chat` is the cell's model. */
-  models: z.record(z.string(), roleModelSchema).default({}),
+  models: namedRecord(roleModelSchema).default({}),
   stages: z.array(z.looseObject({ type: z.string() })).min(1),
 });
 
@@ -105,7 +106,7 @@ function parseStage(stage: { type: string }, path: JsonPath, document: JsonDocum
     );
   }
   const schema = stageSchemas[stage.type as PolicyType];
-  const unknown = Object.keys(stage).find((key) => !(key in schema.shape));
+  const unknown = Object.keys(stage).find((key) => !Object.hasOwn(schema.shape, key));
   if (unknown !== undefined) {
     const nearest = closest(unknown, Object.keys(schema.shape));
     throw document.error(
@@ -135,7 +136,7 @@ export function withPolicy(
   const stage = stages[index];
   if (dot < 0 || stage === undefined) return null;
   const schema = stageSchemas[stage.type];
-  if (!(policy in schema.shape) || fixedFields.has(policy)) {
+  if (!Object.hasOwn(schema.shape, policy) || fixedFields.has(policy)) {
     const policies = Object.keys(schema.shape).filter((name) => !fixedFields.has(name));
     throw new RangeError(
       `the stage "${stageName}" has no policy "${policy}", perhaps "${closest(policy, policies)}" is meant`,

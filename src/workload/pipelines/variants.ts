@@ -109,7 +109,7 @@ export function drawnPipelines(
   const different = countOutcomes(drawn);
   const apart = !merged && different.length > 1;
   const outcomes = apart ? drawn.map((one): Outcome => ({ drawn: one, count: 1 })) : different;
-  const set = policies.filter((key) => key in levels).map((key) => `${key}=${levels[key]}`);
+  const set = policies.filter((key) => Object.hasOwn(levels, key)).map((key) => `${key}=${levels[key]}`);
   return outcomes.map((outcome, index) => {
     const { label, drawnFactors } = describeOutcome(outcome, stages);
     return {
