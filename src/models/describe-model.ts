@@ -10,6 +10,7 @@ import { deriveCostYielding, deriveEncoderCostYielding } from './cost/derive-cos
 import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
 import { describeEncoder, type EncoderGraph } from './encoder/graph.js';
 import { readConfig, tiedEmbeddingsOf } from './folder.js';
+import { describeGguf } from './gguf/describe.js';
 import { downloadRepo } from './hub/repository.js';
 import type { ModelProto } from './onnx/proto.js';
 import { readModel } from './onnx/read-model.js';
@@ -34,7 +35,7 @@ export interface ModelDescription {
 
 /**
  * Describes the model a spec names, as `resolveModel` reads it, from its graph alone: a recipe of any size
- * takes no weights and no disk. The path of any .onnx file is accepted too.
+ * takes no weights and no disk. The path of any .onnx or .gguf file is accepted too.
  * Throws TokenworkError as `resolveModel` does, save that a lone .onnx file need not be a decoder.
  */
 export async function describeModel(spec: string, options: ResolveOptions = {}): Promise<ModelDescription> {
@@ -61,6 +62,8 @@ export async function describeModel(spec: string, options: ResolveOptions = {}):
       const { directory, dtype } = await downloadRepo(spec, download);
       return describeFolder(directory, located.repo, { ...options, dtype });
     }
+    case 'gguf':
+      return { ...(await describeGguf(located.path, options.signal)), encoder: null, notices: [] };
     case 'onnx':
       return describeFile(located.path, spec, options);
   }

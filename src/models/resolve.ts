@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
+import { parseGgufShardFilename } from '@huggingface/gguf';
 import { closest, distance } from 'fastest-levenshtein';
 import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
@@ -38,6 +39,8 @@ export type Located =
   | { kind: 'encoder'; recipe: EncoderRecipe }
   | { kind: 'folder'; directory: string }
   | { kind: 'onnx'; path: string }
+  /** A GGUF file, which is counted and not run. */
+  | { kind: 'gguf'; path: string }
   | { kind: 'hub'; repo: string };
 
 /**
@@ -77,6 +80,12 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
     }
     case 'counted':
       throw countedOnly(located.id);
+    case 'gguf':
+      throw new TokenworkError(
+        'gguf-counted-only',
+        `${spec} is a GGUF file, which tokenwork counts and does not run.`,
+        'Count it with `tokenwork flops`, or run the same model as hf:OWNER/NAME or a folder with ONNX files.',
+      );
     case 'encoder':
       throw new TokenworkError(
         'not-a-decoder',
@@ -111,6 +120,9 @@ export async function locateModel(spec: string): Promise<Located> {
   const found = spec === '' ? null : await stat(path).catch(otherwise(null, 'looking for a model'));
   if (found?.isDirectory()) return locateInFolder(path);
   if (found && extname(path) === '.onnx') return { kind: 'onnx', path };
+  // A part of a split model that is not there is named by what reads it.
+  if (extname(path) === '.gguf' && (found || parseGgufShardFilename(basename(path))))
+    return { kind: 'gguf', path };
   if (found && extname(path) === '.json') {
     const id = basename(path) === 'config.json' ? basename(dirname(path)) : basename(path, '.json');
     return locateConfig(plainStrings(await readJsonObject(path)), idOf(id), []);

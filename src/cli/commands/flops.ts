@@ -26,9 +26,12 @@ interface FlopsFlags {
 export function flopsCommand(): Command {
   return new Command('flops')
     .description(
-      'Count what one forward pass costs, from the ONNX graph, without running it.\nA multiply-add is 2 FLOP; the output head runs on all positions unless the graph computes only the last.',
+      'Count what one forward pass costs, from the ONNX graph or the header of a GGUF file, without running it.\nA multiply-add is 2 FLOP; the output head runs on all positions unless the graph computes only the last.',
     )
-    .argument('<model>', 'a recipe, a model folder, a config.json, hf:OWNER/NAME, or any .onnx file')
+    .argument(
+      '<model>',
+      'a recipe, a model folder, a config.json, hf:OWNER/NAME, any .onnx file, or a .gguf file',
+    )
     .option('--prompt-tokens <n>', 'new positions per row', wholeNumber(1), 128)
     .option('--past-tokens <n>', 'positions already in the KV cache', wholeNumber(0), 0)
     .option('--batch <n>', 'rows', wholeNumber(1), 1)
@@ -51,7 +54,8 @@ Examples:
   tokenwork flops gpt2-124m --prompt-tokens 1024
   tokenwork flops llama-3-8b --prompt-tokens 1 --past-tokens 4096
   tokenwork flops minilm-l6 --prompt-tokens 256 --batch 8
-  tokenwork flops resnet50.onnx --shape input=1,3,224,224`,
+  tokenwork flops resnet50.onnx --shape input=1,3,224,224
+  tokenwork flops ~/models/llama-3.2-1b-q4_k_m.gguf --prompt-tokens 1 --past-tokens 4096`,
     )
     .action(flops);
 }

@@ -34,7 +34,7 @@ export async function resolveEncoder(spec: string, options: ResolveEncoderOption
     });
     return openEncoderFolder(directory, { ...open, id: recipe.id, source: 'synthesised', dtype });
   }
-  if (located.kind === 'recipe' || located.kind === 'counted' || located.kind === 'onnx')
+  if (located.kind !== 'folder' && located.kind !== 'hub')
     throw new TokenworkError(
       'not-an-encoder',
       `${spec} is not an encoder.`,

@@ -1,0 +1,124 @@
+import type { CostModel, Mixture } from '../../core/cost.js';
+import type { Polynomial } from '../../core/polynomial.js';
+import { buildGraph } from '../build/build-graph.js';
+import { buildCountedGraph } from '../build/counted-decoder.js';
+import { defaultGraphVariant } from '../build/graph-variant.js';
+import { deriveCostYielding } from '../cost/derive-cost.js';
+import { countedShapeOf } from '../counted-config.js';
+import { type DecoderGraph, describeDecoder } from '../decoder-graph.js';
+import { recipeFromConfig } from '../hf-config.js';
+import type { ModelProto } from '../onnx/proto.js';
+import { configOfGguf } from './config.js';
+import { type GgufModel, type GgufTensor, readGguf } from './read.js';
+
+/** A GGUF model with the graph of its shape and what a pass costs. */
+interface GgufDescription {
+  id: string;
+  /** The type that holds most of its bytes: `Q4_K`. */
+  dtype: string;
+  graph: ModelProto;
+  decoder: DecoderGraph;
+  cost: CostModel;
+}
+
+/**
+ * Describes a GGUF file (or all parts of a split one) by its header: operations by the shape that its metadata names, with
+ * activations in fp32 and a KV cache in fp16, which are llama.cpp's defaults; weights by the tensors themselves, each of
+ * its own type. Where the tensors hold another number of parameters than the shape has, nothing is counted exactly.
+ * Throws TokenworkError as `readGguf` does, `unsupported-architecture`, `bad-config` or `aborted`.
+ */
+export async function describeGguf(path: string, signal?: AbortSignal): Promise<GgufDescription> {
+  const model = await readGguf(path);
+  const { graph, tiedEmbeddings } = graphOf(model);
+  const decoder = describeDecoder(graph);
+  const ofShape = await deriveCostYielding(graph, decoder, { tiedEmbeddings, signal });
+  return {
+    id: model.id,
+    dtype: mainType(model.tensors),
+    graph,
+    decoder,
+    cost: costOf(ofShape, model, tiedEmbeddings),
+  };
+}
+
+function graphOf(model: GgufModel): { graph: ModelProto; tiedEmbeddings: boolean } {
+  const { id } = model;
+  const config = configOfGguf(model);
+  const shape = countedShapeOf(config, id);
+  if (shape) return { graph: buildCountedGraph(id, shape, 'fp32'), tiedEmbeddings: shape.tiedEmbeddings };
+  const recipe = recipeFromConfig(config, id);
+  const graphVariant = defaultGraphVariant(recipe);
+  const graph = buildGraph(recipe, { dtype: 'fp32', graphVariant, seed: 1, weights: false });
+  return { graph, tiedEmbeddings: recipe.tiedEmbeddings };
+}
+
+/** Tables of rotary frequencies: no parameters of the model's shape, and too small to read of. */
+const rotaryTables = new Set(['rope_freqs.weight', 'rope_factors_long.weight', 'rope_factors_short.weight']);
+/** Read a row a token, and whole only where the output head is the same tensor. */
+const gathered = new Set(['token_embd.weight', 'position_embd.weight']);
+/** In one tensor of all experts, or in one each as older files have it. */
+const expertsOnly = /^blk\.\d+\.ffn_(?:gate|up|down|gate_up)(?:_exps|\.\d+)\./;
+
+/** The shape's operations with the tensors' bytes. */
+function costOf(
+  ofShape: CostModel,
+  { tensors, repeatsEmbeddings }: GgufModel,
+  tiedEmbeddings: boolean,
+): CostModel {
+  const stored = total(tensors, ({ name, elements }) => (rotaryTables.has(name) ? 0 : elements));
+  const repeated = total(tensors, ({ name, elements }) =>
+    repeatsEmbeddings && name === 'output.weight' ? elements : 0,
+  );
+  const { mixture, bytes } = ofShape;
+  const ofExperts = ({ name }: GgufTensor) => mixture !== null && expertsOnly.test(name);
+  const whole = (tensor: GgufTensor) =>
+    !ofExperts(tensor) &&
+    (!gathered.has(tensor.name) || (tiedEmbeddings && tensor.name === 'token_embd.weight'));
+  const always = total(tensors, (tensor) => (whole(tensor) ? tensor.bytes : 0));
+  const row = total(tensors, ({ name, shape, bytes: all }) =>
+    gathered.has(name) ? all / (shape[1] ?? 1) : 0,
+  );
+  const wrong =
+    stored !== ofShape.parameters &&
+    `its tensors hold ${stored} parameters, and a decoder of its shape has ${ofShape.parameters}`;
+  return {
+    ...ofShape,
+    parameters: stored - repeated,
+    kvBytesPerToken: ofShape.kvBytesPerToken / 2,
+    bytes: {
+      ...bytes,
+      weights: [
+        { coefficient: always, batch: 0, newTokens: 0, pastTokens: 0 },
+        { coefficient: row, batch: 1, newTokens: 1, pastTokens: 0 },
+      ],
+      kvRead: halved(bytes.kvRead),
+      kvWritten: halved(bytes.kvWritten),
+    },
+    mixture:
+      mixture &&
+      withBytes(
+        mixture,
+        total(tensors, (tensor) => (ofExperts(tensor) ? tensor.bytes : 0)),
+      ),
+    ...(wrong && { notCounted: wrong }),
+  };
+}
+
+function withBytes(mixture: Mixture, bytes: number): Mixture {
+  return { ...mixture, bytesPerExpert: bytes / (mixture.layers * mixture.experts) };
+}
+
+/** fp16 in place of fp32. */
+function halved(polynomial: Polynomial): Polynomial {
+  return polynomial.map((term) => ({ ...term, coefficient: term.coefficient / 2 }));
+}
+
+function mainType(tensors: readonly GgufTensor[]): string {
+  const bytes = new Map<string, number>();
+  for (const { type, bytes: own } of tensors) bytes.set(type, (bytes.get(type) ?? 0) + own);
+  return [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0] ?? 'F32';
+}
+
+function total(tensors: readonly GgufTensor[], of: (tensor: GgufTensor) => number): number {
+  return tensors.reduce((sum, tensor) => sum + of(tensor), 0);
+}
