@@ -146,9 +146,13 @@ describe('an unknown model', () => {
       code: 'unknown-model',
       hint: expect.stringMatching(/^A model is a recipe, .* tiny/),
     });
-    const path = join(directory, 'model.gguf');
-    await writeFile(path, 'GGUF');
-    await expect(resolveModel(path)).rejects.toMatchObject({ code: 'unknown-model' });
+    for (const [name, code] of [
+      ['model.bin', 'unknown-model'],
+      ['model.gguf', 'gguf-counted-only'],
+    ] as const) {
+      await writeFile(join(directory, name), 'GGUF');
+      await expect(resolveModel(join(directory, name))).rejects.toMatchObject({ code });
+    }
     await expect(resolveModel(directory)).rejects.toMatchObject({ code: 'no-config' });
     await expect(resolveModel('')).rejects.toMatchObject({ code: 'unknown-model' });
     await expect(resolveModel('hf:')).rejects.toMatchObject({ code: 'bad-hub-spec' });
