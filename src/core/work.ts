@@ -3,7 +3,7 @@ import { provenances, type WorkMetric, workMetricNames } from './metrics.js';
 
 /**
  * Why a figure is absent; `lost`: its sensor failed or left a gap in that segment; `not-counted`: part of the
- * model's graph could not be counted.
+ * model's graph could not be counted; `not-sampled`: it is measured of one request of a cell, and this is another.
  */
 export const absenceReason = z.enum([
   'unsupported',
@@ -12,6 +12,7 @@ export const absenceReason = z.enum([
   'not-applicable',
   'lost',
   'not-counted',
+  'not-sampled',
 ]);
 export type AbsenceReason = z.infer<typeof absenceReason>;
 

@@ -24,6 +24,29 @@ describe('a folded journal', () => {
     expect(requests.map(({ id }) => id)).toEqual([0, 2, 3]);
   });
 
+  it('has the peak memory of a cell in its first row, and says of the others that they are not the one', () => {
+    const head = { ...header, memoryApart: true };
+    const rows = [0, 2, 4].flatMap((id) =>
+      finished(id, 0).map((entry) =>
+        entry.kind === 'request'
+          ? { ...entry, row: { ...entry.row, absent: { peakMemory: 'not-sampled' } } }
+          : entry,
+      ),
+    ) as JournalEntry[];
+    const peak = (peakBytes: number | null): JournalEntry => ({ kind: 'memory', cell: 'm/p1/c1', peakBytes });
+    const of = (...entries: JournalEntry[]) =>
+      foldJournal({ path: '', header: head, entries: [...rows, ...entries], validBytes: 0 }).requests.map(
+        (row) => [row.work?.peakMemory ?? null, 'absent' in row ? row.absent?.peakMemory : undefined],
+      );
+    const others = [
+      [null, 'not-sampled'],
+      [null, 'not-sampled'],
+    ];
+    expect(of(peak(4096))).toEqual([[4096, undefined], ...others]);
+    expect(of(peak(null))).toEqual([[null, 'too-short'], ...others]);
+    expect(of()).toEqual([[null, 'not-sampled'], ...others]);
+  });
+
   it('conserves CPU time: requests and the rest are the process’s', () => {
     const { conservation } = fold(...finished(0, 150, 100), ...finished(1, 310, 120), ended(5000, 330));
     expect(conservation.cpuTime).toEqual({

@@ -6,10 +6,11 @@ import {
   type Result,
   schemaVersion,
 } from '../core/result.js';
+import type { Bytes } from '../core/units.js';
 import type { JournalEntry, JournalRow, OkJournalRow } from '../journal/entry.js';
 import { cpuTimeOf } from '../journal/measured-run.js';
 import type { JournalContents } from '../journal/read.js';
-import { stateOf } from '../journal/state.js';
+import { memoryOf, stateOf } from '../journal/state.js';
 import { ceilingsOf } from './ceilings.js';
 import { foldSampling } from './sampling.js';
 import { ledgerWarnings, warningsOf } from './warnings.js';
@@ -20,7 +21,8 @@ export function foldJournal(contents: JournalContents): Result {
   const { settings } = header;
   const state = stateOf(contents);
   const plannedRequests = settings.repetitions * header.cells.reduce((sum, cell) => sum + cell.count, 0);
-  const journalled = [...state.rows.values()].sort((a, b) => a.id - b.id);
+  const inOrder = [...state.rows.values()].sort((a, b) => a.id - b.id);
+  const journalled = header.memoryApart ? withMemory(inOrder, memoryOf(entries)) : inOrder;
   const sampled = foldSampling(header, entries, journalled);
   const { rows, sampler, recording } = sampled;
   const conservation = { ...conservationOf(rows, entries), ...sampled.conservation };
@@ -65,6 +67,28 @@ export function foldJournal(contents: JournalContents): Result {
       ...sampled.warnings,
     ],
   };
+}
+
+/**
+ * Puts the peak memory of a cell into the row of its first request: it was measured of one request, and in every row
+ * would look as if it had been of each.
+ */
+function withMemory(
+  rows: readonly JournalRow[],
+  peaks: ReadonlyMap<string, Bytes | null>,
+): readonly JournalRow[] {
+  const seen = new Set<string>();
+  return rows.map((row) => {
+    if (!hasGaps(row) || seen.has(row.cell)) return row;
+    seen.add(row.cell);
+    const peakMemory = peaks.get(row.cell);
+    if (peakMemory === undefined) return row;
+    if (peakMemory === null) return { ...row, absent: { ...row.absent, peakMemory: 'too-short' as const } };
+    const { absent = {}, ...rest } = row;
+    const { peakMemory: _notSampled, ...others } = absent;
+    const work = { ...row.work, peakMemory };
+    return { ...rest, work, ...(Object.keys(others).length > 0 && { absent: others }) };
+  });
 }
 
 function foldRows(rows: readonly JournalRow[]): RequestRow[] {

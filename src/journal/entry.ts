@@ -80,6 +80,8 @@ const headerSchema = z.strictObject({
   models: z.array(modelRecordSchema.omit({ warmup: true })),
   metrics: namedRecord(metricSchema),
   cells: z.array(plannedCellSchema),
+  /** Whether peak memory is measured of requests of its own, once all others have run; it is in their rows else. */
+  memoryApart: z.boolean().optional(),
   questions: z.array(questionSchema).optional(),
   warnings: z.array(warningSchema),
 });
@@ -133,6 +135,12 @@ export const entrySchema = z.discriminatedUnion('kind', [
     preparations: z.array(preparationSchema).optional(),
   }),
   ...samplingEntries,
+  /** A request of the cell is run for its peak memory alone, in bytes; without them it begins, null where it failed. */
+  z.strictObject({
+    kind: z.literal('memory'),
+    cell: z.string(),
+    peakBytes: z.number().nonnegative().nullable().optional(),
+  }),
   /** The machine, looked at once more after the requests. */
   z.strictObject({ kind: z.literal('ceilings'), ceilings: ceilingsSchema }),
   /** Measuring ended in good order; what was started and has no row was stopped, and did not crash. */

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { JournalEntry } from './entry.js';
-import { isPending, stateOf, unfinishedValidation, validationOf } from './state.js';
-import { finished } from './testing/journal-sample.js';
+import {
+  cellsForMemory,
+  isMemoryPending,
+  isPending,
+  memoryOf,
+  stateOf,
+  unfinishedValidation,
+  validationOf,
+} from './state.js';
+import { finished, header } from './testing/journal-sample.js';
 
 const mark = (state: 'begun' | 'stopped' | 'done'): JournalEntry => ({ kind: 'validation', state });
 const alone = (cell: string): JournalEntry => ({
@@ -61,5 +69,45 @@ describe('what a journal says of crashes', () => {
 
   it('does not blame a request for a run that ended in good order', () => {
     expect(crashesOf({ kind: 'started', id: 4 }, { kind: 'ended', atNs: 0, processCpuNs: 0 })).toEqual({});
+  });
+});
+
+describe('peak memory of requests of their own', () => {
+  const cells = header.cells;
+  const begun = (cell: string): JournalEntry => ({ kind: 'memory', cell });
+  const ended = (cell: string, peakBytes: number | null): JournalEntry => ({
+    kind: 'memory',
+    cell,
+    peakBytes,
+  });
+  const pending = (...entries: JournalEntry[]) =>
+    cellsForMemory(cells, { repetitions: 3 }, memoryOf(entries)).map(({ id }) => id);
+  const [first, second] = cells.map(({ id }) => id) as [string, string];
+
+  it('is measured of each cell that has none, and once more where a process died at it', () => {
+    expect(pending()).toEqual([first, second]);
+    expect(pending(begun(first), ended(first, 7), begun(second))).toEqual([second]);
+    expect(pending(begun(first), ended(first, null), begun(second), resumed, begun(second))).toEqual([]);
+    expect([...memoryOf([begun(first), ended(first, 7), begun(second), begun(second)])]).toEqual([
+      [first, 7],
+      [second, null],
+    ]);
+  });
+
+  it('is measured of no more cells than a third of the requests', () => {
+    const many = Array.from({ length: 9 }, (_, index) => ({ ...cells[0]!, id: `${index}` }));
+    const chosen = (repetitions: number) =>
+      cellsForMemory(many, { repetitions }, new Map()).map(({ id }) => id);
+    expect(chosen(1)).toEqual(['0', '3', '6']);
+    expect(chosen(2)).toEqual(['0', '1', '3', '4', '6', '7']);
+    expect(chosen(5)).toHaveLength(9);
+  });
+
+  it('leaves a run to be finished where it is missing', () => {
+    const journal = (entries: JournalEntry[], memoryApart?: boolean) =>
+      isMemoryPending({ path: '', header: { ...header, memoryApart }, entries, validBytes: 0 });
+    expect(journal([], true)).toBe(true);
+    expect(journal([ended(first, 7), ended(second, 8)], true)).toBe(false);
+    expect(journal([])).toBe(false);
   });
 });

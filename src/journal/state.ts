@@ -1,4 +1,6 @@
 import type { Warning } from '../core/codes.js';
+import type { Bytes } from '../core/units.js';
+import type { PlannedCell } from '../workload/plan.js';
 import type { JournalEntry, JournalRow, Settings } from './entry.js';
 import { endOf } from './measured-run.js';
 import type { JournalContents } from './read.js';
@@ -48,6 +50,50 @@ export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalS
   }
   processDied();
   return { rows, crashes, lastNs, clockNs: Math.max(clockNs, lastNs) };
+}
+
+/** Of so many measured requests, one more is run for its memory at the most: it is no small part of a run else. */
+const requestsPerMemoryRequest = 3;
+const mostMemoryRequests = 40;
+/** One that killed the process twice would kill it for ever. */
+const memoryDeathsAllowed = 1;
+
+/** Peak memory by cell, of those that had a request of their own for it. */
+export function memoryOf(entries: readonly JournalEntry[]): ReadonlyMap<string, Bytes | null> {
+  const peaks = new Map<string, Bytes | null>();
+  const begun = new Map<string, number>();
+  for (const entry of entries) {
+    if (entry.kind !== 'memory') continue;
+    const { cell, peakBytes } = entry;
+    if (peakBytes !== undefined) peaks.set(cell, peakBytes);
+    else begun.set(cell, (begun.get(cell) ?? 0) + 1);
+  }
+  for (const [cell, times] of begun)
+    if (times > memoryDeathsAllowed && !peaks.has(cell)) peaks.set(cell, null);
+  return peaks;
+}
+
+/** The cells whose peak memory is still to be measured by a request of its own, evenly spaced where not all are. */
+export function cellsForMemory(
+  cells: readonly PlannedCell[],
+  { repetitions }: Pick<Settings, 'repetitions'>,
+  peaks: ReadonlyMap<string, Bytes | null>,
+): PlannedCell[] {
+  const requests = repetitions * cells.reduce((sum, { count }) => sum + count, 0);
+  const most = Math.min(mostMemoryRequests, Math.ceil(requests / requestsPerMemoryRequest));
+  return evenly(cells, most).filter(({ id }) => !peaks.has(id));
+}
+
+/** So many items at the most, from the first on. */
+export function evenly<Item>(items: readonly Item[], most: number): readonly Item[] {
+  if (items.length <= most) return items;
+  return Array.from({ length: most }, (_, index) => items[Math.floor((index * items.length) / most)]!);
+}
+
+/** Whether that is so of any cell of a run. */
+export function isMemoryPending({ header, entries }: JournalContents): boolean {
+  const { memoryApart = false, cells, settings } = header;
+  return memoryApart && cellsForMemory(cells, settings, memoryOf(entries)).length > 0;
 }
 
 /** The progress of holding the sharing among requests against the same requests alone. */

@@ -40,6 +40,17 @@ describe('a benchmark', () => {
       const evaluated = request.tokens.processed - 1;
       expect(request.work.kvBytes).toBe(evaluated * result.models[0]!.cost.kvBytesPerToken);
     }
+    if (result.metrics.peakMemory!.provenance === 'measured') {
+      const ok = result.requests.filter(isOk);
+      const measured = ok.filter(({ work }) => work.peakMemory !== null);
+      // One for three that are measured: 4 for 10, of 5 cells.
+      expect(new Set(measured.map(({ cell }) => cell))).toEqual(
+        new Set(result.cells.slice(0, 4).map(({ id }) => id)),
+      );
+      expect(measured).toHaveLength(4);
+      for (const { work, absent } of ok.filter((row) => !measured.includes(row)))
+        expect([work.peakMemory, absent?.peakMemory]).toEqual([null, 'not-sampled']);
+    }
     const { total, requests, unattributed } = result.conservation.cpuTime!;
     expect(total).toBe(requests + unattributed);
     expect(unattributed).toBeGreaterThanOrEqual(0);
@@ -157,7 +168,13 @@ describe('a benchmark that is cut short', () => {
     await expect(bench({ resume: out, repetitions: 9 })).rejects.toMatchObject({ code: 'resume-differs' });
     const { result } = await bench({ resume: out });
     expectWhole(result);
-    expect(result.requests).toEqual(expect.arrayContaining(partial.requests));
+    // Peak memory is measured once all others have run.
+    const timed = ({ requests }: Result) =>
+      requests
+        .filter(isOk)
+        .map(({ work, absent: _, ...row }) => ({ ...row, work: { ...work, peakMemory: null } }));
+    expect(timed(result)).toEqual(expect.arrayContaining(timed(partial)));
+    expect(readdirSync(folder)).toEqual(['result.json']);
   });
 
   it('starts again, as it was asked for, what was killed before anything was measured', async () => {

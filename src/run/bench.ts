@@ -14,7 +14,7 @@ import { Journal, journalNamed, journalPathOf, resultPathOf } from '../journal/a
 import { type JournalBeginning, type JournalEntry, journalVersion } from '../journal/entry.js';
 import { lockJournal } from '../journal/lock.js';
 import { readBegunJournal, readJournal } from '../journal/read.js';
-import { isPending, stateOf, validationOf } from '../journal/state.js';
+import { isMemoryPending, isPending, memoryOf, stateOf, validationOf } from '../journal/state.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
 import { ceilingsFor, measureCeilingsAgain } from './ceilings.js';
 import { fitToDevice, withDevice } from './gpu/fit.js';
@@ -128,6 +128,7 @@ async function measureAll(
     return {
       ...{ prepared, inventory, originNs, ceilings },
       ...{ finished: new Set(), crashes: new Map(), validation: validationOf([]) },
+      ...{ memory: new Map(), memoryPending: false },
       firstEntry: ({ loaded, records, sensors, warnings }) => ({
         kind: 'header',
         version: journalVersion,
@@ -142,6 +143,7 @@ async function measureAll(
         models: records.map((record) => withDevice(record, prepared)),
         metrics: metricsTable(loaded, records),
         cells,
+        ...(loaded.memoryApart && { memoryApart: true }),
         questions,
         warnings: [
           ...prepared.warnings,
@@ -166,7 +168,8 @@ async function resumeRun(options: BenchOptions, named: string): Promise<BenchOut
     refuseOtherOptions(header, options);
     const validation = validationOf(entries);
     // All is measured, and only the result was not written: that takes no model.
-    if (foldJournal(contents).run.complete && !isPending(header.settings, validation))
+    const memoryPending = isMemoryPending(contents);
+    if (foldJournal(contents).run.complete && !isPending(header.settings, validation) && !memoryPending)
       return finish(Journal.reopen(journalPath, validBytes), path);
     const prepared = await prepareResumed(header, options);
     refuseOtherModels(header, prepared.models);
@@ -176,7 +179,7 @@ async function resumeRun(options: BenchOptions, named: string): Promise<BenchOut
     const { rows, crashes, clockNs } = stateOf(contents);
     const journal = Journal.reopen(journalPath, validBytes);
     const part = async (): Promise<Part> => ({
-      ...{ prepared, inventory, crashes, validation },
+      ...{ prepared, inventory, crashes, validation, memory: memoryOf(entries), memoryPending },
       originNs: process.hrtime.bigint() - BigInt(Math.ceil(clockNs)),
       ceilings: header.hardware.ceilings,
       finished: new Set(rows.keys()),
@@ -217,8 +220,7 @@ async function holding(
 }
 
 /** A run that this process measures: all of it, or what is left of one that is resumed. */
-interface Part
-  extends Pick<Segment, 'prepared' | 'originNs' | 'ceilings' | 'finished' | 'crashes' | 'validation'> {
+interface Part extends Omit<Segment, 'journal' | 'options' | 'recorder' | 'onReady'> {
   inventory: Inventory;
   /** The entry that the part begins with in the journal, once all is open. Throws what must refuse the part. */
   firstEntry(ready: Ready): Extract<JournalEntry, { kind: 'header' | 'resumed' }>;
@@ -272,7 +274,12 @@ function finish(journal: Journal, path: string): BenchOutcome {
     throw thrown;
   }
   const isValidating = isPending(contents.header.settings, validationOf(contents.entries));
-  if (run.complete && !isValidating) {
+  const lacks = isValidating
+    ? ', before all of them were held against the same requests alone'
+    : isMemoryPending(contents)
+      ? ', before the peak memory of all cells was'
+      : '';
+  if (run.complete && lacks === '') {
     journal.remove();
     return { result, path };
   }
@@ -280,7 +287,7 @@ function finish(journal: Journal, path: string): BenchOutcome {
   const measured = `${requests.length} of ${run.plannedRequests} requests measured`;
   throw new TokenworkError(
     'interrupted',
-    `The run was stopped with ${measured}${run.complete ? ', before all of them were held against the same requests alone' : ''}.`,
+    `The run was stopped with ${measured}${run.complete ? lacks : ''}.`,
     `They are saved in ${path}. Go on with: tokenwork bench --resume ${path}`,
   );
 }

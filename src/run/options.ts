@@ -41,6 +41,7 @@ export type BenchPhase =
   | 'warm-up'
   | 'measuring'
   | 'validating'
+  | 'memory'
   | 'writing';
 
 /** The progress of a run. */

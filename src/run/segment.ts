@@ -3,9 +3,10 @@ import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Ceilings } from '../core/result.js';
+import type { Bytes } from '../core/units.js';
 import type { Journal } from '../journal/append.js';
 import type { JournalEntry, JournalModel } from '../journal/entry.js';
-import { isPending, type ValidationState } from '../journal/state.js';
+import { cellsForMemory, isPending, type ValidationState } from '../journal/state.js';
 import { energyUnavailable, windowOf } from '../sampling/attribution/energy-window.js';
 import { openCpuClock } from '../sensors/linux/cpu-time.js';
 import { nvmlTrouble } from '../sensors/nvidia/nvml-probe.js';
@@ -14,6 +15,7 @@ import { type ScheduledRequest, schedule } from '../workload/schedule.js';
 import { expectedTime, ratesOf, stallTimeoutMs } from './expected-time.js';
 import { warmUpDevice } from './gpu/warm-up.js';
 import { measure } from './measure.js';
+import { measureMemory } from './measure-memory.js';
 import { type OpenModels, openModels } from './open-models.js';
 import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
@@ -37,6 +39,10 @@ export interface Segment {
   /** Times that a process died while it ran a request. */
   crashes: ReadonlyMap<number, number>;
   validation: ValidationState;
+  /** Peak memory by cell, of those that had a request of their own for it. */
+  memory: ReadonlyMap<string, Bytes | null>;
+  /** Whether it is all that is left. */
+  memoryPending: boolean;
   options: BenchOptions;
   recorder: SensorRecorder | null;
   /** Called when the workers are ready, and nothing has been measured. */
@@ -67,7 +73,8 @@ export async function runSegment(segment: Segment): Promise<void> {
   for (const request of unfinished) {
     if (!requests.includes(request)) journal.append(crashed(request));
   }
-  if (requests.length === 0 && !isPending(settings, segment.validation)) return;
+  const { memory, memoryPending } = segment;
+  if (requests.length === 0 && !isPending(settings, segment.validation) && !memoryPending) return;
 
   tell(onProgress, 'loading', `opening ${models.map(({ id }) => id).join(', ')}`);
   const { now } = monotonicClock(segment.originNs);
@@ -99,8 +106,15 @@ export async function runSegment(segment: Segment): Promise<void> {
       warnings: [...warnings, ...sampling.warnings, ...energyUnavailable(settings.sampling, sensors)],
     });
     sampling.begin(journal);
-    await measureWith(pool, requests, segment, sampling);
+    const limitsOf = await measureWith(pool, requests, segment, sampling);
     await sampling.end();
+    // Once nothing is sampled any more: it is in no other figure.
+    if (pool.loaded.memoryApart) {
+      const left = cellsForMemory(cells, settings, memory);
+      if (left.length > 0) tell(onProgress, 'memory', 'running requests for their peak memory');
+      const { signal } = options;
+      await measureMemory({ cells: left, slot: pool.slots[0]!, journal, limitsOf, signal });
+    }
   } finally {
     await (await starting).abandon();
     await pool?.close();
@@ -108,12 +122,13 @@ export async function runSegment(segment: Segment): Promise<void> {
   }
 }
 
+/** Returns the limits that requests of a cell have. */
 async function measureWith(
   pool: WorkerPool,
   requests: readonly ScheduledRequest[],
   { prepared, journal, originNs, ceilings, validation, options }: Segment,
   sampling: RunSampling,
-): Promise<void> {
+): Promise<(cell: PlannedCell) => Limits> {
   const { settings, models, cells } = prepared;
   const { onProgress, signal } = options;
   const { now } = monotonicClock(originNs);
@@ -171,6 +186,7 @@ async function measureWith(
     await measureAlone({ cells, slot: pool.slots[0]!, journal, limitsOf, rule, done, signal });
   }
   await sampling.rest('idle-after', signal);
+  return limitsOf;
 }
 
 function crashed({ id, cell, repetition }: ScheduledRequest): JournalEntry {

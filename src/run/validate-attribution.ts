@@ -1,4 +1,5 @@
 import type { Journal } from '../journal/append.js';
+import { evenly } from '../journal/state.js';
 import type { PlannedCell } from '../workload/plan.js';
 import type { Limits, WindowRule, WorkerSlot } from './workers/slot.js';
 
@@ -40,9 +41,4 @@ export async function measureAlone(options: AloneOptions): Promise<void> {
   } finally {
     signal?.removeEventListener('abort', stop);
   }
-}
-
-function evenly<Item>(items: readonly Item[], most: number): readonly Item[] {
-  if (items.length <= most) return items;
-  return Array.from({ length: most }, (_, index) => items[Math.floor((index * items.length) / most)]!);
 }

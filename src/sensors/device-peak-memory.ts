@@ -52,6 +52,7 @@ export function openDevicePeakMemory(
   return {
     method:
       'memory of the GPU that this process holds (NVML) at the end of the request minus that at its start, to which memory that the allocators kept from requests before belongs',
+    apart: false,
     begin() {
       restingBytes = held();
     },

@@ -78,6 +78,8 @@ interface LoadedModelState {
 export interface LoadedWorker {
   models: LoadedModelState[];
   peakMemory: SensorState;
+  /** Whether peak memory takes requests of its own, after those that are measured. */
+  memoryApart?: boolean;
 }
 
 /** An error with its fields: those are lost when an Error crosses threads. */
@@ -97,6 +99,8 @@ export interface RunTask {
   deadlineMs: number | null;
   /** Time that all runs should take together, so that counters move enough; null for once. */
   repeatForNs: Nanoseconds | null;
+  /** Runs for its peak memory alone, where that takes a request of its own. */
+  forMemory: boolean;
 }
 
 /** The answer to a task, and what a slot makes of a worker that gave none. */

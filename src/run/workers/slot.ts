@@ -32,6 +32,8 @@ export interface WorkerSlot {
    * died or hung, and the next request gets a new worker. Throws as `load` does where that cannot open the models.
    */
   run(modelId: string, request: RequestSpec, limits: Limits, rule?: WindowRule | null): Promise<RunReply>;
+  /** Runs a request as `run` does, for its peak memory alone. */
+  runForMemory(modelId: string, request: RequestSpec, limits: Limits): Promise<RunReply>;
   /** Asks the running request to stop. */
   stop(): void;
   close(): Promise<void>;
@@ -96,7 +98,13 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
     return reply.loaded;
   };
 
-  const run: WorkerSlot['run'] = async (modelId, request, { deadlineMs, stallTimeoutMs }, rule = null) => {
+  const runTask = async (
+    modelId: string,
+    request: RequestSpec,
+    { deadlineMs, stallTimeoutMs }: Limits,
+    rule: WindowRule | null,
+    forMemory: boolean,
+  ): Promise<RunReply> => {
     if (handles === null) await load();
     const models = [modelId, ...Object.values(request.pipeline?.models ?? {})];
     const terminable = models.flatMap((id) => handles?.get(id) ?? []);
@@ -120,7 +128,7 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
     const moves = rule && watchCounters(control, rule, clock);
     try {
       const repeatForNs = rule?.windowNs ?? null;
-      const task: RunTask = { modelId, request, submittedNs, deadlineMs, repeatForNs };
+      const task: RunTask = { modelId, request, submittedNs, deadlineMs, repeatForNs, forMemory };
       const reply: RunReply = await pool.run(task, { signal: worker.signal });
       return watch.hung ? hungFailure(stallTimeoutMs) : reply;
     } catch (thrown) {
@@ -144,7 +152,11 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
     await endedOrStuck(Promise.all([pool.destroy(), ...killed]), graceMs);
   };
 
-  return { index, load, run, stop: () => running?.stop(), close };
+  const run: WorkerSlot['run'] = (modelId, request, limits, rule = null) =>
+    runTask(modelId, request, limits, rule, false);
+  const runForMemory: WorkerSlot['runForMemory'] = (modelId, request, limits) =>
+    runTask(modelId, request, limits, null, true);
+  return { index, load, run, runForMemory, stop: () => running?.stop(), close };
 }
 
 /** Tells the worker when the counters have moved often enough since the request first ended, or later. */

@@ -99,7 +99,8 @@ export async function load(task: LoadTask): Promise<LoadReply> {
       peakMemory,
       runQueueWait: computing === null ? null : openRunQueueWait(computing),
     };
-    return { loaded: { models, peakMemory: describeSensor(peakMemory) } };
+    const memoryApart = 'begin' in peakMemory && peakMemory.apart;
+    return { loaded: { models, peakMemory: describeSensor(peakMemory), memoryApart } };
   } catch (thrown) {
     for (const engine of engines) engine.close();
     return { error: threadError(thrown) };
@@ -129,7 +130,7 @@ export async function run(task: RunTask): Promise<RunReply> {
     return input;
   };
   const input = await prepared(task.submittedNs);
-  const memory = 'begin' in peakMemory ? peakMemory : null;
+  const memory = 'begin' in peakMemory && peakMemory.apart === task.forMemory ? peakMemory : null;
   memory?.begin();
   const waitedBefore = runQueueWait?.() ?? 0;
   const outcome = await runRequest(input, chat, instruments, control, resources);
@@ -139,6 +140,8 @@ export async function run(task: RunTask): Promise<RunReply> {
   const submitted = preparations[0]?.endedNs ?? task.submittedNs;
   if (outcome.status === 'failed') return { row: failedRow(outcome, submitted), runs: [], preparations };
   const peakBytes = aboveRest !== null && aboveRest >= (outcome.work.kvBytes ?? 0) ? aboveRest : null;
+  const memoryAbsence =
+    peakBytes !== null || !('begin' in peakMemory) ? null : memory ? 'too-short' : 'not-sampled';
   const first = measuredRun(outcome);
   const again = async () => repeatRequest(await prepared(clock.now()), chat, instruments, control, resources);
   const onGpu = chat.decoder.record.device !== 'cpu';
@@ -146,7 +149,7 @@ export async function run(task: RunTask): Promise<RunReply> {
   const more = windowNs === null ? [] : await repeatRuns({ windowNs, first, onGpu, control, again });
   const row = {
     ...finishedRow(outcome, submitted, peakBytes),
-    ...absentOf(outcome.work, memory !== null && peakBytes === null),
+    ...absentOf(outcome.work, memoryAbsence),
     ...(waitedNs !== null && { runQueueWait: waitedNs }),
   };
   return { row, runs: [first, ...more], preparations };
@@ -155,10 +158,10 @@ export async function run(task: RunTask): Promise<RunReply> {
 /** Reasons of absent figures; a metric that is unavailable as a whole says why itself. */
 function absentOf(
   { flops }: { flops: number | null },
-  lacksMemory: boolean,
+  memory: AbsenceReason | null,
 ): { absent?: Record<string, AbsenceReason> } {
   const absent: Record<string, AbsenceReason> = {
-    ...(lacksMemory && { peakMemory: 'too-short' }),
+    ...(memory !== null && { peakMemory: memory }),
     ...(flops === null && notCounted),
   };
   return Object.keys(absent).length > 0 ? { absent } : {};

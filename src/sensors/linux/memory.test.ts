@@ -1,3 +1,4 @@
+import koffi from 'koffi';
 import { describe, expect, it } from 'vitest';
 import { openPeakMemory, statusBytes } from './memory.js';
 
@@ -41,5 +42,31 @@ describe('openPeakMemory', () => {
     peak.begin();
     expect(peak.end() ?? 0).toBeLessThan(bytes / 4);
     expect(held[bytes - 1]).toBe(1);
+  });
+
+  it.skipIf(process.platform !== 'linux')('sees what the allocator had kept of segments before', () => {
+    const peak = openPeakMemory(true);
+    if (!('begin' in peak)) throw new Error(peak.hint);
+    const library = koffi.load(null);
+    const malloc = library.func('uintptr_t malloc(size_t)');
+    const memset = library.func('void *memset(uintptr_t, int, size_t)');
+    const free = library.func('void free(uintptr_t)');
+    // Below the size from which on the allocator maps memory apart, and gives it back at once.
+    const [block, count] = [64 * 1024, 512];
+    const use = () => {
+      const blocks = Array.from({ length: count }, () => malloc(block));
+      for (const one of blocks) memset(one, 1, block);
+      return blocks;
+    };
+    const blocks = use();
+    // Holds the end of the heap, so that nothing before it is given back by itself.
+    const last = malloc(block);
+    for (const one of blocks) free(one);
+    peak.begin();
+    const again = use();
+    const seen = peak.end();
+    for (const one of [...again, last]) free(one);
+    expect(seen).toBeGreaterThan(0.75 * block * count);
+    expect(seen).toBeLessThan(1.5 * block * count);
   });
 });

@@ -1,11 +1,19 @@
 import { closeSync, openSync, readSync, writeSync } from 'node:fs';
-import { log } from '../../core/log.js';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import koffi from 'koffi';
+import { log, otherwise } from '../../core/log.js';
 import type { Bytes } from '../../core/units.js';
 import type { Absence } from '../absence.js';
 
 /** Peak memory of one segment of work, by the process's high-water mark. */
 export interface PeakMemory {
   method: string;
+  /**
+   * Whether it takes a request of its own, of which nothing else is measured: `begin` gives back what requests before
+   * have left, and getting it again costs time.
+   */
+  apart: boolean;
   /** Starts a segment at the resting level. */
   begin(): void;
   /**
@@ -22,9 +30,9 @@ const paths = { status: '/proc/self/status', clearRefs: '/proc/self/clear_refs' 
  * The kernel's high-water mark of resident memory (VmHWM), reset by writing 5 to clear_refs. The mark is
  * the whole process's, so it belongs to a request only while that request runs alone.
  *
- * What the allocator keeps of earlier requests is resident already, and no rise, so that this is a lower bound.
- * Giving it back before each request (malloc_trim) would show it, but made requests dearer in CPU time by the page
- * faults that follow: 1% for prompts of 16 and 64 tokens, 16% for one of 512 (SmolLM2-135M q4, 1 thread).
+ * What the allocator keeps of earlier requests is resident already, and would be no rise: it is given back first
+ * (malloc_trim). The page faults that follow make a request dearer in CPU time, by 1% for prompts of 16 and 64 tokens
+ * and 16% for one of 512 (SmolLM2-135M q4, 1 thread), so that it is a request of its own.
  */
 export function openPeakMemory(alone: boolean): PeakMemory | Absence {
   if (!alone) {
@@ -46,14 +54,29 @@ export function openPeakMemory(alone: boolean): PeakMemory | Absence {
     if (file.status !== 0) closeSync(file.status);
     return { reason: 'permission', hint: `${paths.clearRefs} cannot be written here.` };
   }
+  const trim = openTrim();
+  if (trim === null) {
+    closeSync(file.status);
+    closeSync(file.clearRefs);
+    return {
+      reason: 'unsupported',
+      hint: 'The C library has no malloc_trim, as glibc has: what requests before have left cannot be told from a request’s own.',
+    };
+  }
+  const collectGarbage = openCollector();
   const buffer = Buffer.alloc(4096);
   const read = (field: 'VmRSS' | 'VmHWM'): Bytes =>
     statusBytes(buffer.toString('latin1', 0, readSync(file.status, buffer, 0, buffer.length, 0)), field);
   let restingBytes = 0;
   return {
     method:
-      'peak resident memory (VmHWM, reset before the request) minus the resting level: a lower bound, as memory that the allocator kept from requests before belongs to that level; absent where it lies below the KV cache that the request held',
+      'peak resident memory (VmHWM) of one more request of the cell after all that are measured, above the level before it, when the allocator had given back what requests before had left (malloc_trim)',
+    apart: true,
     begin() {
+      collectGarbage();
+      // Buffers are freed on another thread, which the next collection waits for.
+      collectGarbage();
+      trim();
       writeSync(file.clearRefs, '5');
       restingBytes = read('VmRSS');
     },
@@ -62,6 +85,24 @@ export function openPeakMemory(alone: boolean): PeakMemory | Absence {
       return aboveBytes > 0 ? aboveBytes : null;
     },
   };
+}
+
+/** Node's own heap grows by garbage of requests before, and is given back in the middle of the next one. */
+function openCollector(): () => void {
+  setFlagsFromString('--expose-gc');
+  const collect = runInNewContext('gc') as () => void;
+  setFlagsFromString('--no-expose-gc');
+  return collect;
+}
+
+/** Makes the allocator give back to the system what is free; null where the C library has no such call. */
+function openTrim(): (() => void) | null {
+  try {
+    const trim = koffi.load(null).func('int malloc_trim(size_t)');
+    return () => void trim(0);
+  } catch (error) {
+    return otherwise(null, 'malloc_trim')(error);
+  }
 }
 
 /** The bytes of a field of /proc/PID/status, which the kernel prints in kB of 1,024 bytes. */
