@@ -2,7 +2,7 @@
  * Mutated files of every kind that a user may hand over, but for those that describe a model: whatever they hold, they
  * are read, or refused with an error of the project's own.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -16,9 +16,11 @@ import { foldJournal } from './fold/result.js';
 import { readJournal } from './journal/read.js';
 import { isPending, validationOf } from './journal/state.js';
 import { finished, header } from './journal/testing/journal-sample.js';
+import { type Mutation, mutations, placesIn } from './mutations.test-support.js';
 import { renderFindings } from './report/terminal/findings.js';
 import { renderRun } from './report/terminal/run.js';
 import { NvidiaSmiError, parseSmiInventory } from './sensors/nvidia/nvidia-smi-parser.js';
+import { RowReader } from './sensors/nvidia/smi-query.js';
 import { checkSession } from './sensors/session-file.js';
 import { expandSuite } from './workload/expand.js';
 import { parsePipeline } from './workload/pipelines/pipeline.js';
@@ -31,36 +33,17 @@ const nasty = [
   ...['', '__proto__', 'constructor', 'toString', 'hasOwnProperty', '\u001b[2J', 'x\ny', '…'.repeat(99)],
 ];
 
-interface Mutation {
-  /** Where, as a part of all places. */
-  at: number;
-  what: number;
-  choice: number;
-}
-
-const mutations = fc.array(
-  fc.record({ at: fc.double({ min: 0, max: 0.999999, noNaN: true }), what: fc.nat(6), choice: fc.nat(1000) }),
-  { minLength: 1, maxLength: 5 },
-);
-
 type Table = Record<string | number, unknown>;
 
 /** A copy in which values are replaced, left out, doubled, or stand under another name. */
 function mutatedJson(value: unknown, list: readonly Mutation[]): unknown {
   const copy = JSON.parse(JSON.stringify(value));
   for (const { at, what, choice } of list) {
-    const places: [Table, string | number][] = [];
-    const open: unknown[] = [copy];
-    for (let next = open.pop(); next !== undefined; next = open.pop()) {
-      if (typeof next !== 'object' || next === null) continue;
-      for (const key of Object.keys(next)) {
-        places.push([next as Table, key]);
-        open.push((next as Table)[key]);
-      }
-    }
+    const places = placesIn(copy);
     const place = places[Math.floor(at * places.length)];
     if (place === undefined) continue;
-    const [of, key] = place;
+    const { key } = place;
+    const of = place.of as Table;
     if (what === 0) delete of[key];
     else if (what === 1 && Array.isArray(of)) of.push(of[Number(key)]);
     else if (what === 2 && !Array.isArray(of)) define(of, String(nasty[choice % nasty.length]), of[key]);
@@ -134,6 +117,59 @@ const smi = `<?xml version="1.0" ?>
   </gpu>
 </nvidia_smi_log>
 `;
+
+const smiQuery = {
+  fields: [
+    ...[{ query: 'power.draw', quantity: 'power', unit: 'W' as const, printed: 'W' }],
+    ...[{ query: 'utilization.gpu', quantity: 'utilisation', unit: 'ratio' as const, printed: '%' }],
+  ].map(({ query, quantity, unit, printed }) => ({
+    ...{ query, unit: printed, scale: 1, most: 1e6 },
+    channel: { quantity, unit, kind: 'gauge' as const },
+  })),
+  asksMig: true,
+};
+const smiRows = `index, name, mig.mode.current, power.draw [W], utilization.gpu [%]
+0, NVIDIA L4, [N/A], 30.50 W, 7 %
+1, NVIDIA H100 80GB HBM3, Enabled, 101.20 W, [N/A]
+WARNING: infoROM is corrupted at gpu 0000:01:00.0
+`;
+
+/** Whatever stands there, a value is a number with its unit, a text or absent. */
+function readRows(text: string): void {
+  const reader = new RowReader(smiQuery);
+  for (const line of text.split('\n')) {
+    const read = reader.read(line);
+    if (read?.kind !== 'row') continue;
+    if (!Number.isInteger(read.row.index) || read.row.values.length !== smiQuery.fields.length)
+      throw new Error(`a row that is none: ${line}`);
+    for (const value of read.row.values)
+      if (value.kind === 'number' && !Number.isFinite(value.value)) throw new Error(`no number: ${line}`);
+  }
+}
+
+/**
+ * Of this run all is measured; its model does not exist, so that one of which a mutation has taken something ends
+ * when it is to be opened.
+ */
+const measured = [
+  header,
+  ...[0, 1, 2, 3, 4, 5].flatMap((id) => finished(id, 100)),
+  { kind: 'ended', atNs: 9000, processCpuNs: 900 },
+];
+
+async function resume(text: string): Promise<void> {
+  const { runBench } = await import('./run/bench.js');
+  await inFile(text, async (path) => {
+    const journal = `${path}.json.journal.jsonl`;
+    renameSync(path, journal);
+    await runBench({
+      resume: journal,
+      command: 'test',
+      tool: { version: '0', commit: null },
+      ceilings: false,
+    });
+  });
+}
 
 /** `run` with a file that holds the text. */
 async function inFile(text: string, run: (path: string) => unknown): Promise<void> {
@@ -209,6 +245,9 @@ export const kinds: [name: string, quick: number, trial: Trial][] = [
       return inFile(lines([first, ...samples]), (path) => checkSession(path));
     },
   ],
+  ['the rows of nvidia-smi', 500, (list) => readRows(mutatedText(smiRows, list))],
+  ['a journal that is resumed', 100, (list) => resume(lines(mutatedJson(measured, list) as unknown[]))],
+  ['the text of a journal that is resumed', 100, (list) => resume(mutatedText(lines(measured), list))],
   ['the inventory of nvidia-smi', 500, (list) => parseSmiInventory(mutatedText(smi, list))],
 ];
 

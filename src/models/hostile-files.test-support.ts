@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { type Mutation, mutations, type Place, placesIn } from '../mutations.test-support.js';
 import { buildGraph } from './build/build-graph.js';
 import { buildCountedGraph } from './build/counted-decoder.js';
 import { countGraph } from './cost/count-graph.js';
@@ -33,18 +34,6 @@ const nastyTexts = [
   '…'.repeat(99),
 ];
 
-interface Mutation {
-  /** Where, as a part of all places. */
-  at: number;
-  what: number;
-  choice: number;
-}
-
-const mutations = fc.array(
-  fc.record({ at: fc.double({ min: 0, max: 0.999999, noNaN: true }), what: fc.nat(5), choice: fc.nat(1000) }),
-  { minLength: 1, maxLength: 6 },
-);
-
 /** Bytes flipped, cut out, doubled, and numbers blown up. */
 function mutatedBytes(bytes: Uint8Array, list: readonly Mutation[]): Uint8Array {
   let result = [...bytes];
@@ -69,24 +58,6 @@ function mutatedValue<Type>(value: Type, list: readonly Mutation[], loose: boole
     if (place) mutate(place, what, choice, loose);
   }
   return copy;
-}
-
-interface Place {
-  of: Record<string, unknown> | unknown[];
-  key: string | number;
-}
-
-function placesIn(root: unknown): Place[] {
-  const places: Place[] = [];
-  const open = [root];
-  for (let value = open.pop(); value !== undefined; value = open.pop()) {
-    if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) continue;
-    for (const key of Object.keys(value)) {
-      places.push({ of: value as Record<string, unknown>, key });
-      open.push((value as Record<string, unknown>)[key]);
-    }
-  }
-  return places;
 }
 
 function mutate({ of, key }: Place, what: number, choice: number, loose: boolean): void {
