@@ -3,13 +3,10 @@ import { measureCeilings } from '../engines/onnx/ceilings.js';
 import { measureDeviceCeilings } from '../engines/onnx/gpu/ceilings.js';
 import type { Journal } from '../journal/append.js';
 import { dtypes } from '../models/dtype.js';
-import { openOthersCpu } from '../sensors/linux/system-cpu.js';
+import { notableOthersCores, openOthersCpu } from '../sensors/linux/system-cpu.js';
 import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
 import { tell } from './progress.js';
-
-/** Cores kept busy by others from which on a ceiling lies visibly below the machine's own. */
-const notableCores = 0.2;
 
 /**
  * Measures the ceilings of the run's device, and says where others kept cores busy meanwhile: any other load only
@@ -22,7 +19,7 @@ export async function ceilingsFor(
   const othersSince = openOthersCpu();
   const measured = await measureDevice(prepared, usableCores);
   const othersCores = othersSince?.() ?? 0;
-  return othersCores >= notableCores ? { ...measured, othersCores } : measured;
+  return othersCores >= notableOthersCores ? { ...measured, othersCores } : measured;
 }
 
 /**

@@ -1,11 +1,10 @@
 import type { Warning } from '../../core/codes.js';
+import { notableOthersCores } from '../../sensors/linux/system-cpu.js';
 import { counterCurve } from '../counter-curve.js';
 import { type DeviceUse, isGpu, ownUtilisation } from './devices.js';
 import type { SamplingSetting } from './metric.js';
 import type { Segment } from './segment.js';
 
-/** From so many cores on that others kept busy, times and an energy of the whole processor are not of the requests. */
-const notableCores = 0.2;
 /** From so many cores on that a hypervisor gave to other guests, times are of a machine with fewer cores. */
 const notableStolenCores = 0.05;
 /** From such a share of the time on that some task waited for a core, neighbours disturb each other. */
@@ -41,7 +40,7 @@ export function busyMachine(
   const stall = most((segment) => rateOf(segment, 'system', 'cpuStall') ?? 0);
   const waited = waitingShare(requests);
   const signs = [
-    ...(others >= notableCores ? [`other processes kept ${others.toFixed(1)} cores busy`] : []),
+    ...(others >= notableOthersCores ? [`other processes kept ${others.toFixed(1)} cores busy`] : []),
     ...(stolen >= notableStolenCores ? [`other guests of the host took ${stolen.toFixed(2)} cores`] : []),
     ...(waited >= notableWait ? [`the requests waited for a core for ${percent(waited)} of their time`] : []),
   ];
@@ -51,7 +50,7 @@ export function busyMachine(
   const countsEnergy = devices.some(
     ({ metric, device, counted }) => metric === 'energy' && counted && !isGpu(device),
   );
-  const energy = countsEnergy && others >= notableCores ? " Others' energy is in the requests'." : '';
+  const energy = countsEnergy && others >= notableOthersCores ? " Others' energy is in the requests'." : '';
   return [
     {
       code: 'busy-neighbours',
