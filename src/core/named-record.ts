@@ -13,6 +13,6 @@ export function namedRecord<Value extends z.ZodType>(value: Value) {
 }
 
 /** A copy that inherits nothing. */
-export function withoutPrototype<Type extends object>(record: Type): Type {
+function withoutPrototype<Type extends object>(record: Type): Type {
   return Object.assign(Object.create(null), record);
 }
