@@ -3,7 +3,7 @@
  * code; one metric, one file, its definition in its docstring.
  */
 import type { LedgerCheck } from '../core/ledger-check.js';
-import { byImportance, type WorkMetric, workMetricNames } from '../core/metrics.js';
+import { byImportance, metricOf, type WorkMetric, workMetricNames } from '../core/metrics.js';
 import type { Result } from '../core/result.js';
 import type { Recording } from '../core/sampling-record.js';
 import { sum } from '../stats/sum.js';
@@ -183,6 +183,8 @@ interface Context {
 /** Adds one metric's findings; returns why there are none. */
 function addMetric(findings: Findings, metric: WorkMetric, context: Context): string | null {
   const { head, table, columns, components, options } = context;
+  if (!metricOf(metric).addsUp.requests)
+    return 'requests hold it one after the other, so that it adds up to nothing';
   const about = head.metrics[metric];
   const work = table.metrics[metric];
   const totals = totalsOf(table, work);

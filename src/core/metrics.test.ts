@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { metricOf, metrics, workMetricNames } from './metrics.js';
+import { additiveMetrics, isDerived, metricOf, metrics, workMetricNames } from './metrics.js';
 import { workSchema } from './work.js';
 
 const request = {
@@ -16,6 +16,17 @@ describe('the registry of metrics', () => {
 
   it('ranks metrics without a tie', () => {
     expect(new Set(metrics.map(({ importance }) => importance)).size).toBe(metrics.length);
+  });
+
+  it('adds up over requests what is spent, and nothing that is held and given back', () => {
+    const held = workMetricNames().filter((name) => !metricOf(name).addsUp.requests);
+    expect(held).toEqual(['peakMemory', 'kvBytes']);
+    // The KV cache of a request is that of its stages all the same.
+    expect(additiveMetrics()).toContain('kvBytes');
+  });
+
+  it('calls derived what follows from counts alone, without a measured time', () => {
+    expect(metrics.filter(isDerived).map(({ name }) => name)).toEqual(['kvBytes', 'flops', 'bytesMoved']);
   });
 
   it.each([

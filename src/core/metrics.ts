@@ -55,10 +55,14 @@ export interface MetricRecord {
   readonly kind: 'work' | 'latency';
   /** Which provenances it can have. */
   readonly provenance: readonly Provenance[];
-  /** The computation, where every figure of it is derived. */
+  /** The computation, where its figures are computed: from counts alone (derived), or with times that were measured. */
   readonly derivation?: string;
-  /** Whether stages add up to their request, and requests to a total. */
-  readonly additive: boolean;
+  /**
+   * What of it adds up. Stages to their request: what they spend, and the KV cache that each leaves. Requests to a
+   * total: what is spent, and byte-seconds; memory is held by one request after the other, so that its sum, and any
+   * share of a sum, means nothing.
+   */
+  readonly addsUp: { readonly stages: boolean; readonly requests: boolean };
   /** Spent for good, as time and energy are; memory is held and given back. */
   readonly spent: boolean;
   /** Rank among metrics, 1 the nearest to money; what a result is about is the first that it measured. */
@@ -82,6 +86,9 @@ export interface MetricRecord {
 
 const times = { less: 'faster', more: 'slower' } as const;
 const amounts = { less: 'less', more: 'more' } as const;
+
+const both = { stages: true, requests: true } as const;
+const none = { stages: false, requests: false } as const;
 
 /** A kind of work: read from `work` under its own name. */
 function work<const Name extends string>(
@@ -109,7 +116,7 @@ function latency<const Name extends string>(
     unit: 'ns',
     scale: nanosecondUnits,
     provenance: ['measured'] as const,
-    additive: false,
+    addsUp: none,
     spent: true,
     words: times,
     ofStage: () => null,
@@ -161,7 +168,7 @@ const records = [
     unit: 'ns',
     scale: nanosecondUnits,
     provenance: ['measured', 'unavailable'],
-    additive: true,
+    addsUp: both,
     spent: true,
     importance: 3,
     words: times,
@@ -175,7 +182,7 @@ const records = [
     unit: 'ns',
     scale: nanosecondUnits,
     provenance: ['measured', 'attributed', 'estimated', 'unavailable'],
-    additive: true,
+    addsUp: both,
     spent: true,
     importance: 2,
     words: times,
@@ -193,7 +200,7 @@ const records = [
     unit: 'J',
     scale: jouleUnits,
     provenance: ['measured', 'attributed', 'estimated', 'unavailable'],
-    additive: true,
+    addsUp: both,
     spent: true,
     importance: 1,
     words: amounts,
@@ -208,7 +215,7 @@ const records = [
       unit: 'B',
       scale: byteUnits,
       provenance: ['measured', 'unavailable'],
-      additive: false,
+      addsUp: none,
       spent: false,
       importance: 9,
       words: amounts,
@@ -226,7 +233,7 @@ const records = [
     unit: 'B',
     scale: byteUnits,
     provenance: ['derived'],
-    additive: true,
+    addsUp: { stages: true, requests: false },
     spent: false,
     importance: 10,
     words: amounts,
@@ -236,11 +243,12 @@ const records = [
     label: 'KV cache held over time',
     heading: 'KV held',
     definition: 'bytes in the KV cache, integrated over the request',
-    derivation: 'KV bytes held, those of a step from its start on, integrated over the request',
+    derivation:
+      'KV bytes held, counted from the shape of the cache, × the time that was measured: those of a step from its start on, integrated over the request',
     unit: 'B·s',
     scale: byteSecondUnits,
-    provenance: ['derived'],
-    additive: true,
+    provenance: ['measured'],
+    addsUp: both,
     spent: false,
     importance: 11,
     words: amounts,
@@ -256,7 +264,7 @@ const records = [
     unit: 'FLOP',
     scale: flopUnits,
     provenance: ['derived'],
-    additive: true,
+    addsUp: both,
     spent: true,
     importance: 4,
     words: amounts,
@@ -271,7 +279,7 @@ const records = [
     unit: 'B',
     scale: byteUnits,
     provenance: ['derived'],
-    additive: true,
+    addsUp: both,
     spent: true,
     importance: 5,
     words: amounts,
@@ -287,7 +295,7 @@ const records = [
     unit: 'B',
     scale: byteUnits,
     provenance: ['derived'],
-    additive: true,
+    addsUp: { stages: true, requests: false },
     spent: true,
     importance: 12,
     words: amounts,
@@ -324,7 +332,7 @@ export function byImportance<Name extends string>(names: readonly Name[]): Name[
 
 /** Metrics in which the stages of a request add up to it. */
 export function additiveMetrics(): readonly WorkMetric[] {
-  return workMetricNames().filter((name) => metricOf(name).additive);
+  return workMetricNames().filter((name) => metricOf(name).addsUp.stages);
 }
 
 /** Whether a metric is only ever computed: it changes with the workload and the model, not with the machine. */

@@ -14,8 +14,8 @@ type Json = Record<string, unknown>;
 export const migrations: Record<number, (document: Json) => Json> = { 1: fromVersion1, 2: fromVersion2 };
 
 /**
- * Version 2 dropped `direction` from metrics, of which all are better lower, and calls `style` of a model and
- * of what was compared on a device `graphVariant`.
+ * Version 2 dropped `direction` from metrics, of which all are better lower and calls `style` of a model and of
+ * what was compared on a device `graphVariant`.
  */
 function fromVersion1(document: Json): Json {
   const withoutDirection = ({ direction, ...metric }: Json): Json => metric;
@@ -41,7 +41,8 @@ function fromVersion1(document: Json): Json {
 
 /**
  * Version 3 counts `memoryTraffic` (weights and KV) and `activationBytes` apart. Version 2 kept one sum of both as
- * `bytesMoved`, which says neither: it is dropped, and both are absent.
+ * `bytesMoved`, which says neither: it is dropped, and both are absent. Version 3 calls `kvByteSeconds`, into which times
+ * enter, measured.
  */
 function fromVersion2(document: Json): Json {
   const withoutSum = (carrier: Json): Json => {
@@ -57,6 +58,8 @@ function fromVersion2(document: Json): Json {
   });
   const { metrics, requests } = document;
   const { bytesMoved, ...kept } = isObject(metrics) ? metrics : {};
+  const { kvByteSeconds: held } = kept;
+  const measured = isObject(held) && held.provenance === 'derived' && { ...held, provenance: 'measured' };
   const notSplit = isObject(bytesMoved) && {
     unit: 'B',
     provenance: 'unavailable',
@@ -67,7 +70,11 @@ function fromVersion2(document: Json): Json {
   return {
     ...document,
     ...(isObject(metrics) && {
-      metrics: { ...kept, ...(notSplit && { memoryTraffic: notSplit, activationBytes: notSplit }) },
+      metrics: {
+        ...kept,
+        ...(measured && { kvByteSeconds: measured }),
+        ...(notSplit && { memoryTraffic: notSplit, activationBytes: notSplit }),
+      },
     }),
     ...(Array.isArray(requests) && { requests: mapObjects(requests, row) }),
   };

@@ -15,7 +15,7 @@ const water: MetricRecord = {
   ],
   kind: 'work',
   provenance: ['measured', 'unavailable'],
-  additive: true,
+  addsUp: { stages: true, requests: true },
   spent: true,
   importance: 0,
   words: { less: 'less', more: 'more' },

@@ -1,5 +1,5 @@
 import type { CostModel } from '../core/cost.js';
-import { type MetricRecord, metricOf, type WorkMetric, workMetricNames } from '../core/metrics.js';
+import { isDerived, type MetricRecord, metricOf, type WorkMetric, workMetricNames } from '../core/metrics.js';
 import { type Metric, notCounted } from '../core/work.js';
 import type { LoadedWorker, SensorState } from './workers/protocol.js';
 
@@ -32,9 +32,11 @@ export function metricsTable(
   return table;
 }
 
-function entryOf({ unit, derivation }: MetricRecord, sensor: SensorState | undefined): Metric {
+function entryOf(record: MetricRecord, sensor: SensorState | undefined): Metric {
+  const { unit, derivation } = record;
   if (derivation !== undefined) {
-    return { unit, provenance: 'derived', method: derivation, reason: null, hint: null };
+    const provenance = isDerived(record) ? 'derived' : 'measured';
+    return { unit, provenance, method: derivation, reason: null, hint: null };
   }
   const unavailable = { unit, provenance: 'unavailable' as const, method: 'none' };
   if (sensor === undefined) {

@@ -69,7 +69,7 @@ describe('the headline', () => {
 describe('findings in a terminal', () => {
   it('have a row per measured metric, the worst five cells, drivers with bars, and what was not measured', () => {
     const text = renderFindings(realistic, plain);
-    for (const metric of ['CPU time', 'peak memory', 'KV cache size', 'FLOPs', 'memory traffic']) {
+    for (const metric of ['CPU time', 'KV cache held over time', 'FLOPs', 'memory traffic']) {
       expect(text).toMatch(new RegExp(`^${metric} `, 'm'));
     }
     expect(text).toMatch(/^p16\/c64 +0\.5\d\d×/m);
@@ -77,6 +77,8 @@ describe('findings in a terminal', () => {
     expect(text).toMatch(/^promptTokens +\d+% █+/m);
     expect(text).toMatch(/^unexplained/m);
     expect(text).toMatch(/No findings on energy: permission/);
+    expect(text).toMatch(/No findings on peak memory, KV cache size: requests hold it one after the\s+other/);
+    expect(text).not.toMatch(/^(peak memory|KV cache size) /m);
   });
 
   it('keep to the width, and put no colour where none is wanted', () => {

@@ -29,8 +29,14 @@ export function hiddenWorkSentences(findings: Findings): string[] {
     visibilityScore === null
       ? ''
       : ` The visibility score is ${percent(visibilityScore)}: so much of all ${name} moves a field of usage.`;
+  // Below half a percent it is what the two estimates leave to rounding.
+  const between = visibilityScore === null ? 0 : 1 - hidden.value - visibilityScore;
+  const rest =
+    between < 0.005
+      ? ''
+      : ` The ${percent(between)} between them is of stages that a bill shows, and moves no field: what they cost regardless of their tokens, and what varies beside the count of them.`;
   return [
-    `${formatEstimate(hidden, shares)} of all ${name} is hidden work, which no bill shows.${score}`,
+    `${formatEstimate(hidden, shares)} of all ${name} is hidden work, which no bill shows.${score}${rest}`,
     ...withoutWorstStage(findings, metric, hidden.misbilling?.byStage ?? []),
   ];
 }
