@@ -37,6 +37,10 @@ export interface Simulation {
   noise: number;
   /** Of a whole round's log work. */
   drift?: number;
+  /** When the run began: ms after the first of the day; a request takes 1 ms. */
+  startsMs?: number;
+  /** Logarithm of how slow the machine is at a time in ms on that clock. */
+  slowness?: (ms: number) => number;
   /** Degrees of freedom of Student-t noise. */
   tails?: number;
   /** Chance that a request fails. */
@@ -46,6 +50,7 @@ export interface Simulation {
 /** A run of `cells` in rounds, with one measured metric, `cpuTime`. */
 export function simulateResult(cells: readonly SimulatedCell[], simulation: Simulation): Result {
   const { seed, repetitions, noise, drift = 0, tails, failures = 0 } = simulation;
+  const { startsMs = 0, slowness = () => 0 } = simulation;
   const random = createRandom(seed);
   const normal = normalSource(random);
   const deviation = tails === undefined ? normal : scaledStudentSource(random, tails);
@@ -56,10 +61,11 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
     for (const { id, promptTokens, completionTokens, rate, count = 1, stages = [] } of named) {
       for (let k = 0; k < count; k++) {
         const tokens = promptTokens + completionTokens;
-        const factor = Math.exp(pace + noise * deviation());
+        const atNs = 1e6 * requests.length;
+        const factor = Math.exp(slowness(startsMs + requests.length) + pace + noise * deviation());
         if (random.uniform() < failures) continue;
         const ran = stages.filter(({ chance = 1 }) => chance === 1 || random.uniform() < chance);
-        const rows = ran.map((stage, index) => stageRow(stage, factor, index));
+        const rows = ran.map((stage, index) => stageRow(stage, factor, index, atNs));
         const cpuTime =
           stages.length === 0
             ? 1e6 * tokens * rate * factor
@@ -79,6 +85,12 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
               hidden: processed - tokens,
               processed,
             },
+            times: {
+              submitted: atNs + 1000,
+              started: atNs + 1010,
+              firstToken: atNs + 1110,
+              lastToken: atNs + 1210,
+            },
             work: { ...nothingElse, cpuTime },
             stages: rows,
           }),
@@ -89,7 +101,12 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
   const base = testResult();
   return {
     ...base,
-    run: { ...base.run, repetitions, plannedRequests: requests.length },
+    run: {
+      ...base.run,
+      repetitions,
+      plannedRequests: requests.length,
+      startedAt: new Date(Date.parse('2026-11-24T00:00:00.000Z') + startsMs).toISOString(),
+    },
     metrics: { cpuTime: base.metrics.cpuTime! },
     cells: named.map(({ id, model, promptTokens, completionTokens, factors }) => ({
       id,
@@ -104,8 +121,9 @@ function stageRow(
   { name, type, cost, billed = 0, tokens = billed, cached }: SimulatedStage,
   factor: number,
   index: number,
+  atNs: number,
 ): Stage {
-  const { started } = okRequest().times;
+  const started = okRequest().times.started + atNs;
   return {
     name,
     ...(type !== undefined && { type }),

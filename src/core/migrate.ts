@@ -14,7 +14,7 @@ type Json = Record<string, unknown>;
 export const migrations: Record<number, (document: Json) => Json> = { 1: fromVersion1, 2: fromVersion2 };
 
 /**
- * Version 2 dropped `direction` from metrics, of which all are better lower and calls `style` of a model and of
+ * Version 2 dropped `direction` from metrics, of which all are better lower, and calls `style` of a model and of
  * what was compared on a device `graphVariant`.
  */
 function fromVersion1(document: Json): Json {

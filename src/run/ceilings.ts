@@ -1,9 +1,10 @@
+import { notableCores } from '../core/busy-machine.js';
 import type { Ceilings } from '../core/result.js';
 import { measureCeilings } from '../engines/onnx/ceilings.js';
 import { measureDeviceCeilings } from '../engines/onnx/gpu/ceilings.js';
 import type { Journal } from '../journal/append.js';
 import { dtypes } from '../models/dtype.js';
-import { notableOthersCores, openOthersCpu } from '../sensors/linux/system-cpu.js';
+import { openOthersCpu } from '../sensors/linux/system-cpu.js';
 import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
 import { tell } from './progress.js';
@@ -19,7 +20,7 @@ export async function ceilingsFor(
   const othersSince = openOthersCpu();
   const measured = await measureDevice(prepared, usableCores);
   const othersCores = othersSince?.() ?? 0;
-  return othersCores >= notableOthersCores ? { ...measured, othersCores } : measured;
+  return othersCores >= notableCores ? { ...measured, othersCores } : measured;
 }
 
 /**

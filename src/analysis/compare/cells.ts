@@ -1,47 +1,20 @@
-import {
-  type DirectionWord,
-  findMetric,
-  type MetricName,
-  type MetricRecord,
-  metrics,
-} from '../../core/metrics.js';
-import type { Result } from '../../core/result.js';
+import type { MetricName } from '../../core/metrics.js';
 import { ratioOfMedians } from '../../stats/bootstrap.js';
 import { testEquivalence } from '../../stats/equivalence.js';
 import { adjustPValues } from '../../stats/false-discovery.js';
 import { mannWhitney } from '../../stats/mann-whitney.js';
+import { normal95, normalQuantile, normalUpperTail } from '../../stats/normal.js';
 import { median } from '../../stats/quantile.js';
 import { deriveSeed } from '../../stats/random.js';
 import type { RequestTable } from '../requests/request-table.js';
-
-/**
- * A change in the metric's own words, `faster` or `slower` for times and `less` or `more` for amounts;
- * `same` is shown by an equivalence test; `~` means that neither a change nor its absence could be shown.
- */
-export type ComparisonVerdict = DirectionWord | 'same' | '~';
-
-/** A metric by which two results are compared. */
-export interface ComparedMetric extends MetricRecord {
-  readonly name: MetricName;
-  /** Computed and not measured, in both results: a difference needs no test. */
-  derived: boolean;
-}
-
-/** Every metric of the registry, latencies first. */
-export function comparedMetrics(baseline: Result, candidate: Result): ComparedMetric[] {
-  return metrics.map((metric) => {
-    const about = [baseline.metrics[metric.name], candidate.metrics[metric.name]];
-    return { ...metric, derived: about.every((own) => own?.provenance === 'derived') };
-  });
-}
-
-/** Whether a verdict says that the candidate took more of the metric, or less of it. */
-export function isChange(
-  { metric, verdict }: { metric: string; verdict: ComparisonVerdict | null },
-  direction: 'less' | 'more',
-): boolean {
-  return verdict !== null && verdict === findMetric(metric)?.words[direction];
-}
+import type { Undrifted } from './drift.js';
+import {
+  type ComparedMetric,
+  type ComparisonVerdict,
+  fewestRepetitions,
+  margin,
+  significance,
+} from './verdicts.js';
 
 export interface ComparedCell {
   cell: string;
@@ -50,35 +23,28 @@ export interface ComparedCell {
   /** Medians. */
   baseline: number;
   candidate: number;
-  /** Candidate over baseline, with a 95% bootstrap interval; `null` where the baseline's median is 0. */
+  /** Candidate over baseline, with a 95% interval; `null` where the baseline's median is 0. */
   ratio: number | null;
   low: number | null;
   high: number | null;
   repetitions: [baseline: number, candidate: number];
-  /** Mann–Whitney, two-sided. */
+  /** Mann–Whitney, two-sided; larger by what drift may have done. */
   pValue: number | null;
   /** Adjusted by Benjamini–Hochberg over the metric's cells; the verdict goes by it. */
   qValue: number | null;
-  /** `null` below five repetitions. */
+  /** `null` below five repetitions, and of what was measured on a busy machine. */
   verdict: ComparisonVerdict | null;
 }
-
-/** Fewer repetitions show a ratio and bear no verdict. */
-export const fewestRepetitions = 5;
-/** Changes within this are no change. */
-export const margin = 0.01;
-export const significance = 0.05;
 
 const resampleBudget = 400_000;
 
 /**
  * One metric, cell by cell: ratio of medians, Mann–Whitney, and a verdict. Several cells are several
  * chances to be wrong, so p-values are adjusted within the metric: where nothing changed at all, the chance
- * of any change among its cells is 5%.
+ * of any change among its cells is 5%. Drift adds to the error of each in quadrature.
  */
 export function compareCells(
-  baseline: RequestTable,
-  candidate: RequestTable,
+  { baseline, candidate, reach, narrowReach }: Undrifted,
   metric: ComparedMetric,
   seed: number,
 ): ComparedCell[] {
@@ -87,13 +53,38 @@ export function compareCells(
   const resamples = Math.max(200, Math.min(2000, Math.floor(resampleBudget / Math.max(1, both.length))));
   const rows = both.map(({ id }, index) => {
     const pair: [number[], number[]] = [before.get(id)!, after.get(id)!];
-    return { pair, row: compareValues(id, metric, pair, { seed: deriveSeed(seed, index), resamples }) };
+    const row = compareValues(id, metric, pair, { seed: deriveSeed(seed, index), resamples });
+    return { pair, row: reach > 0 ? widened(row, reach) : row };
   });
   const qValues = adjustPValues(rows.map(({ row }) => row.pValue));
+  // Only what is left of the margin beside drift shows that nothing changed.
+  const left = Math.expm1(Math.log1p(margin) - narrowReach);
   return rows.map(({ pair, row }, index) => {
     const judged = { ...row, qValue: qValues[index]! };
-    return { ...judged, verdict: verdictOn(judged, pair, metric) };
+    return { ...judged, verdict: verdictOn(judged, pair, metric, left) };
   });
+}
+
+/** A row with an error by drift of `reach`, the 95% half-width of the logarithm of its ratio. */
+function widened(row: ComparedCell, reach: number): ComparedCell {
+  const { ratio, low, high, pValue } = row;
+  if (ratio === null || ratio === 0) return row;
+  const log = Math.abs(Math.log(ratio));
+  const apart = (end: number | null) =>
+    end === null || end <= 0 ? end : Math.hypot(Math.log(ratio / end), reach);
+  const [below, above] = [apart(low), apart(high)];
+  return {
+    ...row,
+    low: below === null || low! <= 0 ? low : ratio * Math.exp(-below),
+    high: above === null ? null : ratio * Math.exp(above),
+    pValue: pValue === null ? null : withError(pValue, (normal95 * log) / reach),
+  };
+}
+
+/** A two-sided p-value of z standard errors, once an error is added that alone would leave `apart` of its own. */
+function withError(pValue: number, apart: number): number {
+  const z = normalQuantile(1 - Math.max(pValue, 1e-15) / 2);
+  return Math.min(1, 2 * normalUpperTail(z === 0 || apart === 0 ? 0 : 1 / Math.hypot(1 / z, 1 / apart)));
 }
 
 function valuesByCell(
@@ -144,6 +135,7 @@ function verdictOn(
   { ratio, low, high, qValue }: ComparedCell,
   [before, after]: [number[], number[]],
   { derived, words }: ComparedMetric,
+  sameWithin: number,
 ): ComparisonVerdict | null {
   if (ratio === null) return null;
   const beyond = Math.abs(ratio - 1) > margin;
@@ -153,7 +145,10 @@ function verdictOn(
   // Ranks and medians may disagree; a change is claimed where the interval shows it too.
   const apart = low !== null && high !== null && (low > 1 || high < 1);
   if (beyond && apart && qValue < significance) return direction;
-  return testEquivalence(before, after, { margin, level: significance })?.equivalent ? 'same' : '~';
+  if (sameWithin <= 0) return '~';
+  return testEquivalence(before, after, { margin: sameWithin, level: significance })?.equivalent
+    ? 'same'
+    : '~';
 }
 
 function isConstant(values: readonly number[]): boolean {

@@ -1,7 +1,17 @@
 /** Whether the verdicts of `diff` hold what they promise, by hundreds of simulations with fixed seeds. */
 import { describe, expect, it } from 'vitest';
 import { simulateResult } from '../simulated-result.test-support.js';
-import { cells, changed, compare, cpuRows, run, slowed } from './compare.test-support.js';
+import {
+  cells,
+  changed,
+  claims,
+  compare,
+  cpuRows,
+  driftForms,
+  onDriftingMachine,
+  run,
+  slowed,
+} from './compare.test-support.js';
 
 describe('comparing a version with itself', () => {
   it('calls a change in any of 20 cells in at most 5% of comparisons, and in the mean no oftener', () => {
@@ -48,4 +58,56 @@ describe('a planted slowdown of 5% under 2% noise, ten repetitions', () => {
     const found = single.filter((comparison) => cpuRows(comparison)[7]!.verdict === 'slower');
     expect(found.length).toBeGreaterThanOrEqual(36);
   });
+});
+
+/** Figures of results/README.md, how to read a comparison, are of these. */
+describe('a machine that drifts by 1.3× over about three runs, 5% noise', { timeout: 900_000 }, () => {
+  const simulations = 100;
+  const forms = Object.keys(driftForms);
+  const share = (one: (form: string, seed: number) => boolean) =>
+    forms.map((form) => {
+      let count = 0;
+      for (let seed = 1; seed <= simulations; seed++) if (one(form, seed)) count++;
+      return count / simulations;
+    });
+  const mean = (shares: readonly number[]) => shares.reduce((sum, own) => sum + own, 0) / shares.length;
+
+  it.each([
+    [1, 10],
+    [2, 10],
+    [3, 5],
+  ])(
+    'changes nothing that is called a change in over 5%%: runs a side %d, repetitions %d',
+    (runs, repetitions) => {
+      const wrong = share((form, seed) =>
+        claims(onDriftingMachine({ form, seed, runs, repetitions, noise: 0.05 })),
+      );
+      console.info(
+        `${runs} × ${repetitions}, false: ${forms.map((form, k) => `${form} ${wrong[k]}`).join('; ')}`,
+      );
+      expect(mean(wrong)).toBeLessThanOrEqual(0.05);
+      // No form by itself is far off: 8.5% of 200 is what 5% gives by chance in one of fifty.
+      for (const own of wrong) expect(own).toBeLessThanOrEqual(0.085);
+    },
+  );
+
+  it.each([
+    [2, 10],
+    [3, 5],
+  ])(
+    'hides no change of 10%% from runs in turn, in 80%%: runs a side %d, repetitions %d',
+    (runs, repetitions) => {
+      const found = share(
+        (form, seed) =>
+          onDriftingMachine({ form, seed, runs, repetitions, noise: 0.05, ratio: 1.1 }).geomean.cpuTime!
+            .verdict === 'slower',
+      );
+      console.info(
+        `${runs} × ${repetitions}, found: ${forms.map((form, k) => `${form} ${found[k]}`).join('; ')}`,
+      );
+      // A pace that wanders as far within one run asks for more alternations.
+      for (const [k, own] of found.entries())
+        expect(own).toBeGreaterThanOrEqual(forms[k]!.endsWith('of one run') ? 0.4 : 0.8);
+    },
+  );
 });

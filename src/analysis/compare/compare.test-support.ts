@@ -1,7 +1,9 @@
 /** Comparisons of simulated runs. Imported by tests only. */
 import type { Result } from '../../core/result.js';
+import { normalSource } from '../../stats/normal.js';
+import { createRandom, type Random } from '../../stats/random.js';
 import { factorial, type SimulatedCell, simulateResult } from '../simulated-result.test-support.js';
-import { type CompareOptions, type Comparison, compareResults } from './compare.js';
+import { type ComparedSide, type CompareOptions, type Comparison, compareResults } from './compare.js';
 
 export const cells = factorial([16, 64, 256, 512, 1024], [16, 64, 128, 256], () => 1);
 export const run = (
@@ -12,8 +14,82 @@ export const run = (
 ) => simulateResult(planted, { seed, repetitions, noise });
 export const slowed = (factor: number, which: (index: number) => boolean = () => true) =>
   cells.map((cell, index) => ({ ...cell, rate: which(index) ? factor : 1 }));
-export const compare = (baseline: Result, candidate: Result, options?: CompareOptions): Comparison =>
-  compareResults(baseline, [candidate], options)[0]!;
+export const compare = (
+  baseline: ComparedSide,
+  candidate: ComparedSide,
+  options?: CompareOptions,
+): Comparison => compareResults(baseline, [candidate], options)[0]!;
 export const cpuRows = ({ cells: rows }: Comparison) => rows.filter(({ metric }) => metric === 'cpuTime');
 export const changed = (comparison: Comparison) =>
   cpuRows(comparison).filter(({ verdict }) => verdict === 'slower' || verdict === 'faster');
+
+/** The logarithm of a machine's slowness over time in ms. */
+export type Slowness = (ms: number) => number;
+
+/** Drift of 1.3× with a period, or a time of correlation, of about three runs that take `runMs` each. */
+export const driftForms: Record<string, (runMs: number, random: Random) => Slowness> = {
+  'a sine of 1.3× from trough to crest': (runMs, random) => sine(Math.log(1.3) / 2, 3 * runMs, random),
+  'a sine of 1.3× from the mean to the crest': (runMs, random) => sine(Math.log(1.3), 3 * runMs, random),
+  'two sines, of three runs and of 1.3': (runMs, random) => {
+    const parts = [sine(Math.log(1.3) / 2, 3 * runMs, random), sine(Math.log(1.3) / 4, 1.3 * runMs, random)];
+    return (ms) => parts.reduce((sum, part) => sum + part(ms), 0);
+  },
+  'an Ornstein–Uhlenbeck process of three runs': (runMs, random) =>
+    ornsteinUhlenbeck(Math.log(1.3) / 2, 3 * runMs, random),
+  'an Ornstein–Uhlenbeck process of one run': (runMs, random) =>
+    ornsteinUhlenbeck(Math.log(1.3) / 2, runMs, random),
+};
+
+function sine(amplitude: number, periodMs: number, random: Random): Slowness {
+  const phase = 2 * Math.PI * random.uniform();
+  return (ms) => amplitude * Math.sin((2 * Math.PI * ms) / periodMs + phase);
+}
+
+/** Called with rising times only. */
+function ornsteinUhlenbeck(deviation: number, correlationMs: number, random: Random): Slowness {
+  const normal = normalSource(random);
+  let [last, value] = [0, deviation * normal()];
+  return (ms) => {
+    const kept = Math.exp(-(ms - last) / correlationMs);
+    value = kept * value + deviation * Math.sqrt(1 - kept * kept) * normal();
+    last = ms;
+    return value;
+  };
+}
+
+/** How two versions are measured on a drifting machine: `runs` of each in turn, each after a pause of its tenth. */
+export interface Measurement {
+  form: keyof typeof driftForms;
+  seed: number;
+  runs: number;
+  repetitions: number;
+  noise?: number;
+  /** The candidate's true ratio. */
+  ratio?: number;
+}
+
+export function onDriftingMachine({
+  form,
+  seed,
+  runs,
+  repetitions,
+  noise = 0.02,
+  ratio = 1,
+}: Measurement): Comparison {
+  const runMs = repetitions * cells.length;
+  const slowness = driftForms[form]!(runMs, createRandom(seed));
+  const sides: [Result[], Result[]] = [[], []];
+  for (let k = 0; k < 2 * runs; k++) {
+    const planted = k % 2 === 0 ? cells : slowed(ratio);
+    const startsMs = Math.round(1.1 * runMs * k);
+    sides[k % 2]!.push(
+      simulateResult(planted, { seed: 1000 * seed + k, repetitions, noise, startsMs, slowness }),
+    );
+  }
+  return compare(sides[0], sides[1]);
+}
+
+/** Whether a comparison claims a change, of any cell or of all together. */
+export const claims = (comparison: Comparison) =>
+  changed(comparison).length > 0 ||
+  ['slower', 'faster'].includes(comparison.geomean.cpuTime!.verdict as string);

@@ -1,37 +1,37 @@
 import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
-import { type WorkMetric, workMetricNames } from '../../core/metrics.js';
+import { metricOf, type WorkMetric, workMetricNames } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { smallestPValue } from '../../stats/mann-whitney.js';
 import { deriveSeed } from '../../stats/random.js';
-import { tableOf } from '../requests/table-builder.js';
-import {
-  type ComparedCell,
-  compareCells,
-  comparedMetrics,
-  fewestRepetitions,
-  significance,
-} from './cells.js';
+import { busyWarnings, signsOfBusyMachine } from './busy.js';
+import { type ComparedCell, compareCells } from './cells.js';
 import {
   type CeilingRatios,
   type ConfigurationDifference,
   ceilingRatios,
   configurationDifferences,
 } from './configuration.js';
+import { withoutDrift } from './drift.js';
 import { type GeometricMean, geometricMean } from './geomean.js';
 import { compareShape, type ShapeComparison } from './shape.js';
+import { refuseMixedSide, type Side, sideOf, tookTurns } from './sides.js';
+import { comparedMetrics, fewestRepetitions, significance } from './verdicts.js';
 import { matchWorkloads } from './workloads.js';
 
 /** The changes between two results; `tokenwork diff A B --json` prints them. */
 export interface Comparison {
   schemaVersion: 2;
-  /** The runs' ids. */
+  /** The ids of the first run of each side, and of all where a side has several. */
   baseline: string;
   candidate: string;
+  runs?: { baseline: string[]; candidate: string[] };
   configuration: ConfigurationDifference[];
   cells: ComparedCell[];
   /** By metric, in the order of `cells`. */
   geomean: Record<string, GeometricMean>;
+  /** By metric that was measured: the 95% half-width of the logarithm of a ratio by drift between runs; in `geomean` and `cells`. */
+  drift: Record<string, number>;
   ceilings: CeilingRatios;
   shape: Partial<Record<WorkMetric, ShapeComparison>>;
   /** How verdicts were reached, in words. */
@@ -47,17 +47,25 @@ export interface CompareOptions {
   seed?: number;
 }
 
-const method =
-  'Ratio of medians, candidate over baseline, with a 95% bootstrap interval. faster or slower, of amounts less or more: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), beyond 1%, and an interval without 1. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
+const verdicts =
+  'faster or slower, of amounts less or more: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), beyond 1%, and an interval without 1. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
+const ratioOf = 'Ratio of medians, candidate over baseline, with a 95% interval: bootstrap, and drift';
+const method = {
+  once: `${ratioOf} of the size that is seen within the runs. ${verdicts}`,
+  inTurn: `${ratioOf}, which was estimated from runs in turn, all cells together, and taken out of the medians. ${verdicts}`,
+};
+
+/** One side of a comparison: a run, or several of one kind. */
+export type ComparedSide = Result | readonly Result[];
 
 /**
  * Compares every candidate with the baseline, cell by cell and metric by metric.
  *
- * @param baseline the result to hold the others against
- * @param candidates results of the same workload, of this machine or of others
+ * @param baseline the result to hold the others against, or several of one kind, measured in turn with a candidate's
+ * @param candidates results of the same workload, of this machine or of others; each one or several
  * @param options `force` compares what different workloads have in common; `seed` is of the bootstrap
  * @returns one comparison for each candidate: ratios of medians, candidate over baseline, with 95% intervals
- * @throws TokenworkError `different-workloads` (unless forced) or `nothing-in-common`
+ * @throws TokenworkError `different-workloads` (unless forced), `side-differs` or `nothing-in-common`
  * @example
  * ```js
  * const [comparison] = compareResults(before, [after]);
@@ -65,30 +73,44 @@ const method =
  * ```
  */
 export function compareResults(
-  baseline: Result,
-  candidates: readonly Result[],
+  baseline: ComparedSide,
+  candidates: readonly ComparedSide[],
   options: CompareOptions = {},
 ): Comparison[] {
-  return candidates.map((candidate) => compare(baseline, candidate, options));
+  return candidates.map((candidate) => compare(runsOf(baseline), runsOf(candidate), options));
+}
+
+function runsOf(side: ComparedSide): readonly Result[] {
+  return Array.isArray(side) ? (side as readonly Result[]) : [side as Result];
 }
 
 function compare(
-  baseline: Result,
-  candidate: Result,
+  baselines: readonly Result[],
+  candidates: readonly Result[],
   { force = false, seed = 1 }: CompareOptions,
 ): Comparison {
-  const matched = matchWorkloads(baseline, candidate, force);
-  const [before, after] = [matched.baseline, matched.candidate];
-  const [tableBefore, tableAfter] = [tableOf(before), tableOf(after)];
+  for (const runs of [baselines, candidates]) refuseMixedSide(runs);
+  const matched = matchWorkloads(baselines, candidates, force);
+  const [before, after] = [sideOf(matched.baselines), sideOf(matched.candidates)];
+  const inTurn = tookTurns(before, after);
+  const busy = busyWarnings({
+    baseline: [...new Set(baselines.flatMap(signsOfBusyMachine))],
+    candidate: [...new Set(candidates.flatMap(signsOfBusyMachine))],
+  });
   const cells: ComparedCell[] = [];
   const noisy: ComparedCell[] = [];
   const geomean: Record<string, GeometricMean> = {};
-  for (const [index, metric] of comparedMetrics(before, after).entries()) {
-    const rows = compareCells(tableBefore, tableAfter, metric, deriveSeed(seed, index));
-    const mean = geometricMean(tableBefore, tableAfter, metric, rows, deriveSeed(seed + 1, index));
-    cells.push(...rows);
+  const drift: Record<string, number> = {};
+  for (const [index, metric] of comparedMetrics([...baselines, ...candidates]).entries()) {
+    const undrifted = withoutDrift(before, after, metric, inTurn);
+    const rows = compareCells(undrifted, metric, deriveSeed(seed, index));
+    const mean = geometricMean(undrifted, metric, rows, deriveSeed(seed + 1, index));
+    const unjudged = busy.length > 0 && !metric.derived;
+    cells.push(...(unjudged ? rows.map((row) => ({ ...row, verdict: null })) : rows));
     if (!metric.derived) noisy.push(...rows);
-    if (mean !== null) geomean[metric.name] = mean;
+    if (mean === null) continue;
+    geomean[metric.name] = unjudged ? { ...mean, verdict: null } : mean;
+    if (!metric.derived) drift[metric.name] = undrifted.reach;
   }
   if (cells.length === 0) {
     throw new TokenworkError(
@@ -97,33 +119,47 @@ function compare(
       'Their requests failed on one side or the other; `tokenwork report` gives the reasons.',
     );
   }
-  const shape: Comparison['shape'] = {};
-  for (const metric of workMetricNames()) {
-    const compared = compareShape(tableBefore, tableAfter, metric);
-    if (compared !== null) shape[metric] = compared;
-  }
+  const [baseline, candidate] = [baselines[0]!, candidates[0]!];
   return {
     schemaVersion: 2,
     baseline: baseline.run.id,
     candidate: candidate.run.id,
+    ...(baselines.length + candidates.length > 2 && {
+      runs: { baseline: baselines.map(({ run }) => run.id), candidate: candidates.map(({ run }) => run.id) },
+    }),
     configuration: configurationDifferences(baseline, candidate),
     cells,
     geomean,
+    drift,
     ceilings: ceilingRatios(baseline.hardware.ceilings, candidate.hardware.ceilings),
-    shape,
-    method,
-    warnings: [...leftOutWarning(matched.leftOut), ...powerWarnings(noisy)],
+    shape: shapeOf(before, after),
+    method: inTurn ? method.inTurn : method.once,
+    warnings: [
+      ...busy,
+      ...(inTurn ? [] : [notInTurn]),
+      ...leftOutWarning(matched.leftOut.length),
+      ...powerWarnings(noisy),
+    ],
   };
 }
 
-function leftOutWarning({
-  onlyBaseline,
-  onlyCandidate,
-}: {
-  onlyBaseline: string[];
-  onlyCandidate: string[];
-}): Warning[] {
-  const count = onlyBaseline.length + onlyCandidate.length;
+function shapeOf(before: Side, after: Side): Comparison['shape'] {
+  const shape: Comparison['shape'] = {};
+  for (const metric of workMetricNames().filter((name) => metricOf(name).addsUp.requests)) {
+    const compared = compareShape(before.table, after.table, metric);
+    if (compared !== null) shape[metric] = compared;
+  }
+  return shape;
+}
+
+const notInTurn: Warning = {
+  code: 'drift-not-covered',
+  message:
+    'The sides were not run in turn: drift of the machine between them is covered as far as it is seen within the runs, and no further.',
+  hint: 'Run them in turn, several times each, and compare them all: tokenwork diff a1.json,a2.json b1.json,b2.json.',
+};
+
+function leftOutWarning(count: number): Warning[] {
   if (count === 0) return [];
   return [
     {

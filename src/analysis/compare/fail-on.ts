@@ -1,8 +1,8 @@
 import { closest } from 'fastest-levenshtein';
 import { TokenworkError } from '../../core/errors.js';
 import { findMetric, metrics } from '../../core/metrics.js';
-import { fewestRepetitions, isChange } from './cells.js';
 import type { Comparison } from './compare.js';
+import { fewestRepetitions, isChange } from './verdicts.js';
 
 /** `cpuTime>5%`: a regression that is not to pass. */
 export interface Threshold {
@@ -44,12 +44,23 @@ export function parseThreshold(text: string): Threshold {
  * Throws TokenworkError `threshold-untestable` where no row of a threshold's metric bears a verdict: a check
  * that cannot fail is none.
  */
-export function refuseUntestable({ cells, geomean }: Comparison, thresholds: readonly Threshold[]): void {
+export function refuseUntestable(
+  { cells, geomean, warnings }: Comparison,
+  thresholds: readonly Threshold[],
+): void {
   for (const { metric } of thresholds) {
     const rows = cells.filter((row) => row.metric === metric);
     const judged =
       rows.some(({ verdict }) => verdict !== null) || (geomean[metric]?.verdict ?? null) !== null;
     if (judged) continue;
+    const busy = warnings.find(({ code }) => code === 'measured-busy');
+    if (rows.length > 0 && busy !== undefined) {
+      throw new TokenworkError(
+        'threshold-untestable',
+        `A threshold on ${metric} cannot be tested. ${busy.message}`,
+        busy.hint,
+      );
+    }
     throw rows.length === 0
       ? new TokenworkError(
           'threshold-untestable',

@@ -1,14 +1,15 @@
 import { createRandom, type Random } from '../../stats/random.js';
 import { studentTCritical, studentTUpperTail } from '../../stats/student-t.js';
 import type { RequestTable } from '../requests/request-table.js';
+import type { ComparedCell } from './cells.js';
+import type { Undrifted } from './drift.js';
 import {
-  type ComparedCell,
   type ComparedMetric,
   type ComparisonVerdict,
   fewestRepetitions,
   margin,
   significance,
-} from './cells.js';
+} from './verdicts.js';
 
 /** A metric over all cells at once. */
 export interface GeometricMean {
@@ -25,11 +26,10 @@ export interface GeometricMean {
 /**
  * The geometric mean of a metric's ratios. Cells of one round share the machine's drift, so the rounds are
  * the table: a Welch t interval, with the error of the medians from a bootstrap of whole rounds.
- * What drifts between the two runs as wholes, no repetition within them can show.
+ * What drifts between runs no repetition within them can show: its error adds in quadrature.
  */
 export function geometricMean(
-  baseline: RequestTable,
-  candidate: RequestTable,
+  { baseline, candidate, reach }: Undrifted,
   metric: ComparedMetric,
   rows: readonly ComparedCell[],
   seed: number,
@@ -57,7 +57,7 @@ export function geometricMean(
   const df =
     squared ** 2 /
     (before.squaredError ** 2 / (before.rounds - 1) + after.squaredError ** 2 / (after.rounds - 1));
-  const error = Math.sqrt(squared);
+  const error = Math.hypot(Math.sqrt(squared), reach / studentTCritical(significance / 2, df));
   const interval = (tail: number) => {
     const reach = studentTCritical(tail, df) * error;
     return [Math.exp(centre - reach), Math.exp(centre + reach)] as const;

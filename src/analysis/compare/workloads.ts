@@ -1,20 +1,44 @@
 import { TokenworkError } from '../../core/errors.js';
 import type { Cell, Result } from '../../core/result.js';
 
-/** Two results over the same cells, under the same names and in the same order. */
+/** Results over the same cells, under the same names and in the same order. */
 export interface MatchedResults {
-  baseline: Result;
-  candidate: Result;
-  /** Cells that only one of them ran, where that was forced. */
-  leftOut: { onlyBaseline: string[]; onlyCandidate: string[] };
+  baselines: Result[];
+  candidates: Result[];
+  /** Cells that not every one of them ran, where that was forced. */
+  leftOut: string[];
 }
 
 /**
- * Matches two results by cell. Where each ran one model, the model is what is compared and its name no
- * part of the cell's. Throws TokenworkError `different-workloads` unless `force`, and `nothing-in-common`
- * where no cell is left.
+ * Matches results by cell. Where each ran one model, the model is what is compared and its name no part of the
+ * cell's. Throws TokenworkError `different-workloads` unless `force`, and `nothing-in-common` where no cell is left.
  */
-export function matchWorkloads(baseline: Result, candidate: Result, force: boolean): MatchedResults {
+export function matchWorkloads(
+  baselines: readonly Result[],
+  candidates: readonly Result[],
+  force: boolean,
+): MatchedResults {
+  const leftOut = new Set<string>();
+  let common = baselines[0]!;
+  // What the sides have in common comes first, as what differs there is what a comparison is refused for.
+  for (const other of [...candidates, ...baselines.slice(1)]) {
+    const matched = matchTwo(common, other, force);
+    common = matched.baseline;
+    for (const cell of matched.leftOut) leftOut.add(cell);
+  }
+  const restrictedTo = (result: Result) => matchTwo(common, result, true).candidate;
+  return {
+    baselines: baselines.map(restrictedTo),
+    candidates: candidates.map(restrictedTo),
+    leftOut: [...leftOut],
+  };
+}
+
+function matchTwo(
+  baseline: Result,
+  candidate: Result,
+  force: boolean,
+): { baseline: Result; candidate: Result; leftOut: string[] } {
   const single = [baseline, candidate].every(
     ({ cells }) => new Set(cells.map(({ model }) => model)).size === 1,
   );
@@ -51,7 +75,7 @@ export function matchWorkloads(baseline: Result, candidate: Result, force: boole
   return {
     baseline: restricted(baseline, before, kept, single),
     candidate: restricted(candidate, after, kept, single),
-    leftOut: { onlyBaseline, onlyCandidate },
+    leftOut: [...onlyBaseline, ...onlyCandidate],
   };
 }
 

@@ -1,9 +1,12 @@
+import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type Comparison, compareResults } from '../../analysis/compare/compare.js';
 import { crossings, parseThreshold, refuseUntestable } from '../../analysis/compare/fail-on.js';
 import { exitCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
+import { otherwise } from '../../core/log.js';
 import { metrics } from '../../core/metrics.js';
+import type { Result } from '../../core/result.js';
 import { printableJson } from '../../core/text.js';
 import { renderComparisonMarkdown } from '../../report/markdown/comparison.js';
 import { renderComparison } from '../../report/terminal/comparison.js';
@@ -27,8 +30,11 @@ export function diffCommand(): Command {
     .description(
       'Compare results cell by cell: what changed, and is it real?\nfaster and slower, less and more are significant, same is shown by an equivalence test, ~ is neither.',
     )
-    .argument('<baseline>', 'a result')
-    .argument('<candidate...>', 'results to hold against it')
+    .argument(
+      '<baseline>',
+      'a result, or several of one kind joined by commas, run in turn with the candidate',
+    )
+    .argument('<candidate...>', 'results to hold against it, each one or several')
     .option('--json', 'machine output; an array where there are several candidates')
     .option('--markdown', 'tables for a pull request')
     .option(
@@ -49,6 +55,7 @@ ${metrics.map(({ name, definition }) => `  ${name.padEnd(14)} ${definition}`).jo
 
 Examples:
   tokenwork diff before.json after.json --out diff.html
+  tokenwork diff before1.json,before2.json after1.json,after2.json
   tokenwork diff main.json branch.json --markdown --fail-on "cpuTime>5%"`,
     )
     .action(diff);
@@ -63,7 +70,10 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
     );
   }
   const thresholds = (flags.failOn ?? []).map(parseThreshold);
-  const [baseline, ...candidates] = await readResultFiles([baselinePath, ...candidatePaths]);
+  const sides: Result[][] = [];
+  for (const side of [baselinePath, ...candidatePaths])
+    sides.push(await readResultFiles(await filesOf(side)));
+  const [baseline, ...candidates] = sides;
   const comparisons = compareResults(baseline!, candidates, { force: flags.force === true });
   const compared = comparisons.map((comparison, index) => ({
     comparison,
@@ -81,6 +91,12 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
       process.exitCode = exitCode.thresholdCrossed;
     }
   }
+}
+
+/** The files that a side names: one, whose name may hold a comma, or several between commas. */
+async function filesOf(side: string): Promise<string[]> {
+  const isFile = await stat(side).then(() => true, otherwise(false, 'a side of a comparison as one file'));
+  return isFile ? [side] : side.split(',').filter((path) => path !== '');
 }
 
 interface Compared {

@@ -1,5 +1,6 @@
-import type { ComparedCell, ComparisonVerdict } from '../../analysis/compare/cells.js';
+import type { ComparedCell } from '../../analysis/compare/cells.js';
 import type { Comparison } from '../../analysis/compare/compare.js';
+import type { ComparisonVerdict } from '../../analysis/compare/verdicts.js';
 import { findMetric, isDerived, metrics } from '../../core/metrics.js';
 import { dash, formatNumber, formatPercent, formatWithUnit, ratios } from '../words/format.js';
 import { metricName } from '../words/names.js';

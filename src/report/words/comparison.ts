@@ -1,5 +1,6 @@
-import type { ComparedCell, ComparisonVerdict } from '../../analysis/compare/cells.js';
+import type { ComparedCell } from '../../analysis/compare/cells.js';
 import type { Comparison } from '../../analysis/compare/compare.js';
+import type { ComparisonVerdict } from '../../analysis/compare/verdicts.js';
 import { byImportance, findMetric, isDerived } from '../../core/metrics.js';
 import { formatCount, formatEstimate, ratios } from './format.js';
 import { metricName } from './names.js';
@@ -19,7 +20,9 @@ export function comparisonHeadline(comparison: Comparison): string {
   const rows = comparison.cells.filter((row) => row.metric === metric);
   const times = formatEstimate({ value: ratio, low, high }, ratios);
   if (verdict === null) {
-    return `The candidate took ${times} the baseline's ${name}; too few repetitions say whether that is real.`;
+    return comparison.warnings.some(({ code }) => code === 'measured-busy')
+      ? `Whether the candidate's ${name} differs cannot be told, as the machine was busy: ${times} the baseline's.`
+      : `The candidate took ${times} the baseline's ${name}; too few repetitions say whether that is real.`;
   }
   if (verdict === 'same') return `The candidate took the same ${name} as the baseline, within 1%: ${times}.`;
   if (verdict === '~') {

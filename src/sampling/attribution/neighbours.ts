@@ -1,23 +1,9 @@
+import { busySigns, notableCores, type QueuedRequest, waitingShare } from '../../core/busy-machine.js';
 import type { Warning } from '../../core/codes.js';
-import { notableOthersCores } from '../../sensors/linux/system-cpu.js';
 import { counterCurve } from '../counter-curve.js';
 import { type DeviceUse, isGpu, ownUtilisation } from './devices.js';
 import type { SamplingSetting } from './metric.js';
 import type { Segment } from './segment.js';
-
-/** From so many cores on that a hypervisor gave to other guests, times are of a machine with fewer cores. */
-const notableStolenCores = 0.05;
-/** From such a share of the time on that some task waited for a core, neighbours disturb each other. */
-const notableStall = 0.2;
-/** From such a share of their own time on that requests waited for a core, they were held up. */
-const notableWait = 0.02;
-
-/** A request as its threads were kept waiting. */
-interface QueuedRequest {
-  /** ns that its threads were ready and had no core; absent where the system does not tell. */
-  runQueueWait?: number | undefined;
-  times: { started: number; ended?: number | undefined; lastToken: number | null } | null;
-}
 
 /**
  * Warns where something else used the machine while requests ran, by what the kernel counted: cores that other
@@ -36,21 +22,17 @@ export function busyMachine(
     const [all, own] = [rateOf(segment, 'system', 'busyTime'), rateOf(segment, 'process', 'cpuTime')];
     return all === null || own === null ? 0 : all - own;
   });
-  const stolen = most((segment) => rateOf(segment, 'system', 'stolenTime') ?? 0);
-  const stall = most((segment) => rateOf(segment, 'system', 'cpuStall') ?? 0);
-  const waited = waitingShare(requests);
-  const signs = [
-    ...(others >= notableOthersCores ? [`other processes kept ${others.toFixed(1)} cores busy`] : []),
-    ...(stolen >= notableStolenCores ? [`other guests of the host took ${stolen.toFixed(2)} cores`] : []),
-    ...(waited >= notableWait ? [`the requests waited for a core for ${percent(waited)} of their time`] : []),
-  ];
-  // Own threads wait for each other too: pressure alone is no sign of others.
+  const signs = busySigns({
+    cores: others,
+    stolenCores: most((segment) => rateOf(segment, 'system', 'stolenTime') ?? 0),
+    stall: most((segment) => rateOf(segment, 'system', 'cpuStall') ?? 0),
+    waited: waitingShare(requests),
+  });
   if (signs.length === 0) return [];
-  if (stall >= notableStall) signs.push(`some task waited for a core for ${percent(stall)} of the time`);
   const countsEnergy = devices.some(
     ({ metric, device, counted }) => metric === 'energy' && counted && !isGpu(device),
   );
-  const energy = countsEnergy && others >= notableOthersCores ? " Others' energy is in the requests'." : '';
+  const energy = countsEnergy && others >= notableCores ? " Others' energy is in the requests'." : '';
   return [
     {
       code: 'busy-neighbours',
@@ -58,19 +40,6 @@ export function busyMachine(
       hint: 'Times are of a machine that was shared: stop what else runs on it and measure again.',
     },
   ];
-}
-
-const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
-
-function waitingShare(requests: readonly QueuedRequest[]): number {
-  let [waitedNs, servedNs] = [0, 0];
-  for (const { runQueueWait, times } of requests) {
-    const endNs = times?.ended ?? times?.lastToken ?? null;
-    if (runQueueWait === undefined || times === null || endNs === null) continue;
-    waitedNs += runQueueWait;
-    servedNs += endNs - times.started;
-  }
-  return servedNs > 0 ? waitedNs / servedNs : 0;
 }
 
 /** Rate of a counter of time while requests were measured: 1 is one core, or all of the time. */

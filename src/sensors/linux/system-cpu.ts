@@ -59,12 +59,6 @@ export function systemTimes(stat: string): number[] {
 }
 
 /**
- * From so many cores on that others keep busy, a ceiling lies visibly below the machine's own, and times and an energy of
- * the whole processor are not of the requests alone.
- */
-export const notableOthersCores = 0.2;
-
-/**
  * Begins to watch what other processes use of the CPU. The function returned gives it in cores since then, to
  * ticks of 10 ms of the whole machine; null where there is no /proc/stat.
  */

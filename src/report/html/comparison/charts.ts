@@ -1,4 +1,5 @@
-import { type ComparedCell, type ComparisonVerdict, isChange } from '../../../analysis/compare/cells.js';
+import type { ComparedCell } from '../../../analysis/compare/cells.js';
+import { type ComparisonVerdict, isChange } from '../../../analysis/compare/verdicts.js';
 import { meansTable, metricTable, said } from '../../tables/comparison.js';
 import { pickColumns } from '../../tables/table.js';
 import { axisUnit, formatNumber } from '../../words/format.js';

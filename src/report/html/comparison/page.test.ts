@@ -83,6 +83,7 @@ describe.skipIf(executablePath === undefined)('in a browser', () => {
 
   it('answers the keyboard with a point’s figures, and shows the metric chosen', async () => {
     const { page, faults } = await opened(pageOf(run(1), [run(2, 1.2)]));
+    await page.locator('#d1-ratios-cpuTime').scrollIntoViewIfNeeded();
     await page.locator('#d1-ratios-cpuTime[data-drawn] .plot').focus();
     await page.keyboard.press('ArrowRight');
     await page.locator('#d1-ratios-cpuTime .spoken:has-text("cell-0")').waitFor({ state: 'attached' });
@@ -103,6 +104,7 @@ describe.skipIf(executablePath === undefined)('in a browser', () => {
       return result;
     };
     const { page, faults } = await opened(pageOf(hostile(1), [hostile(2)]));
+    await page.locator('#d1-ratios-cpuTime').scrollIntoViewIfNeeded();
     await page.locator('#d1-ratios-cpuTime[data-drawn] .plot').hover();
     expect(await page.evaluate('window.owned')).toBeUndefined();
     expect(await page.locator('img').count()).toBe(0);

@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import type { Result, Timeline } from '../../core/result.js';
+import { comparisonHeadline } from '../../report/words/comparison.js';
+import { signsOfBusyMachine } from './busy.js';
+import { changed, compare, cpuRows, run, slowed } from './compare.test-support.js';
+import { parseThreshold, refuseUntestable } from './fail-on.js';
+
+/** A reading every 50 ms of a run that takes 200 ms, after one from before its first request. */
+const rate = (device: string, quantity: string, cores: number): Timeline => ({
+  ...{ sensor: 'procfs', device, quantity, unit: 'ratio', samples: 5 },
+  timesNs: [0, 50e6, 100e6, 150e6, 200e6],
+  values: [99, cores, cores, cores, cores],
+});
+const quiet = [rate('system', 'busyTime', 1.1), rate('process', 'cpuTime', 1)];
+const disturbed = [rate('system', 'busyTime', 1.9), rate('process', 'cpuTime', 1)];
+const waiting = (result: Result, share: number): Result => ({
+  ...result,
+  requests: result.requests.map((row) =>
+    row.times === null ? row : { ...row, runQueueWait: share * (row.times.lastToken! - row.times.started) },
+  ) as Result['requests'],
+});
+
+describe('a machine was busy', () => {
+  it.each<[string, Result, RegExp]>([
+    [
+      'by other processes in the time line',
+      { ...run(1), timeline: disturbed },
+      /other processes kept 0\.9 cores/,
+    ],
+    [
+      'by what a hypervisor took',
+      { ...run(1), timeline: [rate('system', 'stolenTime', 0.1)] },
+      /0\.10 cores/,
+    ],
+    ['by rows whose threads waited', waiting(run(1), 0.05), /waited for a core for 5\.0%/],
+    [
+      'by what its run warned of',
+      { ...run(1), warnings: [{ code: 'busy-neighbours', message: 'A GPU was busy.', hint: '' }] },
+      /^A GPU was busy$/,
+    ],
+  ])('%s', (_, result, sign) => {
+    expect(signsOfBusyMachine(result)).toEqual([expect.stringMatching(sign)]);
+  });
+
+  it('is not said of a quiet one, nor by the time line of a recording', () => {
+    expect(signsOfBusyMachine({ ...run(1), timeline: quiet })).toEqual([]);
+    expect(signsOfBusyMachine(waiting(run(1), 0.01))).toEqual([]);
+    const recording = { file: 'a.jsonl', sha256: 'ab', machine: 'b', recordedAt: '2026-11-24T10:00:00.000Z' };
+    const played = { ...run(1), timeline: disturbed };
+    expect(signsOfBusyMachine({ ...played, environment: { ...played.environment, recording } })).toEqual([]);
+  });
+});
+
+describe('a comparison with a busy side', () => {
+  const busy = { ...run(2, 10, slowed(2)), timeline: disturbed };
+  const comparison = compare({ ...run(1), timeline: quiet }, busy);
+
+  it('shows ratios, bears no verdict of what was measured, and says why', () => {
+    expect(cpuRows(comparison)[0]!.ratio).toBeCloseTo(2, 1);
+    expect(changed(comparison)).toEqual([]);
+    expect(comparison.geomean.cpuTime!.verdict).toBeNull();
+    expect(comparison.warnings[0]).toMatchObject({
+      code: 'measured-busy',
+      message: expect.stringMatching(/of the candidate, other processes kept 0\.9 cores busy/),
+    });
+    expect(comparison.warnings[0]!.message).not.toContain('baseline');
+    expect(comparisonHeadline(comparison)).toMatch(/cannot be told, as the machine was busy/);
+  });
+
+  it('keeps the verdicts of what is counted', () => {
+    const counted = (flops: number, timeline: Timeline[]): Result => {
+      const result = run(1);
+      for (const request of result.requests) Object.assign(request.work!, { flops });
+      const about = { ...result.metrics.cpuTime!, unit: 'FLOP', provenance: 'derived' as const };
+      return { ...result, timeline, metrics: { ...result.metrics, flops: about } };
+    };
+    expect(compare(counted(100, quiet), counted(150, disturbed)).geomean.flops!.verdict).toBe('more');
+  });
+
+  it('fails a check against a threshold, which it cannot test', () => {
+    expect(() => refuseUntestable(comparison, [parseThreshold('cpuTime>10%')])).toThrow(/machine was busy/);
+  });
+});
