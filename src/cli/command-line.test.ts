@@ -352,6 +352,16 @@ describe('diff', () => {
     expect((await tokenwork('diff', baseline, again, '--fail-on', 'cpuTime>5%')).status).toBe(0);
   });
 
+  it('takes several runs a side between commas, and one whose name holds a comma', async () => {
+    const [other, odd] = [saved('baseline-2.json', measured(4)), saved('odd,name.json', measured(5))];
+    const { status, stdout } = await tokenwork('diff', `${baseline},${other}`, odd, '--json');
+    expect(status).toBe(0);
+    const { runs, cells } = JSON.parse(stdout);
+    expect(runs).toMatchObject({ baseline: { length: 2 }, candidate: { length: 1 } });
+    const [before, after] = cells[0].repetitions;
+    expect(before).toBe(2 * after);
+  });
+
   it('writes a page beside what it prints, or prints that alone', async () => {
     const page = join(scratch, 'diff.html');
     expect((await tokenwork('diff', baseline, slower, '--json', '--out', page)).stdout).toMatch(/^\{/);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { TokenworkError } from './errors.js';
-import { readResult, upgrade } from './migrate.js';
+import { migrations, readResult, upgrade } from './migrate.js';
 import type { Result } from './result.js';
 
 const emptyResult: Result = {
@@ -86,6 +86,22 @@ describe('migrations', () => {
     expect(upgrade(old, steps, 3)).toEqual({ schemaVersion: 3, b: 'from 1', c: 'from 1, from 2' });
     expect(old).toEqual({ schemaVersion: 1 });
     expect(upgrade({ schemaVersion: 2, b: 'kept' }, steps, 3)).toMatchObject({ c: 'kept, from 2' });
+  });
+
+  it('of the first version call measured what times enter into', () => {
+    const metric = {
+      unit: 'B·s',
+      provenance: 'derived',
+      method: 'm',
+      direction: 'lower',
+      reason: null,
+      hint: null,
+    };
+    const metrics = { kvByteSeconds: metric, kvBytes: metric };
+    expect(upgrade({ schemaVersion: 1, metrics }, migrations, 2).metrics).toMatchObject({
+      kvByteSeconds: { provenance: 'measured' },
+      kvBytes: { provenance: 'derived' },
+    });
   });
 
   it('must not have a gap', () => {

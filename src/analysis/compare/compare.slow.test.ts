@@ -76,26 +76,23 @@ describe('a machine that drifts by 1.3× over about three runs, 5% noise', { tim
     [1, 10],
     [2, 10],
     [3, 5],
-  ])(
-    'changes nothing that is called a change in over 5%%: runs a side %d, repetitions %d',
-    (runs, repetitions) => {
-      const wrong = share((form, seed) =>
-        claims(onDriftingMachine({ form, seed, runs, repetitions, noise: 0.05 })),
-      );
-      console.info(
-        `${runs} × ${repetitions}, false: ${forms.map((form, k) => `${form} ${wrong[k]}`).join('; ')}`,
-      );
-      expect(mean(wrong)).toBeLessThanOrEqual(0.05);
-      // No form by itself is far off: 8.5% of 200 is what 5% gives by chance in one of fifty.
-      for (const own of wrong) expect(own).toBeLessThanOrEqual(0.085);
-    },
-  );
+  ])('with %d runs a side of %d repetitions, is called a change in 5 of 100 at most', (runs, repetitions) => {
+    const wrong = share((form, seed) =>
+      claims(onDriftingMachine({ form, seed, runs, repetitions, noise: 0.05 })),
+    );
+    console.info(
+      `${runs} × ${repetitions}, false: ${forms.map((form, k) => `${form} ${wrong[k]}`).join('; ')}`,
+    );
+    expect(mean(wrong)).toBeLessThanOrEqual(0.05);
+    // No form by itself is far off: 8.5% of 200 is what 5% gives by chance in one of fifty.
+    for (const own of wrong) expect(own).toBeLessThanOrEqual(0.085);
+  });
 
   it.each([
     [2, 10],
     [3, 5],
   ])(
-    'hides no change of 10%% from runs in turn, in 80%%: runs a side %d, repetitions %d',
+    'hides no change of 10 in 100 from %d runs a side of %d repetitions in turn, in 80 of 100',
     (runs, repetitions) => {
       const found = share(
         (form, seed) =>

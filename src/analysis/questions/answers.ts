@@ -105,7 +105,10 @@ function answer(
   { design, seed, exact }: { design: Design; seed: number; exact: boolean },
 ): Figures {
   if (statistic === 'hiddenShare') {
-    if (findMetric(metric)?.kind !== 'work') return nothing('only work has hidden parts, times have not');
+    const record = findMetric(metric);
+    if (record?.kind !== 'work') return nothing('only work has hidden parts, times have not');
+    if (!record.addsUp.requests)
+      return nothing('requests hold it one after the other, so it has no sum to share');
     const share = (cells: readonly MeasuredCell[]) =>
       hiddenShare(table, cells, metric as WorkMetric, { design, exact });
     return differenceOf(share(baseline), share(candidate));
