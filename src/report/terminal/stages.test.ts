@@ -3,6 +3,7 @@ import { findingsOf } from '../../analysis/findings.js';
 import { testResult } from '../../analysis/result.test-support.js';
 import { type SimulatedCell, simulateResult } from '../../analysis/simulated-result.test-support.js';
 import type { OkRequest, Result } from '../../core/result.js';
+import { hiddenWorkSentences } from '../words/stages.js';
 import { renderStages } from './stages.js';
 
 const guarded: SimulatedCell[] = [16, 128, 512].flatMap((prompt) =>
@@ -47,6 +48,17 @@ describe('stages in a terminal', () => {
     expect(text).toMatch(
       /^Without safety the misbilled share would be .*, which noise alone could give, in place of/m,
     );
+  });
+
+  it('name what lies between hidden work and what moves a field, and nothing where nothing does', () => {
+    const findings = findingsOf(simulateResult(guarded, { seed: 1, repetitions: 5, noise: 0.01 }));
+    const hidden = findings.hiddenWork.cpuTime!;
+    const sentence = (value: number, visibilityScore: number) => {
+      findings.hiddenWork.cpuTime = { ...hidden, value, visibilityScore };
+      return hiddenWorkSentences(findings)[0];
+    };
+    expect(sentence(0.031, 0.85)).toMatch(/The 12% between them is .* regardless of their tokens/);
+    expect(sentence(0.15, 0.85)).not.toContain('between');
   });
 
   it('have a row per stage: what is fixed, the range, the share of work, and whether usage shows it', () => {
