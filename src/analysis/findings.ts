@@ -183,8 +183,8 @@ interface Context {
 /** Adds one metric's findings; returns why there are none. */
 function addMetric(findings: Findings, metric: WorkMetric, context: Context): string | null {
   const { head, table, columns, components, options } = context;
-  if (!metricOf(metric).addsUp.requests)
-    return 'requests hold it one after the other, so that it adds up to nothing';
+  const { noTotal } = metricOf(metric).addsUp;
+  if (noTotal !== null) return noTotal;
   const about = head.metrics[metric];
   const work = table.metrics[metric];
   const totals = totalsOf(table, work);

@@ -19,14 +19,19 @@ describe('the registry of metrics', () => {
   });
 
   it('adds up over requests what is spent, and nothing that is held and given back', () => {
-    const held = workMetricNames().filter((name) => !metricOf(name).addsUp.requests);
-    expect(held).toEqual(['peakMemory', 'kvBytes']);
+    const held = workMetricNames().filter((name) => metricOf(name).addsUp.noTotal !== null);
+    expect(held).toEqual(['peakMemory', 'kvBytes', 'activationBytes']);
     // The KV cache of a request is that of its stages all the same.
     expect(additiveMetrics()).toContain('kvBytes');
   });
 
   it('calls derived what follows from counts alone, without a measured time', () => {
-    expect(metrics.filter(isDerived).map(({ name }) => name)).toEqual(['kvBytes', 'flops', 'bytesMoved']);
+    expect(metrics.filter(isDerived).map(({ name }) => name)).toEqual([
+      'kvBytes',
+      'flops',
+      'memoryTraffic',
+      'activationBytes',
+    ]);
   });
 
   it.each([

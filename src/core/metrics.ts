@@ -59,10 +59,9 @@ export interface MetricRecord {
   readonly derivation?: string;
   /**
    * What of it adds up. Stages to their request: what they spend, and the KV cache that each leaves. Requests to a
-   * total: what is spent, and byte-seconds; memory is held by one request after the other, so that its sum, and any
-   * share of a sum, means nothing.
+   * total, of which shares are held against bills: what is spent, and byte-seconds; else `noTotal` says why not.
    */
-  readonly addsUp: { readonly stages: boolean; readonly requests: boolean };
+  readonly addsUp: { readonly stages: boolean; readonly noTotal: string | null };
   /** Spent for good, as time and energy are; memory is held and given back. */
   readonly spent: boolean;
   /** Rank among metrics, 1 the nearest to money; what a result is about is the first that it measured. */
@@ -87,8 +86,8 @@ export interface MetricRecord {
 const times = { less: 'faster', more: 'slower' } as const;
 const amounts = { less: 'less', more: 'more' } as const;
 
-const both = { stages: true, requests: true } as const;
-const none = { stages: false, requests: false } as const;
+const both = { stages: true, noTotal: null } as const;
+const held = 'requests hold it one after the other, so that it adds up to nothing';
 
 /** A kind of work: read from `work` under its own name. */
 function work<const Name extends string>(
@@ -116,7 +115,7 @@ function latency<const Name extends string>(
     unit: 'ns',
     scale: nanosecondUnits,
     provenance: ['measured'] as const,
-    addsUp: none,
+    addsUp: { stages: false, noTotal: 'requests wait side by side' },
     spent: true,
     words: times,
     ofStage: () => null,
@@ -215,7 +214,7 @@ const records = [
       unit: 'B',
       scale: byteUnits,
       provenance: ['measured', 'unavailable'],
-      addsUp: none,
+      addsUp: { stages: false, noTotal: held },
       spent: false,
       importance: 9,
       words: amounts,
@@ -233,7 +232,7 @@ const records = [
     unit: 'B',
     scale: byteUnits,
     provenance: ['derived'],
-    addsUp: { stages: true, requests: false },
+    addsUp: { stages: true, noTotal: held },
     spent: false,
     importance: 10,
     words: amounts,
@@ -295,7 +294,7 @@ const records = [
     unit: 'B',
     scale: byteUnits,
     provenance: ['derived'],
-    addsUp: { stages: true, requests: false },
+    addsUp: { stages: true, noTotal: 'most of it stays in a cache, and costs no memory traffic' },
     spent: true,
     importance: 12,
     words: amounts,

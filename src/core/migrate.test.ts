@@ -88,17 +88,16 @@ describe('migrations', () => {
     expect(upgrade({ schemaVersion: 2, b: 'kept' }, steps, 3)).toMatchObject({ c: 'kept, from 2' });
   });
 
-  it('of the first version call measured what times enter into', () => {
+  it('of the second version call measured what times enter into', () => {
     const metric = {
       unit: 'B·s',
       provenance: 'derived',
       method: 'm',
-      direction: 'lower',
       reason: null,
       hint: null,
     };
     const metrics = { kvByteSeconds: metric, kvBytes: metric };
-    expect(upgrade({ schemaVersion: 1, metrics }, migrations, 2).metrics).toMatchObject({
+    expect(upgrade({ schemaVersion: 2, metrics }, migrations, 3).metrics).toMatchObject({
       kvByteSeconds: { provenance: 'measured' },
       kvBytes: { provenance: 'derived' },
     });

@@ -15,7 +15,7 @@ const water: MetricRecord = {
   ],
   kind: 'work',
   provenance: ['measured', 'unavailable'],
-  addsUp: { stages: true, requests: true },
+  addsUp: { stages: true, noTotal: null },
   spent: true,
   importance: 0,
   words: { less: 'less', more: 'more' },

@@ -145,7 +145,7 @@ function compare(
 
 function shapeOf(before: Side, after: Side): Comparison['shape'] {
   const shape: Comparison['shape'] = {};
-  for (const metric of workMetricNames().filter((name) => metricOf(name).addsUp.requests)) {
+  for (const metric of workMetricNames().filter((name) => metricOf(name).addsUp.noTotal === null)) {
     const compared = compareShape(before.table, after.table, metric);
     if (compared !== null) shape[metric] = compared;
   }

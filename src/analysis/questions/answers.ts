@@ -107,8 +107,8 @@ function answer(
   if (statistic === 'hiddenShare') {
     const record = findMetric(metric);
     if (record?.kind !== 'work') return nothing('only work has hidden parts, times have not');
-    if (!record.addsUp.requests)
-      return nothing('requests hold it one after the other, so it has no sum to share');
+    const { noTotal } = record.addsUp;
+    if (noTotal !== null) return nothing(noTotal);
     const share = (cells: readonly MeasuredCell[]) =>
       hiddenShare(table, cells, metric as WorkMetric, { design, exact });
     return differenceOf(share(baseline), share(candidate));
