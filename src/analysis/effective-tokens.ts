@@ -1,6 +1,7 @@
-import { normal95 } from '../stats/normal.js';
+import { reachOf } from '../stats/combined-variance.js';
 import type { PlainToken } from './plain-token.js';
 import type { RequestTable } from './requests/request-table.js';
+import { ratioVariance } from './uniformity/cell-error.js';
 import type { CellTotals } from './uniformity/cell-totals.js';
 import type { Noise } from './uniformity/within-cell-noise.js';
 
@@ -9,7 +10,10 @@ export interface EffectiveTokens {
   cell: string;
   /** Billed tokens of its mean request. */
   billed: number;
-  /** Work of its mean request ÷ the model's plain token, with the 95% interval from the cell's noise. */
+  /**
+   * Work of its mean request ÷ the model's plain token, with the 95% interval from the noise of the cell and of
+   * the reference cell.
+   */
   effective: number;
   low: number | null;
   high: number | null;
@@ -23,15 +27,14 @@ export function effectiveTokensOf(
   plainToken: PlainToken,
 ): EffectiveTokens[] {
   const effective: EffectiveTokens[] = [];
+  const entryOf = new Map(Array.from(totals.cell, (index, c) => [cells[index]!.id, c]));
   for (let c = 0; c < totals.cell.length; c++) {
     const { id, model } = cells[totals.cell[c]!]!;
     const plain = plainToken.byModel[model];
     if (plain === undefined) continue;
     const value = totals.work[c]! / totals.requests[c]! / plain.value;
-    const reach =
-      noise === null
-        ? null
-        : Math.exp(normal95 * Math.sqrt(Math.expm1(noise.cellSigma[c]! ** 2) / totals.requests[c]!));
+    const reference = entryOf.get(plain.cell)!;
+    const reach = noise === null ? null : Math.exp(reachOf(ratioVariance(noise, totals, c, reference)));
     effective.push({
       cell: id,
       billed: totals.tokens[c]! / totals.requests[c]!,

@@ -17,6 +17,70 @@ function* numbersIn(value: unknown, path = ''): Generator<[string, number]> {
   }
 }
 
+describe('intervals of single cells', () => {
+  /** Two cells of equal noise: log work of two requests each, ±σ/√2 around its mean. */
+  const sigma = 0.1;
+  const cells = [128, 256].map((promptTokens) => ({ promptTokens, completionTokens: 128, rate: 1 }));
+  const result = simulateResult(cells, { seed: 1, repetitions: 2, noise: 0 });
+  const signs = [1, -1, -1, 1];
+  for (const [i, { work }] of result.requests.entries()) {
+    work!.cpuTime! *= Math.exp((signs[i]! * sigma) / Math.SQRT2);
+  }
+  const { effectiveTokens, plainToken } = findingsOf(result, { design: 'fixed' });
+  // Four values less two cells leave two degrees of freedom, at which t is (2p − 1)/√(2p(1 − p)).
+  const t = 0.95 / Math.sqrt(2 * 0.975 * 0.025);
+  const variance = Math.expm1(sigma ** 2) / 2;
+
+  it('reach t standard errors, the plain token’s own among them', () => {
+    const [reference, other] = effectiveTokens!.cpuTime!;
+    expect(other!.high! / other!.effective).toBeCloseTo(Math.exp(t * Math.sqrt(2 * variance)), 6);
+    expect(other!.effective / other!.low!).toBeCloseTo(Math.exp(t * Math.sqrt(2 * variance)), 6);
+    expect([reference!.low, reference!.effective, reference!.high]).toEqual([256, 256, 256]);
+  });
+
+  it('hold what rounds drifted where a cell stands for itself', () => {
+    const { value, low, high } = plainToken.cpuTime!;
+    expect(high! / value!).toBeCloseTo(Math.exp(t * Math.sqrt(variance)), 6);
+    const drifting = simulateResult(cells, { seed: 3, repetitions: 5, noise: 0.01, drift: 0.2 });
+    const found = findingsOf(drifting, { design: 'fixed' }).plainToken.cpuTime!;
+    expect(found.high! / found.low!).toBeGreaterThan(1.1);
+    expect(low).toBeLessThan(value!);
+  });
+});
+
+it('the ratio of tails is that of the cells, however often each is repeated', () => {
+  const cells = grid((_prompt, _completion, index) => 1 + index ** 2);
+  const tails = [1, 2, 5].map(
+    (repetitions) =>
+      cpuTime(simulateResult(cells, { seed: 1, repetitions, noise: 0 }), { design: 'fixed' }).workPerToken
+        .p95OverP5.value!,
+  );
+  // Type 7 over 20 cells: the 95th percentile lies at 18.05 of 0 … 19, the 5th at 0.95.
+  const at = (below: number, share: number) =>
+    (1 - share) * (1 + below ** 2) + share * (1 + (below + 1) ** 2);
+  for (const ratio of tails) expect(ratio).toBeCloseTo(at(18, 0.05) / at(0, 0.95), 9);
+});
+
+it('a sample with a heavy tail says so beside its intervals, and gives none of R² where work has no variance', () => {
+  const paretoOf = (index: number) =>
+    Array.from({ length: 200 }, (_, k) => ({
+      promptTokens: Math.round(100 * ((k + 0.5) / 200) ** (-1 / index)),
+      completionTokens: 64,
+      rate: 1 + 0.1 * (k % 3),
+    }));
+  const found = (index: number) =>
+    findingsOf(simulateResult(paretoOf(index), exact), { design: 'sampled', resamples: 50 });
+  const [heavy, light] = [found(1.2), found(20)];
+  const of = heavy.uniformity.cpuTime!;
+  expect(of.misbilledShare.caution).toContain('heavy tail');
+  expect(of.misbilledShare.low).not.toBeNull();
+  expect(of.rSquared.oneRate.low).toBeNull();
+  expect(of.rSquared.oneRate.reason).toContain('no variance');
+  expect(heavy.workload.intervals).toContain('heavy tail');
+  expect(light.uniformity.cpuTime!.misbilledShare.caution).toBeUndefined();
+  expect(light.workload.intervals).not.toContain('heavy tail');
+});
+
 describe('findings without noise', () => {
   const cells = grid((prompt) => (prompt <= 64 ? 2 : 1));
   const found = cpuTime(simulateResult(cells, exact));

@@ -150,6 +150,7 @@ export function findingsFrom({ head, table, ledger }: TabledResult, options: Fin
     const reason = addMetric(findings, metric, context);
     if (reason !== null) findings.notMeasured[metric] = reason;
   }
+  findings.workload.intervals += limitOfIntervals(findings);
   findings.stages = stageEffects(table, columns.stages, context.weights);
   findings.components = stageEffects(
     table,
@@ -162,6 +163,14 @@ export function findingsFrom({ head, table, ledger }: TabledResult, options: Fin
     findings.waterfalls = waterfallsOf(columns, metric, findings.plainToken[metric]!, visibility);
   }
   return findings;
+}
+
+/** What the tails of the work take from the intervals, beside them wherever they are printed. */
+function limitOfIntervals({ uniformity }: Findings): string {
+  const cautions = Object.values(uniformity).flatMap(
+    ({ misbilledShare, rSquared }) => misbilledShare.caution ?? rSquared.oneRate.caution ?? [],
+  );
+  return cautions.length === 0 ? '' : ` Caution: ${cautions[0]}.`;
 }
 
 /** The parts that all metrics' findings share. */

@@ -1,5 +1,6 @@
-import { normal95 } from '../stats/normal.js';
+import { reachOf } from '../stats/combined-variance.js';
 import type { RequestTable } from './requests/request-table.js';
+import { absoluteVariance } from './uniformity/cell-error.js';
 import type { CellTotals } from './uniformity/cell-totals.js';
 import type { Noise } from './uniformity/within-cell-noise.js';
 
@@ -33,10 +34,7 @@ export function plainTokenOf(
     const { id, model } = cells[totals.cell[c]!]!;
     if (!reference.has(totals.cell[c]!) || byModel[model] !== undefined || totals.work[c] === 0) continue;
     const value = totals.work[c]! / totals.tokens[c]!;
-    const reach =
-      noise === null
-        ? null
-        : Math.exp(normal95 * Math.sqrt(Math.expm1(noise.cellSigma[c]! ** 2) / totals.requests[c]!));
+    const reach = noise === null ? null : Math.exp(reachOf(absoluteVariance(noise, totals, c)));
     byModel[model] = {
       value,
       low: reach === null ? null : value / reach,

@@ -9,6 +9,8 @@ export interface SimulatedCell {
   completionTokens: number;
   /** True CPU time per billed token; 1 is the price. */
   rate: number;
+  /** Standard deviation of its log work between repetitions, in place of the simulation's. */
+  noise?: number;
   /** Requests per round. */
   count?: number;
   model?: string;
@@ -58,11 +60,19 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
   const requests: Result['requests'] = [];
   for (let round = 0; round < repetitions; round++) {
     const pace = drift * normal();
-    for (const { id, promptTokens, completionTokens, rate, count = 1, stages = [] } of named) {
+    for (const {
+      id,
+      promptTokens,
+      completionTokens,
+      rate,
+      noise: own = noise,
+      count = 1,
+      stages = [],
+    } of named) {
       for (let k = 0; k < count; k++) {
         const tokens = promptTokens + completionTokens;
         const atNs = 1e6 * requests.length;
-        const factor = Math.exp(slowness(startsMs + requests.length) + pace + noise * deviation());
+        const factor = Math.exp(slowness(startsMs + requests.length) + pace + own * deviation());
         if (random.uniform() < failures) continue;
         const ran = stages.filter(({ chance = 1 }) => chance === 1 || random.uniform() < chance);
         const rows = ran.map((stage, index) => stageRow(stage, factor, index, atNs));

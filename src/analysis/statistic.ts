@@ -18,6 +18,8 @@ export interface Statistic {
   verdict: Verdict | null;
   /** Why a field is null. */
   reason?: string;
+  /** Why the interval may hold the truth more seldom than it says. */
+  caution?: string;
 }
 export type Verdict = 'non-uniform' | 'negligible' | 'not distinguishable';
 

@@ -146,12 +146,12 @@ function withNoise(cells: readonly Unjudged[], exact: boolean): MeasuredCell[] {
   const left = pooled - (rounds - 1);
   const kept = freedom.map((own) => (own * left) / pooled);
   const squares = residuals.map((own) => own.reduce((sum, value) => sum + value ** 2, 0));
-  const variances = shrinkVariances(Float64Array.from(squares), Float64Array.from(kept));
+  const { variances, freedom: worth } = shrinkVariances(Float64Array.from(squares), Float64Array.from(kept));
   const shared = variances.every((variance) => variance === variances[0]);
   return cells.map((cell, c) => ({
     ...cell,
     variance: variances[c]! / cell.values.length,
-    freedom: Math.max(1, shared ? left : kept[c]!),
+    freedom: Math.max(1, worth[c]!),
     pooled: shared,
   }));
 }

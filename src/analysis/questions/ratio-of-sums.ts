@@ -77,7 +77,7 @@ function within({ count, sum, squares, whole }: Residuals, exact: boolean): Spre
     const around = squares[c]! - sum[c]! ** 2 / n;
     return around > rounding * squares[c]! ? around / (whole[c]! / n) ** 2 : 0;
   });
-  const shrunk = shrinkVariances(
+  const { variances: shrunk, freedom: worth } = shrinkVariances(
     relative,
     count.map((n) => Math.max(0, n - 1)),
   );
@@ -86,7 +86,7 @@ function within({ count, sum, squares, whole }: Residuals, exact: boolean): Spre
     if (count[c] === 0) continue;
     const own = (whole[c]! ** 2 * shrunk[c]!) / count[c]!;
     variance += own;
-    fourth += own ** 2 / Math.max(1, count[c]! - 1);
+    fourth += own ** 2 / Math.max(1, worth[c]!);
   }
   // Satterthwaite's degrees of freedom, as a few loud cells may carry the error.
   const effective = fourth === 0 ? freedom : Math.min(freedom, variance ** 2 / fourth);

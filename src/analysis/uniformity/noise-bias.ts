@@ -1,3 +1,4 @@
+import { combinedVariance } from '../../stats/combined-variance.js';
 import { hoover } from '../../stats/concentration.js';
 import { foldedExcess, foldedVariance, unfold } from '../../stats/folded-normal.js';
 import { sum } from '../../stats/sum.js';
@@ -26,6 +27,47 @@ export function deviationErrors({ totals, work }: CellSample, noise: Noise): Flo
 export function fairestWork({ work, bill, rate }: CellSample, errors: Float64Array): Float64Array {
   return work.map((value, c) =>
     Math.abs(rate[c]! - 1) < plausiblyFair * rate[c]! * errors[c]! ? bill[c]! : value,
+  );
+}
+
+/**
+ * The cells' work were all those equally dear that may be: by rising rate, cells within two standard errors
+ * of their group's middle work at its mean rate. A measure of order, as the Gini coefficient, has a kink
+ * wherever two cells tie, fair or not, and noise inflates it most there.
+ */
+export function tiedWork(sample: CellSample, errors: Float64Array): Float64Array {
+  const { work, bill, rate } = sample;
+  const order = sample.order();
+  const tied = new Float64Array(work.length);
+  for (let first = 0, next = 0; first < order.length; first = next) {
+    let [worked, billed] = [0, 0];
+    for (next = first; next < order.length; next++) {
+      const c = order[next]!;
+      if (rate[c]! - rate[order[first]!]! > 2 * plausiblyFair * rate[c]! * errors[c]!) break;
+      worked += work[c]!;
+      billed += bill[c]!;
+    }
+    for (let k = first; k < next; k++) tied[order[k]!] = (worked / billed) * bill[order[k]!]!;
+  }
+  return tied;
+}
+
+/**
+ * The degrees of freedom of the cells that carry the noise (Welch–Satterthwaite), whether they weigh as their
+ * work or alike, and no more than the noise was estimated with.
+ */
+export function noiseFreedom({ work }: CellSample, errors: Float64Array, noise: Noise): number {
+  const worth = (weight: (c: number) => number) =>
+    combinedVariance(
+      Array.from(errors, (error, c) => ({
+        variance: (weight(c) * error) ** 2,
+        freedom: noise.cellFreedom[c]!,
+      })),
+    ).freedom;
+  return Math.min(
+    noise.degreesOfFreedom,
+    worth((c) => work[c]!),
+    worth(() => 1),
   );
 }
 

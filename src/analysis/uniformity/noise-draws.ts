@@ -13,13 +13,13 @@ const largestInflation = 10;
 /**
  * A parametric bootstrap of the noise: every call fills `factors` with what each cell's summed work would
  * be multiplied by, were the run repeated; mean 1. Each call first draws the noise's own size from what its
- * estimate leaves open, so that few repetitions give wide bands.
+ * estimate leaves open, so that few repetitions give wide bands, and returns how many times its estimate that is.
  */
 export function noiseSource(
   noise: Noise,
   totals: CellFigures,
   random: Random,
-): (factors: Float64Array) => void {
+): (factors: Float64Array) => number {
   const normal = normalSource(random);
   const deviation = noise.tails === null ? normal : scaledStudentSource(random, noise.tails);
   const { degreesOfFreedom, cellSigma, drift } = noise;
@@ -42,6 +42,7 @@ export function noiseSource(
       factors[c] = sum / requests;
     }
     if (drift !== null) applyDrift(drift, factors, normal);
+    return inflation;
   };
 }
 

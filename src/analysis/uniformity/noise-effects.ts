@@ -1,8 +1,8 @@
-import { normal95 } from '../../stats/normal.js';
+import { reachOf } from '../../stats/combined-variance.js';
 import type { Random } from '../../stats/random.js';
 import type { Design } from '../statistic.js';
 import { type CellSample, sampleBuffer } from './cell-sample.js';
-import { deviationErrors, fairestWork, leastMisbilledBias } from './noise-bias.js';
+import { deviationErrors, fairestWork, leastMisbilledBias, noiseFreedom, tiedWork } from './noise-bias.js';
 import { noiseSource } from './noise-draws.js';
 import { type Spread, spreadOf } from './resampling.js';
 import { type CellParts, type Part, thin } from './thinning.js';
@@ -15,6 +15,8 @@ export interface NoiseEffect {
   floor: Spread;
   /** Standard error each way by which the noise spreads the statistic around its value. */
   error: { below: number; above: number };
+  /** Of Student's t, as the size of the noise is an estimate too. */
+  degreesOfFreedom: number;
   /** Amount by which noise inflates it: as estimated, and the least and most that the data allow. */
   bias: number;
   leastBias: number;
@@ -31,8 +33,8 @@ interface NoiseOptions {
 
 /**
  * The noise's effect on every measure, by parametric bootstrap: draws of noise on the fair bill (the
- * hypothesis), on the work as observed, and on the fairest work the data allow. `null` per measure where
- * the resamples do not determine it.
+ * hypothesis), on the work as observed, on the fairest work the data allow, and for the Gini coefficient on
+ * the most tied. `null` per measure where the resamples do not determine it.
  *
  * An unevenness is inflated by noise in a way that depends on how many cells are truly fair, which nothing
  * can estimate well (the kink of |x|; Cai & Low 2011). The interval therefore spans the least and the most
@@ -50,11 +52,14 @@ export function noiseEffects(
     if (next() || drawn === 0) bench.set();
     draws.push(bench.draw());
   }
-  const least = leastMisbilledBias(sample, deviationErrors(sample, noise));
+  const errors = deviationErrors(sample, noise);
+  const least = leastMisbilledBias(sample, errors);
+  const freedom = noiseFreedom(sample, errors, noise);
   return new Map(
     measures.map((measure) => {
       const { name } = measure;
-      const effect = errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, errorScale);
+      const effect =
+        errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, { errorScale, freedom });
       if (effect === null) return [name, null];
       if (name === 'misbilledShare') return [name, widened(effect, least)];
       return [name, measure.ofTails ? withTies(effect, values.get(name)!) : effect];
@@ -62,8 +67,17 @@ export function noiseEffects(
   );
 }
 
-/** Values under one draw of noise, the same for all: of the fair bill, and how far it moved the two other patterns. */
-type Draw = Record<'fair' | 'shift' | 'fairestShift', Partial<Record<StatisticName, number>>>;
+type Values = Partial<Record<StatisticName, number>>;
+
+/** Values under one draw of noise, the same for all: of the fair bill, and how far it moved the other patterns. */
+interface Draw {
+  fair: Values;
+  shift: Values;
+  fairestShift: Values;
+  tiedShift: Values;
+  /** Size of the noise that was drawn, in its estimate. */
+  inflation: number;
+}
 
 /** A part of the cells that noise is tried out on; `set` anew whenever other cells are in it. */
 interface Bench {
@@ -78,21 +92,22 @@ function benchOn(
 ): Bench {
   const measures = measuresFor(totals, only);
   const inflated = measures.filter((measure) => measure.inflated);
+  const ordered = measures.filter(({ name }) => name === 'gini');
   // Where the requests are a sample, that is the error; noise matters for the bias it gives alone.
   const moved = design === 'fixed' ? measures : inflated;
   const evaluate = (sample: CellSample, wanted: readonly Measure[]) =>
-    Object.fromEntries(wanted.map((measure) => [measure.name, measure.of(sample)])) as Draw['fair'];
-  const shift = (to: Draw['fair'], from: Draw['fair']) =>
+    Object.fromEntries(wanted.map((measure) => [measure.name, measure.of(sample)])) as Values;
+  const shift = (to: Values, from: Values) =>
     Object.fromEntries(
       Object.entries(to).map(([name, value]) => [name, value - from[name as StatisticName]!]),
-    ) as Draw['fair'];
+    ) as Values;
 
   const factors = new Float64Array(totals.work.length);
   const product = new Float64Array(totals.work.length);
   const [buffer, bufferAtRest] = [sampleBuffer(totals), sampleBuffer(totals)];
   let drawNoise = noiseSource(noise!, totals, random);
-  let [fairBill, fairest] = [totals.work, totals.work];
-  let [atRest, fairestAtRest]: Draw['fair'][] = [{}, {}];
+  let [fairBill, fairest, tied] = [totals.work, totals.work, totals.work];
+  let [atRest, fairestAtRest, tiedAtRest]: Values[] = [{}, {}, {}];
   const disturbed = (work: Float64Array, wanted: readonly Measure[]) => {
     for (let c = 0; c < factors.length; c++) product[c] = work[c]! * factors[c]!;
     return evaluate(buffer.fill(product), wanted);
@@ -101,34 +116,47 @@ function benchOn(
     set() {
       const observed = bufferAtRest.fill(totals.work);
       fairBill = observed.bill;
-      fairest = fairestWork(observed, deviationErrors(observed, noise!));
+      const errors = deviationErrors(observed, noise!);
+      fairest = fairestWork(observed, errors);
+      if (ordered.length > 0) tied = tiedWork(observed, errors);
       atRest = evaluate(observed, moved);
       fairestAtRest = evaluate(buffer.fill(fairest), inflated);
+      tiedAtRest = evaluate(buffer.fill(tied), ordered);
       drawNoise = noiseSource(noise!, totals, random);
     },
     draw() {
-      drawNoise(factors);
+      const inflation = drawNoise(factors);
       return {
+        inflation,
         fair: disturbed(fairBill, measures),
         shift: shift(disturbed(totals.work, moved), atRest!),
         fairestShift: shift(disturbed(fairest, inflated), fairestAtRest!),
+        tiedShift: shift(disturbed(tied, ordered), tiedAtRest!),
       };
     },
   };
 }
 
-function effectOn(measure: Measure, draws: readonly Draw[], errorScale: number): NoiseEffect | null {
-  const spread = (kind: keyof Draw) =>
+function effectOn(
+  measure: Measure,
+  draws: readonly Draw[],
+  { errorScale, freedom }: { errorScale: number; freedom: number },
+): NoiseEffect | null {
+  const spread = (kind: Exclude<keyof Draw, 'inflation'>) =>
     spreadOf(
       draws.map((draw) => draw[kind][measure.name] ?? 0),
       errorScale,
     );
   const [floor, shift] = [spread('fair'), spread('shift')];
   if (floor === null || shift === null) return null;
-  const error = { below: shift.sd, above: shift.sd };
-  if (!measure.inflated) return { floor, error, bias: 0, leastBias: 0, mostBias: 0 };
+  // Student's t accounts for the noise's size, which the draws' own sizes would do once more.
+  const inflation = Math.sqrt(draws.reduce((sum, draw) => sum + draw.inflation ** 2, 0) / draws.length);
+  const error = { below: shift.sd / inflation, above: shift.sd / inflation };
+  const effect = { floor, error, degreesOfFreedom: freedom };
+  if (!measure.inflated) return { ...effect, bias: 0, leastBias: 0, mostBias: 0 };
   const biases = [shift.mean, spread('fairestShift')?.mean ?? shift.mean];
-  return { floor, error, bias: shift.mean, leastBias: Math.min(...biases), mostBias: Math.max(...biases) };
+  if (measure.name === 'gini') biases.push(spread('tiedShift')?.mean ?? shift.mean);
+  return { ...effect, bias: shift.mean, leastBias: Math.min(...biases), mostBias: Math.max(...biases) };
 }
 
 function widened(effect: NoiseEffect, least: { bias: number; standardError: number }): NoiseEffect {
@@ -142,17 +170,23 @@ function widened(effect: NoiseEffect, least: { bias: number; standardError: numb
 
 /**
  * The ends of cells that all cost the same are whichever noise pushed out, which no value that came out shows:
- * a ratio of tails may be inflated by as much as it is where every cell is fair.
+ * a ratio of tails may be inflated by as much as it is where every cell is fair, and not at all where they
+ * stand apart.
  */
 function withTies(effect: NoiseEffect, observed: number): NoiseEffect {
   const ifTied = observed * (1 - 1 / effect.floor.mean);
-  return { ...effect, mostBias: Math.max(effect.mostBias, ifTied) };
+  return {
+    ...effect,
+    leastBias: Math.min(0, effect.leastBias),
+    mostBias: Math.max(effect.mostBias, ifTied),
+  };
 }
 
 /** The 95% interval of a statistic on a fixed design, where noise alone is random. */
 export function fixedDesignInterval(observed: number, effect: NoiseEffect): { low: number; high: number } {
+  const reach = (error: number) => reachOf({ variance: error ** 2, freedom: effect.degreesOfFreedom });
   return {
-    low: observed - effect.mostBias - normal95 * effect.error.below,
-    high: observed - effect.leastBias + normal95 * effect.error.above,
+    low: observed - effect.mostBias - reach(effect.error.below),
+    high: observed - effect.leastBias + reach(effect.error.above),
   };
 }

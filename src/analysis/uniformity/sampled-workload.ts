@@ -1,9 +1,12 @@
 import type { Random } from '../../stats/random.js';
 import { studentTCritical } from '../../stats/student-t.js';
+import { tailIndex } from '../../stats/tail-index.js';
+import { effectiveSize } from '../../stats/weighted-quantile.js';
 import { sampleBuffer } from './cell-sample.js';
+import type { CellFigures } from './cell-totals.js';
 import { spreadOf } from './resampling.js';
 import { type CellParts, thin } from './thinning.js';
-import { measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
+import { type Measure, measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
 
 /** With fewer clusters than this a cluster bootstrap's intervals are far too narrow. */
 export const fewestClusters = 10;
@@ -16,10 +19,10 @@ export interface Interval {
 
 /**
  * Cluster bootstrap (Efron & Tibshirani 1993, ch. 8): draws whole cells with replacement, as many as there
- * are. The interval is the statistic, less the bias that the resamples show, ± t standard errors; t has the
- * degrees of freedom of the cells that carry the bill (Kish's effective number, less one), since few large
- * requests can outweigh hundreds of small ones. Percentile intervals of the same resamples fall short: they
- * covered 88% with 20 cells and 91% with 60.
+ * are. The interval is the statistic, less the bias that the resamples show, ± t standard errors, on the scale
+ * of its logarithm where it measures unevenness; t has the degrees of freedom of the cells that carry the bill
+ * (Kish's effective number, less one), since few large requests can outweigh hundreds of small ones. Percentile
+ * intervals of the same resamples fall short: they covered 88% with 20 cells and 91% with 60.
  */
 export function clusterIntervals(
   { sample: { totals }, measures, values }: Observed,
@@ -47,29 +50,62 @@ export function clusterIntervals(
     }
     drawCopies(copies, random);
     const sample = buffer.fill(work, copies, order);
-    for (const [m, measure] of own.entries()) shifts[m]!.push(measure.of(sample) - atRest[m]!);
+    for (const [m, measure] of own.entries()) {
+      shifts[m]!.push(measure.of(sample) - atRest[m]!);
+    }
   }
-  const t = studentTCritical(0.025, Math.max(1, effectiveNumber(totals.tokens) - 1));
+  const t = studentTCritical(0.025, Math.max(1, effectiveSize(totals.tokens) - 1));
   return new Map(
-    own.map(({ name, extreme }, m) => {
+    own.map((measure, m) => {
+      const { name, extreme } = measure;
       if (extreme && errorScale < 1) return [name, null];
       const shift = spreadOf(shifts[m]!, errorScale);
       if (shift === null) return [name, null];
       // A bias falls with the number of cells, an error with its root.
       const centre = values.get(name)! - shift.mean * errorScale ** 2;
-      return [name, { low: centre - t * shift.sd, high: centre + t * shift.sd }];
+      return [name, around(measure, centre, t * shift.sd)];
     }),
   );
+}
+
+/** Why the intervals of a sample are in doubt, from the tail of its cells' work. */
+export interface TailCaution {
+  /** Of every statistic, as work then has no variance; a ratio of squares has no value to estimate. */
+  all?: string;
+  /** Of a ratio of squares, as its error hangs on a fourth moment. */
+  ofSquares?: string;
+}
+
+/**
+ * A bootstrap of sums needs a variance, and so a tail of index 2 or more (Athreya 1987); that of a ratio of
+ * squares 4. In simulations of 200 requests whose lengths are Pareto with index 1.5, intervals held the truth in
+ * 91% to 93% of samples, and those of R² in 74% to 83%.
+ */
+export function tailCaution({ work }: CellFigures): TailCaution {
+  const index = tailIndex(work);
+  if (index === null || index >= 4) return {};
+  const seen = `the work of cells has a heavy tail (index ${index.toFixed(1)})`;
+  if (index < 2) {
+    return {
+      all: `${seen}; below 2 it has no variance, and 95% intervals may hold the truth in 90% of samples`,
+      ofSquares: `${seen}, and no variance to explain a share of`,
+    };
+  }
+  return { ofSquares: `${seen}; below 4, 95% intervals of R² may hold the truth in 75% of samples` };
+}
+
+/**
+ * A measure of unevenness has no upper end and skews: it errs alike both ways on the scale of its logarithm,
+ * whose standard error is the relative one. Of none there is no logarithm.
+ */
+function around({ inflated }: Measure, centre: number, reach: number): Interval {
+  if (!inflated || centre <= 0) return { low: centre - reach, high: centre + reach };
+  const factor = Math.exp(reach / centre);
+  return { low: centre / factor, high: centre * factor };
 }
 
 /** Times that each cell comes up in as many draws with replacement as there are cells. */
 function drawCopies(copies: Float64Array, random: Random): void {
   copies.fill(0);
   for (let k = 0; k < copies.length; k++) copies[random.below(copies.length)]!++;
-}
-
-/** (Σx)²/Σx²: how many equal parts are as uneven as these (Kish 1965). */
-function effectiveNumber(parts: Float64Array): number {
-  const sum = parts.reduce((total, part) => total + part, 0);
-  return sum ** 2 / parts.reduce((total, part) => total + part * part, 0);
 }

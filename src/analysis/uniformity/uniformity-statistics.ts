@@ -32,6 +32,8 @@ export interface Measure {
   inflated: boolean;
   /** A ratio of the rates at the ends. */
   ofTails: boolean;
+  /** It is a ratio of squares of work, whose error hangs on moments of the fourth order. */
+  ofSquares: boolean;
   /** It hangs on a single cell, and cannot be judged by a part of them. */
   extreme: boolean;
   /** Why it may be undetermined. */
@@ -51,6 +53,7 @@ function unevenness(
     against: 'above',
     inflated: true,
     ofTails: name === 'p95OverP5' || name === 'maxOverMedian',
+    ofSquares: false,
     extreme: name === 'maxOverMedian',
     undetermined,
   };
@@ -73,7 +76,7 @@ export function measuresFor(totals: CellFigures, only?: StatisticName): Measure[
   const explainedBy = explainedByTariffs(totals);
   const explained = (name: Tariff, undetermined: string): Measure => {
     const of = (sample: CellSample) => explainedBy(sample)[name];
-    const kind = { inflated: false, ofTails: false, extreme: false };
+    const kind = { inflated: false, ofTails: false, ofSquares: true, extreme: false };
     return { name, of, uniform: 1, against: 'below', ...kind, undetermined };
   };
   return [
@@ -104,6 +107,7 @@ export function measuresFor(totals: CellFigures, only?: StatisticName): Measure[
       against: 'either',
       inflated: false,
       ofTails: false,
+      ofSquares: false,
       extreme: false,
       undetermined: 'billed tokens do not vary over cells, or a cell did no work',
     },

@@ -4,7 +4,7 @@ import type { CellSample } from './cell-sample.js';
 import { drawsPerCall } from './noise-draws.js';
 import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './noise-effects.js';
 import type { Spread } from './resampling.js';
-import { clusterIntervals, fewestClusters, type Interval } from './sampled-workload.js';
+import { clusterIntervals, fewestClusters, type Interval, tailCaution } from './sampled-workload.js';
 import { CellParts, mostCells } from './thinning.js';
 import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
@@ -63,22 +63,35 @@ export function uniformityStatistics(
         })
       : null;
 
+  const cautions = clusters === null ? {} : tailCaution(totals);
+
   const entries = measures.map((measure) => {
     const value = values.get(measure.name)!;
     if (!Number.isFinite(value)) return [measure.name, absent(measure.undetermined)];
     const effect = noisy ? (effects!.get(measure.name) ?? null) : noise && exactly(measure);
+    const baseless = measure.ofSquares && cautions.all !== undefined;
     const interval =
       design === 'fixed'
         ? effect && fixedDesignInterval(value, effect)
-        : withBias(clusters?.get(measure.name) ?? null, effect);
+        : baseless
+          ? null
+          : withBias(clusters?.get(measure.name) ?? null, effect);
     const reasons = [
       ...(noise === null ? ['noise is not known, as no cell was repeated or a request did no work'] : []),
       ...(design === 'sampled' && clusters === null
         ? [`fewer than ${fewestClusters} cells cannot stand for a population`]
         : []),
+      ...(baseless ? [cautions.ofSquares!] : []),
       ...(measure.extreme && share < 1 ? ['one of so many cells decides it'] : []),
     ];
-    return [measure.name, judged(measure, value, effect, interval, reasons.join('; '))];
+    const caution = measure.ofSquares ? cautions.ofSquares : cautions.all;
+    return [
+      measure.name,
+      {
+        ...judged(measure, value, effect, interval, reasons.join('; ')),
+        ...(interval !== null && caution !== undefined && { caution }),
+      },
+    ];
   });
   return Object.fromEntries(entries) as Record<StatisticName, Statistic>;
 }
@@ -94,7 +107,8 @@ function nothingToCompare(measures: readonly Measure[]): Record<StatisticName, S
 /** The effect of no noise on a statistic. */
 function exactly({ uniform }: Measure): NoiseEffect {
   const floor = { mean: uniform, sd: 0, low: uniform, high: uniform };
-  return { floor, error: { below: 0, above: 0 }, bias: 0, leastBias: 0, mostBias: 0 };
+  const error = { below: 0, above: 0 };
+  return { floor, error, degreesOfFreedom: Number.POSITIVE_INFINITY, bias: 0, leastBias: 0, mostBias: 0 };
 }
 
 function withBias(interval: Interval | null, effect: NoiseEffect | null): Interval | null {

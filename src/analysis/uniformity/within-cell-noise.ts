@@ -11,6 +11,10 @@ export interface Noise {
   sigma: number;
   /** Per entry of the totals: the cell's own standard deviation, shrunk towards the pooled one. */
   cellSigma: Float64Array;
+  /** Degrees of freedom that the cell's standard deviation is worth, own and borrowed. */
+  cellFreedom: Float64Array;
+  /** Standard deviation of what the cells of a round share, and of how many rounds; null where there is one. */
+  rounds: { sigma: number; count: number } | null;
   /** Degrees of freedom of the Student t that fits the residuals' tails; null where the normal does. */
   tails: number | null;
   /** Drift that all cells of a round share, where rounds do not fall on all cells alike; null where they do. */
@@ -23,8 +27,16 @@ export interface Noise {
 
 /** A computed metric: its repetitions cannot differ. */
 export function noNoise(totals: CellTotals): Noise {
-  const cellSigma = new Float64Array(totals.work.length);
-  return { degreesOfFreedom: Number.POSITIVE_INFINITY, sigma: 0, cellSigma, tails: null, drift: null };
+  const size = totals.work.length;
+  return {
+    degreesOfFreedom: Number.POSITIVE_INFINITY,
+    sigma: 0,
+    cellSigma: new Float64Array(size),
+    cellFreedom: new Float64Array(size).fill(Number.POSITIVE_INFINITY),
+    rounds: null,
+    tails: null,
+    drift: null,
+  };
 }
 
 /**
@@ -51,22 +63,26 @@ export function estimateNoise(table: RequestTable, totals: CellTotals, work: Flo
   squaresByCell(residuals, squares);
   // Repetitions of a deterministic metric leave rounding, which is no noise.
   if (pooledSigma(squares, degreesOfFreedom) < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
-  const variances = shrinkVariances(squares, freedom);
+  const shrunk = shrinkVariances(squares, freedom);
+  const { variances } = shrunk;
   if (rounds > 1) {
     // Loud cells would spoil the rounds' means for the quiet ones: once more, by precision.
     for (let c = 0; c < size; c++) precision[c] = 1 / variances[c]!;
     const more = removeMeans(residuals, totals, precision, mean);
     for (let k = 0; k < rounds; k++) roundMean[k]! += more[k]!;
     squaresByCell(residuals, squares);
-    shrinkVariances(squares, freedom, variances);
+    shrinkVariances(squares, freedom, shrunk);
   }
   const cellSigma = variances.map(Math.sqrt);
+  const roundSigma = rounds < 2 ? 0 : deviationOf(roundMean);
   return {
     degreesOfFreedom,
     sigma: pooledSigma(squares, degreesOfFreedom),
     cellSigma,
+    cellFreedom: shrunk.freedom,
+    rounds: rounds < 2 ? null : { sigma: roundSigma, count: rounds },
     tails: fitTails(residuals, totals, cellSigma),
-    drift: driftOf(residuals, totals, roundMean),
+    drift: driftOf(residuals, totals, roundSigma),
   };
 }
 
@@ -183,11 +199,7 @@ function fitTails({ entry, value }: Residuals, totals: CellTotals, cellSigma: Fl
 /** The round shares of a large unbalanced design take memory that nothing they say is worth. */
 const largestShareTable = 4_000_000;
 
-function driftOf(
-  { entry, round, rounds }: Residuals,
-  totals: CellTotals,
-  roundMean: Float64Array,
-): Noise['drift'] {
+function driftOf({ entry, round, rounds }: Residuals, totals: CellTotals, sigma: number): Noise['drift'] {
   const size = totals.work.length;
   if (rounds < 2 || size * rounds > largestShareTable) return null;
   const share = new Float64Array(size * rounds);
@@ -199,7 +211,11 @@ function driftOf(
     balanced = Math.abs(share[at]! - share[at % rounds]!) < 1e-9;
   }
   if (balanced) return null;
-  const mean = roundMean.reduce((sum, value) => sum + value, 0) / rounds;
-  const squares = roundMean.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { sigma: Math.sqrt(squares / (rounds - 1)), rounds, share };
+  return { sigma, rounds, share };
+}
+
+function deviationOf(values: Float64Array): number {
+  const mean = sum(values) / values.length;
+  const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0);
+  return Math.sqrt(squares / (values.length - 1));
 }

@@ -16,11 +16,12 @@ export function variationPerToken({ rate, weight }: CellSample): number {
   return Math.sqrt(squares / total) / mean;
 }
 
-/** The 95th percentile of work per token over the 5th. `NaN` below 20 cells. */
+/** The 95th percentile of work per token over the 5th, each cell weighing as its requests. `NaN` below 20 cells. */
 export function tailsPerToken(sample: CellSample): number {
   const { rate, weight } = sample;
   if (rate.length < fewestCellsForTails) return Number.NaN;
-  const at = (probability: number) => weightedQuantile(rate, weight, sample.order(), probability);
+  const size = sizeOf(sample);
+  const at = (probability: number) => weightedQuantile(rate, weight, sample.order(), probability, size);
   return at(0.95) / at(0.05);
 }
 
@@ -28,6 +29,17 @@ export function tailsPerToken(sample: CellSample): number {
 export function largestPerToken(sample: CellSample): number {
   const { rate, weight } = sample;
   const order = sample.order();
-  const at = (probability: number) => weightedQuantile(rate, weight, order, probability);
-  return at(1) / at(0.5);
+  let last = order.length - 1;
+  while (last > 0 && weight[order[last]!] === 0) last--;
+  return rate[order[last]!]! / weightedQuantile(rate, weight, order, 0.5, sizeOf(sample));
+}
+
+/** Kish's effective number of cells, a cell that a resample drew twice being two. */
+function sizeOf({ weight, totals: { requests } }: CellSample): number {
+  let [sum, squares] = [0, 0];
+  for (let c = 0; c < weight.length; c++) {
+    sum += weight[c]!;
+    squares += weight[c]! * requests[c]!;
+  }
+  return sum ** 2 / squares;
 }

@@ -1,5 +1,5 @@
+import { reachOf } from '../../stats/combined-variance.js';
 import { orderBy } from '../../stats/concentration.js';
-import { normal95 } from '../../stats/normal.js';
 import { sum } from '../../stats/sum.js';
 import type { RequestTable } from '../requests/request-table.js';
 import type { CellSample } from './cell-sample.js';
@@ -12,7 +12,10 @@ export interface CrossSubsidy {
   cell: string;
   /** Its bill over its cost: 0.31 pays 31% of what it costs, 2 pays double. `null` where it cost nothing. */
   paysTimesItsCost: number | null;
-  /** 95% interval, from noise alone; `null` where noise is not known. */
+  /**
+   * Interval from noise alone; `null` where noise is not known. At 1 − 5%·k/m for k cells listed of m, so that
+   * of intervals of cells that were chosen for standing out 95% hold (Benjamini & Yekutieli 2005).
+   */
   low: number | null;
   high: number | null;
   /** Share of the whole bill that it pays too much (positive) or too little. */
@@ -35,9 +38,13 @@ export function worstCells(
     distance[c] = rate[c]! > 0 ? -Math.abs(Math.log(rate[c]!)) : Number.NEGATIVE_INFINITY;
   }
   const order = orderBy(distance);
+  const level = 1 - 0.05 * Math.min(1, count / rate.length);
   return Array.from(order.subarray(0, count), (c) => {
     const ratio = rate[c]! > 0 ? 1 / rate[c]! : null;
-    const reach = ratio === null || errors === null ? null : Math.exp(normal95 * errors[c]!);
+    const reach =
+      ratio === null || noise === null
+        ? null
+        : Math.exp(reachOf({ variance: errors![c]! ** 2, freedom: noise.cellFreedom[c]! }, level));
     return {
       cell: cells[cell[c]!]!.id,
       paysTimesItsCost: ratio,

@@ -1,0 +1,44 @@
+import { combinedVariance, type VarianceEstimate } from '../../stats/combined-variance.js';
+import type { CellFigures } from './cell-totals.js';
+import type { Noise } from './within-cell-noise.js';
+
+/** Relative variance of a cell's mean work by its own noise: (exp σ² − 1) / n. */
+export function ownVariance(noise: Noise, { requests }: CellFigures, c: number): VarianceEstimate {
+  return {
+    variance: Math.expm1(noise.cellSigma[c]! ** 2) / requests[c]!,
+    freedom: noise.cellFreedom[c]!,
+  };
+}
+
+/** A cell's work by itself, and not beside another's: what its rounds drifted is in it. */
+export function absoluteVariance(noise: Noise, totals: CellFigures, c: number): VarianceEstimate {
+  const own = ownVariance(noise, totals, c);
+  if (noise.rounds === null) return own;
+  const { sigma, count } = noise.rounds;
+  return combinedVariance([own, { variance: sigma ** 2 / count, freedom: count - 1 }]);
+}
+
+/**
+ * The ratio of two cells' work, whose errors add. What their rounds drifted falls on both, but where one of
+ * them missed a round.
+ */
+export function ratioVariance(noise: Noise, totals: CellFigures, c: number, other: number): VarianceEstimate {
+  if (c === other) return { variance: 0, freedom: Number.POSITIVE_INFINITY };
+  const { variance, freedom } = combinedVariance([
+    ownVariance(noise, totals, c),
+    ownVariance(noise, totals, other),
+    ...driftApart(noise, (round, rounds) => {
+      const { share } = noise.drift!;
+      return share[c * rounds + round]! - share[other * rounds + round]!;
+    }),
+  ]);
+  // Cells that share one pooled variance know it no better for being two.
+  return { variance, freedom: Math.min(noise.degreesOfFreedom, freedom) };
+}
+
+function driftApart({ drift }: Noise, apart: (round: number, rounds: number) => number): VarianceEstimate[] {
+  if (drift === null) return [];
+  let squares = 0;
+  for (let round = 0; round < drift.rounds; round++) squares += apart(round, drift.rounds) ** 2;
+  return [{ variance: drift.sigma ** 2 * squares, freedom: drift.rounds - 1 }];
+}
