@@ -1,7 +1,6 @@
-import { reachOf } from '../stats/combined-variance.js';
 import type { PlainToken } from './plain-token.js';
 import type { RequestTable } from './requests/request-table.js';
-import { ratioVariance } from './uniformity/cell-error.js';
+import { factorOf, ratioVariance } from './uniformity/cell-error.js';
 import type { CellTotals } from './uniformity/cell-totals.js';
 import type { Noise } from './uniformity/within-cell-noise.js';
 
@@ -12,7 +11,7 @@ export interface EffectiveTokens {
   billed: number;
   /**
    * Work of its mean request ÷ the model's plain token, with the 95% interval from the noise of the cell and of
-   * the reference cell.
+   * the reference cell; `null` where that is not known, or leaves it open by more than a factor of ten.
    */
   effective: number;
   low: number | null;
@@ -34,7 +33,7 @@ export function effectiveTokensOf(
     if (plain === undefined) continue;
     const value = totals.work[c]! / totals.requests[c]! / plain.value;
     const reference = entryOf.get(plain.cell)!;
-    const reach = noise === null ? null : Math.exp(reachOf(ratioVariance(noise, totals, c, reference)));
+    const reach = noise === null ? null : factorOf(ratioVariance(noise, totals, c, reference));
     effective.push({
       cell: id,
       billed: totals.tokens[c]! / totals.requests[c]!,

@@ -29,7 +29,7 @@ describe('intervals of single cells', () => {
   const { effectiveTokens, plainToken } = findingsOf(result, { design: 'fixed' });
   // Four values less two cells leave two degrees of freedom, at which t is (2p − 1)/√(2p(1 − p)).
   const t = 0.95 / Math.sqrt(2 * 0.975 * 0.025);
-  const variance = Math.expm1(sigma ** 2) / 2;
+  const variance = Math.log1p(Math.expm1(sigma ** 2) / 2);
 
   it('reach t standard errors, the plain token’s own among them', () => {
     const [reference, other] = effectiveTokens!.cpuTime!;

@@ -1,14 +1,13 @@
 /**
- * Every interval that findings print of a fixed design holds the truth as often as it says, with 3, 5 and 10
- * repetitions. 300 runs each: the Monte-Carlo error of a coverage of 95% is 1.3%, and a bound lies three of
- * them beyond 93% to 97%.
+ * Intervals that findings print of a fixed design hold the truth as often as they say, with 3, 5 and 10
+ * repetitions: 93% to 97%, within two Monte-Carlo standard errors of 1.3% each (300 runs).
  */
 import { describe, expect, it } from 'vitest';
 import { coverageOf } from './interval-coverage.test-support.js';
 import { factorial, type SimulatedCell } from './simulated-result.test-support.js';
 
 const runs = 300;
-const monteCarlo = 3 * Math.sqrt((0.95 * 0.05) / runs);
+const monteCarlo = 2 * Math.sqrt((0.95 * 0.05) / runs);
 
 const grid = (rateOf: (index: number) => number, noiseOf?: (index: number) => number): SimulatedCell[] =>
   factorial([16, 128, 256, 512, 1024], [16, 64, 128, 256], (_prompt, _completion, index) =>
@@ -18,20 +17,11 @@ const alternating = (index: number) => (index % 2 === 0 ? 1.2 : 0.8);
 const spread = (index: number) => Math.exp(0.4 * Math.sin(7.3 * index + 1));
 const unequal = (index: number) => [0.02, 0.05, 0.1, 0.03][(index * 7 + (index >> 2)) % 4]!;
 
-/** Where a bias cannot be known, an interval spans the least and the most of it, and holds more than 95%. */
-const spanning = new Set([
-  'misbilledShare',
-  'gini',
-  'theil',
-  'cv',
-  'p95OverP5',
-  'maxOverMedian',
-  'rSquaredOneRate',
-  'rSquaredInputOutput',
-  'rSquaredInputOutputFee',
-  // Cells that were chosen for standing out, at the level which that asks for.
-  'paysTimesItsCost',
-]);
+/**
+ * The others may hold more: an interval that spans the least and the most of a bias nobody knows, one of cells
+ * that were chosen for standing out, and one of a single loud cell among quiet ones.
+ */
+const neverTooWide = ['effectiveTokens', 'elasticity'];
 
 describe.each([
   ['cells that alternate between two rates', grid(alternating)],
@@ -44,8 +34,7 @@ describe.each([
     for (const [name, { covered, intervals }] of Object.entries(found)) {
       expect(intervals, name).toBeGreaterThanOrEqual(runs);
       expect(covered, name).toBeGreaterThanOrEqual(0.93 - monteCarlo);
-      // Noise of cells that differ is known the less, and the more careful is the interval.
-      if (!spanning.has(name)) expect(covered, name).toBeLessThanOrEqual(0.97 + monteCarlo);
+      if (neverTooWide.includes(name)) expect(covered, name).toBeLessThanOrEqual(0.97 + monteCarlo);
     }
   });
 });

@@ -10,7 +10,7 @@ interface Estimate {
 }
 
 /** Every interval that a run's findings print of CPU time, by name; one per cell for those of cells. */
-export function printedIntervals(findings: Findings): Record<string, Record<string, Estimate>> {
+function printedIntervals(findings: Findings): Record<string, Record<string, Estimate>> {
   const of = findings.uniformity.cpuTime!;
   const single = (estimate: Estimate) => ({ '': estimate });
   const effective = findings.effectiveTokens!.cpuTime!.map(({ cell, effective: value, low, high }) => [

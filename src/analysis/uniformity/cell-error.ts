@@ -1,11 +1,20 @@
-import { combinedVariance, type VarianceEstimate } from '../../stats/combined-variance.js';
+import { combinedVariance, reachOf, type VarianceEstimate } from '../../stats/combined-variance.js';
 import type { CellFigures } from './cell-totals.js';
 import type { Noise } from './within-cell-noise.js';
 
-/** Relative variance of a cell's mean work by its own noise: (exp σ² − 1) / n. */
-export function ownVariance(noise: Noise, { requests }: CellFigures, c: number): VarianceEstimate {
+/** An interval wider than this each way says nothing that two or three repetitions do not say better. */
+const widestFactor = 10;
+
+/** The factor by which an interval reaches each way; `null` where it is not bounded within a power of ten. */
+export function factorOf(estimate: VarianceEstimate, level?: number): number | null {
+  const factor = Math.exp(reachOf(estimate, level));
+  return factor <= widestFactor ? factor : null;
+}
+
+/** Variance of the logarithm of a cell's mean work by its own noise: ln(1 + (exp σ² − 1)/n) (Fenton 1960). */
+function ownVariance(noise: Noise, { requests }: CellFigures, c: number): VarianceEstimate {
   return {
-    variance: Math.expm1(noise.cellSigma[c]! ** 2) / requests[c]!,
+    variance: Math.log1p(Math.expm1(noise.cellSigma[c]! ** 2) / requests[c]!),
     freedom: noise.cellFreedom[c]!,
   };
 }

@@ -1,7 +1,7 @@
-import { reachOf } from '../../stats/combined-variance.js';
 import { orderBy } from '../../stats/concentration.js';
 import { sum } from '../../stats/sum.js';
 import type { RequestTable } from '../requests/request-table.js';
+import { factorOf } from './cell-error.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
 import { deviationErrors } from './noise-bias.js';
@@ -13,7 +13,8 @@ export interface CrossSubsidy {
   /** Its bill over its cost: 0.31 pays 31% of what it costs, 2 pays double. `null` where it cost nothing. */
   paysTimesItsCost: number | null;
   /**
-   * Interval from noise alone; `null` where noise is not known. At 1 − 5%·k/m for k cells listed of m, so that
+   * Interval from noise alone; `null` where noise is not known, or leaves it open
+   * by more than a factor of ten. At 1 − 5%·k/m for k cells listed of m, so that
    * of intervals of cells that were chosen for standing out 95% hold (Benjamini & Yekutieli 2005).
    */
   low: number | null;
@@ -44,7 +45,7 @@ export function worstCells(
     const reach =
       ratio === null || noise === null
         ? null
-        : Math.exp(reachOf({ variance: errors![c]! ** 2, freedom: noise.cellFreedom[c]! }, level));
+        : factorOf({ variance: Math.log1p(errors![c]! ** 2), freedom: noise.cellFreedom[c]! }, level);
     return {
       cell: cells[cell[c]!]!.id,
       paysTimesItsCost: ratio,
