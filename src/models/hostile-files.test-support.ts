@@ -8,7 +8,7 @@ import { type Mutation, mutations, type Place, placesIn } from '../mutations.tes
 import { buildGraph } from './build/build-graph.js';
 import { buildCountedGraph } from './build/counted-decoder.js';
 import { countGraph } from './cost/count-graph.js';
-import { deriveCost, deriveEncoderCost } from './cost/derive-cost.js';
+import { countDecoder, deriveCost, deriveEncoderCost } from './cost/derive-cost.js';
 import { countParameters } from './cost/parameters.js';
 import { floats, info, ints, model, node, weight } from './cost/test-graph.test-support.js';
 import { countedShapeOf } from './counted-config.js';
@@ -197,7 +197,7 @@ function analyseConfig(config: unknown): void {
     const shape = countedShapeOf(config as Record<string, unknown>, 'mutated');
     if (shape && shape.layers.length < 8) {
       const graph = buildCountedGraph('mutated', shape, 'fp16');
-      deriveCost(graph, describeDecoder(graph), { tiedEmbeddings: shape.tiedEmbeddings });
+      countDecoder(graph, describeDecoder(graph), { batch: 1, newTokens: 2, pastTokens: 3 });
     }
   });
   accepted(() => parameterCount(recipeFromConfig(config, 'mutated')));

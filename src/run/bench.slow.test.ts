@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { isOk } from '../core/result.js';
+import { isOk, type Result } from '../core/result.js';
 import { journalPathOf } from '../journal/append.js';
 import { readJournal } from '../journal/read.js';
 import {
@@ -11,6 +11,7 @@ import {
   longRequests,
   longSuite,
   out,
+  smallSuite,
 } from './testing/driven-bench.js';
 
 describe('a benchmark that is killed, or has no room', () => {
@@ -72,5 +73,24 @@ describe('a benchmark that is killed, or has no room', () => {
     const failed = result.requests.filter((request) => !isOk(request));
     expect(failed).toMatchObject([{ id: deadly, outcome: { code: 'process-crashed' } }]);
     expect(result.run.complete).toBe(true);
+  });
+});
+
+describe('a benchmark by either back end, alone or side by side', () => {
+  it('costs the same FLOPs for the same lengths, whoever runs them', async () => {
+    const [alone, together] = [
+      (await bench({ suite: smallSuite, out })).result,
+      (await bench({ suite: smallSuite, out, concurrency: 2, backend: 'node', seed: 7 })).result,
+    ];
+    expectWhole(together);
+    const flops = (result: Result) =>
+      Object.fromEntries(result.requests.filter(isOk).map(({ cell, work }) => [cell, work.flops]));
+    expect(flops(together)).toEqual(flops(alone));
+    expect(new Set(together.requests.map(({ worker }) => worker))).toEqual(new Set([0, 1]));
+    expect(together.models[0]!.engine.backend).toBe('node');
+    expect(together.metrics.peakMemory).toMatchObject({
+      provenance: 'unavailable',
+      reason: 'not-applicable',
+    });
   });
 });

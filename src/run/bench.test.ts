@@ -56,23 +56,6 @@ describe('a benchmark', () => {
     expect(unattributed).toBeGreaterThanOrEqual(0);
   });
 
-  it('costs the same FLOPs for the same lengths, whoever runs them', async () => {
-    const [alone, together] = [
-      (await bench({ suite: smallSuite, out })).result,
-      (await bench({ suite: smallSuite, out, concurrency: 2, backend: 'node', seed: 7 })).result,
-    ];
-    expectWhole(together);
-    const flops = (result: Result) =>
-      Object.fromEntries(result.requests.filter(isOk).map(({ cell, work }) => [cell, work.flops]));
-    expect(flops(together)).toEqual(flops(alone));
-    expect(new Set(together.requests.map(({ worker }) => worker))).toEqual(new Set([0, 1]));
-    expect(together.models[0]!.engine.backend).toBe('node');
-    expect(together.metrics.peakMemory).toMatchObject({
-      provenance: 'unavailable',
-      reason: 'not-applicable',
-    });
-  });
-
   it('runs pipelines with the models they ask for, their books in balance', async () => {
     const suite = writeSuite('pipelines', {
       models,

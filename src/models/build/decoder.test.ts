@@ -15,7 +15,7 @@ import { largestDifference, openForTest, widened } from './session.test-support.
 import { smallRecipes } from './shapes.test-support.js';
 
 /** The others: decoder.slow.test.ts. */
-const everyKind = kindsOf(['fp32', 'q4']);
+const everyKind = kindsOf(['fp32']);
 
 describe('a built decoder', () => {
   it.each(everyKind)(

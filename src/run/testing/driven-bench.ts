@@ -53,8 +53,8 @@ beforeEach(() => {
 });
 
 const tool = { version: '0', commit: null };
-// The machine's ceilings take seconds to measure, and ceilings.slow.test.ts sees to them.
-const quickly = { cacheDirectory, ceilings: false };
+// The machine's ceilings and back ends take seconds to look at, and tests of their own see to them.
+const quickly = { cacheDirectory, ceilings: false, backend: 'native' as const };
 export const bench = (options: Partial<BenchOptions>) =>
   runBench({ ...quickly, command: 'test', tool, ...options });
 

@@ -34,6 +34,8 @@ export class ShortRuns {
     const suite = join(this.directory, 'suite.json');
     this.#settings = {
       ...{ suite, cacheDirectory: modelCache, ceilings: false, calibrateForNs: 3e8 },
+      // Back ends are compared in a test of its own.
+      backend: 'native' as const,
       ...settings,
     };
     beforeAll(async () => {
