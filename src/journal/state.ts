@@ -53,7 +53,7 @@ export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalS
 }
 
 /** Of so many measured requests, one more is run for its memory at the most: it is no small part of a run else. */
-const requestsPerMemoryRequest = 3;
+const requestsPerMemoryRequest = 6;
 const mostMemoryRequests = 40;
 /** One that killed the process twice would kill it for ever. */
 const memoryDeathsAllowed = 1;

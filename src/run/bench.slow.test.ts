@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { readResult } from '../core/migrate.js';
 import { isOk, type Result } from '../core/result.js';
 import { journalPathOf } from '../journal/append.js';
 import { readJournal } from '../journal/read.js';
@@ -73,6 +74,31 @@ describe('a benchmark that is killed, or has no room', () => {
     const failed = result.requests.filter((request) => !isOk(request));
     expect(failed).toMatchObject([{ id: deadly, outcome: { code: 'process-crashed' } }]);
     expect(result.run.complete).toBe(true);
+  });
+
+  it('keeps what has finished on Ctrl-C, and says how to go on', async () => {
+    const { child, measuring, ended } = driveBench({ suite: longSuite, out });
+    await measuring;
+    await expect(bench({ resume: out })).rejects.toMatchObject({ code: 'journal-in-use' });
+    child.kill('SIGINT');
+    const { status, errors } = await ended;
+    expect(status).toBe(3);
+    expect(errors).toContain('interrupted: ');
+    expect(errors).toContain(`--resume ${out}`);
+    const partial = readResult(JSON.parse(readFileSync(out, 'utf8')));
+    expect(partial.run.complete).toBe(false);
+    expect(partial.requests.every(isOk)).toBe(true);
+
+    await expect(bench({ resume: out, repetitions: 9 })).rejects.toMatchObject({ code: 'resume-differs' });
+    const { result } = await bench({ resume: out });
+    expectWhole(result);
+    // Peak memory is measured once all others have run.
+    const timed = ({ requests }: Result) =>
+      requests
+        .filter(isOk)
+        .map(({ work, absent: _, ...row }) => ({ ...row, work: { ...work, peakMemory: null } }));
+    expect(timed(result)).toEqual(expect.arrayContaining(timed(partial)));
+    expect(readdirSync(folder)).toEqual(['result.json']);
   });
 });
 
