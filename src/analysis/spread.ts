@@ -4,7 +4,7 @@ import { type CellSummary, perBilledToken } from './cell-summary.js';
 import { absent, type Figure, present } from './figure.js';
 
 /** The distance between the cells of one model in CPU time per billed token; `ns` are those times. */
-interface Spread {
+interface CostSpread {
   model: string;
   cells: number;
   cheapest: { cell: string; ns: number };
@@ -15,7 +15,7 @@ interface Spread {
 }
 
 export type SpreadOrReason =
-  | Spread
+  | CostSpread
   | { model: string; ratio: null; reason: 'single-cell' | 'zero-cost' | 'not-measured' };
 
 /** The spread over the cells of each model, in the order models first appear. */

@@ -23,6 +23,7 @@ export interface Statistic {
 }
 export type Verdict = 'non-uniform' | 'negligible' | 'not distinguishable';
 
-export function absent(reason: string): Statistic {
+/** A statistic that is not known, and why. */
+export function unknown(reason: string): Statistic {
   return { value: null, low: null, high: null, noiseFloor: null, verdict: null, reason };
 }

@@ -49,7 +49,7 @@ export async function openSensors(
   let channels = 0;
   for (const { spec, sensor: created } of specs.flatMap(named)) {
     const { name, reads, open } = created;
-    const absent = (reason: AbsenceReason, hint: string) => {
+    const leaveOut = (reason: AbsenceReason, hint: string) => {
       log('sensor %s: %s (%s)', name, reason, hint);
       records.push({
         name,
@@ -64,19 +64,19 @@ export async function openSensors(
     };
     const better = spec.sensor === 'nvidia-smi' ? spec.insteadOf : undefined;
     if (better !== undefined && opened.some(({ record }) => record.name === better)) {
-      absent('not-applicable', `Not needed: ${better} reads the same, more precisely.`);
+      leaveOut('not-applicable', `Not needed: ${better} reads the same, more precisely.`);
       continue;
     }
     let sensor: OpenSensor;
     try {
       const answer = await open(clock);
       if (isAbsence(answer)) {
-        absent(answer.reason, answer.hint);
+        leaveOut(answer.reason, answer.hint);
         continue;
       }
       sensor = answer;
     } catch (error) {
-      absent('unsupported', `It failed while being opened: ${messageOf(error)}`);
+      leaveOut('unsupported', `It failed while being opened: ${messageOf(error)}`);
       continue;
     }
     const record: SensorRecord = {

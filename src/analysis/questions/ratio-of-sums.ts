@@ -64,9 +64,10 @@ interface Residuals {
 /** Equal repetitions leave nothing else. */
 const rounding = 1e-9;
 
-type Spread = { variance: number; t: number } | string;
+/** The variance of a difference with its critical t; in words, why it is not known. */
+type ErrorOrReason = { variance: number; t: number } | string;
 
-function within({ count, sum, squares, whole }: Residuals, exact: boolean): Spread {
+function within({ count, sum, squares, whole }: Residuals, exact: boolean): ErrorOrReason {
   const freedom = count.reduce((total, n) => total + Math.max(0, n - 1), 0);
   if (freedom === 0) {
     return exact ? { variance: 0, t: normal95 } : 'noise is not known, as no cell was repeated';
@@ -96,7 +97,7 @@ function within({ count, sum, squares, whole }: Residuals, exact: boolean): Spre
 /** With fewer cells than this they cannot stand for a population. */
 const fewestCells = 10;
 
-function between({ count, sum }: Residuals): Spread {
+function between({ count, sum }: Residuals): ErrorOrReason {
   let [cells, squares, fourth] = [0, 0, 0];
   for (let c = 0; c < count.length; c++) {
     if (count[c] === 0) continue;

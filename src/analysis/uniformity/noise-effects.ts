@@ -4,7 +4,7 @@ import type { Design } from '../statistic.js';
 import { type CellSample, sampleBuffer } from './cell-sample.js';
 import { deviationErrors, fairestWork, leastMisbilledBias, noiseFreedom, tiedWork } from './noise-bias.js';
 import { noiseSource } from './noise-draws.js';
-import { type Spread, spreadOf } from './resampling.js';
+import { type ResampledValues, resampledValues } from './resampling.js';
 import { type CellParts, type Part, thin } from './thinning.js';
 import { type Measure, measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
@@ -12,7 +12,7 @@ import type { Noise } from './within-cell-noise.js';
 /** The effect of the noise between repetitions on one statistic. */
 export interface NoiseEffect {
   /** The statistic's distribution where tokens track work perfectly. */
-  floor: Spread;
+  floor: ResampledValues;
   /** Standard error each way by which the noise spreads the statistic around its value. */
   error: { below: number; above: number };
   /** Of Student's t, as the size of the noise is an estimate too. */
@@ -143,7 +143,7 @@ function effectOn(
   { errorScale, freedom }: { errorScale: number; freedom: number },
 ): NoiseEffect | null {
   const spread = (kind: Exclude<keyof Draw, 'inflation'>) =>
-    spreadOf(
+    resampledValues(
       draws.map((draw) => draw[kind][measure.name] ?? 0),
       errorScale,
     );

@@ -1,7 +1,8 @@
 import { quantile } from '../../stats/quantile.js';
 import { studentTCritical } from '../../stats/student-t.js';
 
-export interface Spread {
+/** Values of a statistic over resamples. */
+export interface ResampledValues {
   mean: number;
   sd: number;
   /** The central 95%. */
@@ -19,7 +20,7 @@ const enoughForPercentiles = 400;
  * Mean, spread and central 95% of the resamples that determine a value; `null` where half do not. With an
  * `errorScale` other than 1 they were made on a part of the cells, and their spread is scaled to the whole.
  */
-export function spreadOf(values: readonly number[], errorScale = 1): Spread | null {
+export function resampledValues(values: readonly number[], errorScale = 1): ResampledValues | null {
   const determined = values.filter((value) => Number.isFinite(value));
   if (determined.length < 2 || determined.length * 2 < values.length) return null;
   const mean = determined.reduce((sum, value) => sum + value, 0) / determined.length;

@@ -4,7 +4,7 @@ import { tailIndex } from '../../stats/tail-index.js';
 import { effectiveSize } from '../../stats/weighted-quantile.js';
 import { sampleBuffer } from './cell-sample.js';
 import type { CellFigures } from './cell-totals.js';
-import { spreadOf } from './resampling.js';
+import { resampledValues } from './resampling.js';
 import { type CellParts, thin } from './thinning.js';
 import { type Measure, measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
 
@@ -59,7 +59,7 @@ export function clusterIntervals(
     own.map((measure, m) => {
       const { name, extreme } = measure;
       if (extreme && errorScale < 1) return [name, null];
-      const shift = spreadOf(shifts[m]!, errorScale);
+      const shift = resampledValues(shifts[m]!, errorScale);
       if (shift === null) return [name, null];
       // A bias falls with the number of cells, an error with its root.
       const centre = values.get(name)! - shift.mean * errorScale ** 2;

@@ -1,9 +1,9 @@
 import { createRandom, deriveSeed } from '../../stats/random.js';
-import { absent, type Design, type Statistic, type Verdict } from '../statistic.js';
+import { type Design, type Statistic, unknown, type Verdict } from '../statistic.js';
 import type { CellSample } from './cell-sample.js';
 import { drawsPerCall } from './noise-draws.js';
 import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './noise-effects.js';
-import type { Spread } from './resampling.js';
+import type { ResampledValues } from './resampling.js';
 import { clusterIntervals, fewestClusters, type Interval, tailCaution } from './sampled-workload.js';
 import { CellParts, mostCells } from './thinning.js';
 import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
@@ -14,7 +14,7 @@ export interface UniformityOptions {
   seed: number;
   /** Bootstrap resamples at most; large workloads, whose statistics hardly spread, get fewer. */
   resamples: number;
-  /** Shared by metrics of the same cells, where there are many; drawn anew where absent. */
+  /** Shared by metrics of the same cells, where there are many; drawn anew where unknown. */
   parts?: CellParts;
   /** One statistic instead of all, which is ten times quicker. */
   only?: 'misbilledShare';
@@ -67,7 +67,7 @@ export function uniformityStatistics(
 
   const entries = measures.map((measure) => {
     const value = values.get(measure.name)!;
-    if (!Number.isFinite(value)) return [measure.name, absent(measure.undetermined)];
+    if (!Number.isFinite(value)) return [measure.name, unknown(measure.undetermined)];
     const effect = noisy ? (effects!.get(measure.name) ?? null) : noise && exactly(measure);
     const baseless = measure.ofSquares && cautions.all !== undefined;
     const interval =
@@ -98,7 +98,7 @@ export function uniformityStatistics(
 
 function nothingToCompare(measures: readonly Measure[]): Record<StatisticName, Statistic> {
   const reason = 'one cell has no other to be compared with';
-  return Object.fromEntries(measures.map(({ name }) => [name, absent(reason)])) as Record<
+  return Object.fromEntries(measures.map(({ name }) => [name, unknown(reason)])) as Record<
     StatisticName,
     Statistic
   >;
@@ -152,7 +152,7 @@ const smallestMisbilledShare = 0.01;
 function verdictOn(
   { name, against }: Measure,
   { observed, value }: { observed: number; value: number },
-  floor: Spread,
+  floor: ResampledValues,
 ): Verdict {
   const above = observed > floor.high + rounding;
   const below = observed < floor.low - rounding;
