@@ -1,5 +1,4 @@
-import type { CostModel } from '../core/cost.js';
-import type { StepShape } from '../core/polynomial.js';
+import type { CostModel, StepShape } from '../core/cost.js';
 import type { Stage, StageType, Tokens } from '../core/result.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
 import { notCounted, type Work } from '../core/work.js';

@@ -1,6 +1,5 @@
-import type { CostModel } from '../core/cost.js';
+import type { CostModel, StepShape } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
-import type { StepShape } from '../core/polynomial.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
 import type { CachedPositions, CacheExport, Decoder, Logits, Sequence } from '../engines/engine.js';
 import { distinctExperts } from '../engines/routing.js';

@@ -1,5 +1,5 @@
+import type { StepShape } from '../core/cost.js';
 import { bytesOf, type CostModel, expectedDistinctExperts, flopsOf, memoryTrafficOf } from '../core/cost.js';
-import type { StepShape } from '../core/polynomial.js';
 import type { ByteSeconds, Bytes, Flop, Nanoseconds } from '../core/units.js';
 
 /** One forward pass of a model. */

@@ -1,8 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import type { Warning } from '../../core/codes.js';
-import type { CostModel, Mixture } from '../../core/cost.js';
+import type { CostModel, Mixture, Polynomial, StepShape } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
-import type { Polynomial, StepShape } from '../../core/polynomial.js';
 import type { DecoderGraph, IndexInput } from '../decoder-graph.js';
 import type { EncoderGraph } from '../encoder/graph.js';
 import type { ModelProto } from '../onnx/proto.js';

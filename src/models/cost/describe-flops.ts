@@ -1,7 +1,7 @@
 import type { Warning } from '../../core/codes.js';
+import type { StepShape } from '../../core/cost.js';
 import { type ByteCount, bytesOf, type CostModel, type FlopCount, flopsOf } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
-import type { StepShape } from '../../core/polynomial.js';
 import type { DecoderGraph } from '../decoder-graph.js';
 import type { EncoderGraph } from '../encoder/graph.js';
 import type { ModelProto } from '../onnx/proto.js';

@@ -1,4 +1,4 @@
-import { evaluate, type Polynomial, type StepShape } from '../../core/polynomial.js';
+import { evaluate, type Polynomial, type StepShape } from '../../core/cost.js';
 
 /** Highest powers a cost may have in batch, new tokens and past tokens. */
 const degrees = [1, 2, 1] as const;

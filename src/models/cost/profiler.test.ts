@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { StepShape } from '../../core/polynomial.js';
+import type { StepShape } from '../../core/cost.js';
 import { buildGraph } from '../build/build-graph.js';
 import { graphVariants } from '../build/graph-variant.js';
 import { type DecoderGraph, describeDecoder } from '../decoder-graph.js';

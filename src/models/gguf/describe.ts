@@ -1,5 +1,4 @@
-import type { CostModel, Mixture } from '../../core/cost.js';
-import type { Polynomial } from '../../core/polynomial.js';
+import type { CostModel, Mixture, Polynomial } from '../../core/cost.js';
 import { buildGraph } from '../build/build-graph.js';
 import { buildCountedGraph } from '../build/counted-decoder.js';
 import { defaultGraphVariant } from '../build/graph-variant.js';

@@ -1,5 +1,5 @@
+import type { StepShape } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
-import type { StepShape } from '../../core/polynomial.js';
 import type { Bytes } from '../../core/units.js';
 import type { Decoder, Sequence } from '../../engines/engine.js';
 import { chooseRows } from '../rows.js';

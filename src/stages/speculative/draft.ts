@@ -1,4 +1,4 @@
-import type { StepShape } from '../../core/polynomial.js';
+import type { StepShape } from '../../core/cost.js';
 import type { Bytes } from '../../core/units.js';
 
 /** A source of guesses of the next tokens. */

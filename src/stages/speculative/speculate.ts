@@ -2,8 +2,9 @@
  * speculative/ decodes by draft and verify: a cheap draft guesses some tokens, the target model computes
  * all of them in one pass, and keeps those that it would have chosen itself (Leviathan et al. 2023).
  */
+
+import type { StepShape } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
-import type { StepShape } from '../../core/polynomial.js';
 import type { Logits, Sequence } from '../../engines/engine.js';
 import { createRandom } from '../../stats/random.js';
 import type { StopCondition, TokenChooser } from '../token-choice.js';
