@@ -9,7 +9,7 @@ import type { Recording } from '../core/sampling-record.js';
 import { sum } from '../stats/sum.js';
 import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';
-import { type Experiment, experimentsOf } from './questions/answers.js';
+import { type AnsweredQuestion, answeredQuestions } from './questions/answers.js';
 import type { RequestTable } from './requests/request-table.js';
 import { type ResultHead, type TabledResult, tabled } from './requests/table-builder.js';
 import { isStaged, type StageColumns, stageColumns } from './stages/columns.js';
@@ -30,7 +30,7 @@ export type { Uniformity };
 
 /** Everything that a result says about tokens and work; `tokenwork report FILE --json` prints it. */
 export interface Findings {
-  schemaVersion: 1;
+  schemaVersion: 2;
   /** The run's id. */
   result: string;
   /** The recording that sensors were played from: their figures are of another machine. */
@@ -61,7 +61,7 @@ export interface Findings {
   /** By the leading metric: of the mean request of each model, then of each cell where there are few. */
   waterfalls: Waterfall[];
   /** The questions that the suite was made to answer. */
-  experiments: Experiment[];
+  questions: AnsweredQuestion[];
   ledger: LedgerCheck;
 }
 
@@ -108,7 +108,7 @@ export function findingsFrom({ head, table, ledger }: TabledResult, options: Fin
   const { seed = 1, resamples = 2000, metrics = workMetricNames() } = options;
   const design = options.design ?? designOf(head, table);
   const findings: Findings = {
-    schemaVersion: 1,
+    schemaVersion: 2,
     result: head.run.id,
     ...(head.environment.recording && { recording: head.environment.recording }),
     workload: {
@@ -129,7 +129,7 @@ export function findingsFrom({ head, table, ledger }: TabledResult, options: Fin
     stages: [],
     hiddenWork: {},
     waterfalls: [],
-    experiments: experimentsOf(head, table, { design, seed }),
+    questions: answeredQuestions(head, table, { design, seed }),
     ledger,
   };
   const columns = stageColumns(table);

@@ -3,7 +3,7 @@ import { type Question, questionSchema } from '../../core/question.js';
 import { createRandom } from '../../stats/random.js';
 import { tableOf } from '../requests/table-builder.js';
 import { type SimulatedCell, type Simulation, simulateResult } from '../simulated-result.test-support.js';
-import { type Answer, experimentsOf } from './answers.js';
+import { type Answer, answeredQuestions } from './answers.js';
 
 const cacheQuestion = questionSchema.parse({
   text: 'What does a cache miss cost, at equal billed tokens?',
@@ -35,7 +35,7 @@ function answersOf(
 ): Answer[] {
   const result = simulateResult(cells, simulation);
   result.run.questions = [question];
-  return experimentsOf(result, tableOf(result), { design, seed: 1 })[0]!.answers;
+  return answeredQuestions(result, tableOf(result), { design, seed: 1 })[0]!.answers;
 }
 const exact = { seed: 1, repetitions: 3, noise: 0 };
 const coverage = (answers: readonly Answer[], truth: number) =>
@@ -236,10 +236,10 @@ describe('the hidden share of a level', () => {
 });
 
 describe('questions without an answer', () => {
-  const experiment = (change: Partial<Question>) => {
+  const question = (change: Partial<Question>) => {
     const result = simulateResult(cacheCells, exact);
     result.run.questions = [{ ...cacheQuestion, ...change }];
-    return experimentsOf(result, tableOf(result), { design: 'fixed', seed: 1 })[0]!;
+    return answeredQuestions(result, tableOf(result), { design: 'fixed', seed: 1 })[0]!;
   };
 
   it.each<[string, Partial<Question>, RegExp]>([
@@ -248,7 +248,7 @@ describe('questions without an answer', () => {
     ['a metric that was not measured', { metric: 'energy' }, /measured energy/],
     ['one level alone', { where: { cache: 'hit' } }, /every request ran at cache = hit/],
   ])('say why: %s', (_, change, reason) => {
-    const { answers, reason: why } = experiment(change);
+    const { answers, reason: why } = question(change);
     expect(answers).toEqual([]);
     expect(why).toMatch(reason);
   });
@@ -261,6 +261,6 @@ describe('questions without an answer', () => {
 
   it('are none where the run asked nothing', () => {
     const unasked = simulateResult(cacheCells, exact);
-    expect(experimentsOf(unasked, tableOf(unasked), { design: 'fixed', seed: 1 })).toEqual([]);
+    expect(answeredQuestions(unasked, tableOf(unasked), { design: 'fixed', seed: 1 })).toEqual([]);
   });
 });

@@ -10,7 +10,7 @@ import { ratioOfSums, type Share } from './ratio-of-sums.js';
 import { type LogRatio, logRatioOfMeans, logRatioOfVariations, variationOf } from './statistics.js';
 
 /** A question of the suite, with what the run answers. */
-export interface Experiment {
+export interface AnsweredQuestion {
   text: string;
   factor: string;
   baseline: FactorValue;
@@ -52,11 +52,11 @@ type AnswerVerdict = 'more' | 'less' | 'same' | '~';
 const margin = 0.01;
 
 /** The answers to the questions that the run's suite was made to find out. */
-export function experimentsOf(
+export function answeredQuestions(
   { run, metrics }: Pick<ResultHead, 'run' | 'metrics'>,
   table: RequestTable,
   { design, seed }: { design: Design; seed: number },
-): Experiment[] {
+): AnsweredQuestion[] {
   return (run.questions ?? []).map((question) => {
     const { text, factor, baseline, metric, per, statistics } = question;
     const isWork = findMetric(metric)?.kind === 'work';

@@ -12,10 +12,10 @@ import type { PageContext, Section } from './page-context.js';
 import { cellsSection } from './sections/cells.js';
 import { driversSection } from './sections/drivers.js';
 import { effectiveTokens } from './sections/effective-tokens.js';
-import { experimentsSection } from './sections/experiments.js';
 import { latencySection } from './sections/latency.js';
 import { machineSection } from './sections/machine.js';
 import { methodSection } from './sections/method.js';
+import { questionsSection } from './sections/questions.js';
 import { requestsScatter } from './sections/requests.js';
 import { rooflineSection } from './sections/roofline.js';
 import { stagesSection } from './sections/stages.js';
@@ -29,7 +29,7 @@ const overview: readonly SectionOf[] = [uniformityOverview];
 const byMetric: readonly SectionOf[] = [whoPays, requestsScatter, effectiveTokens, driversSection];
 const aboutRun: readonly SectionOf[] = [
   stagesSection,
-  experimentsSection,
+  questionsSection,
   latencySection,
   rooflineSection,
   timelineSection,

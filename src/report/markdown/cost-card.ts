@@ -196,13 +196,11 @@ export function stageMarkdown(findings: Findings): string[] {
     '## Hidden work',
     ...hiddenWorkSentences(findings).map(markdownText),
     ...tables.map((table) => (table === null ? '' : markdownTable(table.columns))),
-    ...findings.experiments.flatMap((experiment) => [
-      `**${markdownText(experiment.text)}**`,
-      experiment.reason === undefined
-        ? experiment.answers
-            .map((answer) => `- ${markdownText(answerSentence(experiment, answer))}`)
-            .join('\n')
-        : markdownText(`Not known: ${experiment.reason}.`),
+    ...findings.questions.flatMap((question) => [
+      `**${markdownText(question.text)}**`,
+      question.reason === undefined
+        ? question.answers.map((answer) => `- ${markdownText(answerSentence(question, answer))}`).join('\n')
+        : markdownText(`Not known: ${question.reason}.`),
     ]),
     ...[...violated, ...balanced].map(markdownText),
   ];

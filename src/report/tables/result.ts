@@ -19,7 +19,7 @@ import {
   sensorsTable,
   warningsTable,
 } from './run.js';
-import { componentsTable, experimentsTable, hiddenWorkTable, stagesTable, waterfallTable } from './stages.js';
+import { componentsTable, hiddenWorkTable, questionsTable, stagesTable, waterfallTable } from './stages.js';
 import { rowCount, stackedTables, type Table } from './table.js';
 import {
   driversTable,
@@ -59,7 +59,7 @@ export function tablesOf(result: Result, findings: Findings): Table[] {
       'request',
       findings.waterfalls.map((one) => [one.of, waterfallTable(one)]),
     ),
-    experimentsTable(findings),
+    questionsTable(findings),
     ...(result.models.length === 1 ? costTables(result, findings) : []),
     percentilesTable(result),
     ...latencyDistributions(result).map(latencyTable),

@@ -1,5 +1,5 @@
 import type { Findings } from '../../analysis/findings.js';
-import type { Answer, Experiment } from '../../analysis/questions/answers.js';
+import type { Answer, AnsweredQuestion } from '../../analysis/questions/answers.js';
 import type { StageEffect } from '../../analysis/stages/effects.js';
 import type { ClaimPart } from '../../analysis/stages/prompt-trace.js';
 import { type Waterfall, type WaterfallStep, waterfallSteps } from '../../analysis/stages/waterfall.js';
@@ -195,14 +195,14 @@ function effectiveOf({ kind, stage, from, to }: WaterfallStep): number | null {
 }
 
 /** Answers to one question by one statistic. */
-export function answersTable(experiment: Experiment, answers: readonly Answer[]): Table {
+export function answersTable(question: AnsweredQuestion, answers: readonly Answer[]): Table {
   const table = columnsOf(answers);
   const factors = [...new Set(answers.flatMap(({ by }) => Object.keys(by)))];
   return {
     name: 'answers',
-    title: experiment.text,
+    title: question.text,
     columns: [
-      table.text(experiment.factor, ({ level }) => String(level), { priority: 100 }),
+      table.text(question.factor, ({ level }) => String(level), { priority: 100 }),
       ...factors.map((factor) =>
         table.text(factorName(factor), ({ by }) => String(by[factor] ?? dash), {
           align: 'right',
@@ -210,7 +210,7 @@ export function answersTable(experiment: Experiment, answers: readonly Answer[])
         }),
       ),
       {
-        ...table.estimate(comparison(experiment, answers[0]!), (answer) => answer, { priority: 99 }),
+        ...table.estimate(comparison(question, answers[0]!), (answer) => answer, { priority: 99 }),
         text: answers.map(answerFigure),
       },
       table.text(['', ''], verdictWords, { id: 'verdict', priority: 80 }),
@@ -219,9 +219,9 @@ export function answersTable(experiment: Experiment, answers: readonly Answer[])
 }
 
 /** Every answer of a run, in one file. */
-export function experimentsTable({ experiments }: Findings): Table {
-  const rows = experiments.flatMap(({ answers, ...experiment }) =>
-    answers.map((answer) => ({ ...experiment, ...answer })),
+export function questionsTable({ questions }: Findings): Table {
+  const rows = questions.flatMap(({ answers, ...question }) =>
+    answers.map((answer) => ({ ...question, ...answer })),
   );
   const table = columnsOf(rows);
   return {

@@ -1,6 +1,6 @@
 import { createColors } from 'picocolors';
 import type { Findings } from '../../analysis/findings.js';
-import type { Experiment } from '../../analysis/questions/answers.js';
+import type { AnsweredQuestion } from '../../analysis/questions/answers.js';
 import { answersTable, componentsTable } from '../tables/stages.js';
 import { answerSentence } from '../words/answers.js';
 import { cellName } from '../words/names.js';
@@ -31,7 +31,7 @@ export function renderStages(
     colors.bold(lines(hiddenWorkSentences(findings))),
     stageTable(findings, width, colors.bold),
     waterfall(findings, { width, color }),
-    ...findings.experiments.map((experiment) => experimentText(experiment, width, colors.bold)),
+    ...findings.questions.map((question) => questionText(question, width, colors.bold)),
     colors.dim(lines(balanced)),
     colors.yellow(lines(violated)),
   ].filter((section) => section !== '');
@@ -57,16 +57,16 @@ function waterfall(findings: Findings, options: { width: number; color: boolean 
   return renderWaterfall(farthest, { ...options, name: cellName(farthest.of, findings.workload.models) });
 }
 
-function experimentText(experiment: Experiment, width: number, style: (text: string) => string): string {
-  const { text, answers, reason } = experiment;
+function questionText(question: AnsweredQuestion, width: number, style: (text: string) => string): string {
+  const { text, answers, reason } = question;
   const kinds = [...new Set(answers.map(({ statistic }) => statistic))];
   const parts = kinds.map((kind) => {
     const own = answers.filter(({ statistic }) => statistic === kind);
     if (own.length > mostSentences) {
-      const { columns } = answersTable(experiment, own);
+      const { columns } = answersTable(question, own);
       return renderTable(fittingColumns(columns, width), width, String);
     }
-    return own.map((answer) => wrap(answerSentence(experiment, answer), width)).join('\n');
+    return own.map((answer) => wrap(answerSentence(question, answer), width)).join('\n');
   });
   const unknown = reason === undefined ? [] : [wrap(`Not known: ${reason}.`, width)];
   return [style(wrap(text, width)), ...parts, ...unknown].join('\n');

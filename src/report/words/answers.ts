@@ -1,10 +1,10 @@
-import type { Answer, Experiment } from '../../analysis/questions/answers.js';
+import type { Answer, AnsweredQuestion } from '../../analysis/questions/answers.js';
 import { metricOf } from '../../core/metrics.js';
 import { capitalized, dash, formatEstimate, formatNumber, percent, points, ratios } from './format.js';
 import { factorName, metricName } from './names.js';
 
 const verdicts: Record<
-  Experiment['answers'][number]['statistic'],
+  AnsweredQuestion['answers'][number]['statistic'],
   Record<NonNullable<Answer['verdict']>, string>
 > = {
   mean: { more: 'dearer', less: 'cheaper', same: 'the same', '~': 'no difference shown' },
@@ -28,12 +28,12 @@ export function answerFigure(answer: Answer): string {
 }
 
 /** `At equal billed tokens, cache = miss costs 9.3× [9.1–9.5] the CPU time of cache = hit.` */
-export function answerSentence(experiment: Experiment, answer: Answer): string {
-  const level = levelName(experiment.factor, answer.level);
-  const baseline = levelName(experiment.factor, experiment.baseline);
+export function answerSentence(question: AnsweredQuestion, answer: Answer): string {
+  const level = levelName(question.factor, answer.level);
+  const baseline = levelName(question.factor, question.baseline);
   const where = Object.entries(answer.by).map(([factor, value]) => levelName(factorName(factor), value));
   const at = where.length === 0 ? '' : `With ${where.join(', ')}: `;
-  const subject = amountName(experiment);
+  const subject = amountName(question);
   if (answer.value === null && answer.statistic === 'variation' && answer.atLevel !== answer.atBaseline) {
     const varies = (value: number | null) =>
       value === null ? 'by no more than noise' : `with a coefficient of variation of ${formatNumber(value)}`;
@@ -46,7 +46,7 @@ export function answerSentence(experiment: Experiment, answer: Answer): string {
       `${at}how ${subject} of ${level} compares with ${baseline} is not known: ${answer.reason}.`,
     );
   }
-  const bill = answer.equalBill && experiment.per === 'request' ? 'at equal billed tokens, ' : '';
+  const bill = answer.equalBill && question.per === 'request' ? 'at equal billed tokens, ' : '';
   const unsure =
     answer.low === null
       ? ` (${answer.reason})`
@@ -55,47 +55,47 @@ export function answerSentence(experiment: Experiment, answer: Answer): string {
         : '';
   const figure = answerFigure(answer);
   const sentence = {
-    mean: () => `${level} ${verb(experiment)} ${figure} the ${subject} of ${baseline}${unsure}`,
+    mean: () => `${level} ${verb(question)} ${figure} the ${subject} of ${baseline}${unsure}`,
     variation: () =>
       `${subject} of ${level} varies ${figure} as much as that of ${baseline} ` +
       `(coefficient of variation ${formatNumber(answer.atLevel)} against ${formatNumber(answer.atBaseline)})` +
       `${answer.verdict === null || answer.verdict === '~' ? unsure : `: it is ${verdictWords(answer)}`}`,
     hiddenShare: () =>
-      `${percent(answer.atLevel ?? 0)} of the ${metricName(experiment.metric)} of ${level} is hidden, against ` +
+      `${percent(answer.atLevel ?? 0)} of the ${metricName(question.metric)} of ${level} is hidden, against ` +
       `${percent(answer.atBaseline ?? 0)} with ${baseline}${answer.low === null ? '' : `: ${figure}`}${unsure}`,
   }[answer.statistic]();
   return capitalized(`${at}${bill}${sentence}.`);
 }
 
 /** The compared thing, in words. */
-function amountName({ metric, per }: Pick<Experiment, 'metric' | 'per'>): string {
+function amountName({ metric, per }: Pick<AnsweredQuestion, 'metric' | 'per'>): string {
   const { longName, label } = metricOf(metric);
   const name = longName ?? label;
   return per === 'request' ? name : `${name} per ${per === 'sequence' ? 'sequence' : 'billed token'}`;
 }
 
 /** An answer's level with those of the other factors: `cache miss, output length 16`. */
-export function answerName(experiment: Experiment, { level, by }: Answer): string {
+export function answerName(question: AnsweredQuestion, { level, by }: Answer): string {
   const where = Object.entries(by).map(([factor, value]) => levelName(factorName(factor), value));
-  return [levelName(experiment.factor, level), ...where].join(', ');
+  return [levelName(question.factor, level), ...where].join(', ');
 }
 
 /** Meaning of a column of answers: `CPU time ÷ that of cache hit`. */
-export function comparison(experiment: Experiment, { statistic }: Answer): string {
-  const baseline = levelName(experiment.factor, experiment.baseline);
-  const amount = amountName(experiment);
+export function comparison(question: AnsweredQuestion, { statistic }: Answer): string {
+  const baseline = levelName(question.factor, question.baseline);
+  const amount = amountName(question);
   if (statistic === 'hiddenShare')
-    return `hidden share of ${metricName(experiment.metric)} − that of ${baseline}`;
+    return `hidden share of ${metricName(question.metric)} − that of ${baseline}`;
   return `${statistic === 'variation' ? 'variation of ' : ''}${amount} ÷ that of ${baseline}`;
 }
 
 /** Times are taken and work is cost. */
-function verb({ metric }: Experiment): string {
+function verb({ metric }: AnsweredQuestion): string {
   return metricOf(metric).kind === 'latency' ? 'takes' : 'costs';
 }
 
 /** A level with its factor; a word alone where it names itself. */
-function levelName(factor: string, level: Experiment['baseline']): string {
+function levelName(factor: string, level: AnsweredQuestion['baseline']): string {
   if (level === true) return factor;
   if (level === false) return `no ${factor}`;
   return `${factor} ${level}`;

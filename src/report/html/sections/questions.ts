@@ -1,4 +1,4 @@
-import type { Answer, Experiment } from '../../../analysis/questions/answers.js';
+import type { Answer, AnsweredQuestion } from '../../../analysis/questions/answers.js';
 import { answersTable } from '../../tables/stages.js';
 import { answerFigure, answerName, answerSentence, comparison } from '../../words/answers.js';
 import { renderChart } from '../chart.js';
@@ -6,20 +6,20 @@ import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
 
 /** The questions that the suite was made to answer, with the answers in words and drawn. */
-export function experimentsSection({ findings, id }: PageContext): Section | null {
-  const { experiments } = findings;
-  if (experiments.length === 0) return null;
+export function questionsSection({ findings, id }: PageContext): Section | null {
+  const { questions } = findings;
+  if (questions.length === 0) return null;
   return {
-    name: 'experiments',
+    name: 'questions',
     short: 'Questions',
     title: 'What the suite asked, and what the run answers',
-    body: html`${experiments.map(
-      (experiment, index) => html`<h3>${experiment.text}</h3>
+    body: html`${questions.map(
+      (question, index) => html`<h3>${question.text}</h3>
 ${
-  experiment.reason === undefined
-    ? html`<ul>${experiment.answers.map((answer) => html`<li>${answerSentence(experiment, answer)}</li>`)}</ul>
-${statistics.map((statistic) => answersChart(experiment, statistic, id(`question-${index + 1}-${statistic}`)))}`
-    : html`<p class="absent">Not known: ${experiment.reason}.</p>`
+  question.reason === undefined
+    ? html`<ul>${question.answers.map((answer) => html`<li>${answerSentence(question, answer)}</li>`)}</ul>
+${statistics.map((statistic) => answersChart(question, statistic, id(`question-${index + 1}-${statistic}`)))}`
+    : html`<p class="absent">Not known: ${question.reason}.</p>`
 }`,
     )}`,
   };
@@ -28,14 +28,12 @@ ${statistics.map((statistic) => answersChart(experiment, statistic, id(`question
 const statistics = ['mean', 'variation', 'hiddenShare'] as const;
 
 /** A row per answer with its interval, beside the line where there is no difference. */
-function answersChart(experiment: Experiment, statistic: Answer['statistic'], id: string): Html | null {
-  const known = experiment.answers.filter(
-    (answer) => answer.statistic === statistic && answer.value !== null,
-  );
+function answersChart(question: AnsweredQuestion, statistic: Answer['statistic'], id: string): Html | null {
+  const known = question.answers.filter((answer) => answer.statistic === statistic && answer.value !== null);
   const [first] = known;
   if (first === undefined) return null;
   const isRatio = statistic !== 'hiddenShare';
-  const label = comparison(experiment, first);
+  const label = comparison(question, first);
   return renderChart({
     id,
     label,
@@ -45,7 +43,7 @@ function answersChart(experiment: Experiment, statistic: Answer['statistic'], id
       axis: { name: label, unit: isRatio ? '×' : 'ratio', scale: isRatio ? 'log' : 'linear' },
       origin: { value: isRatio ? 1 : 0, text: 'no difference' },
       rows: known.map((answer) => ({
-        label: answerName(experiment, answer),
+        label: answerName(question, answer),
         value: answer.value!,
         low: answer.low,
         high: answer.high,
@@ -53,7 +51,7 @@ function answersChart(experiment: Experiment, statistic: Answer['statistic'], id
         text: answerFigure(answer),
       })),
     },
-    table: answersTable(experiment, known).columns,
+    table: answersTable(question, known).columns,
   });
 }
 
