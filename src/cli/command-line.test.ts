@@ -240,7 +240,7 @@ describe('report', () => {
     it('leaves stdout to JSON where that is asked for', async () => {
       const { status, stdout } = await tokenwork('report', path, '--json', '--out', page);
       expect(status).toBe(0);
-      expect(JSON.parse(stdout).schemaVersion).toBe(1);
+      expect(JSON.parse(stdout).schemaVersion).toBe(2);
     });
 
     it.each([
