@@ -6,7 +6,7 @@ import type { Bytes, Flop } from './units.js';
  * What one forward pass of a decoder costs is such a polynomial, so it is derived once per graph and
  * evaluated per step.
  */
-export const polynomialSchema = z.array(
+const polynomialSchema = z.array(
   z.strictObject({
     coefficient: z.number(),
     batch: z.int().min(0),
