@@ -4,6 +4,7 @@
  * transformers.js exports (`past_key_values.N.key` in, `present.N.key` out).
  */
 import { TokenworkError } from '../core/errors.js';
+import type { Bytes } from '../core/units.js';
 import {
   type CacheDtype,
   floatDtypeOf,
@@ -27,6 +28,14 @@ export interface LayerCache {
   /** Width of a value head, where it is not `headDim`: such a decoder is counted, and no engine runs it. */
   valueHeadDim?: number;
   dtype: CacheDtype;
+}
+
+/** Bytes of keys and values that one cached position of one batch row holds. */
+export function kvBytesPerPosition(layers: readonly LayerCache[]): Bytes {
+  return layers.reduce(
+    (sum, { heads, headDim, dtype }) => sum + 2 * heads * headDim * (dtype === 'fp16' ? 2 : 4),
+    0,
+  );
 }
 
 /** One layer's router logits, [batch, new, experts]. */

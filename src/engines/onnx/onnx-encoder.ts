@@ -3,7 +3,7 @@ import type { EngineRecord } from '../../core/result.js';
 import type { EncoderGraph } from '../../models/encoder/graph.js';
 import type { IndexInput } from '../../models/graph-input.js';
 import type { Encoder } from '../engine.js';
-import { closedError } from './step-shape.js';
+import { closedError } from '../step-shape.js';
 import { batchTexts, meanOfPositions, normaliseRows, type TextBatch } from './text-batch.js';
 
 /** The part of `EncoderFolder` that an engine needs. */

@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Warning } from '../../core/codes.js';
 import { bytesOf } from '../../core/cost.js';
 import type { Bytes } from '../../core/units.js';
-import { kvBytesPerPosition } from '../../engines/onnx/step-shape.js';
+import { kvBytesPerPosition } from '../../models/decoder-graph.js';
 import type { Dtype } from '../../models/dtype.js';
 import type { ModelFolder } from '../../models/folder.js';
 import { parameterCount, type Recipe } from '../../models/recipe.js';

@@ -1,9 +1,9 @@
 import type { Bytes } from '../../../core/units.js';
 import type { LayerCache } from '../../../models/decoder-graph.js';
+import { kvBytesPerPosition } from '../../../models/decoder-graph.js';
 import type { CacheBlocks, CachedPositions } from '../../engine.js';
 import type { Address } from '../native/api.js';
 import { elementType, type NativeSession } from '../native/session.js';
-import { kvBytesPerPosition } from '../step-shape.js';
 import type { DeviceMemory } from './memory.js';
 import type { DeviceRowCopy } from './row-copy.js';
 

@@ -4,8 +4,8 @@ import { messageOf } from '../../../core/errors.js';
 import { log } from '../../../core/log.js';
 import { adapterSchema } from '../../../core/result.js';
 import { askBounded } from '../../../sensors/bounded-child.js';
+import { childErrorSchema, withoutAnswer } from '../../child-failure.js';
 import type { Device } from '../../engine.js';
-import { childErrorSchema, withoutAnswer } from '../child-failure.js';
 
 /** Before the answer on stdout, where drivers print too. */
 export const answerMark = 'tokenwork-probe:';

@@ -10,8 +10,9 @@ import { basename } from 'node:path';
 import koffi from 'koffi';
 import { TokenworkError } from '../../../core/errors.js';
 import { log } from '../../../core/log.js';
+import { loadPinned } from '../../pinned-library.js';
 import { deviceFailure } from '../gpu/failure.js';
-import { libraryPath, loadPinned } from './library.js';
+import { libraryPath } from './library.js';
 
 /** The address of a native object. */
 export type Address = bigint;

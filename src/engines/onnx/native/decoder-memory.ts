@@ -1,7 +1,7 @@
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
+import { kvBytesPerPosition } from '../../../models/decoder-graph.js';
 import type { CacheBlocks, Logits } from '../../engine.js';
 import { HostBlocks } from '../host-blocks.js';
-import { kvBytesPerPosition } from '../step-shape.js';
 import type { Address } from './api.js';
 import { AlternatingCache, InPlaceCache, type KvCache } from './cache.js';
 import { LogitsOutput } from './logits-output.js';

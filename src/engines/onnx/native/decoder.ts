@@ -1,9 +1,10 @@
 import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
+import { kvBytesPerPosition } from '../../../models/decoder-graph.js';
 import type { CacheBlocks, Decoder, Sequence } from '../../engine.js';
+import { checkSequenceShape, closedError } from '../../step-shape.js';
 import { decoderMemory } from '../session-memory.js';
-import { checkSequenceShape, closedError, kvBytesPerPosition } from '../step-shape.js';
 import type { DecoderMemory } from './decoder-memory.js';
 import { type NativeOptions, nativeRecord, openSession } from './open-session.js';
 import { giveBackRunOptions, takeRunOptions } from './run-options.js';

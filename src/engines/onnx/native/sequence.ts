@@ -1,9 +1,10 @@
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput } from '../../../models/decoder-graph.js';
+import { kvBytesPerPosition } from '../../../models/decoder-graph.js';
+import { checkExport, importedPositions } from '../../cached-positions.js';
 import type { CachedPositions, CacheExport, Logits, Sequence } from '../../engine.js';
 import { expertsOf } from '../../routing.js';
-import { checkExport, importedPositions } from '../kv-transfer.js';
-import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
+import { closedError, newTokensOf } from '../../step-shape.js';
 import { type Address, check } from './api.js';
 import type { KvCache } from './cache.js';
 import type { DecoderMemory, StepLogits } from './decoder-memory.js';

@@ -1,13 +1,13 @@
 import koffi from 'koffi';
 import type { CacheDtype, IndexDtype } from '../../../models/decoder-graph.js';
 import type { Device } from '../../engine.js';
+import { type SubnormalFlush, subnormalFlush } from '../../subnormals.js';
+import { watchThreads } from '../../thread-ids.js';
 import { deviceFailure } from '../gpu/failure.js';
 import { holdDevice } from '../gpu/lock.js';
 import { openingError } from '../opening-error.js';
-import { watchThreads } from '../thread-ids.js';
 import { type Address, check, fatalSeverity, type OrtApi, ortApi, type Status } from './api.js';
 import { appendProvider } from './provider.js';
-import { type SubnormalFlush, subnormalFlush } from './subnormals.js';
 
 /** Element types in ONNX Runtime's numbering. */
 export const elementType: Record<CacheDtype | IndexDtype, number> = { fp32: 1, int32: 6, int64: 7, fp16: 10 };

@@ -2,12 +2,14 @@ import type { InferenceSession, Tensor } from 'onnxruntime-node';
 import { messageOf, TokenworkError } from '../../../core/errors.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput, LayerCache } from '../../../models/decoder-graph.js';
+import { kvBytesPerPosition } from '../../../models/decoder-graph.js';
+import { checkExport, importedPositions } from '../../cached-positions.js';
 import type { CachedPositions, CacheExport, Logits, Sequence } from '../../engine.js';
 import { expertsOf } from '../../routing.js';
+import { closedError, newTokensOf } from '../../step-shape.js';
 import { widenHalf } from '../half.js';
-import { checkExport, copyChunksIn, copyOut, importedPositions, type KvPlane } from '../kv-transfer.js';
+import { copyChunksIn, copyOut, type KvPlane } from '../kv-transfer.js';
 import { lastPositions } from '../last-positions.js';
-import { closedError, kvBytesPerPosition, newTokensOf } from '../step-shape.js';
 
 type Ort = typeof import('onnxruntime-node');
 type CacheData = Float32Array | Uint16Array;

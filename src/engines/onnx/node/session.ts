@@ -2,8 +2,8 @@ import { createRequire } from 'node:module';
 import type { InferenceSession } from 'onnxruntime-node';
 import { messageOf } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
+import { watchThreads } from '../../thread-ids.js';
 import { openingError } from '../opening-error.js';
-import { watchThreads } from '../thread-ids.js';
 import { type Binding, loadBinding } from './binding.js';
 
 const logFatalOnly = 4;

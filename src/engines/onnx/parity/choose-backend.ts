@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { messageOf, TokenworkError } from '../../../core/errors.js';
 import { log } from '../../../core/log.js';
 import { askBounded } from '../../../sensors/bounded-child.js';
+import { childErrorSchema, withoutAnswer } from '../../child-failure.js';
 import type { EngineOptions } from '../../engine.js';
-import { childErrorSchema, withoutAnswer } from '../child-failure.js';
 import type { DecoderModel } from '../open-decoder.js';
 import { type BackendChoice, compareBackends } from './compare-logits.js';
 

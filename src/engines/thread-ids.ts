@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { log } from '../../core/log.js';
+import { log } from '../core/log.js';
 
 let watches = 0;
 
@@ -13,13 +13,13 @@ let watches = 0;
 export function watchThreads(): { created(): number[] | null } {
   let before: Set<string>;
   let ownName: string;
-  const name = `ort-${watches++ % 1000}-${process.hrtime.bigint() % 1_000_000n}`;
+  const name = `own-${watches++ % 1000}-${process.hrtime.bigint() % 1_000_000n}`;
   try {
     ownName = readFileSync('/proc/thread-self/comm', 'utf8').trimEnd();
     before = new Set(readdirSync('/proc/self/task'));
     writeFileSync('/proc/thread-self/comm', name);
   } catch (error) {
-    log('threads of a session cannot be told: %s', error);
+    log('threads of a model cannot be told: %s', error);
     return { created: () => null };
   }
   return {

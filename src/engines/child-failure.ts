@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { type ErrorCode, errorCodes } from '../../core/codes.js';
-import { logMark } from '../../core/log.js';
-import type { EndedChild } from '../../sensors/bounded-child.js';
+import { type ErrorCode, errorCodes } from '../core/codes.js';
+import { logMark } from '../core/log.js';
+import type { EndedChild } from '../sensors/bounded-child.js';
 
 /** An error as a child process tells it. */
 export const childErrorSchema = z.object({

@@ -1,6 +1,4 @@
-import { TokenworkError } from '../../core/errors.js';
-import type { Bytes } from '../../core/units.js';
-import type { LayerCache } from '../../models/decoder-graph.js';
+import { TokenworkError } from '../core/errors.js';
 
 /**
  * New tokens per row of a step. Throws TokenworkError `invalid-step` (no whole number of tokens a row),
@@ -52,14 +50,6 @@ export function checkSequenceShape(shape: { batch: number; capacity: number }, c
       `${shape.capacity} tokens exceed the model's context of ${contextLength}.`,
       'Shorten the prompt or the completion, or use a model with a longer context.',
     );
-}
-
-/** Bytes of keys and values that one cached position of one batch row holds. */
-export function kvBytesPerPosition(layers: readonly LayerCache[]): Bytes {
-  return layers.reduce(
-    (sum, { heads, headDim, dtype }) => sum + 2 * heads * headDim * (dtype === 'fp16' ? 2 : 4),
-    0,
-  );
 }
 
 /** A sequence or decoder was used after `close`: an error of the program, not of its user. */

@@ -1,5 +1,5 @@
 import koffi from 'koffi';
-import { log } from '../../../core/log.js';
+import { log } from '../core/log.js';
 
 /**
  * Where a platform's fenv_t keeps the control register, and the bits that flush subnormal numbers to
