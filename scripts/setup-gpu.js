@@ -1,65 +1,94 @@
-// Installs what onnxruntime-node needs for CUDA and says what else is missing: npm run setup:gpu
+// Installs the package of llama.cpp that fits this machine's GPU, and only that: npm run setup:gpu -- --help
 //
-// The provider itself comes from onnxruntime-node's own installer (from NuGet, some hundred MB), which npm no
-// longer runs at install; CUDA 12, cuDNN 9 and the driver are the system's. With --check nothing is
-// downloaded. Exits with 0 where everything is there, 2 where CUDA is not to be had on this platform, and 3
-// where something is missing, naming it. Needs the build (npm ci).
+// Into the cache, as `npm install` does nothing for an optional peer and `npm ci` empties node_modules. Needs the
+// build (npm ci).
 import { spawnSync } from 'node:child_process';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { deviceLibraries } from '../dist/engines/onnx/gpu/libraries.js';
-import { probeDevice } from '../dist/engines/onnx/gpu/probe.js';
+import { mkdirSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import { installCommand, probeLlama } from '../dist/engines/llama/installation.js';
+import { packageCache, thisInstallation } from '../dist/engines/llama/packages.js';
+import { chooseSetup } from '../dist/engines/llama/setup.js';
 
-const checkOnly = process.argv.includes('--check');
-if (process.platform !== 'linux' || process.arch !== 'x64') {
-  console.error(
-    `onnxruntime-node brings a CUDA provider for Linux on x64 only, and this is ${process.platform}/${process.arch}.\n` +
-      'Nothing is to be set up for WebGPU: tokenwork bench --device webgpu',
-  );
-  process.exit(2);
+const help = `Usage: npm run setup:gpu -- [options]
+
+Looks at the NVIDIA driver, CUDA's libraries and Vulkan, installs the package of llama.cpp that fits, opens it, and
+says what else is needed: CUDA 13 (driver 580 or newer) or CUDA 12 (525 or newer) where the driver and the libraries
+are here, else Vulkan (AMD, Intel and NVIDIA; nothing but the driver and its loader is needed). Vulkan's package is
+71 MB, CUDA 13's 181 MB, CUDA 12's 374 MB. Macs with Apple silicon need none of them.
+
+  --check            installs nothing
+  --device DEVICE    cuda, vulkan, metal or cpu, whatever is found here
+  --onnx-cuda        the CUDA provider of ONNX Runtime in place of llama.cpp: needs CUDA 12 and cuDNN 9
+  --help
+
+Packages go into the cache folder (TOKENWORK_CACHE), which npm ci leaves alone.
+Exits with 0 where the device works, 2 where there is none to be had or the command is wrong, 3 where something is
+missing, naming it.`;
+
+const options = readOptions();
+if (options.help) {
+  console.log(help);
+  process.exit(0);
+}
+if (options['onnx-cuda']) await import('./setup-onnx-cuda.js');
+else await setUp();
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({
+      options: {
+        check: { type: 'boolean', default: false },
+        device: { type: 'string', default: 'auto' },
+        'onnx-cuda': { type: 'boolean', default: false },
+        help: { type: 'boolean', default: false },
+      },
+    });
+    if (!['auto', 'cpu', 'cuda', 'metal', 'vulkan'].includes(values.device))
+      throw new Error(`no device is called "${values.device}"`);
+    return values;
+  } catch (error) {
+    console.error(`${error.message}\n\n${help}`);
+    process.exit(2);
+  }
 }
 
-const isProvider = ({ part }) => part.startsWith('CUDA provider');
-const present = () =>
-  deviceLibraries('cuda')
-    .filter(isProvider)
-    .every(({ found }) => found);
-if (!checkOnly && !present()) install();
-
-const libraries = deviceLibraries('cuda');
-for (const { name, part, found } of libraries)
-  console.log(`${found ? 'found  ' : 'MISSING'}  ${name}  (${part})`);
-const missing = libraries.filter(({ found }) => !found);
-if (missing.length > 0) {
-  console.error(`\nMissing: ${missing.map(({ name }) => name).join(', ')}`);
-  for (const remedy of new Set(missing.map(({ remedy }) => remedy))) console.error(`  ${remedy}`);
-  process.exit(3);
+async function setUp() {
+  const setup = chooseSetup(options.device);
+  for (const line of setup.seen) console.log(line);
+  console.log(`Fits: ${setup.device}, as ${setup.reason}`);
+  if (setup.device === 'cpu' && options.device !== 'cpu') {
+    console.error('Nothing is to be set up for a GPU; models run on the CPU.');
+    process.exit(2);
+  }
+  if (setup.install.length > 0 && !options.check) install(setup.install);
+  const { available, adapter, file, hint } = await probeLlama(setup.device);
+  for (const { what, remedy } of setup.needs) console.error(`Needed: ${what}\n  ${remedy}`);
+  if (!available) {
+    if (setup.needs.length === 0) console.error(`llama.cpp does not open on ${setup.device}\n  ${hint}`);
+    else if (file === null)
+      console.error(`Not installed\n  ${installCommand(setup.device, thisInstallation())}`);
+    process.exit(3);
+  }
+  console.log(`llama.cpp works on ${adapter?.name ?? 'the CPU'}: ${file}`);
+  if (hint !== null) console.log(`  ${hint}`);
 }
-const { error } = await probeDevice('cuda');
-if (error !== null) {
-  console.error(`\n${error.message}\n  ${error.hint}`);
-  process.exit(3);
-}
-console.log('\nCUDA works: tokenwork bench --device cuda');
 
-function install() {
-  const script = join(
-    dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json')),
-    'script/install.js',
-  );
-  console.log('Installing the CUDA provider of onnxruntime-node …');
-  // .npmrc has the installer skipped, which `npm run` passes on; and of a name such as cuda12 the installer of
-  // 1.30 makes nothing. `true` overrides both and installs what the platform has, which is CUDA 12.
-  const env = { ...process.env, ONNXRUNTIME_NODE_INSTALL: 'true' };
-  const { status, stderr } = spawnSync(process.execPath, [script], {
-    env,
-    stdio: ['inherit', 'inherit', 'pipe'],
-    encoding: 'utf8',
+function install(packages) {
+  const folder = packageCache();
+  mkdirSync(folder, { recursive: true });
+  console.log(`Installing ${packages.join(' ')} into ${folder} …`);
+  const flags = ['--prefix', folder, '--no-audit', '--no-fund', '--ignore-scripts', '--loglevel', 'error'];
+  const npm = process.env.npm_execpath;
+  const [program, ...first] = npm?.endsWith('.js') ? [process.execPath, npm] : ['npm'];
+  const { status, error } = spawnSync(program, [...first, 'install', ...flags, ...packages], {
+    cwd: folder,
+    stdio: 'inherit',
+    shell: process.platform === 'win32' && program === 'npm',
   });
-  if (status === 0 && present()) return;
-  const reason = /^\w*Error: .*$/m.exec(stderr)?.[0] ?? stderr.trim().split('\n').at(-1);
+  if (status === 0) return;
   console.error(
-    `The installer of onnxruntime-node failed: ${reason}\n` +
-      '  It downloads from api.nuget.org: see whether that can be reached (HTTPS_PROXY is honoured), then run npm run setup:gpu again.\n',
+    `npm could not install ${packages.join(' ')}: ${error?.message ?? `it ended with ${status}`}\n` +
+      '  See whether the registry can be reached (HTTPS_PROXY, npm config get registry), then run this again.',
   );
+  process.exit(3);
 }

@@ -77,10 +77,11 @@ it.skipIf(process.getuid?.() === 0 || process.platform === 'win32')(
 
 it('loads the back ends of the installed runtime, and opens GPUs or says what is missing', async () => {
   const { backEnds, libraries } = await examineMachine({ ...briefly, sensors: [] });
-  const onCpu = backEnds.filter(({ device }) => device === 'cpu');
+  const ofOnnx = backEnds.filter(({ name }) => !name.startsWith('llama.cpp'));
+  const onCpu = ofOnnx.filter(({ device }) => device === 'cpu');
   expect(onCpu.map(({ available }) => available)).toEqual([true, true]);
   expect(new Set(onCpu.map(({ version }) => version)).size).toBe(1);
-  const onGpu = backEnds.filter(({ device }) => device === 'gpu');
+  const onGpu = ofOnnx.filter(({ device }) => device === 'gpu');
   expect(onGpu.map(({ name }) => name)).toEqual(['WebGPU', 'CUDA']);
   for (const { available, hint, adapter } of onGpu) {
     if (!available) expect(hint).toMatch(/does not open|no (WebGPU|CUDA) for/);
@@ -88,6 +89,16 @@ it('loads the back ends of the installed runtime, and opens GPUs or says what is
     else expect(hint).toBeNull();
   }
   expect(libraries[0]!.file).toContain('onnxruntime');
+  if (process.platform !== 'linux' || process.arch !== 'x64') return;
+  const llama = backEnds.filter(({ name }) => name.startsWith('llama.cpp'));
+  expect(llama.map(({ name }) => name)).toEqual(['llama.cpp', 'llama.cpp, Vulkan', 'llama.cpp, CUDA']);
+  expect(llama[0]).toMatchObject({ available: true, version: '3.22.1', hint: null });
+  expect(libraries.map(({ name }) => name)).toEqual(
+    expect.arrayContaining(['llama.cpp', 'CUDA 13 for llama.cpp', 'CUDA 12 for llama.cpp']),
+  );
+  for (const { available, file, hint } of llama.slice(1)) {
+    if (!available) expect(hint).toMatch(file === null ? /setup:gpu -- --device/ : /missing|no GPU|driver/);
+  }
 });
 
 it('finds the sensor that the sampler cannot be started with, and runs the others', async () => {

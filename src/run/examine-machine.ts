@@ -2,6 +2,7 @@ import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import type { Hardware } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
+import { llamaLibraries, probeLlamaBackEnds } from '../engines/llama/installation.js';
 import {
   type BackEndRecord,
   gpuLibraries,
@@ -54,7 +55,7 @@ export async function examineMachine(
   onProgress?.('taking stock of this machine');
   const inventory = options.inventory ?? (await takeInventory());
   onProgress?.('loading the back ends');
-  const backEnds = await probeBackEnds();
+  const backEnds = [...(await probeBackEnds()), ...(await probeLlamaBackEnds())];
   onProgress?.(`reading every sensor for ${forNs / 1e9} s, then at ten times the rate`);
   const inspected = await inspect(sensors, forNs);
   const sampled = inspected.inspection?.sensors ?? [];
@@ -69,6 +70,7 @@ export async function examineMachine(
       ...backEnds.flatMap(({ name, file }) => (file === null ? [] : [{ name, file, loads: true }])),
       { name: 'NVML', ...findNvml() },
       ...gpuLibraries(),
+      ...llamaLibraries(),
     ],
     meters: [...meters(), energyMeter(sampled), gpuTimeMeter(sampled)],
     ...inspected,

@@ -1,47 +1,9 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, expect, it } from 'vitest';
-import type { CudaSight } from './cuda-runtime.js';
-import { findCudaRuntime } from './cuda-runtime.js';
-import { findLlama, LLAMA_VERSION, type PackageSight, packageFor } from './packages.js';
-
-const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-packages-'));
-afterAll(() => rmSync(scratch, { recursive: true, force: true }));
-
-const nowhere: CudaSight = { environment: {}, root: join(scratch, 'empty'), ask: () => null };
-let made = 0;
-
-/** A node_modules folder with the packages named, each with the files named. */
-function sightOf(
-  packages: Record<string, readonly string[]>,
-  { version = LLAMA_VERSION, cuda = nowhere }: { version?: string; cuda?: CudaSight } = {},
-): PackageSight {
-  const root = join(scratch, `modules-${made++}`);
-  for (const [name, files] of Object.entries(packages)) {
-    const folder = join(root, '@node-llama-cpp', name);
-    const bins = join(folder, 'bins', name.replace('-ext', ''));
-    mkdirSync(join(bins, 'fallback'), { recursive: true });
-    writeFileSync(join(folder, 'package.json'), JSON.stringify({ version }));
-    for (const file of files) writeFileSync(join(bins, file), '');
-  }
-  return { roots: [join(scratch, 'none'), root], cuda, platform: 'linux', arch: 'x64' };
-}
-
-/** The head of an ELF file for a machine of that number. */
-function elf(machine = 62): Buffer {
-  const head = Buffer.alloc(64);
-  head.write('\x7fELF', 'latin1');
-  head.writeUInt16LE(machine, 18);
-  return head;
-}
-
-function cudaFolder(path: string, major: number, names = ['cudart', 'cublas', 'cublasLt']): string {
-  const folder = join(scratch, path);
-  mkdirSync(folder, { recursive: true });
-  for (const name of names) writeFileSync(join(folder, `lib${name}.so.${major}`), elf());
-  return folder;
-}
+import { expect, it } from 'vitest';
+import { type CudaSight, findCudaRuntime } from './cuda-runtime.js';
+import { findLlama, LLAMA_VERSION, packageFor } from './packages.js';
+import { cudaFolder, elf, nowhere, scratch, sightOf } from './packages.test-support.js';
 
 const own = ['libggml-base.so', 'libggml-cpu-haswell.so'];
 const cpu = [...own, 'libggml.v0.5.0.so', 'libllama.v0.5.0.so', 'libllama-common.so'];

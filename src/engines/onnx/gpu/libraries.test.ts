@@ -30,11 +30,11 @@ describe.skipIf(process.platform !== 'linux')('the libraries of a GPU', () => {
 });
 
 describe.skipIf(process.platform !== 'linux' || process.arch !== 'x64' || !hasCompiler())(
-  'npm run setup:gpu -- --check',
+  'npm run setup:gpu -- --check --onnx-cuda',
   () => {
     const script = fileURLToPath(new URL('../../../../scripts/setup-gpu.js', import.meta.url));
     const check = (folder: string) =>
-      spawnSync(process.execPath, [script, '--check'], {
+      spawnSync(process.execPath, [script, '--check', '--onnx-cuda'], {
         encoding: 'utf8',
         env: { ...process.env, LD_LIBRARY_PATH: folder },
       });

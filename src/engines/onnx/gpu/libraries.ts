@@ -47,7 +47,7 @@ export function deviceLibraries(device: Device, finds: FindsLibrary = loads): De
     ...providerFiles.map((name) => ({
       name,
       part: 'CUDA provider of ONNX Runtime',
-      remedy: 'npm run setup:gpu',
+      remedy: 'npm run setup:gpu -- --onnx-cuda',
       found: existsSync(join(folder, name)),
     })),
     ...cudaLibraries.map(look),
