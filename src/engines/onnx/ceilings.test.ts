@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { widenHalf } from './half.js';
+import { widenHalf } from '../../models/half.js';
 import { BoundRun } from './native/bound-run.js';
 import { Memory } from './native/memory.js';
 import { productChain, productOfInputs, productWithWeights, sumChain } from './product-graph.js';

@@ -1,5 +1,5 @@
-import { halfBits } from '../../models/build/half.js';
 import type { Dtype } from '../../models/dtype.js';
+import { halfBits } from '../../models/half.js';
 import {
   type AttributeProto,
   encodeModel,

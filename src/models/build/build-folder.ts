@@ -1,11 +1,8 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { TokenworkError } from '../../core/errors.js';
-import type { Dtype } from '../dtype.js';
-import type { ModelProto } from '../onnx/proto.js';
 import { makeFolderOnce } from './atomic-folder.js';
-import type { Store } from './build-graph.js';
-import { writeOnnx } from './write-onnx.js';
+import type { OnBytes } from './synced-file.js';
 
 const progressEveryMs = 250;
 
@@ -16,12 +13,8 @@ interface Blueprint {
   /** Message while it is built. */
   message: string;
   target: string;
-  dtype: Dtype;
-  seed: number;
-  /** The graph, its tensors put where `store` says. */
-  assemble: (store: Store) => ModelProto;
-  /** Files beside the graph, by name; whether the weights are in a file of their own. */
-  files: (externalData: boolean) => Record<string, unknown>;
+  /** Writes the weights into the folder, and returns the files beside them, by name. */
+  write: (directory: string, onBytes: OnBytes) => Promise<Record<string, unknown>>;
 }
 
 export interface BuildWatch {
@@ -34,7 +27,7 @@ export interface BuildWatch {
  * Throws TokenworkError `disk-full`, `cache-unwritable` or `aborted`.
  */
 export async function buildFolder(blueprint: Blueprint, { onProgress, signal }: BuildWatch): Promise<string> {
-  const { name, message, assemble } = blueprint;
+  const { name, message } = blueprint;
   let reportedAt = performance.now();
   const onBytes = (written: number, total: number) => {
     throwIfAborted(signal, name);
@@ -45,10 +38,8 @@ export async function buildFolder(blueprint: Blueprint, { onProgress, signal }: 
   };
   return makeFolderOnce(blueprint.target, async (directory) => {
     throwIfAborted(signal, name);
-    const onnxDirectory = join(directory, 'onnx');
-    await mkdir(onnxDirectory);
-    const externalData = await writeOnnx(assemble, blueprint, onnxDirectory, onBytes);
-    for (const [file, content] of Object.entries(blueprint.files(externalData))) {
+    const files = await blueprint.write(directory, onBytes);
+    for (const [file, content] of Object.entries(files)) {
       await writeFile(join(directory, file), `${JSON.stringify(content)}\n`, { flush: true });
     }
   });

@@ -7,9 +7,11 @@ import { isDirectory } from './atomic-folder.js';
 import { type BuildWatch, buildFolder } from './build-folder.js';
 import { assemble, type GraphOptions, type Store } from './build-graph.js';
 import { writeDecoder } from './decoder.js';
-import { folderFiles } from './folder-files.js';
+import { folderFiles, transformersJs, vocabularyOf } from './folder-files.js';
 import type { GraphBuilder } from './graph-builder.js';
 import { defaultGraphVariant, type GraphVariant } from './graph-variant.js';
+import type { OnBytes } from './synced-file.js';
+import { writeOnnx } from './write-onnx.js';
 
 /**
  * Part of a built folder's name. Raise it whenever the same graph would come with other bytes: a change
@@ -39,10 +41,11 @@ export async function buildModel(recipe: Recipe, options: BuildOptions): Promise
     name: recipe.name,
     message: `Building ${recipe.name} (${dtype}, ${graphVariant})`,
     target: targetOf(recipe, options),
-    dtype,
-    seed,
-    assemble: (store: Store) => assemble(recipe, graphOptions, store),
-    files: (externalData: boolean) => folderFiles(recipe, dtype, externalData),
+    write: async (directory: string, onBytes: OnBytes) => {
+      const assembled = (store: Store) => assemble(recipe, graphOptions, store);
+      const externalData = await writeOnnx(assembled, { dtype, seed }, directory, onBytes);
+      return folderFiles(recipe, vocabularyOf(recipe), transformersJs(dtype, externalData));
+    },
   };
   return buildFolder(blueprint, options);
 }

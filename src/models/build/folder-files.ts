@@ -15,19 +15,16 @@ const identities: Record<Recipe['architecture'], [modelType: string, className: 
   qwen3_moe: ['qwen3_moe', 'Qwen3MoeForCausalLM'],
 };
 
-/**
- * What stands beside the ONNX file in a transformers.js model folder, by file name. `externalData`: the
- * weights are in a file of their own, which transformers.js must be told.
- */
-export function folderFiles(recipe: Recipe, dtype: Dtype, externalData: boolean): Record<string, unknown> {
-  const vocabulary = synthesiseVocabulary(recipe.vocabulary, specialTokens(recipe));
+/** What stands beside the weights in a model folder, by file name; `more` are further fields of config.json. */
+export function folderFiles(
+  recipe: Recipe,
+  vocabulary: Vocabulary,
+  more: Record<string, unknown> = {},
+): Record<string, unknown> {
   const [eos, bos] = [recipe.eosTokenIds[0]!, recipe.bosTokenId ?? recipe.eosTokenIds[0]!];
   const names = { bos_token: vocabulary.tokens[bos]!, eos_token: vocabulary.tokens[eos]! };
   return {
-    'config.json': {
-      ...configOf(recipe),
-      ...transformersJs(dtype, externalData),
-    },
+    'config.json': { ...configOf(recipe), ...more },
     'generation_config.json': {
       bos_token_id: recipe.bosTokenId,
       eos_token_id: recipe.eosTokenIds,
@@ -46,7 +43,15 @@ export function folderFiles(recipe: Recipe, dtype: Dtype, externalData: boolean)
   };
 }
 
-/** Fields of config.json that tell transformers.js of the ONNX file. */
+/** The tokens of a recipe's model. */
+export function vocabularyOf(recipe: Recipe): Vocabulary {
+  return synthesiseVocabulary(recipe.vocabulary, specialTokens(recipe));
+}
+
+/**
+ * Fields of config.json that tell transformers.js of the ONNX file. `externalData`: its weights are in a file of their
+ * own.
+ */
 export function transformersJs(dtype: Dtype, externalData: boolean): Record<string, unknown> {
   const format = externalData ? { use_external_data_format: { [onnxFileName(dtype)]: 1 } } : {};
   return { 'transformers.js_config': { dtype, ...format } };

@@ -1,4 +1,4 @@
-import { halfBits } from './half.js';
+import { halfBits } from '../half.js';
 import { pathOf, type Writer } from './linear.js';
 import { type ElementType, elementType, floatTypeOf } from './tensor.js';
 

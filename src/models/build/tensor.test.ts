@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { halfBits } from '../half.js';
 import { materialise } from './build-graph.js';
-import { halfBits } from './half.js';
 import { scalesFor, uniformFor } from './linear.js';
 import { byteLength, elementType, type TensorSpec, tensorBytes } from './tensor.js';
 

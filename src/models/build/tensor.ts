@@ -1,6 +1,6 @@
 import { createRandom, deriveSeed, type Random } from '../../stats/random.js';
 import type { Dtype } from '../dtype.js';
-import { halfBits } from './half.js';
+import { halfBits } from '../half.js';
 
 /** ONNX element types the builder writes. */
 export const elementType = { float: 1, uint8: 2, int32: 6, int64: 7, bool: 9, float16: 10 } as const;

@@ -1,8 +1,9 @@
-import { type FileHandle, open } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Dtype, onnxFileName } from '../dtype.js';
 import { encodeModel, type ModelProto } from '../onnx/proto.js';
 import { materialise, type Store } from './build-graph.js';
+import { type OnBytes, writeSynced } from './synced-file.js';
 import { byteLength, type TensorSpec, tensorBytes } from './tensor.js';
 
 /** Weights beyond this go to a file of their own: it is memory-mapped, and a protobuf ends at 2 GB. */
@@ -12,15 +13,12 @@ const smallestExternalBytes = 4096;
 /** Offsets in the data file are page-aligned, so that every tensor can be mapped. */
 const alignment = 4096;
 
-/** Called with the bytes written and to be written; throws to stop. */
-type OnBytes = (written: number, total: number) => void;
-
 /** Writes the model's message, its tensors put where `store` says; called more than once. */
 type Assemble = (store: Store) => ModelProto;
 
 /**
- * Writes a model's ONNX file, and beside it `<file>_data` where the weights are large, holding no more
- * than a megabyte of them at a time. Returns whether there is a data file.
+ * Writes a model's ONNX file into the folder's `onnx/`, and beside it `<file>_data` where the weights are large, holding
+ * no more than a megabyte of them at a time. Returns whether there is a data file.
  */
 export async function writeOnnx(
   assemble: Assemble,
@@ -29,7 +27,9 @@ export async function writeOnnx(
   onBytes: OnBytes,
 ): Promise<boolean> {
   const fileName = onnxFileName(options.dtype);
-  const path = join(directory, fileName);
+  const onnxDirectory = join(directory, 'onnx');
+  await mkdir(onnxDirectory, { recursive: true });
+  const path = join(onnxDirectory, fileName);
   const weightBytes = modelBytes(assemble);
   if (weightBytes <= largestInlineBytes) {
     const model = assemble((tensor) => ({ rawData: materialise(tensor, options.seed) }));
@@ -87,23 +87,5 @@ function* alignedBytes(
       position += chunk.byteLength;
       onWritten(position);
     }
-  }
-}
-
-/** Writes chunks in turn and has them on the disk before it returns. */
-async function writeSynced(path: string, chunks: Iterable<Uint8Array>): Promise<void> {
-  const file = await open(path, 'wx');
-  try {
-    for (const chunk of chunks) await writeFully(file, chunk);
-    await file.sync();
-  } finally {
-    await file.close();
-  }
-}
-
-async function writeFully(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let offset = 0; offset < chunk.byteLength; ) {
-    const { bytesWritten } = await file.write(chunk, offset);
-    offset += bytesWritten;
   }
 }

@@ -38,6 +38,8 @@ const rows: readonly (readonly [type: number, name: string, elements: number, by
 ];
 
 export interface BlockType {
+  /** ggml's number of it. */
+  readonly id: number;
   readonly name: string;
   /** Elements of a row that are quantised together. */
   readonly elements: number;
@@ -45,9 +47,14 @@ export interface BlockType {
 }
 
 const types: ReadonlyMap<number, BlockType> = new Map(
-  rows.map(([type, name, elements, bytes]) => [type, { name, elements, bytes }]),
+  rows.map(([id, name, elements, bytes]) => [id, { id, name, elements, bytes }]),
 );
 
 export function findBlockType(type: number): BlockType | undefined {
   return types.get(type);
+}
+
+/** The block type of that name, which is one of the table. */
+export function findBlockTypeNamed(name: string): BlockType {
+  return [...types.values()].find((type) => type.name === name)!;
 }

@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 import type { CacheDtype } from '../../../models/graph-input.js';
-import { widenHalf } from '../half.js';
+import { widenHalf } from '../../../models/half.js';
 import type { Address } from './api.js';
 import { elementBytes, type NativeSession } from './session.js';
 

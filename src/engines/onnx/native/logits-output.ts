@@ -1,7 +1,7 @@
 import koffi from 'koffi';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
+import { widenHalf } from '../../../models/half.js';
 import type { Logits } from '../../engine.js';
-import { widenHalf } from '../half.js';
 import { lastPositions } from '../last-positions.js';
 import type { Address } from './api.js';
 import { elementBytes, elementType, type NativeSession } from './session.js';

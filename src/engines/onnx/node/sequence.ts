@@ -3,11 +3,11 @@ import { messageOf, TokenworkError } from '../../../core/errors.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph, IndexInput, LayerCache } from '../../../models/decoder-graph.js';
 import { kvBytesPerPosition } from '../../../models/decoder-graph.js';
+import { widenHalf } from '../../../models/half.js';
 import { checkExport, importedPositions } from '../../cached-positions.js';
 import type { CachedPositions, CacheExport, Logits, Sequence } from '../../engine.js';
 import { expertsOf } from '../../routing.js';
 import { closedError, newTokensOf } from '../../step-shape.js';
-import { widenHalf } from '../half.js';
 import { copyChunksIn, copyOut, type KvPlane } from '../kv-transfer.js';
 import { lastPositions } from '../last-positions.js';
 

@@ -7,6 +7,8 @@ import { isDirectory } from '../atomic-folder.js';
 import { type BuildWatch, buildFolder } from '../build-folder.js';
 import { modelOf, type Store, storeOf } from '../build-graph.js';
 import { digestOf } from '../build-model.js';
+import type { OnBytes } from '../synced-file.js';
+import { writeOnnx } from '../write-onnx.js';
 import { encoderFiles } from './files.js';
 import { encoderOpsets, writeEncoder } from './graph.js';
 
@@ -32,10 +34,11 @@ export async function buildEncoder(
     name: recipe.name,
     message: `Building ${recipe.name} (${dtype}, ${head.kind})`,
     target: targetOf(recipe, options),
-    dtype,
-    seed,
-    assemble: (store: Store) => modelOf(recipe.id, graph, encoderOpsets, store),
-    files: (externalData: boolean) => encoderFiles(recipe, head, dtype, externalData),
+    write: async (directory: string, onBytes: OnBytes) => {
+      const assemble = (store: Store) => modelOf(recipe.id, graph, encoderOpsets, store);
+      const externalData = await writeOnnx(assemble, { dtype, seed }, directory, onBytes);
+      return encoderFiles(recipe, head, dtype, externalData);
+    },
   };
   return buildFolder(blueprint, options);
 }

@@ -1,7 +1,7 @@
 import type { Dtype } from '../../dtype.js';
 import type { EncoderHead, EncoderRecipe } from '../../encoder/recipe.js';
+import { halfBits } from '../../half.js';
 import { GraphBuilder } from '../graph-builder.js';
-import { halfBits } from '../half.js';
 import { linear, pathOf, uniformFor, type WeightWriter } from '../linear.js';
 import { gainsOf } from '../norm.js';
 import { elementType, floatTypeOf } from '../tensor.js';

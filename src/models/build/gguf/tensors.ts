@@ -1,0 +1,116 @@
+import type { GgufSource } from '../../gguf/write.js';
+import { widenHalf } from '../../half.js';
+import type { Recipe } from '../../recipe.js';
+import { writeDecoder } from '../decoder.js';
+import { defaultGraphVariant } from '../graph-variant.js';
+import { elementType, type TensorSpec } from '../tensor.js';
+import { quantise } from './quantise.js';
+import { alternateHalves, interleavedRow, storedHalves, transposedHalves } from './rows.js';
+
+/** Types that matrices are written in; vectors, routers and learned positions are F32, as llama.cpp's own files have them. */
+export type MatrixType = 'F16' | 'Q8_0' | 'Q4_0';
+
+/** How a tensor of the graph is laid out: `transposed` where the graph has [inputs, outputs]. */
+type Layout = 'stored' | 'transposed' | 'rotated' | 'vector';
+
+/** Tensors outside of the layers, by their names in the graph without `.weight` or `.bias`. */
+const edges: ReadonlyMap<string, readonly [name: string, layout: Layout]> = new Map([
+  ['model.embed_tokens', ['token_embd', 'stored']],
+  ['model.embed_positions', ['position_embd', 'vector']],
+  ['model.norm', ['output_norm', 'vector']],
+  ['lm_head', ['output', 'transposed']],
+]);
+
+/** Tensors of a layer, by their names in it; experts' gates and ups are one tensor there and two here. */
+const inLayer: ReadonlyMap<string, readonly [name: string, layout: Layout]> = new Map([
+  ['input_layernorm', ['attn_norm', 'vector']],
+  ['post_attention_layernorm', ['ffn_norm', 'vector']],
+  ['self_attn.q_proj', ['attn_q', 'rotated']],
+  ['self_attn.k_proj', ['attn_k', 'rotated']],
+  ['self_attn.v_proj', ['attn_v', 'transposed']],
+  ['self_attn.qkv_proj', ['attn_qkv', 'transposed']],
+  ['self_attn.q_norm', ['attn_q_norm', 'vector']],
+  ['self_attn.k_norm', ['attn_k_norm', 'vector']],
+  ['self_attn.o_proj', ['attn_output', 'transposed']],
+  ['mlp.gate_proj', ['ffn_gate', 'transposed']],
+  ['mlp.up_proj', ['ffn_up', 'transposed']],
+  ['mlp.down_proj', ['ffn_down', 'transposed']],
+  ['mlp.c_fc', ['ffn_up', 'transposed']],
+  ['mlp.c_proj', ['ffn_down', 'transposed']],
+  ['mlp.gate', ['ffn_gate_inp', 'transposed']],
+  ['mlp.experts.gate_up_proj', ['ffn_gate_exps', 'stored']],
+  ['mlp.experts.down_proj', ['ffn_down_exps', 'stored']],
+  ['mlp.shared_expert.gate_proj', ['ffn_gate_shexp', 'transposed']],
+  ['mlp.shared_expert.up_proj', ['ffn_up_shexp', 'transposed']],
+  ['mlp.shared_expert.down_proj', ['ffn_down_shexp', 'transposed']],
+  ['mlp.shared_expert_gate', ['ffn_gate_inp_shexp', 'vector']],
+]);
+
+/** Matrices that are no product's quantised side. */
+const inF32 = new Set(['ffn_gate_inp']);
+
+/**
+ * The tensors of a recipe as llama.cpp names and lays them out. Their numbers are those of the recipe's ONNX decoder in
+ * fp16, tensor by tensor, quantised from there where `type` says so. A matrix whose rows are no multiple of 32 is F16.
+ */
+export function ggufTensors(
+  recipe: Recipe,
+  { type, seed, interleaved }: { type: MatrixType; seed: number; interleaved: boolean },
+): GgufSource[] {
+  const { tensors } = writeDecoder(recipe, { dtype: 'fp16', graphVariant: defaultGraphVariant(recipe) });
+  const weights = tensors.filter(
+    ({ dataType, fill }) => dataType === elementType.float16 && fill.kind === 'uniform',
+  );
+  return weights.flatMap((tensor): GgufSource[] => {
+    const { name, layout } = placeOf(tensor);
+    const { dims } = tensor;
+    if (layout === 'vector' || dims.length === 1) {
+      const order = layout === 'rotated' && interleaved ? interleavedRow(recipe.headDim) : undefined;
+      const shape = dims.length === 2 && dims[1]! > 1 ? [dims[1]!, dims[0]!] : [dims[0]!];
+      return [{ name, shape, type: 'F32', chunks: () => widened(ordered(tensor, seed, order)) }];
+    }
+    const source = (as: string, shape: number[], halves: () => Generator<Uint16Array>): GgufSource => {
+      const own = shape[0]! % 32 === 0 ? type : 'F16';
+      return inF32.has(as.split('.').at(-2)!)
+        ? { name: as, shape, type: 'F32', chunks: () => widened(halves()) }
+        : { name: as, shape, type: own, chunks: () => quantised(halves(), own) };
+    };
+    if (name.includes('.ffn_gate_exps.')) {
+      const [experts, rows, inputs] = dims as [number, number, number];
+      const part = (as: string, parity: 0 | 1) =>
+        source(as, [inputs, rows / 2, experts], () => alternateHalves(tensor, seed, parity));
+      return [part(name, 0), part(name.replace('gate', 'up'), 1)];
+    }
+    if (layout === 'stored') return [source(name, dims.toReversed(), () => storedHalves(tensor, seed))];
+    const order = layout === 'rotated' && interleaved ? interleavedRow(recipe.headDim) : undefined;
+    return [source(name, dims.slice(), () => transposedHalves(tensor, seed, order))];
+  });
+}
+
+function placeOf({ name }: TensorSpec): { name: string; layout: Layout } {
+  const [, layer, module, part] = /^(?:model\.layers\.(\d+)\.)?(.+)\.(weight|bias)$/.exec(name)!;
+  const [own, layout] = (layer === undefined ? edges : inLayer).get(module!)!;
+  return { name: `${layer === undefined ? '' : `blk.${layer}.`}${own}.${part}`, layout };
+}
+
+function* ordered(
+  tensor: TensorSpec,
+  seed: number,
+  order: ((row: number) => number) | undefined,
+): Generator<Uint16Array> {
+  if (order === undefined) yield* storedHalves(tensor, seed);
+  // A vector is a matrix of one input.
+  else yield* transposedHalves({ ...tensor, dims: [1, tensor.dims[0]!] }, seed, order);
+}
+
+function* widened(chunks: Iterable<Uint16Array>): Generator<Uint8Array> {
+  for (const halves of chunks) {
+    const floats = new Float32Array(halves.length);
+    widenHalf(halves, floats);
+    yield new Uint8Array(floats.buffer);
+  }
+}
+
+function* quantised(chunks: Iterable<Uint16Array>, type: MatrixType): Generator<Uint8Array> {
+  for (const halves of chunks) yield quantise(halves, type);
+}
