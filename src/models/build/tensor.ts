@@ -75,12 +75,7 @@ function* uniform(
   const words = new Uint32Array(chunkWords);
   const floats = new Float32Array(half ? 0 : chunkWords);
   const halves = new Uint16Array(half ? chunkWords : 0);
-  // 2^16 levels across the range: more than a half's mantissa resolves, and a lookup is fast.
-  const levels = half
-    ? Uint16Array.from({ length: 65536 }, (_, level) =>
-        halfBits(low + ((high - low) * (level + 0.5)) / 65536),
-      )
-    : null;
+  const levels = half ? levelsOf(low, high) : null;
   const step = (high - low) / 2 ** 32;
   for (let left = elementCount(tensor); left > 0; left -= chunkWords) {
     const count = Math.min(left, chunkWords);
@@ -94,6 +89,20 @@ function* uniform(
       yield new Uint8Array(floats.buffer, 0, count * 4);
     }
   }
+}
+
+const levelsByRange = new Map<string, Uint16Array>();
+
+/** 2^16 levels across a range: more than a half's mantissa resolves, and a lookup is fast. Many tensors share a range. */
+function levelsOf(low: number, high: number): Uint16Array {
+  const range = `${low} ${high}`;
+  const known = levelsByRange.get(range);
+  if (known) return known;
+  const levels = Uint16Array.from({ length: 65536 }, (_, level) =>
+    halfBits(low + ((high - low) * (level + 0.5)) / 65536),
+  );
+  levelsByRange.set(range, levels);
+  return levels;
 }
 
 function* codes(bytes: number, kind: 'bytes' | 'nibbles', random: Random): Generator<Uint8Array> {

@@ -29,8 +29,10 @@ function writeQ8(values: Float32Array, count: number, bytes: Uint8Array, start: 
     const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
     writeScale(bytes, at, scale);
     for (let index = 0; index < block; index++) {
-      const scaled = Math.fround(values[first + index]! * inverse);
-      bytes[at + 2 + index] = (scaled < 0 ? scaled - 0.5 : scaled + 0.5) | 0;
+      const raised = Math.fround(values[first + index]! * inverse) + 0.5;
+      const code = Math.floor(raised);
+      // Without this seldom branch for halves, one on the sign would be mispredicted every other time.
+      bytes[at + 2 + index] = code === raised && raised <= 0 ? code - 1 : code;
     }
   }
 }
