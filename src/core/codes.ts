@@ -68,6 +68,7 @@ const unusableInput = {
   'model-load-failed': 'A worker could not open its model.',
   'model-missing': 'A model file does not exist.',
   'model-not-found': 'ONNX Runtime finds no model at the path.',
+  'model-not-gguf': 'A model is ONNX, and was asked to be run by llama.cpp.',
   'model-not-onnx': 'A file is not an ONNX model.',
   'model-truncated': 'A model file is cut short.',
   'model-unreadable': 'A model file cannot be read.',

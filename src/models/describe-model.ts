@@ -11,6 +11,7 @@ import { type DecoderGraph, describeDecoder } from './decoder-graph.js';
 import { describeEncoder, type EncoderGraph } from './encoder/graph.js';
 import { readConfig, tiedEmbeddingsOf } from './folder.js';
 import { describeGguf } from './gguf/describe.js';
+import { downloadGguf } from './hub/gguf.js';
 import { downloadRepo } from './hub/repository.js';
 import type { ModelProto } from './onnx/proto.js';
 import { readModel } from './onnx/read-model.js';
@@ -62,8 +63,16 @@ export async function describeModel(spec: string, options: ResolveOptions = {}):
       const { directory, dtype } = await downloadRepo(spec, download);
       return describeFolder(directory, located.repo, { ...options, dtype });
     }
-    case 'gguf':
-      return { ...(await describeGguf(located.path, options.signal)), encoder: null, notices: [] };
+    case 'gguf': {
+      const { path, id } = located;
+      return { ...(await describeGguf(path, { id, signal: options.signal })), encoder: null, notices: [] };
+    }
+    case 'hub-gguf': {
+      const download = { ...options, cacheDirectory: options.cacheDirectory ?? cacheDirectory() };
+      const path = await downloadGguf(spec, download);
+      const described = await describeGguf(path, { id: located.id, signal: options.signal });
+      return { ...described, encoder: null, notices: [] };
+    }
     case 'onnx':
       return describeFile(located.path, spec, options);
   }

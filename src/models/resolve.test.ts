@@ -153,6 +153,8 @@ describe('an unknown model', () => {
       await writeFile(join(directory, name), 'GGUF');
       await expect(resolveModel(join(directory, name))).rejects.toMatchObject({ code });
     }
+    await expect(resolveModel(directory)).rejects.toMatchObject({ code: 'gguf-counted-only' });
+    await rm(join(directory, 'model.gguf'));
     await expect(resolveModel(directory)).rejects.toMatchObject({ code: 'no-config' });
     await expect(resolveModel('')).rejects.toMatchObject({ code: 'unknown-model' });
     await expect(resolveModel('hf:')).rejects.toMatchObject({ code: 'bad-hub-spec' });

@@ -13,9 +13,12 @@ import { type CountedShape, countedShapeOf } from './counted-config.js';
 import type { Dtype } from './dtype.js';
 import { type EncoderRecipe, listEncoderRecipes } from './encoder/recipe.js';
 import { dtypeNotice, type ModelFolder, type OnProgress, openFolder, readConfig } from './folder.js';
+import { ggufIn } from './gguf/parts.js';
 import { recipeFromConfig } from './hf-config.js';
+import { namesHubFile, parseHubFile } from './hub/gguf.js';
 import { downloadRepo, parseHubSpec } from './hub/repository.js';
 import { readJsonObject } from './json-file.js';
+import { findOllama } from './ollama/store.js';
 import { holdsOnnx, listOnnxFiles } from './onnx-file.js';
 import { listRecipes, type Recipe } from './recipe.js';
 
@@ -39,8 +42,10 @@ export type Located =
   | { kind: 'encoder'; recipe: EncoderRecipe }
   | { kind: 'folder'; directory: string }
   | { kind: 'onnx'; path: string }
-  /** A GGUF file, which is counted and not run. */
-  | { kind: 'gguf'; path: string }
+  /** A GGUF file, or any part of a split one; `id` where its name is not the file's. */
+  | { kind: 'gguf'; path: string; id?: string }
+  /** A GGUF file of the hub. */
+  | { kind: 'hub-gguf'; id: string }
   | { kind: 'hub'; repo: string };
 
 /**
@@ -50,11 +55,12 @@ export type Located =
 export const defaultBuildDtype: Dtype = 'q4';
 
 const accepted =
-  'A model is a recipe, a folder in transformers.js layout, a config.json, or hf:OWNER/NAME from the hub.';
+  'A model is a recipe, a folder in transformers.js layout, a config.json, a GGUF file, ollama:NAME, or hf:OWNER/NAME or hf:OWNER/NAME:FILE.gguf from the hub.';
 
 /**
  * The model a spec names, ready to be run: a recipe's id, a model folder, the path of a `config.json` (or
- * a folder with nothing else), which is built with random weights, or `hf:OWNER/NAME[@REVISION]`.
+ * a folder with nothing else), which is built with random weights, or `hf:OWNER/NAME[@REVISION]`. GGUF models, which
+ * `locateModel` finds too, are made ready by `resolveGguf` (gguf/resolve.ts).
  * Throws TokenworkError `unknown-model`, naming the nearest, or whatever reading, building or downloading
  * it throws.
  */
@@ -81,6 +87,7 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
     case 'counted':
       throw countedOnly(located.id);
     case 'gguf':
+    case 'hub-gguf':
       throw new TokenworkError(
         'gguf-counted-only',
         `${spec} is a GGUF file, which tokenwork counts and does not run.`,
@@ -107,7 +114,15 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
 
 /** Finds out what a spec names, without building or downloading. Throws as `resolveModel` does. */
 export async function locateModel(spec: string): Promise<Located> {
+  if (namesHubFile(spec)) {
+    const { repo, file } = parseHubFile(spec);
+    return { kind: 'hub-gguf', id: `${repo}:${file}` };
+  }
   if (spec.startsWith('hf:')) return { kind: 'hub', repo: parseHubSpec(spec).repo };
+  if (spec.startsWith('ollama:')) {
+    const { name, path } = await findOllama(spec);
+    return { kind: 'gguf', path, id: `ollama:${name}` };
+  }
   const recipes = await listRecipes();
   const recipe = recipes.find(({ id }) => id === spec);
   if (recipe) return { kind: 'recipe', recipe, notices: [] };
@@ -135,6 +150,8 @@ export async function locateModel(spec: string): Promise<Located> {
 }
 
 async function locateInFolder(directory: string): Promise<Located> {
+  const gguf = (await holdsOnnx(directory)) ? null : await ggufIn(directory);
+  if (gguf !== null) return { kind: 'gguf', path: gguf };
   const config = await readConfig(directory);
   if (await holdsOnnx(directory)) return { kind: 'folder', directory };
   const notice: Warning = {

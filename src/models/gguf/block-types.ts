@@ -1,6 +1,6 @@
 /**
  * Block types of ggml tensors by their numbers in a file: name, elements of a block, bytes of a block. Numbers that are
- * not here were withdrawn, or belong to types newer than this table (`ggml.h`, `ggml-common.h` of ggml 0.9).
+ * not here were withdrawn, or belong to types newer than this table (`ggml.h`, `ggml-common.h` of llama.cpp 0.5.0).
  */
 const rows: readonly (readonly [type: number, name: string, elements: number, bytes: number])[] = [
   [0, 'F32', 1, 4],
@@ -35,6 +35,9 @@ const rows: readonly (readonly [type: number, name: string, elements: number, by
   [34, 'TQ1_0', 256, 54],
   [35, 'TQ2_0', 256, 66],
   [39, 'MXFP4', 32, 17],
+  [40, 'NVFP4', 64, 36],
+  [41, 'Q1_0', 128, 18],
+  [42, 'Q2_0', 64, 18],
 ];
 
 export interface BlockType {

@@ -26,8 +26,15 @@ interface GgufDescription {
  * its own type. Where the tensors hold another number of parameters than the shape has, nothing is counted exactly.
  * Throws TokenworkError as `readGguf` does, `unsupported-architecture`, `bad-config` or `aborted`.
  */
-export async function describeGguf(path: string, signal?: AbortSignal): Promise<GgufDescription> {
-  const model = await readGguf(path);
+export async function describeGguf(
+  path: string,
+  { id, signal }: { id?: string | undefined; signal?: AbortSignal | undefined } = {},
+): Promise<GgufDescription> {
+  return describeRead(await readGguf(path, id), signal);
+}
+
+/** The same of a header that has been read. */
+export async function describeRead(model: GgufModel, signal?: AbortSignal): Promise<GgufDescription> {
   const { graph, tiedEmbeddings } = graphOf(model);
   const decoder = describeDecoder(graph);
   const ofShape = await deriveCostYielding(graph, decoder, { tiedEmbeddings, signal });
@@ -112,7 +119,8 @@ function halved(polynomial: Polynomial): Polynomial {
   return polynomial.map((term) => ({ ...term, coefficient: term.coefficient / 2 }));
 }
 
-function mainType(tensors: readonly GgufTensor[]): string {
+/** The type that most bytes of the tensors are in. */
+export function mainType(tensors: readonly GgufTensor[]): string {
   const bytes = new Map<string, number>();
   for (const { type, bytes: own } of tensors) bytes.set(type, (bytes.get(type) ?? 0) + own);
   return [...bytes].sort(([, a], [, b]) => b - a)[0]?.[0] ?? 'F32';

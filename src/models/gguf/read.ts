@@ -1,11 +1,12 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { type GGUFParseOutput, gguf, parseGgufShardFilename } from '@huggingface/gguf';
+import { type GGUFParseOutput, gguf } from '@huggingface/gguf';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import { otherwise } from '../../core/log.js';
-import { plainStrings } from '../../core/text.js';
+import { plainStrings, plainText } from '../../core/text.js';
 import type { Bytes } from '../../core/units.js';
 import { findBlockType } from './block-types.js';
+import { partNames } from './parts.js';
 
 /** The header of a GGUF model: what it says of itself, and its tensors without their data. */
 export interface GgufModel {
@@ -13,7 +14,11 @@ export interface GgufModel {
   /** `general.architecture`, as llama.cpp names it. */
   architecture: string;
   metadata: ReadonlyMap<string, unknown>;
+  /** Its tokens by id, as they stand there; null where it has no vocabulary. */
+  tokens: readonly string[] | null;
   tensors: GgufTensor[];
+  /** The files it lies in: all parts of a split model, in order. */
+  paths: string[];
   /** Whether the output head repeats the embedding table, value by value. */
   repeatsEmbeddings: boolean;
 }
@@ -36,8 +41,8 @@ export interface GgufTensor {
  * named. Tensor data is not read; that it is there is checked. Throws TokenworkError `bad-gguf`, `gguf-part-missing` or
  * `not-a-decoder` for an adapter or a projector.
  */
-export async function readGguf(path: string): Promise<GgufModel> {
-  const parts = partsOf(path);
+export async function readGguf(path: string, id = idOf(path)): Promise<GgufModel> {
+  const parts = partNames(basename(path)).map((name) => join(dirname(path), name));
   const read = [];
   for (const part of parts) read.push(await readPart(part, parts.length > 1));
   const first = read[0]!;
@@ -51,7 +56,6 @@ export async function readGguf(path: string): Promise<GgufModel> {
       'Name the GGUF file of the model itself.',
     );
   }
-  const id = basename(path, '.gguf').replace(/-\d{5}-of-\d{5}$/, '');
   const tensors = read.flatMap((part) => part.tensors);
   const blocks = new Set(tensors.flatMap(({ name }) => /^blk\.(\d+)\./.exec(name)?.[1] ?? [])).size;
   const said = first.metadata.get(`${architecture}.block_count`);
@@ -63,19 +67,18 @@ export async function readGguf(path: string): Promise<GgufModel> {
     tensors.find((tensor) => tensor.name === name),
   );
   const repeatsEmbeddings = head !== undefined && table !== undefined && (await sameData(head, table));
-  return { id, architecture, metadata: first.metadata, tensors, repeatsEmbeddings };
+  const { metadata, tokens } = first;
+  return { id, architecture, metadata, tokens, tensors, paths: parts, repeatsEmbeddings };
 }
 
-function partsOf(path: string): string[] {
-  const split = parseGgufShardFilename(basename(path));
-  if (split === null) return [path];
-  const count = Number(split.total);
-  const part = (index: number) =>
-    `${split.prefix}-${String(index + 1).padStart(5, '0')}-of-${split.total}.gguf`;
-  return Array.from({ length: count }, (_, index) => join(dirname(path), part(index)));
+function idOf(path: string): string {
+  return plainText(basename(path, '.gguf').replace(/-\d{5}-of-\d{5}$/, ''));
 }
 
-async function readPart(path: string, isPart: boolean): Promise<Pick<GgufModel, 'metadata' | 'tensors'>> {
+async function readPart(
+  path: string,
+  isPart: boolean,
+): Promise<Pick<GgufModel, 'metadata' | 'tokens' | 'tensors'>> {
   const found = await stat(path).catch(otherwise(null, 'looking for a GGUF file'));
   if (!found?.isFile()) {
     throw new TokenworkError(
@@ -95,7 +98,16 @@ async function readPart(path: string, isPart: boolean): Promise<Pick<GgufModel, 
     if (offset + bytes <= found.size) continue;
     throw badGguf(path, `its tensor ${name} ends at byte ${offset + bytes}, and the file at ${found.size}`);
   }
-  return { metadata: new Map(Object.entries(plainStrings(parsed.metadata))), tensors };
+  const metadata = new Map(
+    Object.entries(parsed.metadata as Record<string, unknown>).map(([key, value]) => [
+      plainText(key),
+      // Vocabularies are long, and no list is printed.
+      Array.isArray(value) ? value : plainStrings(value),
+    ]),
+  );
+  const tokens = metadata.get('tokenizer.ggml.tokens');
+  const areTexts = Array.isArray(tokens) && tokens.every((token) => typeof token === 'string');
+  return { metadata, tokens: areTexts ? (tokens as string[]) : null, tensors };
 }
 
 function tensorOf(
@@ -135,7 +147,8 @@ async function sameData(one: GgufTensor, other: GgufTensor): Promise<boolean> {
   }
 }
 
-function badGguf(path: string, reason: string, cause?: unknown): TokenworkError {
+/** The error about a file that cannot be read, or run, for that reason. */
+export function badGguf(path: string, reason: string, cause?: unknown): TokenworkError {
   return new TokenworkError(
     'bad-gguf',
     `${path} cannot be read as a GGUF file: ${reason}.`,

@@ -9,6 +9,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { DataType, ProgressInfo } from '@huggingface/transformers';
+import { authorisedFetch, type DownloadFailure, failureOf } from './fetch.js';
 
 export interface DownloadRequest {
   repo: string;
@@ -33,27 +34,7 @@ export type DownloadReport =
   | { kind: 'done'; available: string[]; sizes: Record<string, number | null> }
   | { kind: 'failed'; failure: DownloadFailure };
 
-export type DownloadFailure =
-  | { reason: 'status'; status: number; url: string; errorCode: string | null }
-  | { reason: 'dtype-missing'; available: string[] }
-  | { reason: 'no-tokenizer' }
-  | { reason: 'unsupported'; message: string }
-  | { reason: 'error'; message: string; code: string | null };
-
 const mostExactFirst = ['fp32', 'fp16', 'int8', 'q8', 'q4'];
-
-class StatusError extends Error {
-  readonly status: number;
-  readonly url: string;
-  readonly errorCode: string | null;
-
-  constructor(response: Response, url: string) {
-    super(`HTTP status ${response.status} for ${url}`);
-    this.status = response.status;
-    this.url = url;
-    this.errorCode = response.headers.get('x-error-code');
-  }
-}
 
 class Refusal extends Error {
   readonly failure: DownloadFailure;
@@ -76,7 +57,8 @@ async function download(request: DownloadRequest): Promise<DownloadReport> {
   env.cacheDir = request.cacheDirectory;
   env.allowLocalModels = false;
   env.logLevel = LogLevel.NONE;
-  env.fetch = authorisedFetch(request);
+  // The library reads "not there" as an answer, save of a config, which every model has.
+  env.fetch = authorisedFetch(request, (url) => !url.endsWith('/config.json'));
 
   const reporting = { progress_callback: report };
   const config = await AutoConfig.from_pretrained(repo, reporting);
@@ -112,53 +94,6 @@ function emptyRuntime() {
   return { InferenceSession: { create: async () => session }, Tensor: class {}, env: {} };
 }
 
-/**
- * Sends the user's token to the host it is meant for (the library sends it to huggingface.co alone), and
- * fails on any status but "not there", which the library reads as an answer, and where nothing comes for too long.
- */
-function authorisedFetch({ remoteHost, token, silenceMs }: DownloadRequest) {
-  const { origin } = new URL(remoteHost);
-  return async (input: string | URL, init?: RequestInit): Promise<Response> => {
-    const url = String(input);
-    const headers = new Headers(init?.headers);
-    if (token && new URL(url).origin === origin) headers.set('authorization', `Bearer ${token}`);
-    const response = await bounded(silenceMs, (signal) => fetch(url, { ...init, headers, signal }));
-    const isAnswer = response.ok || response.status === 416;
-    if (isAnswer || (response.status === 404 && !url.endsWith('/config.json'))) return response;
-    throw new StatusError(response, url);
-  };
-}
-
-/** An answer whose every part must come within `silenceMs` of the one before. */
-async function bounded(
-  silenceMs: number,
-  ask: (signal: AbortSignal) => Promise<Response>,
-): Promise<Response> {
-  const controller = new AbortController();
-  const timer = setTimeout(() => {
-    const error = new Error(`the server sent nothing for ${silenceMs / 1000} s`);
-    controller.abort(Object.assign(error, { code: 'UND_ERR_BODY_TIMEOUT' }));
-  }, silenceMs);
-  try {
-    const { body, status, statusText, headers } = await ask(controller.signal);
-    if (body === null) {
-      clearTimeout(timer);
-      return new Response(null, { status, statusText, headers });
-    }
-    const watched = new TransformStream<Uint8Array, Uint8Array>({
-      transform(chunk, stream) {
-        timer.refresh();
-        stream.enqueue(chunk);
-      },
-      flush: () => clearTimeout(timer),
-    });
-    return new Response(body.pipeThrough(watched), { status, statusText, headers });
-  } catch (error) {
-    clearTimeout(timer);
-    throw error;
-  }
-}
-
 let fraction = 0;
 function report(info: ProgressInfo): void {
   if (info.status === 'progress_total') fraction = info.total > 0 ? info.loaded / info.total : 0;
@@ -170,28 +105,8 @@ function post(message: DownloadReport): void {
   parentPort!.postMessage(message);
 }
 
-function failureOf(thrown: unknown): DownloadFailure {
-  if (thrown instanceof Refusal) return thrown.failure;
-  if (thrown instanceof StatusError) {
-    const { status, url, errorCode } = thrown;
-    return { reason: 'status', status, url, errorCode };
-  }
-  // fetch says only "fetch failed" or "terminated"; what happened is in the chain of causes.
-  let error = thrown as { message?: string; code?: unknown; cause?: unknown };
-  let code = error.code;
-  while (error.cause) {
-    error = error.cause as typeof error;
-    code = error.code ?? code;
-  }
-  return {
-    reason: 'error',
-    message: error.message ?? String(error),
-    code: typeof code === 'string' ? code : null,
-  };
-}
-
 try {
   post(await download(workerData as DownloadRequest));
 } catch (thrown) {
-  post({ kind: 'failed', failure: failureOf(thrown) });
+  post({ kind: 'failed', failure: thrown instanceof Refusal ? thrown.failure : failureOf(thrown) });
 }

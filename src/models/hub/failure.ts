@@ -1,12 +1,14 @@
 import { TokenworkError } from '../../core/errors.js';
 import { listRecipes, type Recipe } from '../recipe.js';
-import type { DownloadFailure } from './download.js';
+import type { DownloadFailure } from './fetch.js';
 
 export interface HubRepo {
   /** `owner/name`, or a name alone. */
   repo: string;
   revision: string;
   remoteHost: string;
+  /** The one file that is wanted; absent: a model's config and what it needs. */
+  file?: string;
 }
 
 /** Codes of Node and its fetch that mean the server was never reached. */
@@ -119,7 +121,7 @@ export async function hubError(
 
 function statusError(
   { status, url, errorCode }: Extract<DownloadFailure, { reason: 'status' }>,
-  { repo, revision, remoteHost }: HubRepo,
+  { repo, revision, remoteHost, file = 'config.json' }: HubRepo,
 ): TokenworkError {
   const answered = `${remoteHost} answered ${status} for ${url}`;
   if (errorCode === 'GatedRepo' || (status === 403 && errorCode !== 'RepoNotFound')) {
@@ -141,8 +143,8 @@ function statusError(
     return new TokenworkError(
       'hub-not-found',
       revision === 'main' || errorCode === 'RepoNotFound'
-        ? `There is no model ${repo} with a config.json (${answered}).`
-        : `There is no model ${repo} with a config.json at revision ${revision} (${answered}).`,
+        ? `There is no model ${repo} with a ${file} (${answered}).`
+        : `There is no model ${repo} with a ${file} at revision ${revision} (${answered}).`,
       'Check the spelling: hf:OWNER/NAME, or hf:OWNER/NAME@REVISION.',
     );
   }

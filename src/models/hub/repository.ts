@@ -63,7 +63,7 @@ export function parseHubSpec(spec: string): { repo: string; revision: string } {
  */
 export async function downloadRepo(spec: string, options: DownloadOptions): Promise<Download> {
   const { repo, revision } = parseHubSpec(spec);
-  if (options.signal?.aborted) throw aborted(repo, options.signal);
+  if (options.signal?.aborted) throw downloadAborted(repo, options.signal);
   const remoteHost = await findRemoteHost();
   const hub: HubRepo = { repo, revision, remoteHost };
   const host = new URL(remoteHost).host.replace(/[^\w.-]/g, '_');
@@ -117,7 +117,7 @@ async function downloadInto(
 const running = new Map<string, Promise<unknown>>();
 
 /** Two downloads of one repository in this process would take each other's files for leftovers. */
-async function oneAtATime<Result>(key: string, task: () => Promise<Result>): Promise<Result> {
+export async function oneAtATime<Result>(key: string, task: () => Promise<Result>): Promise<Result> {
   const before = running.get(key) ?? Promise.resolve();
   const mine = before.then(task, task);
   running.set(key, mine);
@@ -128,7 +128,8 @@ async function oneAtATime<Result>(key: string, task: () => Promise<Result>): Pro
   }
 }
 
-async function findRemoteHost(): Promise<string> {
+/** Address of the hub: HF_ENDPOINT, or the library's own. Throws TokenworkError `bad-endpoint`. */
+export async function findRemoteHost(): Promise<string> {
   const endpoint = process.env.HF_ENDPOINT;
   const host = endpoint || (await import('@huggingface/transformers')).env.remoteHost;
   try {
@@ -173,7 +174,7 @@ async function runDownload(request: DownloadRequest, options: DownloadOptions): 
       );
       worker.on('exit', (code) =>
         signal?.aborted
-          ? reject(aborted(request.repo, signal))
+          ? reject(downloadAborted(request.repo, signal))
           : resolve({
               kind: 'failed',
               failure: { reason: 'error', message: `the download thread ended with ${code}`, code: null },
@@ -186,7 +187,7 @@ async function runDownload(request: DownloadRequest, options: DownloadOptions): 
   }
 }
 
-function aborted(repo: string, signal: AbortSignal): TokenworkError {
+export function downloadAborted(repo: string, signal: AbortSignal): TokenworkError {
   return new TokenworkError(
     'aborted',
     `Downloading ${repo} was stopped.`,
