@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { bytesOf, flopsOf, memoryTrafficOf } from '#tokenwork/core/cost.js';
 import { messageOf } from '#tokenwork/core/errors.js';
-import type { Decoder, Device } from '#tokenwork/engines/engine.js';
+import type { Decoder, OnnxDevice } from '#tokenwork/engines/engine.js';
 import { measureDeviceCeilings } from '#tokenwork/engines/onnx/gpu/ceilings.js';
 import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
 import type { Dtype } from '#tokenwork/models/dtype.js';
@@ -19,7 +19,7 @@ import { decodeRate, promptIds, secondsOf, sequenceAfter } from './decoding.js';
 import type { Figure, Measured } from './figure.js';
 import { hitToMiss } from './prefix-cache.js';
 
-type Gpu = Exclude<Device, 'cpu'>;
+type Gpu = Exclude<OnnxDevice, 'cpu'>;
 
 /** What is measured: fp16 is what GPUs are for, and a billion weights keep one busy. */
 interface Subject {
@@ -44,7 +44,8 @@ const energySeconds = 60;
  * is found out when the first of them is to be measured.
  */
 export function gpuFigures(
-  choose: () => Promise<ChosenDevice> = () => chooseDevice('auto', 'native'),
+  choose: () => Promise<ChosenDevice> = () =>
+    chooseDevice({ device: 'auto', engine: 'onnx', backend: 'native', needed: new Set(['onnx']) }),
   subject = large,
 ): Figure[] {
   let chosen: Promise<ChosenDevice> | undefined;

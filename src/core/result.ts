@@ -124,7 +124,7 @@ const placementSchema = z.strictObject({
 export type Placement = z.infer<typeof placementSchema>;
 
 /** The distance of a GPU's logits from the CPU's, on the same tokens. */
-const deviceParitySchema = z.strictObject({
+export const deviceParitySchema = z.strictObject({
   /** The variant of the graph that was compared. */
   graphVariant: z.string(),
   /** Root mean square of the difference ÷ that of the CPU's, in the worst step; null: not compared, or no numbers. */

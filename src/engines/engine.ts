@@ -6,13 +6,24 @@
 import type { EngineRecord } from '../core/result.js';
 import type { Bytes } from '../core/units.js';
 
-/** The device that computes: this machine's CPU, or a GPU through one of ONNX Runtime's providers. */
-export const devices = ['cpu', 'webgpu', 'cuda'] as const;
+/** The device that computes: this machine's CPU, or a GPU through the interface of that name. */
+export const devices = ['cpu', 'cuda', 'vulkan', 'metal', 'webgpu'] as const;
 export type Device = (typeof devices)[number];
 
-export interface EngineOptions {
+/** The engines, and what each computes on. */
+export const engineDevices = {
+  onnx: ['cpu', 'cuda', 'webgpu'],
+  llama: ['cpu', 'cuda', 'vulkan', 'metal'],
+} as const satisfies Record<EngineName, readonly Device[]>;
+export const engineNames = ['onnx', 'llama'] as const;
+export type EngineName = (typeof engineNames)[number];
+export type OnnxDevice = (typeof engineDevices.onnx)[number];
+export type LlamaDevice = (typeof engineDevices.llama)[number];
+
+/** Options of opening a model with ONNX Runtime. */
+export interface OnnxOptions {
   /** `cpu` where it is left out. */
-  device?: Device | undefined;
+  device?: OnnxDevice | undefined;
   /** Intra-op threads of the session. */
   threads: number;
   /** `auto`: the native back end where it loads, else the Node binding. */
@@ -49,6 +60,14 @@ export interface CacheExport {
   from: number;
   to: number;
   target: CachedPositions;
+}
+
+export interface SequenceShape {
+  batch: number;
+  /** Positions to have room for. */
+  capacity: number;
+  /** Whether cached positions are exchanged with blocks, which are reserved before. */
+  prefixCache?: boolean;
 }
 
 /** A KV cache being filled. */
@@ -90,6 +109,14 @@ export interface Sequence {
   close(): void;
 }
 
+/** Text to token ids and back. */
+export interface ModelTokenizer {
+  /** With the special tokens (BOS) that the model asks for. */
+  encode(text: string): number[];
+  /** Special tokens left out. */
+  decode(ids: readonly number[]): string;
+}
+
 /** A loaded model, whatever it does. */
 interface Engine {
   readonly record: EngineRecord;
@@ -119,8 +146,13 @@ export interface Decoder extends Engine {
    * `prefix-cache-too-large` or `device-out-of-memory` where the memory cannot be had.
    */
   reserveBlocks(blocks: number, blockTokens: number): CacheBlocks;
-  /** `capacity`: positions to allocate the cache for. */
-  open(shape: { batch: number; capacity: number }): Sequence;
+  open(shape: SequenceShape): Sequence;
+  /** Whether `exportCache` and `importCache` copy the positions, or share what there is. */
+  readonly copiesCachedPositions: boolean;
+  /** The tokenizer inside the model's own file; null where that has none. */
+  readonly tokenizer: ModelTokenizer | null;
+  /** Gives back memory that is kept for sequences to come. */
+  trim(): void;
 }
 
 /**

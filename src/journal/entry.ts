@@ -11,7 +11,7 @@ import {
   warningSchema,
 } from '../core/result.js';
 import { metricSchema } from '../core/work.js';
-import { devices } from '../engines/engine.js';
+import { devices, engineNames } from '../engines/engine.js';
 import { benchOptions as options, runOptionsSchema } from '../workload/bench-options.js';
 import { plannedCellSchema } from '../workload/plan.js';
 import { measuredRunSchema, preparationSchema } from './measured-run.js';
@@ -38,6 +38,8 @@ const settingsSchema = z.strictObject({
   pipeline: options.pipeline.value.nullable().optional(),
   /** The device that was asked for, or that `auto` decided on. */
   device: z.enum(devices),
+  /** The engine of recipes; ONNX Runtime where absent. */
+  engine: z.enum(engineNames).optional(),
   backend: options.backend.value,
   threads: options.threads.value,
   concurrency: options.concurrency.value,

@@ -18,14 +18,14 @@ import { readTokenizerFiles } from './tokenizer.js';
 /** Progress of something that takes its time; `fraction` is of the whole, 0 to 1. */
 export type OnProgress = (progress: { fraction: number; message: string }) => void;
 
-/** A model on this machine, ready to be run. */
-export interface ModelFolder {
+/** A decoder on this machine, ready to be run, whatever its format. */
+export interface LocalModel {
   id: string;
   source: 'synthesised' | 'folder' | 'hub';
+  /** Where its files lie. */
   directory: string;
-  onnxPath: string;
   dtype: string;
-  /** `contrib` or `standard` where attention is one operator of ONNX Runtime or of ONNX, else `primitive`. */
+  /** `contrib` or `standard` where attention is one operator of ONNX Runtime or of ONNX, else `primitive`; `gguf`. */
   graphVariant: string;
   /** Positions the model was made for. */
   contextLength: number;
@@ -33,14 +33,20 @@ export interface ModelFolder {
   vocabulary: number;
   /** Tokens that end a text; empty where the model names none. */
   eosTokenIds: number[];
-  /** SHA-256 of the graph and its external data, one after another. */
+  /** SHA-256 of the files that it is made of, one after another. */
   sha256: string;
-  decoder: DecoderGraph;
   cost: CostModel;
   /** Cost of a step whose logits are kept for all positions; `cost` itself, unless the graph computes on demand. */
   costOfAllLogits: CostModel;
   /** Notices of what was decided for the user on the way, such as the dtype. */
   notices: Warning[];
+}
+
+/** A model in transformers.js layout. */
+export interface ModelFolder extends LocalModel {
+  format: 'onnx';
+  onnxPath: string;
+  decoder: DecoderGraph;
 }
 
 export interface OpenOptions {
@@ -85,6 +91,7 @@ export async function openFolder(directory: string, options: OpenOptions): Promi
     onProgress: onProgress && ((fraction) => onProgress({ fraction, message: `hashing ${id}` })),
   });
   const model: ModelFolder = {
+    format: 'onnx',
     id,
     source: options.source ?? 'folder',
     directory: root,

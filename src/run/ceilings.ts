@@ -35,6 +35,7 @@ async function measureDevice(
   const used = dtypes.filter((dtype) => models.some(({ folder }) => folder.dtype === dtype));
   const { device, adapter, freeBytes } = chosen;
   if (device === 'cpu') return measureCeilings({ threads, dtypes: used });
+  if (device === 'vulkan' || device === 'metal') return { memoryBandwidth: null, gemm: {}, threads, device };
   const largestBufferBytes = adapter?.largestBufferBytes ?? null;
   const measured = await measureDeviceCeilings({ device, dtypes: used, freeBytes, largestBufferBytes });
   return { ...measured, threads, device };

@@ -1,24 +1,32 @@
+import type { EngineName } from '../engines/engine.js';
+import { type DecoderSource, engineOf, type ModelFormat } from '../engines/open.js';
 import type { GraphVariant } from '../models/build/graph-variant.js';
 import type { EncoderFolder } from '../models/encoder/folder.js';
 import type { EncoderHead } from '../models/encoder/recipe.js';
 import { resolveEncoder } from '../models/encoder/resolve.js';
 import type { ModelFolder } from '../models/folder.js';
-import { resolveModel } from '../models/resolve.js';
+import type { GgufFile } from '../models/gguf/open.js';
+import { resolveGguf } from '../models/gguf/resolve.js';
+import { locateModel, resolveModel } from '../models/resolve.js';
 import { type HelperModel, helperModels, modelIds } from '../workload/models.js';
 import type { Pipeline } from '../workload/pipelines/pipeline.js';
 import { identityOf, type RoleModel } from '../workload/pipelines/roles.js';
+import type { ChosenDevice } from './gpu/choice.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
 
 /** A model of a run, under the name that cells and pipelines call it by. */
 export type RunModel = RunDecoder | RunEncoder;
 
+/** A decoder of either format. */
+export type DecoderFolder = ModelFolder | GgufFile;
+
 interface RunDecoder {
   id: string;
   /** Uses that the run has for it: `chat` answers the requests of cells, the others are roles in pipelines. */
   roles: string[];
   kind: 'decoder';
-  folder: ModelFolder;
+  folder: DecoderFolder;
 }
 
 interface RunEncoder {
@@ -29,6 +37,22 @@ interface RunEncoder {
 }
 
 export const chatRole = 'chat';
+
+/** The parts of a decoder that its engine needs, and that can be sent to another thread. */
+export function decoderSourceOf(folder: DecoderFolder): DecoderSource {
+  const { contextLength } = folder;
+  if (folder.format === 'onnx') {
+    const { format, onnxPath, decoder } = folder;
+    return { format, onnxPath, decoder, contextLength };
+  }
+  const { format, paths, cost } = folder;
+  return { format, paths, contextLength, kvBytesPerPosition: cost.kvBytesPerToken };
+}
+
+/** The folder of a decoder's tokenizer; null where the model's own file holds it. */
+export function tokenizerDirectoryOf(folder: DecoderFolder): string | null {
+  return folder.format === 'onnx' ? folder.directory : folder.tokenizerDirectory;
+}
 
 type Wanted = HelperModel & { graphVariant?: GraphVariant | undefined };
 
@@ -43,9 +67,30 @@ export function withHelpers(chat: readonly RoleModel[], pipelines: readonly Pipe
   return wanted;
 }
 
-/** Makes models ready, each under a name of its own. Throws what resolving a model throws. */
+/** The formats that models come in; null for a recipe, which is built in either. Throws as `locateModel` does. */
+async function givenFormat(spec: string): Promise<ModelFormat | null> {
+  const { kind } = await locateModel(spec);
+  if (kind === 'gguf' || kind === 'hub-gguf') return 'gguf';
+  return kind === 'recipe' ? null : 'onnx';
+}
+
+async function formatOf(spec: string, engine: EngineName): Promise<ModelFormat> {
+  return (await givenFormat(spec)) ?? (engine === 'llama' ? 'gguf' : 'onnx');
+}
+
+/** The engines that decoders need, as their files are of one format. Throws as `locateModel` does. */
+export async function neededEngines(models: readonly Pick<RoleModel, 'spec'>[]): Promise<Set<EngineName>> {
+  const formats = await Promise.all(models.map(({ spec }) => givenFormat(spec)));
+  return new Set(formats.flatMap((format) => (format === null ? [] : [engineOf[format]])));
+}
+
+/**
+ * Makes models ready, each under a name of its own; recipes as the run's engine reads them. Throws what
+ * resolving a model throws.
+ */
 export async function resolveModels(
   wanted: readonly Wanted[],
+  { engine }: Pick<ChosenDevice, 'engine'>,
   { cacheDirectory, signal, onProgress }: BenchOptions,
 ): Promise<(RunModel & Wanted)[]> {
   const named: ((id: string) => RunModel & Wanted)[] = [];
@@ -61,7 +106,11 @@ export async function resolveModels(
         tell(onProgress, 'models', `${message}${place}`, fraction),
     };
     if (kind === 'decoder') {
-      const folder = await resolveModel(spec, { ...options, graphVariant });
+      const format = await formatOf(spec, engine);
+      const folder =
+        format === 'gguf'
+          ? await resolveGguf(spec, options)
+          : await resolveModel(spec, { ...options, graphVariant });
       folders.push(folder);
       named.push((id) => ({ ...model, id, kind, folder }));
     } else {

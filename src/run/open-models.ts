@@ -1,15 +1,14 @@
 import type { Warning } from '../core/codes.js';
 import { log } from '../core/log.js';
 import type { Nanoseconds } from '../core/units.js';
-import type { Decoder, Encoder } from '../engines/engine.js';
-import { openDecoder } from '../engines/onnx/open-decoder.js';
-import { openEncoder } from '../engines/onnx/open-encoder.js';
+import type { Decoder, Device, Encoder, EngineName } from '../engines/engine.js';
 import { chooseBackend, comparedWithinMs } from '../engines/onnx/parity/choose-backend.js';
-import type { Parity } from '../engines/onnx/parity/compare-logits.js';
+import type { BackendChoice, Parity } from '../engines/onnx/parity/compare-logits.js';
+import { deviceOf, engineOf, openDecoder, openEncoder, sharesModel } from '../engines/open.js';
 import type { JournalModel, Settings } from '../journal/entry.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
-import type { RunModel } from './models.js';
+import { type DecoderFolder, decoderSourceOf, type RunModel, tokenizerDirectoryOf } from './models.js';
 import type { LoadedWorker, WorkerModel } from './workers/protocol.js';
 
 /** The run's models, each with its back end chosen, and its session opened where workers share one. */
@@ -31,15 +30,15 @@ interface OpenModel {
 }
 
 /**
- * Chooses each model's back end, comparing both, and opens one session for all workers where they can
- * share it: on a GPU, and with the native back end with one thread per request. Then the weights are in
- * memory once, and all computing happens on the workers' own threads. Encoders run on the back end and the
- * device of the decoders. Throws what opening the models throws, and the signal's reason.
+ * Chooses each model's back end, comparing both of ONNX Runtime, and opens one session for all workers where they
+ * can share it. Then the weights are in memory once, and with one thread per request all computing happens on the
+ * workers' own threads. Encoders run on the back end of the decoders, and on the CPU where ONNX Runtime does not
+ * compute on the run's device. Throws what opening the models throws, and the signal's reason.
  */
 export async function openModels(
   models: readonly RunModel[],
   cells: readonly PlannedCell[],
-  { backend: asked, device, threads }: Pick<Settings, 'backend' | 'device' | 'threads'>,
+  settings: Pick<Settings, 'backend' | 'device' | 'threads'>,
   signal?: AbortSignal,
 ): Promise<OpenModels> {
   const opened: OpenModel[] = [];
@@ -48,60 +47,48 @@ export async function openModels(
   const close = () => {
     for (const { shared } of opened) shared?.close();
   };
-  let choice = { backend: 'native' as 'native' | 'node', reason: '' };
-  const sharing = async <Engine extends Decoder | Encoder>(
+  let onnxBackend: 'native' | 'node' = 'native';
+  const sharing = async <Opened extends Decoder | Encoder>(
     model: RunModel,
-    parity: Parity | null,
-    open: () => Promise<Engine>,
+    opening: Pick<WorkerModel, 'backend' | 'device' | 'threads'>,
+    { reason, parity }: Pick<BackendChoice, 'reason' | 'parity'>,
+    open: () => Promise<Opened>,
   ): Promise<bigint | null> => {
     const startedNs = process.hrtime.bigint();
-    const shares = choice.backend === 'native' && (threads === 1 || device !== 'cpu');
-    const shared = shares ? await open() : null;
+    const shared = sharesModel(engineOfModel(model), opening) ? await open() : null;
     const sharedLoadNs = shared ? Number(process.hrtime.bigint() - startedNs) : 0;
-    opened.push({ model, reason: choice.reason, parity, shared, sharedLoadNs });
+    opened.push({ model, reason, parity, shared, sharedLoadNs });
     return shared?.sharedHandle ?? null;
   };
   try {
     for (const model of [...models].sort(decodersFirst)) {
       const { id } = model;
+      const { threads } = settings;
+      const device = deviceOf(engineOfModel(model), settings.device);
       if (model.kind === 'decoder') {
-        const { folder } = model;
-        const chosen = await chooseBackend(
-          folder,
-          { backend: asked, device, threads },
-          { withinMs: comparedWithinMs(folder.cost.parameters), signal },
-        );
-        choice = chosen;
-        log('back end of %s: %s (%s), parity %j', id, chosen.backend, chosen.reason, chosen.parity);
+        const choice = await backEndOf(model.folder, { ...settings, device }, signal);
+        if (model.folder.format === 'onnx') onnxBackend = choice.backend;
+        log('back end of %s: %s (%s), parity %j', id, choice.backend, choice.reason, choice.parity);
         warnings.push(
-          ...chosen.warnings.map((warning) => ({ ...warning, message: `${id}: ${warning.message}` })),
+          ...choice.warnings.map((warning) => ({ ...warning, message: `${id}: ${warning.message}` })),
         );
-        const { backend } = choice;
-        const sharedHandle = await sharing(model, chosen.parity, () =>
-          openDecoder(folder, { backend, device, threads }),
-        );
-        const { decoder, costOfAllLogits, eosTokenIds } = folder;
+        const opening = { backend: choice.backend, device, threads };
+        const source = decoderSourceOf(model.folder);
+        const sharedHandle = await sharing(model, opening, choice, () => openDecoder(source, opening));
+        const { cost, costOfAllLogits, eosTokenIds } = model.folder;
         workerModels.push({
-          ...common(model, { backend, device, threads, sharedHandle }),
-          kind: 'decoder',
-          decoder,
-          costOfAllLogits,
-          eosTokenIds,
+          ...{ id, kind: 'decoder', ...opening, sharedHandle, source, cost, costOfAllLogits, eosTokenIds },
           needsTokenizer: needsTokenizer(id, cells),
+          tokenizerDirectory: tokenizerDirectoryOf(model.folder),
         });
       } else {
         const { folder, kind } = model;
-        const { backend } = choice;
-        const sharedHandle = await sharing(model, null, () =>
-          openEncoder(folder, { backend, device, threads }),
-        );
-        const { encoder, vocabulary } = folder;
-        workerModels.push({
-          ...common(model, { backend, device, threads, sharedHandle }),
-          kind,
-          encoder,
-          vocabulary,
-        });
+        const { directory, cost, onnxPath, encoder, contextLength, vocabulary } = folder;
+        const opening = { backend: onnxBackend, device, threads };
+        const source = { onnxPath, encoder, contextLength, vocabulary };
+        const choice = { reason: `as the decoders: ${onnxBackend}`, parity: null };
+        const sharedHandle = await sharing(model, opening, choice, () => openEncoder(source, opening));
+        workerModels.push({ id, kind, ...opening, sharedHandle, source, cost, directory });
       }
     }
   } catch (thrown) {
@@ -134,12 +121,22 @@ function decodersFirst(a: RunModel, b: RunModel): number {
   return Number(a.kind !== 'decoder') - Number(b.kind !== 'decoder');
 }
 
-function common(
-  { id, folder }: RunModel,
-  opening: Pick<WorkerModel, 'backend' | 'device' | 'threads' | 'sharedHandle'>,
-) {
-  const { directory, onnxPath, contextLength, cost } = folder;
-  return { id, directory, onnxPath, contextLength, cost, ...opening };
+function engineOfModel(model: RunModel): EngineName {
+  return model.kind === 'decoder' ? engineOf[model.folder.format] : 'onnx';
+}
+
+async function backEndOf(
+  folder: DecoderFolder,
+  { backend, device, threads }: Pick<Settings, 'backend' | 'threads'> & { device: Device },
+  signal: AbortSignal | undefined,
+): Promise<BackendChoice> {
+  if (folder.format === 'gguf' || device === 'vulkan' || device === 'metal')
+    return { backend: 'native', reason: 'GGUF models run in llama.cpp', parity: null, warnings: [] };
+  return chooseBackend(
+    folder,
+    { backend, device, threads },
+    { withinMs: comparedWithinMs(folder.cost.parameters), signal },
+  );
 }
 
 /** Whether a request that the decoder takes part in has a text for a prompt, or a stage that reads texts. */

@@ -1,5 +1,6 @@
 import type { Result } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
+import type { EngineName } from '../engines/engine.js';
 import type { Settings } from '../journal/entry.js';
 import type { Dtype } from '../models/dtype.js';
 import type { GivenOptions, RunOptions } from '../workload/bench-options.js';
@@ -22,10 +23,12 @@ export function benchOptionsOf(given: GivenOptions): Partial<BenchOptions> {
 export function runOptionsOf(options: BenchOptions): RunOptions | null {
   const { suite, trace, models, deadlineMs, sensors } = options;
   if (typeof suite === 'object' || typeof sensors === 'object') return null;
-  const { pipeline, dtype, device, backend, threads, concurrency, repetitions, seed, warmup } = options;
+  const { pipeline, dtype, device, engine, backend, threads, concurrency, repetitions, seed, warmup } =
+    options;
   const { energy, validateAttribution, allowParityMismatch } = options;
   return {
-    ...{ suite, sensors, pipeline, dtype, device, backend, threads, concurrency, repetitions, seed, warmup },
+    ...{ suite, sensors, pipeline, dtype, device, engine, backend, threads },
+    ...{ concurrency, repetitions, seed, warmup },
     ...{ energy, validateAttribution, allowParityMismatch },
     model: models && [...models],
     trace: trace?.path,
@@ -73,6 +76,8 @@ export interface BenchOptions {
   device?: AskedDevice | undefined;
   /** Measures models whose logits on the GPU are not the CPU's, with a warning. */
   allowParityMismatch?: boolean | undefined;
+  /** Of models that run in either; `auto` by default. */
+  engine?: EngineName | 'auto' | undefined;
   backend?: Settings['backend'] | undefined;
   /** Intra-op threads of each request. */
   threads?: number | undefined;

@@ -16,7 +16,7 @@ import { refuseFullDisk } from './disk-space.js';
 import { type ChosenDevice, chooseDevice } from './gpu/choice.js';
 import type { ModelOnDevice } from './gpu/gate.js';
 import { fittingModels } from './gpu/memory.js';
-import { chatRole, type RunModel, resolveModels, withHelpers } from './models.js';
+import { chatRole, neededEngines, type RunModel, resolveModels, withHelpers } from './models.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
 import {
@@ -58,7 +58,12 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
     throw new TokenworkError('no-model', 'A trace says nothing about models.', 'Name one with --model.');
   }
   tell(options.onProgress, 'machine', 'looking for a device');
-  const chosen = await chooseDevice(options.device ?? 'auto', options.backend ?? 'auto');
+  const chosen = await chooseDevice({
+    device: options.device ?? 'auto',
+    engine: options.engine ?? 'auto',
+    backend: options.backend ?? 'auto',
+    needed: await neededEngines(asked),
+  });
   const { models: wanted, warnings: unfitting } = await fittingModels(asked, chosen);
   log('memory fit: %d of %d models, %j', wanted.length, asked.length, unfitting);
   if (wanted.length === 0) {
@@ -66,7 +71,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
     throw new TokenworkError('device-memory-too-small', message, hint);
   }
   await refuseFullDisk(wanted, options);
-  const models = await resolveModels(withHelpers(wanted, workload.pipelines), options);
+  const models = await resolveModels(withHelpers(wanted, workload.pipelines), chosen, options);
   const byIdentity = new Map(models.map((model) => [identityOf(model), model.id]));
   const plan = workload.expand(
     models
@@ -88,6 +93,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
       })),
       pipeline: options.pipeline ?? null,
       device: chosen.device,
+      engine: chosen.engine,
       backend: options.backend ?? 'auto',
       threads: options.threads ?? 1,
       // Sharing takes two.
@@ -191,7 +197,10 @@ async function readWorkload({
 /** The run of a journal, its models made ready again; the workload is the journal's own. */
 export async function prepareResumed(header: JournalHeader, options: BenchOptions): Promise<PreparedRun> {
   const { settings, suite, cells, questions = [], warnings } = header;
-  const chosen = await chooseDevice(settings.device, settings.backend);
+  const { device, engine = 'onnx', backend } = settings;
+  const answering = settings.models.filter(({ kind = 'decoder' }) => kind === 'decoder');
+  const needed = await neededEngines(answering);
+  const chosen = await chooseDevice({ device, engine: needed.size > 0 ? 'auto' : engine, backend, needed });
   const wanted = settings.models.map(
     ({ spec, dtype, graphVariant, kind = 'decoder', roles = [chatRole] }) => ({
       spec,
@@ -201,7 +210,7 @@ export async function prepareResumed(header: JournalHeader, options: BenchOption
       roles,
     }),
   );
-  const resolved = await resolveModels(wanted, options);
+  const resolved = await resolveModels(wanted, { engine }, options);
   const models = settings.models.map(({ id }, index) => ({ ...resolved[index]!, id }));
   const choice = options.sensors ?? (settings.sampling.sensors as SensorChoice);
   refuseUnsampled({ ...options, sensors: choice });

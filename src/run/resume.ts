@@ -45,6 +45,10 @@ const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
     before: settings.device,
     now: device === 'auto' ? undefined : device,
   }),
+  engine: (settings, { engine }) => ({
+    before: settings.engine ?? 'onnx',
+    now: engine === 'auto' ? undefined : engine,
+  }),
   dtype: (settings, { dtype }) => ({
     before:
       chatModels(settings).find((model) => model.dtype !== null && model.dtype !== dtype)?.dtype ?? dtype,

@@ -1,7 +1,14 @@
 import type { CostModel, StepShape } from '../core/cost.js';
 import { TokenworkError } from '../core/errors.js';
 import type { Bytes, Nanoseconds } from '../core/units.js';
-import type { CachedPositions, CacheExport, Decoder, Logits, Sequence } from '../engines/engine.js';
+import type {
+  CachedPositions,
+  CacheExport,
+  Decoder,
+  Logits,
+  Sequence,
+  SequenceShape,
+} from '../engines/engine.js';
 import { distinctExperts } from '../engines/routing.js';
 import type { Ledger } from './ledger.js';
 
@@ -36,7 +43,7 @@ export class Meter {
   }
 
   /** Opens a sequence whose passes are metered. */
-  open(model: MeteredModel, shape: { batch: number; capacity: number }): Sequence {
+  open(model: MeteredModel, shape: SequenceShape): Sequence {
     const sequence = model.decoder.open(shape);
     this.#open.add(sequence);
     return new MeteredSequence(

@@ -20,7 +20,8 @@ export async function runPrefill(policy: PolicyOf<'prefill'>, state: RequestStat
   state.contextIds = parts.flatMap(({ ids }) => [...ids]);
   const positions = positionsNeeded(state);
   refuseTooLong(state, positions, chat.decoder.contextLength);
-  const sequence = meter.open(chat, { batch, capacity: positions - 1 });
+  const prefixCache = policy.cache !== 'none';
+  const sequence = meter.open(chat, { batch, capacity: positions - 1, prefixCache });
   state.sequence = sequence;
   usage.prompt = batch * billedIn(parts, 0);
   const cached = policy.cache === 'none' ? 0 : lookUpPrefix(policy, state, sequence, billedBefore(parts));

@@ -33,6 +33,11 @@ export class Resources {
     return model;
   }
 
+  /** Has decoders give back what they keep for requests to come. */
+  trim(): void {
+    for (const { decoder } of this.#decoders.values()) decoder.trim();
+  }
+
   encoder(id: string): LoadedEncoder {
     const model = this.#encoders.get(id);
     if (model === undefined) throw new Error(`this worker was not given the encoder ${id}`);

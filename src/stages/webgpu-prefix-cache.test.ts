@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { monotonicClock } from '../core/clock.js';
 import { checkLedger } from '../core/ledger-check.js';
-import type { Decoder, Device } from '../engines/engine.js';
+import type { Decoder, OnnxDevice } from '../engines/engine.js';
 import { probeDevice } from '../engines/onnx/gpu/probe.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { resolveModel } from '../models/resolve.js';
@@ -22,7 +22,7 @@ const blockTokens = 4;
 describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
   const cacheDirectory = mkdtempSync(join(tmpdir(), 'tokenwork-webgpu-prefix-'));
   let model: Awaited<ReturnType<typeof resolveModel>>;
-  const decoders = new Map<Device, Decoder>();
+  const decoders = new Map<OnnxDevice, Decoder>();
   beforeAll(async () => {
     model = await resolveModel('tiny', { dtype: 'fp32', graphVariant: 'primitive', cacheDirectory });
     for (const device of ['cpu', 'webgpu'] as const)
@@ -33,7 +33,11 @@ describe.skipIf(error !== null)('a prefix cache on a GPU', () => {
     rmSync(cacheDirectory, { recursive: true });
   });
 
-  async function run(cache: string, device: Device, resources = new Resources()): Promise<FinishedRequest> {
+  async function run(
+    cache: string,
+    device: OnnxDevice,
+    resources = new Resources(),
+  ): Promise<FinishedRequest> {
     const stages = [
       { type: 'tokenization' },
       { type: 'prefill', systemTokens: 30, historyTurns: 1, blockTokens, cacheTokens: 64, cache },

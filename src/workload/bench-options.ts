@@ -1,6 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { devices } from '../engines/engine.js';
+import { devices, engineNames } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
 
 /** An option of the command line, and what follows from it elsewhere. */
@@ -45,7 +45,7 @@ export const benchOptions = {
   },
   model: {
     flag: '--model <model>',
-    help: 'a recipe (see `tokenwork models list`), a model folder, a config.json, or hf:OWNER/NAME; repeatable',
+    help: 'a recipe (see `tokenwork models list`), a model folder, a GGUF file, a config.json, ollama:NAME, hf:OWNER/NAME or hf:OWNER/NAME:FILE.gguf; repeatable',
     value: z.array(text),
     repeated: 'model',
   },
@@ -57,10 +57,16 @@ export const benchOptions = {
   },
   device: {
     flag: '--device <device>',
-    help: 'auto (a GPU that works, else the CPU), cpu, webgpu or cuda',
+    help: 'auto (a GPU that works, else the CPU), cpu, cuda, vulkan, metal or webgpu',
     value: z.enum(['auto', ...devices]),
     default: 'auto',
     repeated: 'device',
+  },
+  engine: {
+    flag: '--engine <engine>',
+    help: 'of recipes, which run in either: auto (the fastest on the device), onnx or llama (llama.cpp, as GGUF); other models run in the engine of their format',
+    value: z.enum(['auto', ...engineNames]),
+    repeated: 'engine',
   },
   allowParityMismatch: {
     flag: '--allow-parity-mismatch',

@@ -1,5 +1,5 @@
 import { messageOf, TokenworkError } from '../../core/errors.js';
-import type { EngineOptions } from '../engine.js';
+import type { OnnxOptions } from '../engine.js';
 
 /** Environment variable that decides where the caller leaves the choice to us. */
 export const backendVariable = 'TOKENWORK_BACKEND';
@@ -12,7 +12,7 @@ export const backendVariable = 'TOKENWORK_BACKEND';
  * `device-needs-native` where the Node binding was asked for on a GPU.
  */
 export async function openOnBackEnd<Opened>(
-  { backend: asked, device = 'cpu', sharedHandle }: EngineOptions & { sharedHandle?: bigint },
+  { backend: asked, device = 'cpu', sharedHandle }: OnnxOptions & { sharedHandle?: bigint },
   open: { native: (reason: string) => Opened; node: (reason: string) => Promise<Opened> },
 ): Promise<Opened> {
   if (device !== 'cpu' && asked !== 'node') return open.native('the C API keeps tensors on the GPU');
@@ -33,8 +33,8 @@ export async function openOnBackEnd<Opened>(
   }
 }
 
-function chosenBackend(asked: EngineOptions['backend']): {
-  backend: EngineOptions['backend'];
+function chosenBackend(asked: OnnxOptions['backend']): {
+  backend: OnnxOptions['backend'];
   reason: string;
 } {
   if (asked !== 'auto') return { backend: asked, reason: 'asked for by the caller' };

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { Adapter } from '../../core/result.js';
-import type { Device } from '../engine.js';
+import type { OnnxDevice } from '../engine.js';
 import { deviceLibraries } from './gpu/libraries.js';
 import { probeDevice } from './gpu/probe.js';
 import { ortApi } from './native/api.js';
@@ -69,7 +69,7 @@ async function onCpu(name: string, load: () => Promise<Loaded> | Loaded): Promis
 
 type Loaded = Pick<BackEndRecord, 'version' | 'file'>;
 
-async function onGpu(name: string, device: Exclude<Device, 'cpu'>): Promise<BackEndRecord> {
+async function onGpu(name: string, device: Exclude<OnnxDevice, 'cpu'>): Promise<BackEndRecord> {
   const record = { name, device: 'gpu', file: null };
   if (!isBuiltIn(device)) {
     const hint = `This build of ONNX Runtime has no ${name} for ${process.platform}/${process.arch}.`;
@@ -92,7 +92,7 @@ async function onGpu(name: string, device: Exclude<Device, 'cpu'>): Promise<Back
   return { ...record, available: true, version: runtimeVersion(), adapter, hint };
 }
 
-function isBuiltIn(device: Exclude<Device, 'cpu'>): boolean {
+function isBuiltIn(device: Exclude<OnnxDevice, 'cpu'>): boolean {
   try {
     return builtInProviders().includes(providers[device].name);
   } catch (error) {

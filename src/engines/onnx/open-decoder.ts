@@ -3,7 +3,7 @@
  * the portable fallback; both implement the same `Decoder`, and which one ran is in every record.
  */
 import type { DecoderGraph } from '../../models/decoder-graph.js';
-import type { Decoder, EngineOptions } from '../engine.js';
+import type { Decoder, OnnxOptions } from '../engine.js';
 import { openOnBackEnd } from './back-end-choice.js';
 import { NativeDecoder } from './native/decoder.js';
 import { NodeDecoder } from './node/decoder.js';
@@ -28,7 +28,7 @@ export { backendVariable } from './back-end-choice.js';
  */
 export async function openDecoder(
   model: DecoderModel,
-  options: EngineOptions & { sharedHandle?: bigint },
+  options: OnnxOptions & { sharedHandle?: bigint },
 ): Promise<Decoder> {
   return openOnBackEnd<Decoder>(options, {
     native: (backendReason) => new NativeDecoder(model, { ...options, backendReason }),

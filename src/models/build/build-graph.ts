@@ -10,6 +10,8 @@ export interface GraphOptions {
   dtype: Dtype;
   graphVariant: GraphVariant;
   seed: number;
+  /** See `writeDecoder`. */
+  keepsEarly?: boolean;
 }
 
 /** Decides where a tensor's bytes go: into the message, elsewhere, or nowhere. */
@@ -30,8 +32,8 @@ export function storeOf(seed: number, weights = true): Store {
 }
 
 /** The decoder as a message whose tensors `store` has put where they belong, in order of the graph. */
-export function assemble(recipe: Recipe, { dtype, graphVariant }: GraphOptions, store: Store): ModelProto {
-  return modelOf(recipe.id, writeDecoder(recipe, { dtype, graphVariant }), opsetImports(graphVariant), store);
+export function assemble(recipe: Recipe, options: GraphOptions, store: Store): ModelProto {
+  return modelOf(recipe.id, writeDecoder(recipe, options), opsetImports(options.graphVariant), store);
 }
 
 /** A written graph as a message. */

@@ -8,7 +8,7 @@ import type { CountedLayer, CountedShape, GroupedAttention, LatentAttention } fr
 import type { Dtype } from '../dtype.js';
 import type { ModelProto } from '../onnx/proto.js';
 import { modelOf, storeOf } from './build-graph.js';
-import { opsetImports } from './decoder.js';
+import { lastPositions, opsetImports } from './decoder.js';
 import { contrib, GraphBuilder } from './graph-builder.js';
 import { blockSize, linear, quantisedBits, type WeightWriter } from './linear.js';
 import { gainsOf } from './norm.js';
@@ -21,13 +21,23 @@ interface CountedWriter extends WeightWriter {
   type: ReturnType<typeof floatTypeOf>;
 }
 
-/** The decoder of `shape`, its weights in `dtype` and without data. */
-export function buildCountedGraph(name: string, shape: CountedShape, dtype: Dtype): ModelProto {
+/**
+ * The decoder of `shape`, its weights in `dtype` and without data. With `keepsEarly` it has a scalar
+ * num_logits_to_keep as well, and computes that many last positions alone from the last layer's feed-forward on.
+ */
+export function buildCountedGraph(
+  name: string,
+  shape: CountedShape,
+  dtype: Dtype,
+  { keepsEarly = false } = {},
+): ModelProto {
   const graph = new GraphBuilder();
   const writer: CountedWriter = { graph, dtype, shape, type: floatTypeOf(dtype) };
   const ids = graph.input('input_ids', elementType.int64, ['batch_size', 'sequence_length']);
   const mask = graph.input('attention_mask', elementType.int64, ['batch_size', 'total_sequence_length']);
-  graph.output('logits', writer.type, ['batch_size', 'sequence_length', shape.vocabulary]);
+  const toKeep = keepsEarly ? graph.input('num_logits_to_keep', elementType.int64, []) : null;
+  const kept = keepsEarly ? 'logits_length' : 'sequence_length';
+  graph.output('logits', writer.type, ['batch_size', kept, shape.vocabulary]);
   const { hiddenSize, vocabulary } = shape;
   const table = graph.tensor('embed_tokens', [vocabulary, hiddenSize], writer.type, anything);
   const embedded = graph.node('Gather', '/embed/Gather', [table, ids]);
@@ -35,7 +45,8 @@ export function buildCountedGraph(name: string, shape: CountedShape, dtype: Dtyp
   let stream = shape.scaledEmbeddings ? graph.node('Mul', '/embed/Mul', [embedded, scale()]) : embedded;
   const lengths = lengthsOf(graph, mask);
   shape.layers.forEach((layer, index) => {
-    stream = writeLayer(writer, layer, index, stream, lengths);
+    const isLast = index === shape.layers.length - 1;
+    stream = writeLayer(writer, layer, index, stream, lengths, isLast ? toKeep : null);
   });
   writeHead(writer, norm(writer, 'norm', stream, hiddenSize), table);
   return modelOf(name, graph, opsetImports('contrib'), storeOf(0, false));
@@ -65,6 +76,7 @@ function writeLayer(
   index: number,
   stream: string,
   lengths: Lengths,
+  toKeep: string | null,
 ): string {
   const { graph, shape } = writer;
   const module = `layers.${index}`;
@@ -79,7 +91,8 @@ function writeLayer(
     attention.kind === 'grouped'
       ? groupedAttention(writer, attention, index, normed, lengths)
       : latentAttention(writer, attention, index, normed);
-  const between = add(attended, stream, 'attention');
+  const all = add(attended, stream, 'attention');
+  const between = toKeep === null ? all : lastPositions(graph, all, toKeep, 'logits_to_keep');
   const fed = norm(writer, `${module}.mlp_norm`, between, shape.hiddenSize);
   return add(feedForward(writer, layer.feedForward, module, fed), between, 'mlp');
 }

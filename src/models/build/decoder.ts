@@ -21,11 +21,12 @@ const opsetOf: Record<GraphVariant, number> = { contrib: 21, standard: 23, primi
  * cache [batch, kvHeads, past, headDim] per layer in; fp32 logits [batch, new, vocabulary] and the grown
  * cache out. position_ids is an input where nothing in the graph derives positions: for learned ones,
  * and in every graph variant but contrib. A recipe with logits on demand has a scalar num_logits_to_keep as well, and
- * logits of so many last positions; 0 stands for all. Throws TokenworkError `graph-variant-unsupported`.
+ * logits of so many last positions; 0 stands for all. With `keepsEarly` the last layer's feed-forward leaves out the
+ * others too, as llama.cpp's graphs do. Throws TokenworkError `graph-variant-unsupported`.
  */
 export function writeDecoder(
   recipe: Recipe,
-  options: { dtype: Dtype; graphVariant: GraphVariant },
+  options: { dtype: Dtype; graphVariant: GraphVariant; keepsEarly?: boolean },
 ): GraphBuilder {
   requireGraphVariant(recipe, options.graphVariant);
   const graph = new GraphBuilder();
@@ -44,6 +45,7 @@ export function writeDecoder(
     recipe.vocabulary,
   ]);
 
+  const keepsEarly = onDemand && options.keepsEarly;
   const shared = attentionInputs(writer, mask, positions);
   let stream: Stream = { residual: embed(writer, ids, positions), branch: null };
   for (let layer = 0; layer < recipe.layers; layer++) {
@@ -53,6 +55,7 @@ export function writeDecoder(
       residual: before.residual,
       branch: attention(writer, layer, before.normed, shared),
     };
+    if (keepsEarly && layer === recipe.layers - 1) stream = keptOf(graph, stream, toKeep);
     const between = normalise(writer, `${module}.post_attention_layernorm`, stream);
     stream = {
       residual: between.residual,
@@ -60,17 +63,25 @@ export function writeDecoder(
     };
   }
   const { normed } = normalise(writer, 'model.norm', stream);
-  writeHead(writer, onDemand ? lastPositions(graph, normed, toKeep) : normed, ids);
+  const kept = onDemand && !keepsEarly ? lastPositions(graph, normed, toKeep, 'logits_to_keep') : normed;
+  writeHead(writer, kept, ids);
   return graph;
 }
 
+function keptOf(graph: GraphBuilder, { residual, branch }: Stream, count: string): Stream {
+  return {
+    residual: lastPositions(graph, residual, count, 'residual_to_keep'),
+    branch: branch && lastPositions(graph, branch, count, 'branch_to_keep'),
+  };
+}
+
 /** The last `count` positions of [batch, new, hidden]. */
-function lastPositions(graph: GraphBuilder, hidden: string, count: string): string {
-  const axis = graph.constant('logits_to_keep.axis', [1]);
-  const end = graph.constant('logits_to_keep.end', [2 ** 31 - 1]);
-  const from = graph.node('Neg', '/logits_to_keep/Neg', [count]);
-  const start = graph.node('Reshape', '/logits_to_keep/Reshape', [from, axis]);
-  return graph.node('Slice', '/logits_to_keep/Slice', [hidden, start, end, axis]);
+export function lastPositions(graph: GraphBuilder, hidden: string, count: string, name: string): string {
+  const axis = graph.constant(`${name}.axis`, [1]);
+  const end = graph.constant(`${name}.end`, [2 ** 31 - 1]);
+  const from = graph.node('Neg', `/${name}/Neg`, [count]);
+  const start = graph.node('Reshape', `/${name}/Reshape`, [from, axis]);
+  return graph.node('Slice', `/${name}/Slice`, [hidden, start, end, axis]);
 }
 
 function embed({ graph, recipe, dtype }: Writer, ids: string, positions: string): string {

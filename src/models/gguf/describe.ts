@@ -17,7 +17,9 @@ interface GgufDescription {
   dtype: string;
   graph: ModelProto;
   decoder: DecoderGraph;
+  /** Of a pass that keeps the logits of each row's last position. */
   cost: CostModel;
+  costOfAllLogits: CostModel;
 }
 
 /**
@@ -37,13 +39,19 @@ export async function describeGguf(
 export async function describeRead(model: GgufModel, signal?: AbortSignal): Promise<GgufDescription> {
   const { graph, tiedEmbeddings } = graphOf(model);
   const decoder = describeDecoder(graph);
-  const ofShape = await deriveCostYielding(graph, decoder, { tiedEmbeddings, signal });
+  const costKeeping = async (logits: 'last' | 'all') =>
+    costOf(
+      await deriveCostYielding(graph, decoder, { tiedEmbeddings, logits, signal }),
+      model,
+      tiedEmbeddings,
+    );
   return {
     id: model.id,
     dtype: mainType(model.tensors),
     graph,
     decoder,
-    cost: costOf(ofShape, model, tiedEmbeddings),
+    cost: await costKeeping('last'),
+    costOfAllLogits: await costKeeping('all'),
   };
 }
 
@@ -51,10 +59,15 @@ function graphOf(model: GgufModel): { graph: ModelProto; tiedEmbeddings: boolean
   const { id } = model;
   const config = configOfGguf(model);
   const shape = countedShapeOf(config, id);
-  if (shape) return { graph: buildCountedGraph(id, shape, 'fp32'), tiedEmbeddings: shape.tiedEmbeddings };
-  const recipe = recipeFromConfig(config, id);
+  // llama.cpp computes the logits that are asked for, and of the last layer's feed-forward as many positions.
+  const keepsEarly = true;
+  if (shape) {
+    const graph = buildCountedGraph(id, shape, 'fp32', { keepsEarly });
+    return { graph, tiedEmbeddings: shape.tiedEmbeddings };
+  }
+  const recipe = { ...recipeFromConfig(config, id), logits: 'on-demand' as const };
   const graphVariant = defaultGraphVariant(recipe);
-  const graph = buildGraph(recipe, { dtype: 'fp32', graphVariant, seed: 1, weights: false });
+  const graph = buildGraph(recipe, { dtype: 'fp32', graphVariant, seed: 1, weights: false, keepsEarly });
   return { graph, tiedEmbeddings: recipe.tiedEmbeddings };
 }
 

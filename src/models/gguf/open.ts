@@ -5,23 +5,18 @@ import { TokenworkError } from '../../core/errors.js';
 import { otherwise } from '../../core/log.js';
 import type { DecoderGraph } from '../decoder-graph.js';
 import { digestFiles } from '../digest.js';
-import { type ModelFolder, notCountedNotice, type OpenOptions } from '../folder.js';
+import { type LocalModel, notCountedNotice, type OpenOptions } from '../folder.js';
 import { badVocabulary } from './bad-vocabulary.js';
 import { describeRead, mainType } from './describe.js';
 import { badGguf, type GgufModel, readGguf } from './read.js';
 
 /** A GGUF model on this machine, ready to be run. */
-export interface GgufFile
-  extends Pick<
-    ModelFolder,
-    'id' | 'source' | 'contextLength' | 'vocabulary' | 'eosTokenIds' | 'sha256' | 'cost' | 'notices'
-  > {
+export interface GgufFile extends LocalModel {
+  format: 'gguf';
   /** All parts of a split model, in order; llama.cpp is given the first. */
   paths: string[];
   /** `general.architecture`, as llama.cpp names it. */
   architecture: string;
-  /** The type that holds most of its bytes: `Q4_K`. */
-  dtype: string;
   bosTokenId: number | null;
   /** The folder of a tokenizer.json that has the very tokens of the file; null: the vocabulary in the file alone. */
   tokenizerDirectory: string | null;
@@ -51,6 +46,7 @@ export async function openGguf(path: string, options: Omit<OpenOptions, 'dtype'>
   const ends = ['eos', 'eot', 'eom'].flatMap((name) => number(`tokenizer.ggml.${name}_token_id`) ?? []);
   return {
     ...{ id, paths, architecture, contextLength, sha256, ...counted },
+    ...{ format: 'gguf', directory: dirname(path), graphVariant: 'gguf' },
     source: options.source ?? 'folder',
     dtype: mainType(model.tensors),
     vocabulary: model.tokens!.length,
@@ -65,16 +61,17 @@ export async function openGguf(path: string, options: Omit<OpenOptions, 'dtype'>
 async function countedOrNot(
   model: GgufModel,
   signal: AbortSignal | undefined,
-): Promise<Pick<GgufFile, 'decoder' | 'cost'>> {
+): Promise<Pick<GgufFile, 'decoder' | 'cost' | 'costOfAllLogits'>> {
   try {
-    const { decoder, cost } = await describeRead(model, signal);
-    return { decoder, cost };
+    const { decoder, cost, costOfAllLogits } = await describeRead(model, signal);
+    return { decoder, cost, costOfAllLogits };
   } catch (thrown) {
     const isUncountable =
       thrown instanceof TokenworkError &&
       (thrown.code === 'unsupported-architecture' || thrown.code === 'bad-config');
     if (!isUncountable) throw thrown;
-    return { decoder: null, cost: uncounted(model, thrown.message) };
+    const cost = uncounted(model, thrown.message);
+    return { decoder: null, cost, costOfAllLogits: cost };
   }
 }
 

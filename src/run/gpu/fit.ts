@@ -3,12 +3,14 @@ import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Device } from '../../engines/engine.js';
 import { matrixOpsOnCpu } from '../../engines/onnx/gpu/placement.js';
+import { computesOn } from '../../engines/open.js';
 import type { JournalModel } from '../../journal/entry.js';
 import { chatRole, type RunModel } from '../models.js';
 import type { BenchOptions } from '../options.js';
 import { modelsOfCell, type PreparedRun } from '../prepare.js';
+import { tell } from '../progress.js';
 import { refuseStopped } from '../segment.js';
-import { gateEncoder, gateModel, type ModelOnDevice } from './gate.js';
+import { checkGguf, gateEncoder, gateModel, type ModelOnDevice } from './gate.js';
 import { fittingCells, prefixCacheOf } from './memory.js';
 
 /** Failures of one model that leave the others of a suite to be measured. */
@@ -29,7 +31,10 @@ const ownFailures = new Set<ErrorCode>([
  */
 export async function fitToDevice(prepared: PreparedRun, options: BenchOptions): Promise<PreparedRun> {
   const { device } = prepared.chosen;
-  if (device === 'cpu') return prepared;
+  if (device === 'cpu') {
+    await tryGgufModels(prepared, options);
+    return prepared;
+  }
   const models: RunModel[] = [];
   const onDevice = new Map<string, ModelOnDevice>();
   const warnings: Warning[] = [...prepared.chosen.warnings];
@@ -41,13 +46,18 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
     const leaveOut = (message: string, hint: string) =>
       warnings.push({ code: 'model-left-out', message: `${model.id} is left out: ${message}`, hint });
     try {
+      if (model.kind !== 'decoder' && !computesOn('onnx', device)) {
+        models.push(model);
+        continue;
+      }
       const gated = await gate(
         model,
         spec,
         { device, prefixCache: hasPrefixCache(model, prepared) },
         options,
       );
-      const onCpu = matrixOpsOnCpu(gated.onDevice.placement);
+      const { placement } = gated.onDevice;
+      const onCpu = placement === undefined ? [] : matrixOpsOnCpu(placement);
       if (onCpu.length > 0 && isChat(model) && !needed) {
         const ops = onCpu.map(([op, count]) => `${count} ${op}`).join(', ');
         leaveOut(
@@ -112,6 +122,19 @@ async function gate(
   return { model: { ...model, folder }, ...rest };
 }
 
+/** Sees whether llama.cpp loads the run's GGUF models, where it may end the process: one file is enough for that. */
+async function tryGgufModels(prepared: PreparedRun, options: BenchOptions): Promise<void> {
+  for (const model of prepared.models) {
+    if (model.kind !== 'decoder' || model.folder.format !== 'gguf') continue;
+    tell(options.onProgress, 'loading', `trying ${model.id} in a process of its own`);
+    await checkGguf(
+      model.folder,
+      { device: 'cpu', prefixCache: hasPrefixCache(model, prepared) },
+      options.signal,
+    );
+  }
+}
+
 /** Whether requests of the run reuse positions that this model has computed for others. */
 function hasPrefixCache({ id }: RunModel, { cells }: Pick<PreparedRun, 'cells'>): boolean {
   return cells.some(({ model, request }) => model === id && prefixCacheOf(request) !== null);
@@ -125,7 +148,11 @@ export function withDevice(
   const { device, reason: deviceReason, adapter } = chosen;
   return {
     ...record,
-    engine: { ...record.engine, deviceReason, ...(device !== 'cpu' && { adapter }) },
+    engine: {
+      ...record.engine,
+      deviceReason,
+      ...(device !== 'cpu' && record.engine.device === device && { adapter }),
+    },
     ...onDevice.get(record.id),
   };
 }

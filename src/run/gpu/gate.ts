@@ -3,19 +3,19 @@ import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { DeviceParity, Placement } from '../../core/result.js';
+import type { CheckedReads, DeviceCheck } from '../../engines/checked-steps.js';
 import type { Device } from '../../engines/engine.js';
-import {
-  type CheckedReads,
-  checkOnDevice,
-  cpuReference,
-  type DeviceCheck,
-} from '../../engines/onnx/gpu/parity.js';
+import { checkedWithinMs, checkModel } from '../../engines/llama/check.js';
+import { checkOnDevice, cpuReference } from '../../engines/onnx/gpu/parity.js';
 import { matrixOpsOnCpu, placementWarnings } from '../../engines/onnx/gpu/placement.js';
+import { computesOn } from '../../engines/open.js';
 import { type GraphVariant, graphVariantsOf } from '../../models/build/graph-variant.js';
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import type { EncoderFolder } from '../../models/encoder/folder.js';
 import type { ModelFolder } from '../../models/folder.js';
+import type { GgufFile } from '../../models/gguf/open.js';
 import { locateModel, resolveModel } from '../../models/resolve.js';
+import { type DecoderFolder, decoderSourceOf } from '../models.js';
 import type { BenchOptions } from '../options.js';
 import { tell } from '../progress.js';
 import { storedWeightBytes } from './memory.js';
@@ -24,7 +24,8 @@ type Gpu = Exclude<Device, 'cpu'>;
 
 /** The findings about a model on a GPU. */
 export interface ModelOnDevice {
-  placement: Placement;
+  /** Absent where the engine puts all of a model where it is told. */
+  placement?: Placement;
   /** Parities of the graph that runs, last, and of those tried before it. */
   deviceParity: DeviceParity[];
 }
@@ -46,7 +47,7 @@ interface GateTarget extends CheckedReads {
   device: Gpu;
 }
 
-type AnyFolder = ModelFolder | EncoderFolder;
+type AnyFolder = DecoderFolder | EncoderFolder;
 /** An encoder's graph is written in one way only. */
 const graphVariantOf = (folder: AnyFolder): string =>
   'graphVariant' in folder ? folder.graphVariant : 'encoder';
@@ -64,12 +65,13 @@ const hostShare = (dtype: string): number => (dtype === 'fp16' ? 2.6 : 1.4);
  * Throws TokenworkError `device-parity` where nothing agrees (unless `allowParityMismatch`), or what opening
  * and running the model throw.
  */
-export async function gateModel(
-  { spec, folder }: { spec: string; folder: ModelFolder },
+export async function gateModel<Folder extends DecoderFolder>(
+  { spec, folder }: { spec: string; folder: Folder },
   target: GateTarget,
   options: GateOptions,
-): Promise<GatedModel<ModelFolder>> {
-  return gate(folder, otherGraphVariants(spec, folder, options), target, options);
+): Promise<GatedModel<Folder>> {
+  const others = folder.format === 'onnx' ? otherGraphVariants(spec, folder, options) : [];
+  return gate(folder, others as Iterable<Folder> | AsyncIterable<Folder>, target, options);
 }
 
 /** Gates an encoder as `gateModel` does a decoder; its graph has no variants. */
@@ -84,9 +86,10 @@ export async function gateEncoder(
 async function gate<Folder extends AnyFolder>(
   folder: Folder,
   others: Iterable<Folder> | AsyncIterable<Folder>,
-  { device, ...reads }: GateTarget,
+  target: GateTarget,
   options: GateOptions,
 ): Promise<GatedModel<Folder>> {
+  const { device } = target;
   const attempts: Attempt<Folder>[] = [];
   for await (const candidate of firstThen(folder, others)) {
     const graphVariant = graphVariantOf(candidate);
@@ -95,16 +98,7 @@ async function gate<Folder extends AnyFolder>(
       'loading',
       `holding ${candidate.id} (${candidate.dtype}, ${graphVariant}) against the CPU`,
     );
-    const reference = fitsMemory(candidate) ? await cpuReference(candidate, reads, options.signal) : null;
-    const attempt = {
-      folder: candidate,
-      ...(await checkOnDevice(
-        { ...candidate, graphVariant },
-        { device, ...reads },
-        reference,
-        options.signal,
-      )),
-    };
+    const attempt = { folder: candidate, ...(await checked(candidate, target, options.signal)) };
     attempts.push(attempt);
     log('parity of %s on %s: %j, placed %j', candidate.id, device, attempt.parity, attempt.placement);
     if (agrees(attempt) && isWhole(attempt)) break;
@@ -116,22 +110,60 @@ async function gate<Folder extends AnyFolder>(
   return {
     folder: taken.folder,
     onDevice: {
-      placement: taken.placement,
+      ...(taken.placement && { placement: taken.placement }),
       deviceParity: [...tried, taken].map(({ parity }) => parity),
     },
     warnings: [
       ...(taken.folder === folder ? [] : [replaced(folder, taken.folder, attempts[0]!)]),
-      ...placementWarnings(folder.id, taken.placement),
+      ...(taken.placement ? placementWarnings(folder.id, taken.placement) : []),
       ...(taken.parity.passed === null ? [unchecked(folder)] : []),
       ...(taken.parity.passed === false ? [mismatch(folder, taken.parity)] : []),
     ],
   };
 }
 
+/** Runs a model in short on the device, and on the CPU where that has room for it. */
+async function checked(
+  folder: AnyFolder,
+  { device, ...reads }: GateTarget,
+  signal: AbortSignal | undefined,
+): Promise<DeviceCheck> {
+  const { dtype } = folder;
+  const graphVariant = graphVariantOf(folder);
+  if (isGguf(folder)) return (await checkGguf(folder, { device, ...reads }, signal))!;
+  if (device === 'vulkan' || device === 'metal') throw new Error(`ONNX models do not run on ${device}`);
+  const reference = fitsMemory(folder) ? await cpuReference(folder, reads, signal) : null;
+  return checkOnDevice({ ...folder, dtype, graphVariant }, { device, ...reads }, reference, signal);
+}
+
+/**
+ * Loads a GGUF model in a process of its own and runs it in short; on a GPU its logits are held against the CPU's.
+ * Throws as `checkModel` does.
+ */
+export async function checkGguf(
+  folder: GgufFile,
+  { device, prefixCache }: { device: Device } & CheckedReads,
+  signal: AbortSignal | undefined,
+): Promise<DeviceCheck | null> {
+  const { dtype, graphVariant } = folder;
+  const { format: _format, ...source } = decoderSourceOf(folder);
+  return checkModel(
+    {
+      model: { ...source, dtype, graphVariant } as never,
+      device: computesOn('llama', device) ? device : 'cpu',
+      prefixCache,
+      withReference: fitsMemory(folder),
+    },
+    { withinMs: checkedWithinMs(folder.cost.parameters), signal },
+  );
+}
+
+const isGguf = (folder: AnyFolder): folder is GgufFile => 'format' in folder && folder.format === 'gguf';
+
 const agrees = ({ parity }: Attempt): boolean => parity.passed !== false;
 /** Whether nothing is on the CPU that another graph variant would bring onto the GPU; all have the same experts. */
 const isWhole = ({ placement }: Attempt): boolean =>
-  matrixOpsOnCpu(placement).every(([op]) => op === 'MoE' || op === 'QMoE');
+  placement === null || matrixOpsOnCpu(placement).every(([op]) => op === 'MoE' || op === 'QMoE');
 
 async function* firstThen<Item>(first: Item, others: Iterable<Item> | AsyncIterable<Item>) {
   yield first;
@@ -168,7 +200,7 @@ function replaced(asked: AnyFolder, taken: AnyFolder, { parity, placement }: Att
   const why =
     parity.passed === false
       ? `the ${graphVariantOf(asked)} graph's logits differ from the CPU's (${describe(parity)})`
-      : `the GPU leaves parts of the ${graphVariantOf(asked)} graph to the CPU (${Object.keys(placement.cpuOps).join(', ')})`;
+      : `the GPU leaves parts of the ${graphVariantOf(asked)} graph to the CPU (${Object.keys(placement?.cpuOps ?? {}).join(', ')})`;
   return {
     code: 'graph-variant-replaced',
     message: `${asked.id} runs as a ${graphVariantOf(taken)} graph: on this GPU ${why}.`,

@@ -1,11 +1,12 @@
 import { readdirSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import type { Warning } from '../../core/codes.js';
-import { bytesOf } from '../../core/cost.js';
+import { bytesOf, type CostModel } from '../../core/cost.js';
 import type { Bytes } from '../../core/units.js';
-import { kvBytesPerPosition } from '../../models/decoder-graph.js';
+import { type DecoderGraph, kvBytesPerPosition } from '../../models/decoder-graph.js';
 import type { Dtype } from '../../models/dtype.js';
 import type { ModelFolder } from '../../models/folder.js';
+import type { GgufFile } from '../../models/gguf/open.js';
 import { parameterCount, type Recipe } from '../../models/recipe.js';
 import { defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { plainChat, policyOf } from '../../stages/pipeline.js';
@@ -13,7 +14,7 @@ import type { RequestSpec } from '../../stages/request-spec.js';
 import type { RoleModel } from '../../workload/pipelines/roles.js';
 import { contextPositions } from '../../workload/pipelines/variants.js';
 import type { PlannedCell } from '../../workload/plan.js';
-import type { RunModel } from '../models.js';
+import type { DecoderFolder, RunModel } from '../models.js';
 import type { ChosenDevice } from './choice.js';
 
 /** Usable share of the memory that is free: the rest is for the driver, shaders and what is cut into pieces. */
@@ -35,7 +36,9 @@ export function builtWeightBytes(recipe: Recipe, dtype: Dtype): Bytes {
 }
 
 /** Bytes of a model's graph and the files that hold its weights. */
-export function storedWeightBytes({ onnxPath }: Pick<ModelFolder, 'onnxPath'>): Bytes {
+export function storedWeightBytes(model: Pick<ModelFolder, 'onnxPath'> | Pick<GgufFile, 'paths'>): Bytes {
+  if ('paths' in model) return model.paths.reduce((sum, path) => sum + statSync(path).size, 0);
+  const { onnxPath } = model;
   const folder = dirname(onnxPath);
   const files = readdirSync(folder).filter((name) => name.startsWith(basename(onnxPath)));
   return files.reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
@@ -127,19 +130,35 @@ export function fittingCells(
  */
 export function requestBytes(
   { request }: Pick<PlannedCell, 'request'>,
-  { decoder, cost, graphVariant }: Pick<ModelFolder, 'decoder' | 'cost' | 'graphVariant'>,
+  { decoder, cost, graphVariant }: Pick<DecoderFolder, 'decoder' | 'cost' | 'graphVariant'>,
 ): { inAll: Bytes; largest: Bytes } {
   const { batch, prompt, completionTokens, pipeline = plainChat } = request;
   const ownTokens = prompt.kind === 'synthetic' ? prompt.tokens : Buffer.byteLength(prompt.text);
   const newTokens = contextPositions(pipeline, ownTokens, completionTokens) - completionTokens;
   const positions = batch * (newTokens + completionTokens);
+  const { activations } = bytesOf(cost, { batch, newTokens, pastTokens: 0 });
+  if (decoder === null || graphVariant === 'gguf')
+    return ofLlama({ positions, tokens: batch * newTokens, batch }, cost, decoder);
   const cache = positions * kvBytesPerPosition(decoder.layers) * (decoder.cacheInPlace ? 1 : 2);
   const logits = batch * (decoder.logits.lastPositionOnly ? 1 : newTokens) * decoder.vocabulary * 4;
-  const { activations } = bytesOf(cost, { batch, newTokens, pastTokens: 0 });
   // What all nodes read and write: of a layer, half of it is there at a time.
   const layer = activations / decoder.layers.length;
   const scores = graphVariant === 'contrib' ? 0 : layer / 4;
   return { inAll: cache + 1.5 * logits + layer, largest: Math.max(logits, scores) };
+}
+
+/** llama.cpp computes so many tokens at a time, and keeps logits of as many positions as are asked for. */
+const microBatch = 512;
+
+function ofLlama(
+  { positions, tokens, batch }: { positions: number; tokens: number; batch: number },
+  cost: CostModel,
+  decoder: DecoderGraph | null,
+): { inAll: Bytes; largest: Bytes } {
+  const cache = positions * cost.kvBytesPerToken;
+  const { activations } = bytesOf(cost, { batch: 1, newTokens: Math.min(tokens, microBatch), pastTokens: 0 });
+  const logits = Math.max(batch, 64) * (decoder?.vocabulary ?? 0) * 4;
+  return { inAll: cache + logits + activations / (decoder?.layers.length ?? 1), largest: logits };
 }
 
 /** The blocks of the prefix cache of a request's model; null where it has none. */
@@ -155,8 +174,12 @@ export function prefixCacheOf({
 /** Memory of the GPU that a cell's prefix cache takes, and that of its largest tensor. */
 function prefixCacheBytes(
   { blocks, blockTokens }: { blocks: number; blockTokens: number },
-  { decoder: { layers } }: Pick<ModelFolder, 'decoder'>,
+  { decoder, cost, graphVariant }: Pick<DecoderFolder, 'decoder' | 'cost' | 'graphVariant'>,
 ): { inAll: Bytes; largest: Bytes } {
+  const inAll = blocks * blockTokens * cost.kvBytesPerToken;
+  if (decoder === null || graphVariant === 'gguf')
+    return { inAll, largest: inAll / (decoder?.layers.length ?? 1) };
+  const { layers } = decoder;
   const ofLayers = layers.map((layer) => blocks * blockTokens * kvBytesPerPosition([layer]));
   // Keys and values are tensors of their own.
   return { inAll: ofLayers.reduce((sum, bytes) => sum + bytes, 0), largest: Math.max(...ofLayers) / 2 };

@@ -3,10 +3,10 @@ import type { CostModel } from '../../core/cost.js';
 import type { EngineRecord } from '../../core/result.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Device } from '../../engines/engine.js';
+import type { EncoderModel } from '../../engines/onnx/onnx-encoder.js';
+import type { DecoderSource } from '../../engines/open.js';
 import type { MeasuredRow } from '../../journal/entry.js';
 import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
-import type { DecoderGraph } from '../../models/decoder-graph.js';
-import type { EncoderGraph } from '../../models/encoder/graph.js';
 import type { Absence } from '../../sensors/absence.js';
 import type { RequestSpec } from '../../stages/request-spec.js';
 
@@ -14,9 +14,6 @@ import type { RequestSpec } from '../../stages/request-spec.js';
 
 interface AnyWorkerModel {
   id: string;
-  directory: string;
-  onnxPath: string;
-  contextLength: number;
   cost: CostModel;
   backend: 'native' | 'node';
   device: Device;
@@ -27,17 +24,19 @@ interface AnyWorkerModel {
 
 export interface WorkerDecoder extends AnyWorkerModel {
   kind: 'decoder';
-  decoder: DecoderGraph;
+  source: DecoderSource;
   costOfAllLogits: CostModel;
   eosTokenIds: number[];
   /** Whether a prompt of the plan is text, or a stage reads it as text. */
   needsTokenizer: boolean;
+  /** The folder of its tokenizer; null where the model's own file holds it. */
+  tokenizerDirectory: string | null;
 }
 
 export interface WorkerEncoder extends AnyWorkerModel {
   kind: 'classification' | 'embedding';
-  encoder: EncoderGraph;
-  vocabulary: number;
+  directory: string;
+  source: EncoderModel;
 }
 
 /** A model as a worker opens it. */

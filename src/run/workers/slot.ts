@@ -6,7 +6,7 @@ import type { FailureCode } from '../../core/codes.js';
 import { messageOf, TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
-import { requestTermination } from '../../engines/onnx/open-decoder.js';
+import { requestTermination } from '../../engines/open.js';
 import type { RequestSpec } from '../../stages/request-spec.js';
 import {
   controlFields,
@@ -77,9 +77,9 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
     atomics: 'disabled',
     recordTiming: false,
   });
-  let handles: Map<string, bigint | null> | null = null;
+  let stops: Map<string, () => void> | null = null;
   pool.on('workerDestroy', () => {
-    handles = null;
+    stops = null;
   });
   // A worker that dies idle has been replaced by the time this is told; the next request loads anew.
   pool.on('error', (error) => log('worker %d: %s', index, error));
@@ -94,7 +94,11 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
       const { code, message, hint } = reply.error;
       throw new TokenworkError(code, message, hint);
     }
-    handles = new Map(reply.loaded.models.map((model) => [model.id, model.terminationHandle]));
+    stops = new Map(
+      reply.loaded.models.flatMap(({ id, record, terminationHandle: handle }) =>
+        handle === null ? [] : [[id, () => requestTermination(record, handle)]],
+      ),
+    );
     return reply.loaded;
   };
 
@@ -105,9 +109,9 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
     rule: WindowRule | null,
     forMemory: boolean,
   ): Promise<RunReply> => {
-    if (handles === null) await load();
+    if (stops === null) await load();
     const models = [modelId, ...Object.values(request.pipeline?.models ?? {})];
-    const terminable = models.flatMap((id) => handles?.get(id) ?? []);
+    const terminable = models.flatMap((id) => stops?.get(id) ?? []);
     Atomics.store(control, controlFields.stopRequested, 0);
     Atomics.store(control, controlFields.runsDone, 0);
     const worker = new AbortController();
@@ -118,7 +122,9 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
       stallTimeoutMs,
       graceMs,
       // Whichever of them runs; what the others are told is forgotten when they begin.
-      terminate: () => terminable.forEach(requestTermination),
+      terminate: () => {
+        for (const stop of terminable) stop();
+      },
       kill: () => {
         killed.push(...pool.threads.map((thread) => once(thread, 'exit')));
         worker.abort();
@@ -133,7 +139,7 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
       return watch.hung ? hungFailure(stallTimeoutMs) : reply;
     } catch (thrown) {
       if (watch.hung) return hungFailure(stallTimeoutMs);
-      return handles === null ? crashFailure(thrown) : thrownFailure(thrown);
+      return stops === null ? crashFailure(thrown) : thrownFailure(thrown);
     } finally {
       running = null;
       watch.end();
@@ -142,7 +148,7 @@ export function openWorkerSlot({ index, workerFile, graceMs = 5000, ...shared }:
   };
 
   const close = async () => {
-    if (handles !== null) {
+    if (stops !== null) {
       // A worker that does not answer any more is ended with its thread.
       const unloaded = pool
         .run(undefined, { name: 'unload' })

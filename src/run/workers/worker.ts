@@ -9,8 +9,7 @@ import { log } from '../../core/log.js';
 import type { Bytes, Nanoseconds } from '../../core/units.js';
 import { type AbsenceReason, notCounted } from '../../core/work.js';
 import type { Decoder, Encoder } from '../../engines/engine.js';
-import { openDecoder } from '../../engines/onnx/open-decoder.js';
-import { openEncoder } from '../../engines/onnx/open-encoder.js';
+import { openDecoder, openEncoder } from '../../engines/open.js';
 import type { MeasuredRow } from '../../journal/entry.js';
 import { measuredRun, type Preparation } from '../../journal/measured-run.js';
 import { loadTokenizer } from '../../models/tokenizer.js';
@@ -131,6 +130,7 @@ export async function run(task: RunTask): Promise<RunReply> {
   };
   const input = await prepared(task.submittedNs);
   const memory = 'begin' in peakMemory && peakMemory.apart === task.forMemory ? peakMemory : null;
+  if (task.forMemory) resources.trim();
   memory?.begin();
   const waitedBefore = runQueueWait?.() ?? 0;
   const outcome = await runRequest(input, chat, instruments, control, resources);
@@ -195,21 +195,24 @@ export function unload(): void {
 
 async function loadDecoder(model: WorkerDecoder, engines: (Decoder | Encoder)[]): Promise<LoadedModel> {
   const { id, cost, costOfAllLogits, eosTokenIds } = model;
-  const decoder = await openDecoder(model, openingOptions(model));
+  const decoder = await openDecoder(model.source, openingOptions(model));
   engines.push(decoder);
-  const tokenizer = model.needsTokenizer ? await loadTokenizer(model.directory) : null;
+  const { needsTokenizer, tokenizerDirectory } = model;
+  const ownTokenizer = async () =>
+    tokenizerDirectory === null ? decoder.tokenizer : await loadTokenizer(tokenizerDirectory);
+  const tokenizer = needsTokenizer ? await ownTokenizer() : null;
   return { id, decoder, cost, costOfAllLogits, eosTokenIds, tokenizer };
 }
 
 async function loadEncoder(model: WorkerEncoder, engines: (Decoder | Encoder)[]): Promise<LoadedEncoder> {
   const { id, cost } = model;
-  const encoder = await openEncoder(model, openingOptions(model));
+  const encoder = await openEncoder(model.source, openingOptions(model));
   engines.push(encoder);
   return { id, encoder, cost, tokenizer: await loadTokenizer(model.directory) };
 }
 
 function openingOptions({ backend, device, threads, sharedHandle }: WorkerDecoder | WorkerEncoder) {
-  return { backend, device, threads, ...(sharedHandle !== null && { sharedHandle }) };
+  return { backend, device, threads, sharedHandle: sharedHandle ?? undefined };
 }
 
 function controlOver(control: Int32Array): WorkerControl {

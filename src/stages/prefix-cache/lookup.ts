@@ -56,9 +56,11 @@ export function storePrefix(state: RequestState): void {
   });
 }
 
-/** Positions are read from one place and written to another. */
+/** Positions are read from one place and written to another, unless they are shared where they are. */
 function copyCost(positions: number, { chat }: Pick<RequestState, 'chat'>): StepCosts {
-  return { flops: 0, activationBytes: 0, memoryTraffic: 2 * positions * chat.decoder.kvBytesPerPosition };
+  const { copiesCachedPositions, kvBytesPerPosition } = chat.decoder;
+  const memoryTraffic = copiesCachedPositions ? 2 * positions * kvBytesPerPosition : 0;
+  return { flops: 0, activationBytes: 0, memoryTraffic };
 }
 
 /**
@@ -89,7 +91,7 @@ async function compute(cache: PrefixCache, ids: readonly number[], { chat }: Con
   const match = cache.match([...ids, 0]);
   const missing = ids.length - match.tokens >= cache.blockTokens;
   if (missing) {
-    const sequence = chat.decoder.open({ batch: 1, capacity: ids.length });
+    const sequence = chat.decoder.open({ batch: 1, capacity: ids.length, prefixCache: true });
     try {
       if (match.tokens > 0) sequence.importCache([match.blocks]);
       await sequence.step(sameRows(ids.slice(match.tokens), 1));

@@ -3,12 +3,12 @@ import { TokenworkError } from '../../../core/errors.js';
 import type { Ceilings } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { Dtype } from '../../../models/dtype.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { BoundRun } from '../native/bound-run.js';
 import { Memory } from '../native/memory.js';
 import { productChain, sumChain } from '../product-graph.js';
 
-type Gpu = Exclude<Device, 'cpu'>;
+type Gpu = Exclude<OnnxDevice, 'cpu'>;
 
 /** Computing in which sending a run's commands and reading its answer back should be lost. */
 const enoughSeconds = 0.25;

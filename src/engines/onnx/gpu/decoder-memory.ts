@@ -1,5 +1,5 @@
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
-import type { CacheBlocks, Device } from '../../engine.js';
+import type { CacheBlocks, OnnxDevice } from '../../engine.js';
 import type { KvCache } from '../native/cache.js';
 import type { DecoderMemory, StepLogits } from '../native/decoder-memory.js';
 import type { NativeSession } from '../native/session.js';
@@ -14,7 +14,7 @@ import { DeviceSlices } from './slice.js';
 export class DeviceDecoderMemory implements DecoderMemory {
   readonly #session: NativeSession;
   readonly #graph: DecoderGraph;
-  readonly #device: Exclude<Device, 'cpu'>;
+  readonly #device: Exclude<OnnxDevice, 'cpu'>;
   readonly #memory: DeviceMemory;
   readonly #slices: DeviceSlices;
   /** Shared by all sequences: what the first learns of the graph, the others know. */
@@ -22,7 +22,7 @@ export class DeviceDecoderMemory implements DecoderMemory {
   readonly #blocks: DeviceBlocks[] = [];
   #rowCopy: DeviceRowCopy | null = null;
 
-  constructor(session: NativeSession, graph: DecoderGraph, device: Exclude<Device, 'cpu'>) {
+  constructor(session: NativeSession, graph: DecoderGraph, device: Exclude<OnnxDevice, 'cpu'>) {
     this.#session = session;
     this.#graph = graph;
     this.#device = device;

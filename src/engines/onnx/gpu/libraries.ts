@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import koffi from 'koffi';
 import { log } from '../../../core/log.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { libraryPath } from '../native/library.js';
 
 /** A native library that a GPU's provider needs. */
@@ -36,7 +36,7 @@ const cudaLibraries: Omit<DeviceLibrary, 'found'>[] = [
 const providerFiles = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so'];
 
 /** The libraries that `device` needs here, and which are there. Empty where the system brings them. */
-export function deviceLibraries(device: Device, finds: FindsLibrary = loads): DeviceLibrary[] {
+export function deviceLibraries(device: OnnxDevice, finds: FindsLibrary = loads): DeviceLibrary[] {
   if (process.platform !== 'linux') return [];
   const look = (library: Omit<DeviceLibrary, 'found'>) => ({ ...library, found: finds(library.name) });
   if (device === 'webgpu')

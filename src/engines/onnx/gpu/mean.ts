@@ -1,7 +1,7 @@
 import type { EncoderGraph } from '../../../models/encoder/graph.js';
 import type { CacheDtype } from '../../../models/graph-input.js';
 import type { NodeProto } from '../../../models/onnx/proto.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { type Address, check } from '../native/api.js';
 import { readFloats } from '../native/float-output.js';
 import { Memory, NativeNames } from '../native/memory.js';
@@ -20,12 +20,12 @@ const outputs = new NativeNames(['y']);
 export class DeviceMean {
   readonly #encoder: NativeSession;
   readonly #output: EncoderGraph['output'];
-  readonly #device: Exclude<Device, 'cpu'>;
+  readonly #device: Exclude<OnnxDevice, 'cpu'>;
   readonly #memory: DeviceMemory;
   /** Loaded when it is first needed: not every encoder is averaged. */
   #reducer: NativeSession | null = null;
 
-  constructor(encoder: NativeSession, output: EncoderGraph['output'], device: Exclude<Device, 'cpu'>) {
+  constructor(encoder: NativeSession, output: EncoderGraph['output'], device: Exclude<OnnxDevice, 'cpu'>) {
     this.#encoder = encoder;
     this.#output = output;
     this.#device = device;

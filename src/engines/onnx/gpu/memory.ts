@@ -1,4 +1,4 @@
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { type Address, check, type OrtApi, type Status } from '../native/api.js';
 import { providers } from '../native/provider.js';
 
@@ -12,7 +12,7 @@ export class DeviceMemory {
   readonly #allocator: Address;
 
   /** The session must outlive it. Throws TokenworkError `engine-failed`. */
-  constructor(api: OrtApi, session: Address, device: Exclude<Device, 'cpu'>) {
+  constructor(api: OrtApi, session: Address, device: Exclude<OnnxDevice, 'cpu'>) {
     this.#api = api;
     this.#memory = this.#make((out) =>
       api.createMemoryInfo(providers[device].memory, deviceAllocator, 0, defaultMemory, out),

@@ -3,14 +3,14 @@
  * as it likes, and none of that is to happen to a run. Started by `probeDevice`.
  */
 import { messageOf, TokenworkError } from '../../../core/errors.js';
-import { devices } from '../../engine.js';
+import { engineDevices } from '../../engine.js';
 import { BoundRun } from '../native/bound-run.js';
 import { Memory } from '../native/memory.js';
 import { productWithWeights } from '../product-graph.js';
 import { answerMark, type ProbeAnswer } from './probe.js';
 import { vulkanAdapters } from './vulkan-adapters.js';
 
-const device = devices.find((name) => name === process.argv[2]);
+const device = engineDevices.onnx.find((name) => name === process.argv[2]);
 if (device === undefined || device === 'cpu') throw new Error(`no GPU: ${process.argv[2]}`);
 const answer: ProbeAnswer = { ...opening(), adapters: device === 'webgpu' ? vulkanAdapters() : [] };
 process.stdout.write(`\n${answerMark}${JSON.stringify(answer)}\n`);

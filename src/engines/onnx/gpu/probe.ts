@@ -5,7 +5,7 @@ import { log } from '../../../core/log.js';
 import { adapterSchema } from '../../../core/result.js';
 import { askBounded } from '../../../sensors/bounded-child.js';
 import { childErrorSchema, withoutAnswer } from '../../child-failure.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 
 /** Before the answer on stdout, where drivers print too. */
 export const answerMark = 'tokenwork-probe:';
@@ -31,7 +31,7 @@ const stallTimeoutMs = 120_000;
 
 /** Opens the GPU in a child process and multiplies on it. Never rejects: a crash or a hang is an answer too. */
 export async function probeDevice(
-  device: Exclude<Device, 'cpu'>,
+  device: Exclude<OnnxDevice, 'cpu'>,
   { file = childFile, timeoutMs = stallTimeoutMs }: { file?: string; timeoutMs?: number } = {},
 ): Promise<ProbeAnswer> {
   const probed = await probe([process.execPath, file, device], timeoutMs);

@@ -1,6 +1,6 @@
 import type { LayerCache } from '../../../models/decoder-graph.js';
 import type { AttributeProto, NodeProto } from '../../../models/onnx/proto.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { type Address, check } from '../native/api.js';
 import { Memory, NativeNames } from '../native/memory.js';
 import { elementBytes, elementType, NativeSession } from '../native/session.js';
@@ -26,7 +26,7 @@ export class DeviceRowCopy {
   readonly #done: { memory: Memory; value: Address };
 
   /** Throws as `NativeSession.load`. */
-  constructor(layers: readonly LayerCache[], device: Exclude<Device, 'cpu'>) {
+  constructor(layers: readonly LayerCache[], device: Exclude<OnnxDevice, 'cpu'>) {
     const tensors = layers.flatMap((layer) => [layer, layer]);
     this.#heads = [...new Set(layers.map(({ heads }) => heads))];
     this.#session = NativeSession.load(rowCopyModel(tensors, this.#heads), { threads: 1, device });

@@ -1,5 +1,5 @@
 import type { CacheDtype } from '../../../models/decoder-graph.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { type Address, check } from '../native/api.js';
 import { Memory, NativeNames } from '../native/memory.js';
 import { elementType, NativeSession } from '../native/session.js';
@@ -18,7 +18,7 @@ export class DeviceSlice {
   readonly #values: BigUint64Array;
 
   /** Throws as `NativeSession.load`. */
-  constructor(dtype: CacheDtype, rank: number, device: Exclude<Device, 'cpu'>) {
+  constructor(dtype: CacheDtype, rank: number, device: Exclude<OnnxDevice, 'cpu'>) {
     this.#session = NativeSession.load(sliceModel(elementType[dtype], rank), { threads: 1, device });
     this.#bounds = this.#memory.int64();
     this.#values = new BigUint64Array(4);
@@ -55,10 +55,10 @@ export class DeviceSlice {
 
 /** The slices of a decoder, each made when it is first needed. */
 export class DeviceSlices {
-  readonly #device: Exclude<Device, 'cpu'>;
+  readonly #device: Exclude<OnnxDevice, 'cpu'>;
   readonly #slices = new Map<string, DeviceSlice>();
 
-  constructor(device: Exclude<Device, 'cpu'>) {
+  constructor(device: Exclude<OnnxDevice, 'cpu'>) {
     this.#device = device;
   }
 

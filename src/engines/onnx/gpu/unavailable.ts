@@ -1,15 +1,15 @@
 import { TokenworkError } from '../../../core/errors.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { type DeviceLibrary, deviceLibraries } from './libraries.js';
 
-const names: Record<Exclude<Device, 'cpu'>, string> = { webgpu: 'WebGPU', cuda: 'CUDA' };
+const names: Record<Exclude<OnnxDevice, 'cpu'>, string> = { webgpu: 'WebGPU', cuda: 'CUDA' };
 
 /**
  * TokenworkError `device-unavailable` for a GPU that does not open; `message` is ONNX Runtime's. Names what
  * is missing by file, and the command that helps.
  */
 export function deviceUnavailable(
-  device: Exclude<Device, 'cpu'>,
+  device: Exclude<OnnxDevice, 'cpu'>,
   message: string,
   libraries: readonly DeviceLibrary[] = deviceLibraries(device),
 ): TokenworkError {
@@ -65,7 +65,7 @@ function shortened(message: string): string {
   return /[.!]$/.test(said) ? said : `${said}.`;
 }
 
-function otherwise(device: Exclude<Device, 'cpu'>): string {
+function otherwise(device: Exclude<OnnxDevice, 'cpu'>): string {
   if (device === 'cuda')
     return process.platform === 'linux' && process.arch === 'x64'
       ? 'See whether nvidia-smi lists the GPU; the CUDA provider needs a driver for CUDA 12 (525 or newer).'

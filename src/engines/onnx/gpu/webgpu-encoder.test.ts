@@ -7,7 +7,7 @@ import { type Dtype, onnxFileName } from '../../../models/dtype.js';
 import { describeEncoder } from '../../../models/encoder/graph.js';
 import { type EncoderHead, loadEncoderRecipe } from '../../../models/encoder/recipe.js';
 import { decodeModel } from '../../../models/onnx/proto.js';
-import type { Device, Encoder } from '../../engine.js';
+import type { Encoder, OnnxDevice } from '../../engine.js';
 import type { EncoderModel } from '../onnx-encoder.js';
 import { requestTermination } from '../open-decoder.js';
 import { openEncoder } from '../open-encoder.js';
@@ -33,7 +33,7 @@ async function tiny(
   return { onnxPath, encoder, contextLength, vocabulary, dtype, graphVariant: 'encoder' };
 }
 
-const open = (model: EncoderModel, device: Device) =>
+const open = (model: EncoderModel, device: OnnxDevice) =>
   openEncoder(model, { threads: 1, backend: 'native', device });
 
 const text = (length: number, salt: number) =>

@@ -7,7 +7,7 @@ import type { GraphVariant } from '../../../models/build/graph-variant.js';
 import { describeDecoder } from '../../../models/decoder-graph.js';
 import { decodeModel } from '../../../models/onnx/proto.js';
 import { loadRecipe, type Recipe } from '../../../models/recipe.js';
-import type { Decoder, Device } from '../../engine.js';
+import type { Decoder, OnnxDevice } from '../../engine.js';
 import { type DecoderModel, openDecoder, requestTermination } from '../open-decoder.js';
 import { checkOnDevice, cpuReference } from './parity.js';
 import { probeDevice } from './probe.js';
@@ -30,7 +30,7 @@ async function tiny(
   return { onnxPath, decoder, contextLength: 128, dtype: 'fp32', graphVariant };
 }
 
-const open = (model: DecoderModel, device: Device) =>
+const open = (model: DecoderModel, device: OnnxDevice) =>
   openDecoder(model, { threads: 1, backend: 'native', device });
 
 /** Steps of every kind, with the cache cut back between them; the logits of each. */

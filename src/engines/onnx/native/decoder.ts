@@ -2,7 +2,7 @@ import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import { kvBytesPerPosition } from '../../../models/decoder-graph.js';
-import type { CacheBlocks, Decoder, Sequence } from '../../engine.js';
+import type { CacheBlocks, Decoder, Sequence, SequenceShape } from '../../engine.js';
 import { checkSequenceShape, closedError } from '../../step-shape.js';
 import { decoderMemory } from '../session-memory.js';
 import type { DecoderMemory } from './decoder-memory.js';
@@ -20,6 +20,8 @@ export class NativeDecoder implements Decoder {
   readonly sharedHandle: bigint;
   readonly terminationHandle: bigint;
   readonly #session: NativeSession;
+  readonly copiesCachedPositions = true;
+  readonly tokenizer = null;
   readonly #graph: DecoderGraph;
   readonly #names: StepNames;
   readonly #memory: DecoderMemory;
@@ -48,7 +50,7 @@ export class NativeDecoder implements Decoder {
     return this.#memory.reserve(blocks, blockTokens);
   }
 
-  open(shape: { batch: number; capacity: number }): Sequence {
+  open(shape: SequenceShape): Sequence {
     if (this.#closed) throw closedError('decoder');
     checkSequenceShape(shape, this.contextLength);
     // A termination that came too late for the request before must not stop this one.
@@ -67,6 +69,8 @@ export class NativeDecoder implements Decoder {
   endProfile(): string {
     return this.#session.endProfile();
   }
+
+  trim(): void {}
 
   close(): void {
     if (this.#closed) return;

@@ -1,12 +1,12 @@
 import { TokenworkError } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { NativeSession } from './session.js';
 
 export interface NativeOptions {
   threads: number;
   /** `cpu` where it is left out. */
-  device?: Device | undefined;
+  device?: OnnxDevice | undefined;
   /** Beginning of the name of a profile of every run; none by default. */
   profilePrefix?: string | undefined;
   /** The session of another thread, to take part in. */

@@ -1,9 +1,9 @@
 import koffi from 'koffi';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { deviceUnavailable } from '../gpu/unavailable.js';
 import { type Address, check, type OrtApi, ortApi } from './api.js';
 
-type Gpu = Exclude<Device, 'cpu'>;
+type Gpu = Exclude<OnnxDevice, 'cpu'>;
 
 /** ONNX Runtime's names of each GPU's provider and memory. */
 export const providers: Record<Gpu, { name: string; memory: string }> = {

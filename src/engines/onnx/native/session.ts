@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 import type { CacheDtype, IndexDtype } from '../../../models/decoder-graph.js';
-import type { Device } from '../../engine.js';
+import type { OnnxDevice } from '../../engine.js';
 import { type SubnormalFlush, subnormalFlush } from '../../subnormals.js';
 import { watchThreads } from '../../thread-ids.js';
 import { deviceFailure } from '../gpu/failure.js';
@@ -51,7 +51,7 @@ export interface SessionOptions {
   /** Intra-op threads. */
   threads: number;
   /** `cpu` where it is left out. */
-  device?: Device | undefined;
+  device?: OnnxDevice | undefined;
   /** Beginning of the name of a profile of every run, which `endProfile` completes; none by default. */
   profilePrefix?: string | undefined;
 }
@@ -64,7 +64,7 @@ export class NativeSession {
   readonly threadIds: readonly number[] | null;
   /** To be switched around runs on the calling thread; the session's own threads flush by themselves. */
   readonly subnormals: SubnormalFlush | null;
-  readonly device: Device;
+  readonly device: OnnxDevice;
   readonly #cpuMemory: Address;
   readonly #owned: boolean;
   #closed = false;
@@ -72,7 +72,7 @@ export class NativeSession {
   private constructor(
     address: Address,
     threadIds: readonly number[] | null,
-    { owned, device }: { owned: boolean; device: Device },
+    { owned, device }: { owned: boolean; device: OnnxDevice },
   ) {
     const { api, cpuMemory, subnormals } = runtime();
     this.api = api;
@@ -132,7 +132,7 @@ export class NativeSession {
   }
 
   /** The session that another thread of this process loaded, and will close after this one. */
-  static share(address: Address, device: Device = 'cpu'): NativeSession {
+  static share(address: Address, device: OnnxDevice = 'cpu'): NativeSession {
     return new NativeSession(address, device === 'cpu' ? [] : null, { owned: false, device });
   }
 

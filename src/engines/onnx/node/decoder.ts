@@ -7,7 +7,7 @@ import type { EngineRecord } from '../../../core/result.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import { kvBytesPerPosition } from '../../../models/decoder-graph.js';
-import type { CacheBlocks, Decoder, Sequence } from '../../engine.js';
+import type { CacheBlocks, Decoder, Sequence, SequenceShape } from '../../engine.js';
 import { checkSequenceShape, closedError } from '../../step-shape.js';
 import { HostBlocks } from '../host-blocks.js';
 import type { Binding } from './binding.js';
@@ -24,6 +24,8 @@ export class NodeDecoder implements Decoder {
   readonly terminationHandle = null;
   readonly #ort: Binding;
   readonly #session: InferenceSession;
+  readonly copiesCachedPositions = true;
+  readonly tokenizer = null;
   readonly #graph: DecoderGraph;
   #closed = false;
 
@@ -55,11 +57,13 @@ export class NodeDecoder implements Decoder {
     return new HostBlocks(blocks, blockTokens * this.kvBytesPerPosition);
   }
 
-  open(shape: { batch: number; capacity: number }): Sequence {
+  open(shape: SequenceShape): Sequence {
     if (this.#closed) throw closedError('decoder');
     checkSequenceShape(shape, this.contextLength);
     return new NodeSequence(this.#ort, this.#session, this.#graph, shape);
   }
+
+  trim(): void {}
 
   close(): void {
     if (this.#closed) return;

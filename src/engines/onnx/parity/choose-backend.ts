@@ -4,7 +4,7 @@ import { messageOf, TokenworkError } from '../../../core/errors.js';
 import { log } from '../../../core/log.js';
 import { askBounded } from '../../../sensors/bounded-child.js';
 import { childErrorSchema, withoutAnswer } from '../../child-failure.js';
-import type { EngineOptions } from '../../engine.js';
+import type { OnnxOptions } from '../../engine.js';
 import type { DecoderModel } from '../open-decoder.js';
 import { type BackendChoice, compareBackends } from './compare-logits.js';
 
@@ -20,7 +20,7 @@ export type ComparisonAnswer = z.infer<typeof answerSchema>;
 /** What the child reads from its standard input. */
 export interface ComparisonTask {
   model: DecoderModel;
-  options: EngineOptions;
+  options: OnnxOptions;
 }
 
 // A child loads no TypeScript: where the sources run (tests), the build stands in for them.
@@ -54,7 +54,7 @@ export const comparedWithinMs = (parameters: number): number => 60_000 + (20 * p
  */
 export async function chooseBackend(
   model: DecoderModel,
-  options: EngineOptions,
+  options: OnnxOptions,
   { withinMs, signal, file = childFile }: Comparing,
 ): Promise<BackendChoice> {
   // A GPU is held against the CPU before, by the same back end, and opening it here would load it twice.

@@ -1,5 +1,5 @@
 import type { Warning } from '../../../core/codes.js';
-import type { Decoder, EngineOptions } from '../../engine.js';
+import type { Decoder, OnnxOptions } from '../../engine.js';
 import { type DecoderModel, openDecoder } from '../open-decoder.js';
 
 /** The distance between the two back ends' logits on the same tokens. */
@@ -82,7 +82,7 @@ export interface BackendChoice {
  * Compares both back ends: the native one, or the Node binding with a warning where their logits differ by more than
  * the tolerance. Runs the model on this thread, for as long as that takes. Throws what opening and running it throws.
  */
-export async function compareBackends(model: DecoderModel, options: EngineOptions): Promise<BackendChoice> {
+export async function compareBackends(model: DecoderModel, options: OnnxOptions): Promise<BackendChoice> {
   const first = await openDecoder(model, options);
   const { backend, backendReason: reason } = first.record;
   // One after the other: two sessions at once would hold a large model's weights twice.

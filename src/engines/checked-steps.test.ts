@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compareSteps } from './parity.js';
+import { compareSteps } from './checked-steps.js';
 
 const step = (what: string, ...logits: number[]) => ({ what, logits: Float32Array.from(logits) });
 const model = { dtype: 'fp32', graphVariant: 'contrib' };

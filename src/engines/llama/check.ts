@@ -1,0 +1,112 @@
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { TokenworkError } from '../../core/errors.js';
+import { log } from '../../core/log.js';
+import { deviceParitySchema } from '../../core/result.js';
+import { askBounded, type EndedChild } from '../../sensors/bounded-child.js';
+import {
+  type CheckedReads,
+  type CheckedSteps,
+  compareSteps,
+  type DeviceCheck,
+  runSteps,
+} from '../checked-steps.js';
+import { childErrorSchema, withoutAnswer } from '../child-failure.js';
+import type { LlamaDevice } from '../engine.js';
+import { LlamaDecoder, type LlamaDecoderModel } from './decoder.js';
+
+/** Before the answer on the child's stdout. */
+export const answerMark = 'tokenwork-gguf:';
+const answerSchema = z.union([
+  z.object({ error: childErrorSchema }),
+  z.object({ parity: deviceParitySchema.nullable() }),
+]);
+export type CheckAnswer = z.infer<typeof answerSchema>;
+
+/** What the child reads from its standard input. */
+export interface CheckTask extends CheckedReads {
+  model: LlamaDecoderModel & { dtype: string; graphVariant: string };
+  device: LlamaDevice;
+  /** Whether a GPU is held against the CPU. */
+  withReference: boolean;
+}
+
+// A child loads no TypeScript: where the sources run (tests), the build stands in for them.
+const childFile = fileURLToPath(
+  new URL(
+    import.meta.url.endsWith('.ts') ? '../../../dist/engines/llama/check-model.js' : './check-model.js',
+    import.meta.url,
+  ),
+);
+const mostThreads = 8;
+
+/** A minute, and 40 ms for each million parameters: they are read twice from disk, and passed through twenty times. */
+export const checkedWithinMs = (parameters: number): number => 60_000 + (40 * parameters) / 1e6;
+
+/**
+ * Loads a model on its device and runs it in short, in a process of its own: llama.cpp ends the process on some
+ * files, and where a GPU's memory runs out. On a GPU the logits are held against the CPU's. Throws TokenworkError
+ * as `LlamaDecoder` does, `model-load-failed` where the process ended, and the signal's reason.
+ */
+export async function checkModel(
+  task: CheckTask,
+  {
+    withinMs,
+    signal,
+    file = childFile,
+  }: { withinMs: number; signal?: AbortSignal | undefined; file?: string },
+): Promise<DeviceCheck | null> {
+  const { answer, ended } = await askBounded([process.execPath, file], answerMark, {
+    withinMs,
+    signal,
+    input: JSON.stringify(task),
+  });
+  const path = task.model.paths[0]!;
+  log('check of %s: %s', path, answer ?? ended.stderr.slice(-2000));
+  if (answer === null)
+    throw new TokenworkError(
+      'model-load-failed',
+      `llama.cpp does not run ${path}: ${withoutAnswer(ended, 'running it', withinMs)}.`,
+      'See whether memory is enough and whether the file is whole, or take another quantisation.',
+    );
+  const told = answerSchema.parse(JSON.parse(answer));
+  if ('parity' in told) return told.parity && { parity: told.parity, placement: null };
+  const { code, message, hint } = told.error;
+  const why = reasonIn(ended);
+  throw new TokenworkError(code, why ? `${message.replace(/\.$/, '')}: ${why}.` : message, hint);
+}
+
+/** The error that llama.cpp wrote, the last one and without where in its code it arose. */
+function reasonIn({ stderr }: EndedChild): string | null {
+  const errors = stderr.split('\n').filter((line) => /error|failed|cannot|unable/i.test(line));
+  const told = errors.find((line) => /error loading model/i.test(line)) ?? errors.at(-1);
+  return (
+    told
+      ?.replace(/^[\w:]+: (?:error loading model: |error: )?/, '')
+      .trim()
+      .replace(/\.$/, '') || null
+  );
+}
+
+/** What the child does. Throws what opening and running the model throw. */
+export async function check({ model, device, withReference, ...reads }: CheckTask): Promise<CheckAnswer> {
+  if (device === 'cpu') {
+    await stepsOn(new LlamaDecoder(model, { threads: 1, device }), reads);
+    return { parity: null };
+  }
+  const threads = Math.min(mostThreads, availableParallelism());
+  const reference = withReference
+    ? await stepsOn(new LlamaDecoder(model, { threads, device: 'cpu' }), reads)
+    : null;
+  const steps = await stepsOn(new LlamaDecoder(model, { threads: 1, device }), reads);
+  return { parity: compareSteps(steps, reference, model) };
+}
+
+async function stepsOn(decoder: LlamaDecoder, reads: CheckedReads): Promise<CheckedSteps> {
+  try {
+    return await runSteps(decoder, reads, undefined);
+  } finally {
+    decoder.close();
+  }
+}
