@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import type { ErrorCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import { deviceParitySchema } from '../../core/result.js';
@@ -73,9 +74,12 @@ export async function checkModel(
   const told = answerSchema.parse(JSON.parse(answer));
   if ('parity' in told) return told.parity && { parity: told.parity, placement: null };
   const { code, message, hint } = told.error;
-  const why = reasonIn(ended);
+  const why = explained.has(code) ? reasonIn(ended) : null;
   throw new TokenworkError(code, why ? `${message.replace(/\.$/, '')}: ${why}.` : message, hint);
 }
+
+/** Codes of errors that llama.cpp itself can explain. */
+const explained = new Set<ErrorCode>(['model-load-failed', 'device-out-of-memory', 'engine-failed']);
 
 /** The error that llama.cpp wrote, the last one and without where in its code it arose. */
 function reasonIn({ stderr }: EndedChild): string | null {

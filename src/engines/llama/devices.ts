@@ -2,6 +2,7 @@ import { TokenworkError } from '../../core/errors.js';
 import type { Adapter } from '../../core/result.js';
 import type { LlamaDevice } from '../engine.js';
 import { loadPinned } from '../pinned-library.js';
+import { vulkanAdapters } from '../vulkan-adapters.js';
 import { type Address, type LlamaApi, llamaApi } from './library.js';
 import { findLlama } from './packages.js';
 
@@ -29,12 +30,20 @@ export function llamaGpus(device: Exclude<LlamaDevice, 'cpu'>): LlamaGpu[] {
   const files = findLlama(device);
   if (files?.backEnd === null || files === null)
     throw unavailable(`llama.cpp's back end for ${device} is not installed`);
+  if (device === 'vulkan') showSoftwareGpu();
   for (const file of files.preload) loadPinned(file);
   if (api.loadBackEnd(files.backEnd) === null)
     throw unavailable(`llama.cpp's back end for ${device} does not load from ${files.backEnd}`);
   const gpus = gpusOf(api, device);
   if (gpus.length === 0) throw unavailable(`llama.cpp sees no GPU through ${device}`);
   return gpus;
+}
+
+/** ggml passes over a CPU that acts as a Vulkan device, unless it is asked for by number. */
+function showSoftwareGpu(): void {
+  const adapters = vulkanAdapters();
+  const isAll = adapters.length > 0 && adapters.every(({ kind }) => kind === 'software');
+  if (isAll) process.env.GGML_VK_VISIBLE_DEVICES ??= '0';
 }
 
 function unavailable(why: string): TokenworkError {

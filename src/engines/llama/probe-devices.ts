@@ -2,8 +2,9 @@
  * Lists the devices that llama.cpp opens, in a process of its own: a driver may crash, hang or print as it likes.
  * Started by `probeLlama` with the files to load, as JSON.
  */
-import { vulkanAdapters } from '../onnx/gpu/vulkan-adapters.js';
+
 import { loadPinned } from '../pinned-library.js';
+import { vulkanAdapters } from '../vulkan-adapters.js';
 import { answerMark, type LlamaProbe } from './installation.js';
 import type { LlamaFiles } from './packages.js';
 

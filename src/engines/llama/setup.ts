@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import koffi from 'koffi';
 import { log } from '../../core/log.js';
 import type { Adapter } from '../../core/result.js';
-import { vulkanAdapters } from '../onnx/gpu/vulkan-adapters.js';
+import { vulkanAdapters } from '../vulkan-adapters.js';
 import { findCudaRuntime } from './cuda-runtime.js';
 import { cudaRemedy, leastDriver } from './installation.js';
 import {

@@ -4,11 +4,11 @@
  */
 import { messageOf, TokenworkError } from '../../../core/errors.js';
 import { engineDevices } from '../../engine.js';
+import { vulkanAdapters } from '../../vulkan-adapters.js';
 import { BoundRun } from '../native/bound-run.js';
 import { Memory } from '../native/memory.js';
 import { productWithWeights } from '../product-graph.js';
 import { answerMark, type ProbeAnswer } from './probe.js';
-import { vulkanAdapters } from './vulkan-adapters.js';
 
 const device = engineDevices.onnx.find((name) => name === process.argv[2]);
 if (device === undefined || device === 'cpu') throw new Error(`no GPU: ${process.argv[2]}`);
