@@ -89,6 +89,11 @@ export const costModelSchema = z.strictObject({
    * `elementwise` count. Absent: there is none.
    */
   slidingWindow: z.int().positive().optional(),
+  /**
+   * Tokens of all rows that are computed together at most. A pass of more is computed in parts, each of which reads
+   * what is cached by then, and all but the first these bytes of weights once more. Absent: there are no parts.
+   */
+  parts: z.strictObject({ tokens: z.int().positive(), weights: z.number().nonnegative() }).optional(),
   /** Why the polynomials are not what a pass costs, in words; FLOPs and bytes of the model are then `null`. */
   notCounted: z.string().optional(),
 });
@@ -105,9 +110,30 @@ export function flopsOf(cost: CostModel, step: StepShape): FlopCount {
  */
 export function bytesOf(cost: CostModel, step: StepShape, distinctExperts?: number): ByteCount {
   const bytes: ByteCount = evaluateAll(cost.bytes, step);
-  if (cost.mixture === null) return bytes;
-  const touched = distinctExperts ?? expectedDistinctExperts(cost.mixture, step.batch * step.newTokens);
-  return { ...bytes, weights: bytes.weights + cost.mixture.layers * touched * cost.mixture.bytesPerExpert };
+  const parts = partsOf(cost, step);
+  const sum = (of: (part: StepShape) => number) => parts.reduce((total, part) => total + of(part), 0);
+  if (parts.length > 1) {
+    bytes.weights += (parts.length - 1) * cost.parts!.weights;
+    bytes.kvRead = sum((part) => evaluate(cost.bytes.kvRead, part));
+  }
+  const { mixture } = cost;
+  if (mixture === null) return bytes;
+  const touched =
+    distinctExperts ??
+    sum(({ batch, newTokens }) => expectedDistinctExperts(mixture, batch * newTokens));
+  return { ...bytes, weights: bytes.weights + mixture.layers * touched * mixture.bytesPerExpert };
+}
+
+/** The parts that a pass is computed in, one after another: each takes as many tokens of every row as fit. */
+function partsOf({ parts }: Pick<CostModel, 'parts'>, step: StepShape): StepShape[] {
+  const { batch, newTokens, pastTokens } = step;
+  const most = parts === undefined ? newTokens : Math.max(1, Math.floor(parts.tokens / batch));
+  if (newTokens <= most) return [step];
+  return Array.from({ length: Math.ceil(newTokens / most) }, (_, index) => ({
+    batch,
+    newTokens: Math.min(most, newTokens - index * most),
+    pastTokens: pastTokens + index * most,
+  }));
 }
 
 /** The part that memory must carry: no cache keeps the weights and the KV cache from one pass to the next. */

@@ -42,8 +42,12 @@ const childFile = fileURLToPath(
 );
 const mostThreads = 8;
 
-/** A minute, and 40 ms for each million parameters: they are read twice from disk, and passed through twenty times. */
-export const checkedWithinMs = (parameters: number): number => 60_000 + (40 * parameters) / 1e6;
+/**
+ * A minute, and 40 ms for each million parameters: they are read twice from disk, and passed through twenty times. On a
+ * GPU five minutes: its driver compiles a shader for every kind of operation, a software one on the CPU.
+ */
+export const checkedWithinMs = (parameters: number, device: LlamaDevice): number =>
+  (device === 'cpu' ? 60_000 : 300_000) + (40 * parameters) / 1e6;
 
 /**
  * Loads a model on its device and runs it in short, in a process of its own: llama.cpp ends the process on some

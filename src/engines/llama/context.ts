@@ -1,5 +1,6 @@
 import koffi from 'koffi';
 import { TokenworkError } from '../../core/errors.js';
+import { partTokens } from '../../models/gguf/describe.js';
 import type { Logits } from '../engine.js';
 import type { Address, LlamaApi } from './library.js';
 import type { LlamaModel } from './model.js';
@@ -15,8 +16,6 @@ export interface ContextShape {
   unified: boolean;
 }
 
-/** Tokens of one call at most, computed together: llama.cpp's default, which longer prompts are split into. */
-const microBatch = 512;
 /** Positions whose logits one call may keep. */
 const mostOutputs = 64;
 
@@ -53,7 +52,7 @@ export class LlamaContext {
       ...abortParams(flag),
       n_ctx: all,
       n_batch: all,
-      n_ubatch: Math.min(microBatch, all),
+      n_ubatch: Math.min(partTokens, all),
       n_seq_max: sequences,
       n_outputs_max: Math.max(mostOutputs, sequences),
       n_outputs_max_per_seq: mostOutputs,
@@ -80,7 +79,7 @@ export class LlamaContext {
     this.positions = Number(api.contextLength(address));
     // Small typed arrays lie in the JavaScript heap, where they move.
     this.#sequenceIds = Int32Array.from({ length: Math.max(256, sequences) }, (_, id) => id);
-    this.#arrays = new StepArrays(microBatch);
+    this.#arrays = new StepArrays(partTokens);
     this.#freeSequences = Array.from({ length: sequences }, (_, id) => id);
   }
 

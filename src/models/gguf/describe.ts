@@ -71,6 +71,9 @@ function graphOf(model: GgufModel): { graph: ModelProto; tiedEmbeddings: boolean
   return { graph, tiedEmbeddings: recipe.tiedEmbeddings };
 }
 
+/** Tokens that llama.cpp computes together at most, by default (n_ubatch). */
+export const partTokens = 512;
+
 /** Tables of rotary frequencies: no parameters of the model's shape, and too small to read of. */
 const rotaryTables = new Set(['rope_freqs.weight', 'rope_factors_long.weight', 'rope_factors_short.weight']);
 /** Read a row a token, and whole only where the output head is the same tensor. */
@@ -97,6 +100,9 @@ function costOf(
   const row = total(tensors, ({ name, shape, bytes: all }) =>
     gathered.has(name) ? all / (shape[1] ?? 1) : 0,
   );
+  const head = tiedEmbeddings ? 'token_embd.weight' : 'output.weight';
+  // No part but the last keeps logits.
+  const headBytes = total(tensors, ({ name, bytes: own }) => (name === head ? own : 0));
   const wrong =
     stored !== ofShape.parameters &&
     `its tensors hold ${stored} parameters, and a decoder of its shape has ${ofShape.parameters}`;
@@ -113,6 +119,7 @@ function costOf(
       kvRead: halved(bytes.kvRead),
       kvWritten: halved(bytes.kvWritten),
     },
+    parts: { tokens: partTokens, weights: always - headBytes },
     mixture:
       mixture &&
       withBytes(

@@ -147,14 +147,15 @@ export async function checkGguf(
 ): Promise<DeviceCheck | null> {
   const { dtype, graphVariant } = folder;
   const { format: _format, ...source } = decoderSourceOf(folder);
+  const own = computesOn('llama', device) ? device : 'cpu';
   return checkModel(
     {
       model: { ...source, dtype, graphVariant } as never,
-      device: computesOn('llama', device) ? device : 'cpu',
+      device: own,
       prefixCache,
       withReference: fitsMemory(folder),
     },
-    { withinMs: checkedWithinMs(folder.cost.parameters), signal },
+    { withinMs: checkedWithinMs(folder.cost.parameters, own), signal },
   );
 }
 

@@ -6,6 +6,7 @@ import type { Bytes } from '../../core/units.js';
 import { type DecoderGraph, kvBytesPerPosition } from '../../models/decoder-graph.js';
 import type { Dtype } from '../../models/dtype.js';
 import type { ModelFolder } from '../../models/folder.js';
+import { partTokens } from '../../models/gguf/describe.js';
 import type { GgufFile } from '../../models/gguf/open.js';
 import { parameterCount, type Recipe } from '../../models/recipe.js';
 import { defaultBuildDtype, locateModel } from '../../models/resolve.js';
@@ -147,16 +148,14 @@ export function requestBytes(
   return { inAll: cache + 1.5 * logits + layer, largest: Math.max(logits, scores) };
 }
 
-/** llama.cpp computes so many tokens at a time, and keeps logits of as many positions as are asked for. */
-const microBatch = 512;
-
+/** llama.cpp computes a part of the tokens at a time, and keeps logits of the positions that are asked for. */
 function ofLlama(
   { positions, tokens, batch }: { positions: number; tokens: number; batch: number },
   cost: CostModel,
   decoder: DecoderGraph | null,
 ): { inAll: Bytes; largest: Bytes } {
   const cache = positions * cost.kvBytesPerToken;
-  const { activations } = bytesOf(cost, { batch: 1, newTokens: Math.min(tokens, microBatch), pastTokens: 0 });
+  const { activations } = bytesOf(cost, { batch: 1, newTokens: Math.min(tokens, partTokens), pastTokens: 0 });
   const logits = Math.max(batch, 64) * (decoder?.vocabulary ?? 0) * 4;
   return { inAll: cache + logits + activations / (decoder?.layers.length ?? 1), largest: logits };
 }
