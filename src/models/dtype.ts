@@ -18,3 +18,7 @@ const fileNames: Record<Dtype, string> = {
 export function onnxFileName(dtype: Dtype): string {
   return fileNames[dtype];
 }
+
+/** File formats that a recipe is built in: for the ONNX engine, or for llama.cpp. */
+export const modelFormats = ['onnx', 'gguf'] as const;
+export type ModelFormat = (typeof modelFormats)[number];

@@ -1,12 +1,15 @@
 import { Command } from 'commander';
 import { TokenworkError } from '../../core/errors.js';
 import { printableJson } from '../../core/text.js';
+import { byteUnits } from '../../core/units.js';
 import type { BuildWatch } from '../../models/build/build-folder.js';
 import { buildModel, builtModelDirectory } from '../../models/build/build-model.js';
 import { buildEncoder, builtEncoderDirectory } from '../../models/build/encoder/build.js';
+import { buildGguf, builtGgufDirectory } from '../../models/build/gguf/build.js';
 import { defaultGraphVariant, type GraphVariant, graphVariants } from '../../models/build/graph-variant.js';
-import type { Dtype } from '../../models/dtype.js';
+import { type Dtype, type ModelFormat, modelFormats } from '../../models/dtype.js';
 import { encoderParameters, listEncoderRecipes } from '../../models/encoder/recipe.js';
+import { listOllama, type OllamaModel } from '../../models/ollama/store.js';
 import { listRecipes, parameterCount } from '../../models/recipe.js';
 import { countedOnly, defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { renderTable } from '../../report/terminal/table.js';
@@ -19,6 +22,7 @@ import { printData, terminalOf } from '../terminal.js';
 
 interface BuildFlags {
   dtype: Dtype;
+  format: ModelFormat;
   graphVariant?: GraphVariant;
   seed: number;
   labels?: number;
@@ -30,7 +34,7 @@ export function modelsCommand(): Command {
   );
   command
     .command('list')
-    .description('List the recipes')
+    .description('List the recipes, and the models that Ollama has pulled here')
     .addOption(optionOf(benchOptions.json, { help: 'machine output' }))
     .action(list);
   withBuildOptions(
@@ -53,18 +57,26 @@ function withBuildOptions(command: Command): Command {
       'contrib (ONNX Runtime’s own operators), standard (opset 23) or primitive (attention in matrix products)',
       oneOf(graphVariants),
     )
+    .option(
+      '--format <format>',
+      'onnx, or gguf for llama.cpp (fp16 as F16, int8 as Q8_0, q4 as Q4_0)',
+      oneOf(modelFormats),
+      'onnx',
+    )
     .option('--labels <n>', 'of an encoder: classify into so many, instead of embedding', wholeNumber(1))
     .option('--seed <n>', 'of the weights', wholeNumber(0), 1);
 }
 
 async function list({ json }: { json?: boolean }): Promise<void> {
   const [decoders, encoders] = [await listRecipes(), await listEncoderRecipes()];
+  const pulled = await listOllama();
   const rows = [
     ...decoders.map((recipe) => ({ ...recipe, parameters: parameterCount(recipe) })),
     ...encoders.map((recipe) => ({ ...recipe, parameters: encoderParameters(recipe, embedding) })),
   ];
   if (json) {
-    await printData(`${printableJson(rows, 2)}\n`);
+    const ollama = pulled.map(({ name, path, bytes }) => ({ id: `ollama:${name}`, name, path, bytes }));
+    await printData(`${printableJson([...rows, ...ollama], 2)}\n`);
     return;
   }
   type Row = (typeof rows)[number];
@@ -95,7 +107,27 @@ async function list({ json }: { json?: boolean }): Promise<void> {
     terminalOf(process.stdout).width,
     (text) => text,
   );
-  await printData(`${table}\n`);
+  await printData(`${table}\n${ollamaTable(pulled)}`);
+}
+
+/** The models of Ollama's; nothing where there are none. */
+function ollamaTable(models: readonly OllamaModel[]): string {
+  if (models.length === 0) return '';
+  const table = renderTable(
+    [
+      {
+        ...{ header: ['pulled by Ollama', ''], align: 'left', priority: 9 },
+        text: models.map(({ name }) => `ollama:${name}`),
+      },
+      {
+        ...{ header: ['weights', ''], align: 'right', priority: 8 },
+        text: models.map(({ bytes }) => formatQuantity(bytes, byteUnits)),
+      },
+    ],
+    terminalOf(process.stdout).width,
+    (text) => text,
+  );
+  return `\n${table}\n`;
 }
 
 async function build(spec: string, flags: BuildFlags): Promise<void> {
@@ -118,11 +150,11 @@ async function build(spec: string, flags: BuildFlags): Promise<void> {
 async function path(spec: string, flags: BuildFlags): Promise<void> {
   const directory = await (await buildableOf(spec, flags)).built();
   if (directory === null) {
-    const { dtype, labels } = flags;
+    const { dtype, format, labels } = flags;
     throw new TokenworkError(
       'not-built',
       `${spec} (${dtype}) has not been built yet.`,
-      `Run: tokenwork models build ${spec} --dtype ${dtype}${labels === undefined ? '' : ` --labels ${labels}`}`,
+      `Run: tokenwork models build ${spec} --dtype ${dtype}${format === 'gguf' ? ' --format gguf' : ''}${labels === undefined ? '' : ` --labels ${labels}`}`,
     );
   }
   await printData(`${directory}\n`);
@@ -133,7 +165,11 @@ async function buildableOf(spec: string, flags: BuildFlags) {
   const { dtype, seed, labels } = flags;
   const located = await locateModel(spec);
   if (located.kind === 'counted') throw countedOnly(located.id);
+  if (flags.format === 'gguf' && flags.graphVariant !== undefined)
+    throw misused('--graph-variant', 'a GGUF file holds no graph');
   if (located.kind === 'encoder') {
+    if (flags.format === 'gguf')
+      throw misused('--format gguf', `${spec} is an encoder, which is written in ONNX alone`);
     if (flags.graphVariant !== undefined)
       throw misused('--graph-variant', `${spec} is an encoder, which has one graph variant only`);
     const head = labels === undefined ? embedding : ({ kind: 'classification', labels } as const);
@@ -144,6 +180,12 @@ async function buildableOf(spec: string, flags: BuildFlags) {
     };
   }
   if (labels !== undefined) throw misused('--labels', `${spec} is no recipe of an encoder`);
+  if (located.kind === 'recipe' && flags.format === 'gguf') {
+    return {
+      build: (watch: BuildWatch) => buildGguf(located.recipe, { dtype, seed, ...watch }),
+      built: () => builtGgufDirectory(located.recipe, { dtype, seed }),
+    };
+  }
   if (located.kind === 'recipe') {
     const target = { dtype, seed, graphVariant: flags.graphVariant ?? defaultGraphVariant(located.recipe) };
     return {

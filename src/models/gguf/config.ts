@@ -24,7 +24,8 @@ const architectures: ReadonlyMap<string, (fields: Fields) => Config> = new Map([
   ['qwen3', (fields: Fields) => dense('Qwen3ForCausalLM', fields)],
   ['olmoe', (fields: Fields) => mixture('OlmoeForCausalLM', fields)],
   ['qwen2moe', (fields: Fields) => mixture('Qwen2MoeForCausalLM', fields)],
-  ['qwen3moe', (fields: Fields) => mixture('Qwen3MoeForCausalLM', fields)],
+  // llama.cpp scales the chosen experts' weights to sum to 1 for this one, and not for qwen2moe and olmoe.
+  ['qwen3moe', (fields: Fields) => ({ ...mixture('Qwen3MoeForCausalLM', fields), norm_topk_prob: true })],
   ['gpt2', gpt2],
   ['gemma2', (fields: Fields) => gemma('Gemma2ForCausalLM', fields)],
   ['gemma3', (fields: Fields) => gemma('Gemma3ForCausalLM', fields)],

@@ -56,7 +56,8 @@ export async function describeRead(model: GgufModel, signal?: AbortSignal): Prom
 }
 
 function graphOf(model: GgufModel): { graph: ModelProto; tiedEmbeddings: boolean } {
-  const { id } = model;
+  // File names and the names of Ollama's may hold characters that a recipe's id may not.
+  const id = model.id.replace(/[^a-z0-9._-]+/gi, '-').replace(/^[^a-z0-9]+/i, '') || 'model';
   const config = configOfGguf(model);
   const shape = countedShapeOf(config, id);
   // llama.cpp computes the logits that are asked for, and of the last layer's feed-forward as many positions.

@@ -1,7 +1,7 @@
 import { type TensorSpec, tensorBytes } from '../tensor.js';
 
 /** Elements of a transposed matrix that are held at once: 128 MB in half precision. */
-const panelElements = 2 ** 26;
+const largestPanel = 2 ** 26;
 /** Rows of the stored matrix that are turned at once: their half of a cache line is written whole. */
 const turnedRows = 32;
 
@@ -19,6 +19,7 @@ export function* transposedHalves(
   tensor: TensorSpec,
   seed: number,
   outputOf: (row: number) => number = (row) => row,
+  panelElements = largestPanel,
 ): Generator<Uint16Array> {
   const [inputs, outputs] = tensor.dims as [number, number];
   const rowsPerPanel = Math.max(1, Math.floor(panelElements / inputs));

@@ -1,0 +1,21 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, it } from 'vitest';
+import { loadRecipe } from '../../recipe.js';
+import { dtypes, expectCostsOfGraph, writtenRecipes } from './costs.test-support.js';
+
+const cacheDirectory = mkdtempSync(join(tmpdir(), 'tokenwork-gguf-costs-'));
+afterAll(() => rmSync(cacheDirectory, { recursive: true }));
+
+describe.each(dtypes)('as GGUF in %s', (dtype) => {
+  it.each(writtenRecipes)('a recipe costs what its ONNX graph costs: $architecture', (recipe) =>
+    expectCostsOfGraph(recipe, dtype, cacheDirectory),
+  );
+
+  it.each(['tiny', 'tiny-moe', 'small-moe', 'smollm2-135m', 'gpt2-124m', 'qwen2.5-0.5b'])(
+    'a shipped recipe costs what its ONNX graph costs: %s',
+    async (id) => expectCostsOfGraph(await loadRecipe(id), dtype, cacheDirectory),
+    120_000,
+  );
+});
