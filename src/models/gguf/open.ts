@@ -52,7 +52,8 @@ export async function openGguf(path: string, options: Omit<OpenOptions, 'dtype'>
     vocabulary: model.tokens!.length,
     eosTokenIds: [...new Set(ends)],
     bosTokenId: number('tokenizer.ggml.bos_token_id'),
-    tokenizerDirectory: await tokenizerBeside(path, model.tokens!),
+    tokenizerDirectory:
+      options.source === 'synthesised' ? dirname(path) : await tokenizerBeside(path, model.tokens!),
     notices: notCountedNotice({ id, cost: counted.cost }),
   };
 }

@@ -53,7 +53,7 @@ export function* ggufFile(
 function headerOf(fields: Readonly<Record<string, GgufField>>, tensors: readonly GgufSource[]): Buffer {
   const entries = Object.entries(fields);
   const parts = [Buffer.from('GGUF'), uint32(version), uint64(tensors.length), uint64(entries.length)];
-  for (const [key, field] of entries) parts.push(text(key), ...typed(field));
+  for (const [key, field] of entries) parts.push(text(key), Buffer.concat(typed(field)));
   let offset = 0;
   for (const tensor of tensors) {
     const { name, shape, type } = tensor;
