@@ -23,7 +23,7 @@ describe('a GGUF model', () => {
   it('costs what TinyLlama 1.1B is known to cost', async () => {
     const recipe = await loadRecipe('tinyllama-1.1b');
     writeGguf(at('tinyllama.gguf'), llamaFields(recipe), llamaTensors(recipe, 'F16'));
-    const { cost, dtype } = await describeGguf(at('tinyllama.gguf'));
+    const { costOfAllLogits: cost, dtype } = await describeGguf(at('tinyllama.gguf'));
     // A closed form: ../../../results/README.md. Its 45 norms have 2,048 elements each, in F32.
     expect(dtype).toBe('F16');
     expect(cost.parameters).toBe(1_100_048_384);
@@ -42,7 +42,7 @@ describe('a GGUF model', () => {
     async (dtype) => {
       const recipe = smallRecipes.llama;
       writeGguf(at(`${dtype}.gguf`), llamaFields(recipe), llamaTensors(recipe, dtype));
-      const { cost } = await describeGguf(at(`${dtype}.gguf`));
+      const { costOfAllLogits: cost } = await describeGguf(at(`${dtype}.gguf`));
       const graph = buildGraph(recipe, { dtype: 'fp32', graphVariant: 'contrib', seed: 1, weights: false });
       const built = deriveCost(graph, describeDecoder(graph));
       expect(cost.flops).toEqual(built.flops);

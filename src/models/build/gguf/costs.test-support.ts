@@ -21,27 +21,50 @@ export const writtenRecipes = Object.values({
   qwen2_moe: { ...qwen2_moe, mixture: { ...qwen2_moe.mixture!, normaliseRouting: false } },
 });
 
-/** Operations of the written file are those of the recipe's graph in fp32; its matrix products those in its own dtype too. */
+/**
+ * Operations of the written file, all logits kept, are those of the recipe's graph in fp32; its matrix products those in
+ * its own dtype too.
+ */
 export async function expectCostsOfGraph(
   recipe: Recipe,
   dtype: Dtype,
   cacheDirectory: string,
 ): Promise<void> {
-  const { cost } = await describeGguf(join(await buildGguf(recipe, { dtype, cacheDirectory }), ggufFileName));
+  const path = join(await buildGguf(recipe, { dtype, cacheDirectory }), ggufFileName);
+  const { cost, costOfAllLogits } = await describeGguf(path);
   const exact = ofGraph(recipe, 'fp32');
-  expect(cost.flops).toEqual(exact.flops);
+  expect(costOfAllLogits.flops).toEqual(exact.flops);
   expect(cost.parameters).toBe(exact.parameters);
   expect(cost.kvBytesPerToken).toBe(exact.kvBytesPerToken / 2);
   expect(cost.notCounted).toBeUndefined();
   for (const step of [
     { batch: 1, newTokens: 128, pastTokens: 0 },
     { batch: 3, newTokens: 1, pastTokens: 77 },
-  ])
-    expect(flopsOf(cost, step).matmul).toBe(flopsOf(ofGraph(recipe, dtype), step).matmul);
+  ]) {
+    const all = flopsOf(ofGraph(recipe, dtype), step).matmul;
+    expect(flopsOf(costOfAllLogits, step).matmul).toBe(all);
+    // llama.cpp's last feed-forward and head compute each row's last position alone.
+    const left = step.batch * (step.newTokens - 1);
+    expect(flopsOf(cost, step).matmul).toBe(all - left * (feedForwardFlops(recipe) + headFlops(recipe)));
+  }
+}
+
+function headFlops({ hiddenSize, vocabulary }: Recipe): number {
+  return 2 * hiddenSize * vocabulary;
+}
+
+/** Of one position in one layer. */
+function feedForwardFlops({ architecture, hiddenSize, intermediateSize, mixture }: Recipe): number {
+  if (mixture === null) return 2 * (architecture === 'gpt2' ? 2 : 3) * hiddenSize * intermediateSize;
+  const { experts, expertsPerToken, expertSize, sharedExpertSize } = mixture;
+  const shared = sharedExpertSize > 0 ? 3 * sharedExpertSize + 1 : 0;
+  return 2 * hiddenSize * (experts + 3 * expertsPerToken * expertSize + shared);
 }
 
 function ofGraph(recipe: Recipe, dtype: Dtype): CostModel {
   const graphVariant = defaultGraphVariant(recipe);
   const graph = buildGraph(recipe, { dtype, graphVariant, seed: 1, weights: false });
-  return deriveCost(graph, describeDecoder(graph), { tiedEmbeddings: recipe.tiedEmbeddings });
+  return deriveCost(graph, describeDecoder(graph), {
+    ...{ tiedEmbeddings: recipe.tiedEmbeddings, logits: 'all' },
+  });
 }
