@@ -30,7 +30,7 @@ export function flopsCommand(): Command {
     )
     .argument(
       '<model>',
-      'a recipe, a model folder, a config.json, hf:OWNER/NAME, any .onnx file, or a .gguf file',
+      'a recipe, a model folder, a config.json, hf:OWNER/NAME, any .onnx or .gguf file, or ollama:NAME',
     )
     .option('--prompt-tokens <n>', 'new positions per row', wholeNumber(1), 128)
     .option('--past-tokens <n>', 'positions already in the KV cache', wholeNumber(0), 0)

@@ -7,6 +7,8 @@ type Config = Record<string, unknown>;
 interface Fields {
   /** A number under the architecture's own name; undefined where it is not there. */
   number(key: string): number | undefined;
+  /** A flag of each layer under the architecture's own name; undefined where that is no list of flags. */
+  flags(key: string): boolean[] | undefined;
   has(tensor: string): boolean;
   vocabulary: number;
 }
@@ -54,13 +56,18 @@ export function configOfGguf({ id, architecture, metadata, tensors }: GgufModel)
       const one = Array.isArray(value) && new Set(value).size === 1 ? value[0] : value;
       return typeof one === 'number' || typeof one === 'bigint' ? Number(one) : undefined;
     },
+    flags: (key) => {
+      const value = metadata.get(`${architecture}.${key}`);
+      const areFlags = Array.isArray(value) && value.every((flag) => typeof flag === 'boolean');
+      return areFlags ? (value as boolean[]) : undefined;
+    },
     has: (tensor) => names.has(tensor),
     // The table's own rows: converters pad vocabularies, and the metadata need not say so.
     vocabulary: tensors.find(({ name }) => name === 'token_embd.weight')?.shape[1] ?? 0,
   });
 }
 
-function dense(name: string, { number, has, vocabulary }: Fields): Config {
+function dense(name: string, { number, flags, has, vocabulary }: Fields): Config {
   const hidden = number('embedding_length');
   const heads = number('attention.head_count');
   return {
@@ -80,6 +87,11 @@ function dense(name: string, { number, has, vocabulary }: Fields): Config {
     attention_bias: has('blk.0.attn_q.bias') && has('blk.0.attn_output.bias'),
     mlp_bias: has('blk.0.ffn_up.bias'),
     sliding_window: number('attention.sliding_window'),
+    // Each so many'th layer sees everything, or the layers are told one by one.
+    sliding_window_pattern: number('attention.sliding_window_pattern'),
+    layer_types: flags('attention.sliding_window_pattern')?.map((slides) =>
+      slides ? 'sliding_attention' : 'full_attention',
+    ),
   };
 }
 
