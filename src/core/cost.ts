@@ -119,8 +119,7 @@ export function bytesOf(cost: CostModel, step: StepShape, distinctExperts?: numb
   const { mixture } = cost;
   if (mixture === null) return bytes;
   const touched =
-    distinctExperts ??
-    sum(({ batch, newTokens }) => expectedDistinctExperts(mixture, batch * newTokens));
+    distinctExperts ?? sum(({ batch, newTokens }) => expectedDistinctExperts(mixture, batch * newTokens));
   return { ...bytes, weights: bytes.weights + mixture.layers * touched * mixture.bytesPerExpert };
 }
 

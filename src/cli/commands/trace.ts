@@ -10,6 +10,7 @@ import { printableJson } from '../../core/text.js';
 import type { Dtype } from '../../models/dtype.js';
 import { renderPromptTrace } from '../../report/terminal/prompt-trace.js';
 import { runBench } from '../../run/bench.js';
+import type { BenchOptions } from '../../run/options.js';
 import { benchOptions } from '../../workload/bench-options.js';
 import { loadPipeline } from '../../workload/pipelines/pipeline.js';
 import { promptSuite, tracedPrompt } from '../../workload/prompt-suite.js';
@@ -24,6 +25,8 @@ interface TraceFlags {
   pipeline: string;
   model: string;
   dtype?: Dtype;
+  engine?: BenchOptions['engine'];
+  device?: BenchOptions['device'];
   completionTokens: number;
   repetitions: number;
   out?: string;
@@ -44,6 +47,8 @@ export function traceCommand(): Command {
     )
     .option('--model <model>', 'the chat model, as `tokenwork bench` takes it', 'smollm2-135m')
     .addOption(optionOf(benchOptions.dtype))
+    .addOption(optionOf(benchOptions.engine))
+    .addOption(optionOf(benchOptions.device))
     .option('--completion-tokens <n>', 'length of the answer', wholeNumber(1), 2)
     .option('--repetitions <n>', 'times the prompt and the reference are measured', wholeNumber(1), 5)
     .option('--out <file>', 'write the page about the run there (HTML), or its result (.json)')
@@ -61,7 +66,17 @@ Examples:
 }
 
 async function trace(text: string, flags: TraceFlags): Promise<void> {
-  const { model, dtype, completionTokens, repetitions, out, json = false, quiet = false } = flags;
+  const {
+    model,
+    dtype,
+    engine,
+    device,
+    completionTokens,
+    repetitions,
+    out,
+    json = false,
+    quiet = false,
+  } = flags;
   if (text === '') {
     throw new TokenworkError(
       'empty-prompt',
@@ -76,6 +91,8 @@ async function trace(text: string, flags: TraceFlags): Promise<void> {
   try {
     const { result } = await runBench({
       suite: promptSuite({ text, pipeline, model, dtype, completionTokens, repetitions }),
+      engine,
+      device,
       out: join(scratch, 'result.json'),
       command: `tokenwork ${process.argv.slice(2).join(' ')}`,
       tool: { version: toolVersion, commit: toolCommit() },

@@ -192,7 +192,12 @@ export class LlamaContext {
 
   /** Drops positions of a sequence from one on. */
   truncate(sequence: number, from: number): void {
-    this.#api.removeFrom(this.#memory, sequence, from, -1);
+    if (this.#api.removeFrom(this.#memory, sequence, from, -1)) return;
+    throw new TokenworkError(
+      'engine-failed',
+      'The model keeps a recurrent state, which cannot be taken back to an earlier position.',
+      'Leave out draft and verify.',
+    );
   }
 
   remove(sequence: number, from: number, to: number): void {

@@ -9,8 +9,8 @@ import { type GgufFile, openGguf } from './open.js';
 /**
  * The GGUF model a spec names, ready to be run: a file (any part of a split one), a folder with one, `ollama:NAME[:TAG]`,
  * `hf:OWNER/NAME[@REVISION]:FILE.gguf`, or a recipe (or config.json), which is written as GGUF with random weights.
- * `dtype`, `seed` apply to a recipe alone: fp16 is F16, int8 Q8_0, q4 Q4_0.
- * Throws TokenworkError `unknown-model`, `not-a-decoder`, `unsupported-architecture`, `dtype-missing`, or whatever
+ * `dtype`, `seed` apply to a recipe alone: fp32 is F32, fp16 F16, int8 Q8_0, q4 Q4_0.
+ * Throws TokenworkError `unknown-model`, `not-a-decoder`, `unsupported-architecture`, or whatever
  * reading, building or downloading it throws.
  */
 export async function resolveGguf(

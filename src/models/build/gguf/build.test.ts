@@ -154,11 +154,4 @@ describe('a recipe written as GGUF', () => {
       message: expect.stringMatching(why),
     });
   });
-
-  it('is refused in a dtype that it is not written in', async () => {
-    await expect(buildGguf(smallRecipes.llama, { dtype: 'fp32', cacheDirectory })).rejects.toMatchObject({
-      code: 'dtype-missing',
-      hint: expect.stringContaining('q4 (Q4_0)'),
-    });
-  });
 });

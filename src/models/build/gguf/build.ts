@@ -28,7 +28,7 @@ export interface GgufTarget {
 /**
  * Builds a recipe into a folder with `model.gguf`, config and tokenizer, and returns its path; a folder built before is
  * returned at once. The same recipe, dtype and seed give the same bytes, and the weights that they give in ONNX (fp16).
- * Throws TokenworkError `unsupported-architecture`, `dtype-missing`, or as `buildModel` does.
+ * Throws TokenworkError `unsupported-architecture`, or as `buildModel` does.
  */
 export async function buildGguf(recipe: Recipe, options: GgufTarget & BuildWatch): Promise<string> {
   const { dtype, seed = 1 } = options;

@@ -42,30 +42,22 @@ const families: Record<Recipe['architecture'], Family> = {
 };
 
 /** Types of the matrices by the tool's dtypes, with llama.cpp's number of such a file (`llama_ftype`). */
-const matrixTypes: Partial<Record<Dtype, { type: MatrixType; fileType: number }>> = {
+const matrixTypes: Record<Dtype, { type: MatrixType; fileType: number }> = {
+  fp32: { type: 'F32', fileType: 0 },
   fp16: { type: 'F16', fileType: 1 },
   int8: { type: 'Q8_0', fileType: 7 },
   q4: { type: 'Q4_0', fileType: 2 },
 };
 
 /**
- * How a recipe of that dtype is written for llama.cpp. Throws TokenworkError `dtype-missing`, or
- * `unsupported-architecture` for a shape that its graph of the architecture does not compute.
+ * How a recipe of that dtype is written for llama.cpp. Throws TokenworkError `unsupported-architecture` for a shape
+ * that its graph of the architecture does not compute.
  */
 export function ggufFormatOf(
   recipe: Recipe,
   dtype: Dtype,
 ): { architecture: string; type: MatrixType; interleaved: boolean } {
   const matrix = matrixTypes[dtype];
-  if (matrix === undefined) {
-    throw new TokenworkError(
-      'dtype-missing',
-      `${recipe.name} cannot be written as GGUF in ${dtype}.`,
-      `GGUF is written in ${Object.entries(matrixTypes)
-        .map(([name, { type }]) => `${name} (${type})`)
-        .join(', ')}.`,
-    );
-  }
   const family = families[recipe.architecture];
   const problem = problemOf(recipe, family);
   if (problem !== null) {

@@ -8,7 +8,7 @@ import { quantise } from './quantise.js';
 import { alternateHalves, interleavedRow, storedHalves, transposedHalves } from './rows.js';
 
 /** Types that matrices are written in; vectors, routers and learned positions are F32, as llama.cpp's own files have them. */
-export type MatrixType = 'F16' | 'Q8_0' | 'Q4_0';
+export type MatrixType = 'F32' | 'F16' | 'Q8_0' | 'Q4_0';
 
 /** How a tensor of the graph is laid out: `transposed` where the graph has [inputs, outputs]. */
 type Layout = 'stored' | 'transposed' | 'rotated' | 'vector';
@@ -51,7 +51,7 @@ const inF32 = new Set(['ffn_gate_inp']);
 
 /**
  * The tensors of a recipe as llama.cpp names and lays them out. Their numbers are those of the recipe's ONNX decoder in
- * fp16, tensor by tensor, quantised from there where `type` says so. A matrix whose rows are no multiple of 32 is F16.
+ * fp16, tensor by tensor, widened or quantised from there where `type` says so. A matrix whose rows are no multiple of 32 is F16.
  */
 export function ggufTensors(
   recipe: Recipe,
@@ -70,10 +70,10 @@ export function ggufTensors(
       return [{ name, shape, type: 'F32', chunks: () => widened(ordered(tensor, seed, order)) }];
     }
     const source = (as: string, shape: number[], halves: () => Generator<Uint16Array>): GgufSource => {
-      const own = shape[0]! % 32 === 0 ? type : 'F16';
-      return inF32.has(as.split('.').at(-2)!)
-        ? { name: as, shape, type: 'F32', chunks: () => widened(halves()) }
-        : { name: as, shape, type: own, chunks: () => quantised(halves(), own) };
+      const quantisable = inF32.has(as.split('.').at(-2)!) ? 'F32' : type;
+      const own = shape[0]! % 32 === 0 || quantisable === 'F32' ? quantisable : 'F16';
+      const chunks = () => (own === 'F32' ? widened(halves()) : quantised(halves(), own));
+      return { name: as, shape, type: own, chunks };
     };
     if (name.includes('.ffn_gate_exps.')) {
       const [experts, rows, inputs] = dims as [number, number, number];
@@ -111,6 +111,6 @@ function* widened(chunks: Iterable<Uint16Array>): Generator<Uint8Array> {
   }
 }
 
-function* quantised(chunks: Iterable<Uint16Array>, type: MatrixType): Generator<Uint8Array> {
+function* quantised(chunks: Iterable<Uint16Array>, type: Exclude<MatrixType, 'F32'>): Generator<Uint8Array> {
   for (const halves of chunks) yield quantise(halves, type);
 }
