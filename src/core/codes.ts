@@ -50,7 +50,6 @@ const unusableInput = {
   'external-data-missing': 'Weights that a model keeps in files beside it are missing.',
   'external-data-truncated': 'Weights that a model keeps in files beside it are cut short.',
   'graph-variant-unsupported': 'A shape cannot be built as that graph variant.',
-  'gguf-counted-only': 'A GGUF file can be counted, and was asked to be run.',
   'gguf-part-missing': 'A part of a split GGUF model is not beside the others.',
   'graph-too-costly': 'Functions or loops of a graph repeat more nodes than an analysis follows.',
   'hub-forbidden': 'The hub refuses a repository to this user.',

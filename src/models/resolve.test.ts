@@ -148,12 +148,12 @@ describe('an unknown model', () => {
     });
     for (const [name, code] of [
       ['model.bin', 'unknown-model'],
-      ['model.gguf', 'gguf-counted-only'],
+      ['model.gguf', 'model-not-onnx'],
     ] as const) {
       await writeFile(join(directory, name), 'GGUF');
       await expect(resolveModel(join(directory, name))).rejects.toMatchObject({ code });
     }
-    await expect(resolveModel(directory)).rejects.toMatchObject({ code: 'gguf-counted-only' });
+    await expect(resolveModel(directory)).rejects.toMatchObject({ code: 'model-not-onnx' });
     await rm(join(directory, 'model.gguf'));
     await expect(resolveModel(directory)).rejects.toMatchObject({ code: 'no-config' });
     await expect(resolveModel('')).rejects.toMatchObject({ code: 'unknown-model' });

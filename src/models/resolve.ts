@@ -89,9 +89,9 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
     case 'gguf':
     case 'hub-gguf':
       throw new TokenworkError(
-        'gguf-counted-only',
-        `${spec} is a GGUF file, which tokenwork counts and does not run.`,
-        'Count it with `tokenwork flops`, or run the same model as hf:OWNER/NAME or a folder with ONNX files.',
+        'model-not-onnx',
+        `${spec} is a GGUF model, which ONNX Runtime does not read.`,
+        'Run it through llama.cpp, or the same model as hf:OWNER/NAME or a folder with ONNX files.',
       );
     case 'encoder':
       throw new TokenworkError(

@@ -123,6 +123,13 @@ async function choose(wish: DeviceWish, sight: DeviceSight): Promise<ChosenDevic
     freeBytes: null,
     warnings: [],
   });
+  const foreign = [...wish.needed].find((needed) => wish.engine !== 'auto' && needed !== wish.engine);
+  if (foreign !== undefined)
+    throw new TokenworkError(
+      'bad-option',
+      `--engine ${wish.engine} was asked for, and ${models[foreign]} were named.`,
+      'Leave out --engine: a model with weights of its own runs in the engine of its format.',
+    );
   if (asked === 'cpu') return onCpu('asked for');
   const nodeBinding = backend === 'node' || (backend === 'auto' && process.env[backendVariable] === 'node');
   const open = roads.filter((road) => isOpenTo(road, wish));
