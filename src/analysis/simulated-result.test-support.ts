@@ -37,6 +37,8 @@ export interface Simulation {
   repetitions: number;
   /** Standard deviation of log work between repetitions. */
   noise: number;
+  /** The same of each stage by itself, apart from its request's. */
+  stageNoise?: number;
   /** Of a whole round's log work. */
   drift?: number;
   /** When the run began: ms after the first of the day; a request takes 1 ms. */
@@ -51,7 +53,7 @@ export interface Simulation {
 
 /** A run of `cells` in rounds, with one measured metric, `cpuTime`. */
 export function simulateResult(cells: readonly SimulatedCell[], simulation: Simulation): Result {
-  const { seed, repetitions, noise, drift = 0, tails, failures = 0 } = simulation;
+  const { seed, repetitions, noise, stageNoise = 0, drift = 0, tails, failures = 0 } = simulation;
   const { startsMs = 0, slowness = () => 0 } = simulation;
   const random = createRandom(seed);
   const normal = normalSource(random);
@@ -75,7 +77,14 @@ export function simulateResult(cells: readonly SimulatedCell[], simulation: Simu
         const factor = Math.exp(slowness(startsMs + requests.length) + pace + own * deviation());
         if (random.uniform() < failures) continue;
         const ran = stages.filter(({ chance = 1 }) => chance === 1 || random.uniform() < chance);
-        const rows = ran.map((stage, index) => stageRow(stage, factor, index, atNs));
+        const rows = ran.map((stage, index) =>
+          stageRow(
+            stage,
+            stageNoise === 0 ? factor : factor * Math.exp(stageNoise * deviation()),
+            index,
+            atNs,
+          ),
+        );
         const cpuTime =
           stages.length === 0
             ? 1e6 * tokens * rate * factor

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { fitNonNegative } from './non-negative-fit.js';
+import { firstUnbounded, fitNonNegative } from './non-negative-fit.js';
 
 const ones = (count: number) => new Array<number>(count).fill(1);
 
@@ -36,5 +36,21 @@ describe('a non-negative fit', () => {
     expect(fitNonNegative([[0, 0]], [1, 1])).toBeNull();
     expect(fitNonNegative([ones(2)], [0, 0])).toBeNull();
     expect(fitNonNegative([ones(0)], [])).toBeNull();
+  });
+});
+
+describe('a first coefficient that may fall below 0', () => {
+  const x = [1, 2, 4];
+
+  it('is the fit’s own where that is not 0', () => {
+    const y = x.map((value, k) => 3 + 2 * value + [0.1, -0.1, 0.05][k]!);
+    expect(firstUnbounded([ones(3), x], y)).toBe(fitNonNegative([ones(3), x], y)![0]);
+  });
+
+  it('is that of the line through costs that fall off faster than in proportion', () => {
+    // At weights 1/x², as of the fit through the origin: two points of the line 2x − 1 determine it.
+    expect(firstUnbounded([ones(2), [1, 4]], [1, 7])).toBeCloseTo(-1, 9);
+    expect(fitNonNegative([ones(2), [1, 4]], [1, 7])![0]).toBe(0);
+    expect(firstUnbounded([ones(2)], [0, 0])).toBeNull();
   });
 });

@@ -8,6 +8,19 @@ import { invertSymmetric } from './least-squares.js';
  * y are not negative. `null` where no column can be fitted, or y is 0 throughout.
  */
 export function fitNonNegative(columns: readonly ArrayLike<number>[], y: ArrayLike<number>): number[] | null {
+  return settledFit(columns, y)?.best ?? null;
+}
+
+/**
+ * The first coefficient of the same fit, had it not been kept from falling below 0; the others are, and the weights
+ * are the same, so that where it is not negative it is that fit's own.
+ */
+export function firstUnbounded(columns: readonly ArrayLike<number>[], y: ArrayLike<number>): number | null {
+  const settled = settledFit(columns, y);
+  return settled && bestSubset(settled.gram, columns.length, 0)![0]!;
+}
+
+function settledFit(columns: readonly ArrayLike<number>[], y: ArrayLike<number>) {
   const size = columns.length;
   if (size > 6) throw new RangeError(`${size} columns have too many subsets; 6 at most`);
   const rows = y.length;
@@ -15,18 +28,19 @@ export function fitNonNegative(columns: readonly ArrayLike<number>[], y: ArrayLi
   for (let i = 0; i < rows; i++) mean += y[i]! / rows;
   if (!(mean > 0)) return null;
   const weight = new Float64Array(rows).fill(1 / mean ** 2);
-  let best: number[] | null = null;
+  let settled: { best: number[]; gram: number[][] } | null = null;
   for (let pass = 0; pass < 5; pass++) {
-    const next = bestSubset(gramOf(columns, y, weight), size);
-    if (next === null) return best;
-    best = next;
+    const gram = gramOf(columns, y, weight);
+    const best = bestSubset(gram, size);
+    if (best === null) return settled;
+    settled = { best, gram };
     for (let i = 0; i < rows; i++) {
       let fitted = 0;
       for (let a = 0; a < size; a++) fitted += best[a]! * columns[a]![i]!;
       weight[i] = 1 / Math.max(fitted, smallestFitted * mean) ** 2;
     }
   }
-  return best;
+  return settled;
 }
 
 /** A fitted value next to 0 would otherwise outweigh all others. */
@@ -48,7 +62,8 @@ function gramOf(
   );
 }
 
-function bestSubset(gram: readonly (readonly number[])[], size: number): number[] | null {
+/** `unbounded`: a column whose coefficient may be below 0. */
+function bestSubset(gram: readonly (readonly number[])[], size: number, unbounded?: number): number[] | null {
   let best: { coefficients: number[]; explained: number } | null = null;
   for (let subset = 1; subset < 2 ** size; subset++) {
     const chosen = Array.from({ length: size }, (_, a) => a).filter((a) => subset & (1 << a));
@@ -56,7 +71,7 @@ function bestSubset(gram: readonly (readonly number[])[], size: number): number[
     if (inverse === null) continue;
     const moments = chosen.map((a) => gram[size]![a]!);
     const solved = inverse.map((row) => row.reduce((sum, value, k) => sum + value * moments[k]!, 0));
-    if (solved.some((value) => value < 0)) continue;
+    if (solved.some((value, k) => value < 0 && chosen[k] !== unbounded)) continue;
     const explained = solved.reduce((sum, value, k) => sum + value * moments[k]!, 0);
     if (best !== null && explained <= best.explained * (1 + 1e-12)) continue;
     const coefficients = new Array<number>(size).fill(0);

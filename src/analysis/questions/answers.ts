@@ -1,12 +1,13 @@
 import { findMetric, type MetricName, type WorkMetric } from '../../core/metrics.js';
 import type { FactorValue, Question } from '../../core/question.js';
+import { combinedVariance, reachOf } from '../../stats/combined-variance.js';
 import { addColumns } from '../../stats/sum.js';
 import type { RequestTable } from '../requests/request-table.js';
 import type { ResultHead } from '../requests/table-builder.js';
 import { stageColumns, stageWork } from '../stages/columns.js';
 import type { Design } from '../statistic.js';
 import { type Contrast, contrastsOf, type MeasuredCell, meanOf, measureCells } from './levels.js';
-import { ratioOfSums, type Share } from './ratio-of-sums.js';
+import { type EstimatedShare, estimateShare } from './ratio-of-sums.js';
 import { type LogRatio, logRatioOfMeans, logRatioOfVariations, variationOf } from './statistics.js';
 
 /** A question of the suite, with what the run answers. */
@@ -150,7 +151,7 @@ function hiddenShare(
   cells: readonly MeasuredCell[],
   metric: WorkMetric,
   options: { design: Design; exact: boolean },
-): Share {
+): EstimatedShare {
   const rows = Uint32Array.from(cells.flatMap(({ requests }) => requests));
   const cellOf = Uint32Array.from(cells.flatMap(({ requests }, c) => requests.map(() => c)));
   const works = stageWork(stageColumns(table, rows), metric);
@@ -159,21 +160,22 @@ function hiddenShare(
       works.map((own) => own[part]),
       new Float64Array(rows.length),
     );
-  return ratioOfSums(sum('uncounted'), sum('work'), cellOf, options);
+  const round = rows.map((i) => table.round[i]!);
+  return estimateShare(sum('uncounted'), sum('work'), cellOf, { ...options, round });
 }
 
-function differenceOf(baseline: Share, level: Share): Figures {
+function differenceOf(baseline: EstimatedShare, level: EstimatedShare): Figures {
   const sides = { atBaseline: baseline.value, atLevel: level.value };
   if (baseline.value === null || level.value === null) {
     return { ...nothing(baseline.reason ?? level.reason ?? ''), ...sides };
   }
   const value = level.value - baseline.value;
-  if (baseline.low === null || level.low === null) {
+  if (baseline.error === undefined || level.error === undefined) {
     return { ...nothing(baseline.reason ?? level.reason ?? ''), ...sides, value };
   }
-  // Errors of the two sides are apart from each other (Newcombe 1998, method 10).
-  const low = value - Math.hypot(level.value - level.low, baseline.high! - baseline.value);
-  const high = value + Math.hypot(level.high! - level.value, baseline.value - baseline.low);
+  // Errors of the two sides are apart from each other (Welch 1947).
+  const reach = reachOf(combinedVariance([baseline.error, level.error]));
+  const [low, high] = [value - reach, value + reach];
   const verdict = low > 0 ? 'more' : high < 0 ? 'less' : low >= -margin && high <= margin ? 'same' : '~';
   return { ...sides, value, low, high, verdict };
 }

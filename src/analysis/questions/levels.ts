@@ -15,9 +15,9 @@ export interface MeasuredCell {
   mean: number;
   /** Relative variance of the mean; `null` where repetitions show no noise. */
   variance: number | null;
-  /** Degrees of freedom of that variance; those of all cells where they share one. */
+  /** Degrees of freedom of that variance, and those that the noise of all cells was estimated with. */
   freedom: number;
-  pooled: boolean;
+  noiseFreedom: number;
   /** Mean billed tokens. */
   billed: number;
 }
@@ -33,7 +33,7 @@ export interface Contrast {
   matched: boolean;
 }
 
-type Unjudged = Omit<MeasuredCell, 'variance' | 'freedom' | 'pooled'>;
+type Unjudged = Omit<MeasuredCell, 'variance' | 'freedom' | 'noiseFreedom'>;
 
 /** A cell's level of a factor, `model` being its model; `undefined` for a factor that it lacks. */
 function levelOf({ model, factors }: Cell, factor: string): FactorValue | undefined {
@@ -141,18 +141,17 @@ function withNoise(cells: readonly Unjudged[], exact: boolean): MeasuredCell[] {
   const freedom = cells.map(({ values }) => values.length - 1);
   const pooled = freedom.reduce((sum, own) => sum + own, 0);
   if (pooled === 0)
-    return cells.map((cell) => ({ ...cell, variance: exact ? 0 : null, freedom: 1, pooled: true }));
+    return cells.map((cell) => ({ ...cell, variance: exact ? 0 : null, freedom: 1, noiseFreedom: 1 }));
   const { residuals, rounds } = driftRemoved(cells);
   const left = pooled - (rounds - 1);
   const kept = freedom.map((own) => (own * left) / pooled);
   const squares = residuals.map((own) => own.reduce((sum, value) => sum + value ** 2, 0));
   const { variances, freedom: worth } = shrinkVariances(Float64Array.from(squares), Float64Array.from(kept));
-  const shared = variances.every((variance) => variance === variances[0]);
   return cells.map((cell, c) => ({
     ...cell,
     variance: variances[c]! / cell.values.length,
     freedom: Math.max(1, worth[c]!),
-    pooled: shared,
+    noiseFreedom: left,
   }));
 }
 

@@ -1,3 +1,4 @@
+import { combinedVariance, reachOf, type VarianceEstimate } from '../../stats/combined-variance.js';
 import { normalSource } from '../../stats/normal.js';
 import { createRandom, deriveSeed } from '../../stats/random.js';
 import { studentTCritical } from '../../stats/student-t.js';
@@ -44,23 +45,18 @@ export function logRatioOfMeans(
     const variance = parts.reduce((sum, part) => sum + varianceOfMean(part), 0);
     return { value, reach: studentTCritical(0.025, fewest - 1) * Math.sqrt(variance) };
   }
-  let [variance, fourth] = [0, 0];
+  const parts: VarianceEstimate[] = [];
   for (const [side, mean] of [
     [baseline, before],
     [candidate, after],
   ] as const) {
     for (const cell of side) {
       if (cell.variance === null) return { value, reach: null, reason: notRepeated };
-      const own = cell.variance * (cell.mean / mean / side.length) ** 2;
-      variance += own;
-      fourth += own ** 2 / cell.freedom;
+      parts.push({ variance: cell.variance * (cell.mean / mean / side.length) ** 2, freedom: cell.freedom });
     }
   }
-  if (variance === 0) return { value, reach: 0 };
-  // Satterthwaite's degrees of freedom where variances are apart from each other.
-  const { pooled, freedom } = baseline[0]!;
-  const t = studentTCritical(0.025, pooled ? freedom : Math.max(1, variance ** 2 / fourth));
-  return { value, reach: t * Math.sqrt(variance) };
+  const { variance, freedom } = combinedVariance(parts);
+  return { value, reach: reachOf({ variance, freedom: Math.min(freedom, baseline[0]!.noiseFreedom) }) };
 }
 
 function varianceOfMean(values: readonly number[]): number {
@@ -128,12 +124,40 @@ export function logRatioOfVariations(
   if (drawn.length < 0.9 * resamples) {
     return { value, reach: null, reason: 'noise is as large as what varies' };
   }
-  const all = [...baseline, ...candidate];
-  const freedom = all[0]!.pooled ? all[0]!.freedom : all.reduce((sum, cell) => sum + cell.freedom, 0);
   return {
     value,
-    reach: studentTCritical(0.025, Math.max(2, freedom)) * Math.sqrt(varianceOfMean(drawn) * drawn.length),
+    reach: reachOf({
+      variance: varianceOfMean(drawn) * drawn.length,
+      freedom: freedomOf(baseline, candidate),
+    }),
   };
+}
+
+/** A relative change by which a slope is found. */
+const step = 1e-4;
+
+/**
+ * The degrees of freedom of the cells that carry the error (Welch–Satterthwaite), each weighing as its mean moves the
+ * variation, and no more than the noise was estimated with.
+ */
+function freedomOf(...sides: (readonly MeasuredCell[])[]): number {
+  const parts = sides.flatMap((cells) => {
+    const [means, noise] = [cells.map(({ mean }) => mean), cells.map((cell) => cell.variance!)];
+    const log = (moved: number) =>
+      Math.log(
+        variation(
+          means.map((mean, c) => (c === moved ? mean * (1 + step) : mean)),
+          noise,
+        ) ?? Number.NaN,
+      );
+    const atRest = log(-1);
+    return cells.map(({ variance, freedom }, c) => ({
+      variance: ((log(c) - atRest) / step) ** 2 * variance!,
+      freedom,
+    }));
+  });
+  const { freedom } = combinedVariance(parts);
+  return Number.isNaN(freedom) ? 1 : Math.max(1, Math.min(freedom, sides[0]![0]!.noiseFreedom));
 }
 
 function jackknife(

@@ -190,18 +190,36 @@ describe('the stages', () => {
     expect(review!.rangeEffectiveTokens![1]).toBeCloseTo(40, 6);
   });
 
-  it('has a fixed cost’s interval that covers the truth in 90% to 99% of 200 noisy runs', () => {
-    const covered = Array.from({ length: 200 }, (_, draw) => {
-      const { safety } = stagesOf((prompt) => [{ name: 'safety', cost: 20 + 0.1 * prompt, tokens: prompt }], {
-        seed: draw + 1,
-        repetitions: 3,
-        noise: 0.05,
-      });
-      const [low, high] = safety!.fixedInterval!;
-      return low <= 20 && 20 <= high;
-    }).filter(Boolean).length;
-    expect(covered / 200).toBeGreaterThanOrEqual(0.9);
-    expect(covered / 200).toBeLessThanOrEqual(0.99);
+  it('has a fixed cost’s interval by what leaving out a round changes, where a drift of the machine cancels', () => {
+    const cells = cellsOf((prompt) => [{ name: 'safety', cost: 20 + 0.1 * prompt, tokens: prompt }]);
+    const run = (noise: number) => simulateResult(cells, { seed: 1, repetitions: 3, noise, drift: 0.2 });
+    const fixedOf = (result: ReturnType<typeof run>) =>
+      findingsOf(result, quick).stages.find(({ name }) => name === 'safety')!;
+    const [low, high] = fixedOf(run(0)).fixedInterval!;
+    expect(low).toBeCloseTo(20, 6);
+    expect(high).toBeCloseTo(20, 6);
+
+    const noisy = run(0.05);
+    const without = [0, 1, 2].map((round) => {
+      const requests = noisy.requests.filter(({ repetition }) => repetition !== round);
+      return fixedOf({ ...noisy, requests }).fixedEffectiveTokens!;
+    });
+    const mean = sum(without) / 3;
+    const error = Math.sqrt((2 / 3) * sum(without.map((value) => (value - mean) ** 2)));
+    const { fixedInterval, fixedEffectiveTokens } = fixedOf(noisy);
+    // t(0.975, 2) = 4.3027.
+    expect(fixedInterval![1] - fixedEffectiveTokens!).toBeCloseTo(4.3027 * error, 3);
+  });
+
+  it('has no interval of one round, and none that reaches below 0', () => {
+    const of = (repetitions: number, cost: (prompt: number) => number) => {
+      const cells = cellsOf((prompt) => [{ name: 'safety', cost: cost(prompt), tokens: prompt }]);
+      const run = simulateResult(cells, { seed: 3, repetitions, noise: 0.05 });
+      const { stages } = findingsOf(run, { ...quick, design: 'fixed' });
+      return stages.find(({ name }) => name === 'safety');
+    };
+    expect(of(1, (prompt) => 20 + prompt)).toMatchObject({ fixedInterval: null });
+    expect(of(3, (prompt) => prompt ** 2)).toMatchObject({ fixedEffectiveTokens: 0, fixedInterval: [0, 0] });
   });
 
   it('weighs a stage of another model in plain tokens of the model that the request is billed for', () => {

@@ -7,7 +7,7 @@ import type { UniformityOptions } from '../uniformity/uniformity.js';
 import type { Noise } from '../uniformity/within-cell-noise.js';
 import { type StageColumns, type StageWork, stageWork } from './columns.js';
 import type { Component } from './components.js';
-import { componentWeights, type StageWeight, stageWeights } from './effects.js';
+import { type StageWeight, weightsOf } from './effects.js';
 import { type HiddenWork, hiddenWorkOf } from './hidden-work.js';
 import { type Misbilling, stageMisbilling } from './misbilling.js';
 
@@ -58,7 +58,15 @@ export function stageFindings(
 ): StageFindings | null {
   const works = stageWork(columns, metric);
   if (!works.some(isMeasured)) return null;
-  const weights = stageWeights(table, columns.stages, works, plainToken);
+  const { stages: weights, components: componentWeights } = weightsOf({
+    table,
+    stages: columns.stages,
+    works,
+    components,
+    work,
+    plainToken,
+    design: options.design,
+  });
   const visible = weights.reduce(
     (total, { visibleShare, shareOfWork }) => total + (visibleShare ?? 0) * (shareOfWork ?? 0),
     0,
@@ -67,12 +75,7 @@ export function stageFindings(
   const few = leading || work.length <= mostTakenApart;
   return {
     weights,
-    componentWeights: componentWeights(
-      table,
-      components,
-      { stages: columns.stages, works, weights },
-      plainToken,
-    ),
+    componentWeights,
     hiddenWork: {
       ...hiddenWorkOf(table, works, { design: options.design, exact }),
       visibilityScore: weights.some(({ shareOfWork }) => shareOfWork !== null) ? visible : null,

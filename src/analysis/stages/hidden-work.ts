@@ -21,20 +21,24 @@ const cellsListed = 1000;
  * work of all stages. `exact`: repetitions of the metric do not differ.
  */
 export function hiddenWorkOf(
-  { cells, cell }: RequestTable,
+  { cells, cell, round }: RequestTable,
   works: readonly StageWork[],
   { design, exact }: { design: Design; exact: boolean },
 ): HiddenWork {
   const hidden = addColumns(works.map(({ uncounted }) => uncounted));
   const whole = addColumns(works.map(({ work }) => work));
   const among = (rows: readonly number[], how: Design, own = Uint32Array.from(rows, (i) => cell[i]!)) =>
-    ratioOfSums(pickNumbers(hidden, rows), pickNumbers(whole, rows), own, { design: how, exact });
+    ratioOfSums(pickNumbers(hidden, rows), pickNumbers(whole, rows), own, {
+      design: how,
+      exact,
+      round: Uint32Array.from(rows, (i) => round[i]!),
+    });
   const pipelines = requestsBy(
     cell,
     cells.map(({ factors }) => factors.pipeline),
   );
   return {
-    ...ratioOfSums(hidden, whole, cell, { design, exact }),
+    ...ratioOfSums(hidden, whole, cell, { design, exact, round }),
     ...(pipelines.size > 0 && {
       byPipeline: [...pipelines].map(([pipeline, rows]) => ({
         pipeline: String(pipeline),

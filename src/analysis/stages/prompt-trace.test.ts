@@ -57,13 +57,15 @@ const traced = (scale: number, more: Parameters<typeof request>[0] = []) =>
     { name: 'retrieval', type: 'retrieval', tokens: 51, billed: 0, cpu: 500 * scale },
     { name: 'decode', type: 'decode', tokens: 3, billed: 3, cpu: 40 * scale },
   ]);
-const reference = request([{ name: 'decode', type: 'decode', tokens: 256, billed: 256, cpu: 2560 }]);
+const reference = (scale: number) =>
+  request([{ name: 'decode', type: 'decode', tokens: 256, billed: 256, cpu: 2560 * scale }]);
+const rounds = (...rows: OkRequest[]) => rows.map((row, repetition) => ({ ...row, repetition }));
 
 describe('a traced prompt', () => {
   it('is weighed in plain tokens of the reference beside it', () => {
     const { metric, plainToken, effective, stages, waterfall } = promptTrace(
       [traced(1)],
-      [reference],
+      [reference(1)],
       'Hello',
     );
     expect(metric).toBe('cpuTime');
@@ -78,7 +80,7 @@ describe('a traced prompt', () => {
       { name: 'tokenization', type: 'tokenization', tokens: 0, billed: 0, cpu: 20 },
       { name: 'reasoning', type: 'reasoning', tokens: 12, billed: 0, cpu: 240 },
     ];
-    const { claim } = promptTrace([traced(2, more)], [reference], 'Hello');
+    const { claim } = promptTrace([traced(2, more)], [reference(1)], 'Hello');
     expect(claim).toMatchObject([
       { part: 'safety checks', claimed: 20, processed: 20, effective: { value: 40 } },
       { part: 'verification', claimed: 15, processed: 15, effective: { value: 30 } },
@@ -90,16 +92,51 @@ describe('a traced prompt', () => {
     ]);
   });
 
-  it('has the interval of its mean, by Student’s t', () => {
-    const { effective } = promptTrace([traced(0.9), traced(1), traced(1.1)], [reference, reference], 'Hello');
-    // Standard error 0.1·89/√3; two and one degrees of freedom, so t(0.975, 1) = 12.706.
+  it('has the interval of its mean on the logarithm, by Student’s t', () => {
+    const { effective, plainToken } = promptTrace(
+      rounds(traced(0.9), traced(1), traced(1.1)),
+      rounds(reference(1), reference(1), reference(1)),
+      'Hello',
+    );
+    // Relative standard error 0.1/√3 and two degrees of freedom: t(0.975, 2) = 4.3027.
     expect(effective.value).toBeCloseTo(89, 9);
-    expect(effective.high! - effective.value).toBeCloseTo((12.7062 * 8.9) / Math.sqrt(3), 2);
+    expect(Math.log(effective.high! / 89)).toBeCloseTo((4.3027 * 0.1) / Math.sqrt(3), 4);
+    expect(effective.low! * effective.high!).toBeCloseTo(89 ** 2, 6);
+    expect(plainToken).toEqual({ value: 10, low: 10, high: 10 });
+  });
+
+  it('is held against the reference of its own round, so that what slows both is no error', () => {
+    const paces = [0.8, 1, 1.3];
+    const { effective, plainToken } = promptTrace(
+      rounds(...paces.map((pace) => traced(pace))),
+      rounds(...paces.map(reference)),
+      'Hello',
+    );
+    expect(effective.low).toBeCloseTo(89, 9);
+    expect(effective.high).toBeCloseTo(89, 9);
+    expect(plainToken.high! / plainToken.low!).toBeGreaterThan(2);
+  });
+
+  it('leaves out a round in which the reference failed', () => {
+    const { effective, repetitions } = promptTrace(
+      rounds(traced(1), traced(1), traced(5)),
+      rounds(reference(1), reference(1)),
+      'Hello',
+    );
+    expect(repetitions).toBe(2);
+    expect(effective.value).toBeCloseTo(89, 9);
+  });
+
+  it('has no interval of one round, or where it would reach tenfold', () => {
+    const single = promptTrace(rounds(traced(1), traced(1.1)), rounds(reference(1)), 'Hello');
+    expect(single.effective).toEqual({ value: 89, low: null, high: null });
+    const loud = promptTrace(rounds(traced(1), traced(3)), rounds(reference(1), reference(1)), 'Hello');
+    expect(loud.effective).toEqual({ value: 178, low: null, high: null });
   });
 
   it('counts FLOPs where a stage’s CPU time was not measured', () => {
     const blind = traced(1);
     blind.stages[0]!.work.cpuTime = null;
-    expect(promptTrace([blind], [reference], 'Hello').metric).toBe('flops');
+    expect(promptTrace([blind], [reference(1)], 'Hello').metric).toBe('flops');
   });
 });

@@ -1,11 +1,11 @@
 import type { WorkMetric } from '../../core/metrics.js';
 import type { OkRequest, Stage } from '../../core/result.js';
-import { studentTCritical } from '../../stats/student-t.js';
 import { tableOfRequests } from '../requests/table-builder.js';
+import { factorOf } from '../uniformity/cell-error.js';
 import { stageColumns } from './columns.js';
 import { type Waterfall, waterfallOf } from './waterfall.js';
 
-/** A figure over repetitions, with its 95% interval; `null` where there was but one. */
+/** A figure over repetitions, with its 95% interval; `null` for one, and where they leave it open by a factor of ten. */
 interface Repeated {
   value: number;
   low: number | null;
@@ -61,31 +61,42 @@ function partOf({ type, detail }: Stage): string {
 
 /**
  * What the requests of one prompt are worth, in plain tokens as the reference requests of the same run
- * have them. Intervals are of the mean over repetitions, and hold the plain token's own noise.
+ * have them, round by round: one in which either failed is left out. Intervals are of the mean
+ * over rounds, and hold the plain token's own noise.
  */
 export function promptTrace(
-  traced: readonly OkRequest[],
-  reference: readonly OkRequest[],
+  tracedRows: readonly OkRequest[],
+  referenceRows: readonly OkRequest[],
   of: string,
 ): PromptTrace {
+  const [traced, reference] = inSharedRounds(tracedRows, referenceRows);
   const rows = [...traced, ...reference];
   const metric =
     preference.find((name) =>
       rows.every((row) => row.stages.every((stage) => (stage.work[name] ?? null) !== null)),
     ) ?? 'flops';
-  const plain = sampleOf(
-    reference.map(({ work, tokens }) => work[metric]! / (tokens.prompt + tokens.completion)),
-  );
-  const effectiveOf = (workOf: (row: OkRequest) => number) =>
-    inPlainTokens(sampleOf(traced.map(workOf)), plain);
+  const perToken = ({ work, tokens }: OkRequest) => work[metric]! / (tokens.prompt + tokens.completion);
+  const plain = meanOf(reference.map(perToken));
+  const plainOfRound = new Map(reference.map((row) => [row.repetition, perToken(row)]));
+  const effectiveOf = (workOf: (row: OkRequest) => number) => {
+    const work = meanOf(traced.map(workOf));
+    const deviations = traced.flatMap((row) => {
+      const beside = plainOfRound.get(row.repetition);
+      return beside === undefined ? [] : [workOf(row) / work - beside / plain];
+    });
+    return work === 0 ? { value: 0, low: 0, high: 0 } : repeated(work / plain, deviations);
+  };
   const columns = stageColumns(tableOfRequests(traced));
-  const waterfall = waterfallOf(columns, { of, metric, plainToken: plain.mean });
+  const waterfall = waterfallOf(columns, { of, metric, plainToken: plain });
   const spent = (row: OkRequest, has: (stage: Stage) => boolean) =>
     row.stages.reduce((sum, stage) => sum + (has(stage) ? (stage.work[metric] ?? 0) : 0), 0);
   return {
     metric,
     repetitions: traced.length,
-    plainToken: repeated(plain.mean, reach(plain)),
+    plainToken: repeated(
+      plain,
+      reference.map((row) => perToken(row) / plain - 1),
+    ),
     waterfall,
     effective: effectiveOf((row) => row.work[metric]!),
     stages: waterfall.stages.map((stage) => ({
@@ -104,6 +115,15 @@ export function promptTrace(
   };
 }
 
+/** The rows of rounds in which both ran; all of them where none has both. */
+function inSharedRounds(...sides: [readonly OkRequest[], readonly OkRequest[]]): [OkRequest[], OkRequest[]] {
+  const [traced, reference] = sides.map((rows) => new Set(rows.map(({ repetition }) => repetition)));
+  const shared = new Set([...traced!].filter((round) => reference!.has(round)));
+  return sides.map((rows) =>
+    rows.filter(({ repetition }) => shared.size === 0 || shared.has(repetition)),
+  ) as [OkRequest[], OkRequest[]];
+}
+
 function positionsOf(rows: readonly OkRequest[], has: (stage: Stage) => boolean): number {
   const total = rows.reduce(
     (sum, { stages }) => sum + stages.reduce((all, stage) => all + (has(stage) ? stage.tokens : 0), 0),
@@ -112,36 +132,22 @@ function positionsOf(rows: readonly OkRequest[], has: (stage: Stage) => boolean)
   return total / rows.length;
 }
 
-interface Sample {
-  mean: number;
-  /** Standard error of the mean; `null` below two values. */
-  standardError: number | null;
-  freedom: number;
+/**
+ * A mean or a ratio of means, by Student's t on the logarithm, whose error is that of the `deviations`: relative, a
+ * round each. Of a ratio they are its two sides' differences (the linearised ratio, Cochran 1977, ch. 6), in which
+ * what slows a whole round cancels.
+ */
+function repeated(value: number, deviations: readonly number[]): Repeated {
+  const freedom = deviations.length - 1;
+  if (freedom < 1) return { value, low: null, high: null };
+  const mean = meanOf(deviations);
+  const squares = deviations.reduce((sum, deviation) => sum + (deviation - mean) ** 2, 0);
+  const factor = factorOf({ variance: squares / freedom / deviations.length, freedom });
+  return factor === null
+    ? { value, low: null, high: null }
+    : { value, low: value / factor, high: value * factor };
 }
 
-function sampleOf(values: readonly number[]): Sample {
-  const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
-  const freedom = values.length - 1;
-  if (freedom < 1) return { mean, standardError: null, freedom };
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, standardError: Math.sqrt(squares / freedom / values.length), freedom };
-}
-
-/** A ratio of means by the delta method, with the smaller sample's degrees of freedom. */
-function inPlainTokens(work: Sample, plain: Sample): Repeated {
-  const value = work.mean / plain.mean;
-  if (work.standardError === null || plain.standardError === null) return repeated(value, null);
-  const standardError = Math.hypot(work.standardError, value * plain.standardError) / plain.mean;
-  return repeated(
-    value,
-    reach({ mean: value, standardError, freedom: Math.min(work.freedom, plain.freedom) }),
-  );
-}
-
-function reach({ standardError, freedom }: Sample): number | null {
-  return standardError === null ? null : studentTCritical(0.025, freedom) * standardError;
-}
-
-function repeated(value: number, reach: number | null): Repeated {
-  return { value, low: reach === null ? null : value - reach, high: reach === null ? null : value + reach };
+function meanOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
