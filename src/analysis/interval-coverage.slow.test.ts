@@ -4,8 +4,9 @@
  * The coefficient of variation falls short with three repetitions: 92% (see results/README.md).
  */
 import { describe, expect, it } from 'vitest';
+import { findingsOf } from './findings.js';
 import { coverageOf } from './interval-coverage.test-support.js';
-import { factorial, type SimulatedCell } from './simulated-result.test-support.js';
+import { factorial, type SimulatedCell, simulateResult } from './simulated-result.test-support.js';
 
 const runs = 120;
 const monteCarlo = 2 * Math.sqrt((0.95 * 0.05) / runs);
@@ -50,5 +51,28 @@ it('a plain token is covered where the machine drifts between rounds', { timeout
     );
     expect(plainToken!.covered).toBeGreaterThanOrEqual(0.93 - monteCarlo);
     expect(effectiveTokens!.covered).toBeGreaterThanOrEqual(0.93 - monteCarlo);
+  }
+});
+
+it('the page’s band of noise holds 93% to 97% of requests that cost the same per token', () => {
+  for (const noiseOf of [undefined, unequal]) {
+    for (const repetitions of [3, 5, 10]) {
+      let [held, all] = [0, 0];
+      for (let seed = 1; seed <= 60; seed++) {
+        const run = simulateResult(
+          grid(() => 1, noiseOf),
+          { seed, repetitions, noise: 0.05, drift: 0.05 },
+        );
+        const { requestBand, tariffs } = findingsOf(run, { resamples: 2 }).uniformity.cpuTime!;
+        for (const { work, tokens } of run.requests.flatMap((row) => (row.tokens ? [row] : []))) {
+          const price = tariffs.oneRate!.prices[0]!.inputPerToken;
+          const apart = Math.log(work!.cpuTime! / (tokens!.prompt + tokens!.completion) / price);
+          all++;
+          if (Math.abs(apart) < Math.log(requestBand!)) held++;
+        }
+      }
+      expect(held / all).toBeGreaterThanOrEqual(0.93);
+      expect(held / all).toBeLessThanOrEqual(0.97);
+    }
   }
 });

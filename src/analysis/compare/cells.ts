@@ -2,6 +2,7 @@ import type { MetricName } from '../../core/metrics.js';
 import { ratioOfMedians } from '../../stats/bootstrap.js';
 import { testEquivalence } from '../../stats/equivalence.js';
 import { adjustPValues } from '../../stats/false-discovery.js';
+import { ratioOfFewMedians } from '../../stats/few-medians.js';
 import { mannWhitney } from '../../stats/mann-whitney.js';
 import { normal95, normalQuantile, normalUpperTail } from '../../stats/normal.js';
 import { median } from '../../stats/quantile.js';
@@ -113,9 +114,9 @@ function compareValues(
   const medians = { baseline: median(before)!, candidate: median(after)! };
   const ratio = medians.baseline === 0 ? null : medians.candidate / medians.baseline;
   const exact = isConstant(before) && isConstant(after);
-  const interval =
-    exact && ratio !== null ? { low: ratio, high: ratio } : ratioOfMedians(before, after, bootstrap);
   const enough = Math.min(before.length, after.length) >= fewestRepetitions;
+  const drawn = () => (enough ? ratioOfMedians(before, after, bootstrap) : ratioOfFewMedians(before, after));
+  const interval = exact && ratio !== null ? { low: ratio, high: ratio } : drawn();
   return {
     cell,
     metric: metric.name,

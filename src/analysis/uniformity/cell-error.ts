@@ -45,6 +45,22 @@ export function ratioVariance(noise: Noise, totals: CellFigures, c: number, othe
   return { variance, freedom: Math.min(noise.degreesOfFreedom, freedom) };
 }
 
+/**
+ * The factor each way of one price per token within which noise alone would have put 95% of the run's requests, were
+ * every token to cost that. How slow each round was is no guess, as they all were seen.
+ */
+export function requestBand({ sigma, degreesOfFreedom, rounds }: Noise): number {
+  const drifted = rounds === null ? 0 : (rounds.sigma ** 2 * (rounds.count - 1)) / rounds.count;
+  return Math.exp(
+    reachOf(
+      combinedVariance([
+        { variance: sigma ** 2, freedom: degreesOfFreedom },
+        { variance: drifted, freedom: Number.POSITIVE_INFINITY },
+      ]),
+    ),
+  );
+}
+
 function driftApart({ drift }: Noise, apart: (round: number, rounds: number) => number): VarianceEstimate[] {
   if (drift === null) return [];
   let squares = 0;

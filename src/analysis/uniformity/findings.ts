@@ -2,6 +2,7 @@ import { type LorenzPoint, lorenzCurve } from '../../stats/concentration.js';
 import { sum } from '../../stats/sum.js';
 import type { RequestTable } from '../requests/request-table.js';
 import type { Statistic } from '../statistic.js';
+import { requestBand } from './cell-error.js';
 import { sampleBuffer } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
 import type { Driver, DriverAnalysis } from './drivers.js';
@@ -18,6 +19,8 @@ export interface Uniformity {
   requests: number;
   /** Relative standard deviation between repetitions of a cell; `null` where nothing was repeated. */
   noise: number | null;
+  /** The factor each way within which noise and drift alone would put 95% of requests around one price per token. */
+  requestBand: number | null;
   misbilledShare: Statistic;
   gini: Statistic;
   /** Shares of the bill and of the work, cells by rising work per token; 200 points at most. */
@@ -60,6 +63,7 @@ export function uniformityOf(
     cells: totals.cell.length,
     requests: sum(totals.requests),
     noise: noise === null ? null : Math.sqrt(Math.expm1(noise.sigma ** 2)),
+    requestBand: noise === null ? null : requestBand(noise),
     misbilledShare: of.misbilledShare,
     gini: of.gini,
     lorenz: lorenzCurve(sample.work, sample.bill, sample.order(), lorenzPoints),

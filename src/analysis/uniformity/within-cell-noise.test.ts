@@ -8,9 +8,10 @@ import {
   type Simulation,
   simulateResult,
 } from '../simulated-result.test-support.js';
-import { totalsOf } from './cell-totals.js';
+import { requestBand } from './cell-error.js';
+import { type CellTotals, totalsOf } from './cell-totals.js';
 import { noiseSource } from './noise-draws.js';
-import { estimateNoise } from './within-cell-noise.js';
+import { estimateNoise, noNoise } from './within-cell-noise.js';
 
 const grid = factorial([16, 64, 256, 512, 1024], [16, 64, 128, 256], () => 1);
 
@@ -131,4 +132,14 @@ describe('a sample so large that only parts of it are resampled', () => {
     expect(width(1500) / width(6000) / 2).toBeGreaterThan(0.8);
     expect(width(1500) / width(6000) / 2).toBeLessThan(1.25);
   });
+});
+
+it('puts 95% of requests within Student’s t of the pooled noise, with what rounds were seen to drift', () => {
+  const none = noNoise({ work: new Float64Array(2) } as CellTotals);
+  expect(requestBand(none)).toBe(1);
+  const noise = { ...none, sigma: 0.1, degreesOfFreedom: 10 };
+  // t(0.975, 10) = 2.2281; with as much drift again, 40 degrees (Welch–Satterthwaite): 2.0211.
+  expect(Math.log(requestBand(noise))).toBeCloseTo(0.22281, 5);
+  const rounds = { sigma: 0.1 * Math.sqrt(3 / 2), count: 3 };
+  expect(Math.log(requestBand({ ...noise, rounds }))).toBeCloseTo(0.20211 * Math.SQRT2, 5);
 });

@@ -1,5 +1,4 @@
 import { factorsOf } from '../../../analysis/uniformity/factors.js';
-import { normal95 } from '../../../stats/normal.js';
 import { columnsOf } from '../../tables/table.js';
 import { formatWithUnit } from '../../words/format.js';
 import { cellName, factorName } from '../../words/names.js';
@@ -22,7 +21,7 @@ export function requestsScatter(context: PageContext): Section | null {
     name: 'requests',
     short: 'Requests',
     title: 'Every request: its work against its bill',
-    lead: 'If tokens tracked work, all points would lie within the grey band around the line of one price per token: noise would put 95% of them there.',
+    lead: 'If tokens tracked work, all points would lie within the grey band around the line of one price per token: noise and drift between rounds would put 95% of them there.',
     body: metricPanels(context, (panel) => chart(context, panel, factors)),
   };
 }
@@ -68,8 +67,7 @@ function chart(
         model,
         perToken: inputPerToken,
       })),
-      noiseFactor:
-        uniformity.noise === null ? null : Math.exp(normal95 * Math.sqrt(Math.log1p(uniformity.noise ** 2))),
+      noiseFactor: uniformity.requestBand,
     },
     table: [
       listed.text('cell', (i) => named[position.get(table.cell[i]!)!]!),
@@ -79,7 +77,7 @@ function chart(
       listed.number('per token', (i) => column[i]! / tokensOf(i), { show }),
     ],
   })}${
-    uniformity.noise === null &&
+    uniformity.requestBand === null &&
     html`<p class="note">Nothing was repeated, so how far noise spreads requests is not known and no band is drawn.</p>`
   }`;
 
