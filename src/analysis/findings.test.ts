@@ -61,7 +61,7 @@ it('the ratio of tails is that of the cells, however often each is repeated', ()
   for (const ratio of tails) expect(ratio).toBeCloseTo(at(18, 0.05) / at(0, 0.95), 9);
 });
 
-it('a sample with a heavy tail says so beside its intervals, and gives none of R² where work has no variance', () => {
+it('a sample with a heavy tail says so beside its intervals, and gives none of R²', () => {
   const paretoOf = (index: number) =>
     Array.from({ length: 200 }, (_, k) => ({
       promptTokens: Math.round(100 * ((k + 0.5) / 200) ** (-1 / index)),
@@ -70,14 +70,22 @@ it('a sample with a heavy tail says so beside its intervals, and gives none of R
     }));
   const found = (index: number) =>
     findingsOf(simulateResult(paretoOf(index), exact), { design: 'sampled', resamples: 50 });
-  const [heavy, light] = [found(1.2), found(20)];
+  const [heavy, less, light] = [found(1.2), found(2.5), found(20)];
   const of = heavy.uniformity.cpuTime!;
   expect(of.misbilledShare.caution).toContain('heavy tail');
   expect(of.misbilledShare.low).not.toBeNull();
   expect(of.rSquared.oneRate.low).toBeNull();
   expect(of.rSquared.oneRate.reason).toContain('no variance');
   expect(heavy.workload.intervals).toContain('heavy tail');
+  expect(less.uniformity.cpuTime!.rSquared.oneRate).toMatchObject({
+    low: null,
+    reason: expect.stringContaining('66% to 89%'),
+  });
+  expect(less.uniformity.cpuTime!.misbilledShare).not.toHaveProperty('caution');
+  expect(less.workload.intervals).toContain('none is given');
   expect(light.uniformity.cpuTime!.misbilledShare.caution).toBeUndefined();
+  expect(light.uniformity.cpuTime!.rSquared.oneRate.low).not.toBeNull();
+  expect(light.uniformity.cpuTime!.workPerToken.p95OverP5.caution).toContain('90% to 91%');
   expect(light.workload.intervals).not.toContain('heavy tail');
 });
 

@@ -9,11 +9,15 @@ import type { Noise } from './within-cell-noise.js';
 const plausiblyFair = 2;
 
 /** Relative standard error of each cell's deviation from its fair share of the work. */
-export function deviationErrors({ totals, work }: CellSample, noise: Noise): Float64Array {
+export function deviationErrors(
+  { totals, work }: CellSample,
+  noise: Noise,
+  sigmas: Float64Array = noise.cellSigma,
+): Float64Array {
   const errors = new Float64Array(work.length);
   const total = sum(work);
   for (let c = 0; c < work.length; c++) {
-    const ownNoise = Math.sqrt(Math.expm1(noise.cellSigma[c]! ** 2) / totals.requests[c]!);
+    const ownNoise = Math.sqrt(Math.expm1(sigmas[c]! ** 2) / totals.requests[c]!);
     errors[c] = ownNoise * Math.sqrt(Math.max(0, 1 - work[c]! / total));
   }
   return errors;
@@ -56,17 +60,22 @@ export function tiedWork(sample: CellSample, errors: Float64Array): Float64Array
  * The degrees of freedom of the cells that carry the noise (Welch–Satterthwaite), whether they weigh as their
  * work or alike, and no more than the noise was estimated with.
  */
-export function noiseFreedom({ work }: CellSample, errors: Float64Array, noise: Noise): number {
+export function noiseFreedom(
+  sample: CellSample,
+  noise: Noise,
+  cells: { sigma: Float64Array; freedom: Float64Array },
+): number {
+  const errors = deviationErrors(sample, noise, cells.sigma);
   const worth = (weight: (c: number) => number) =>
     combinedVariance(
       Array.from(errors, (error, c) => ({
         variance: (weight(c) * error) ** 2,
-        freedom: noise.cellFreedom[c]!,
+        freedom: cells.freedom[c]!,
       })),
     ).freedom;
   return Math.min(
     noise.degreesOfFreedom,
-    worth((c) => work[c]!),
+    worth((c) => sample.work[c]!),
     worth(() => 1),
   );
 }

@@ -54,12 +54,16 @@ export function noiseEffects(
   }
   const errors = deviationErrors(sample, noise);
   const least = leastMisbilledBias(sample, errors);
-  const freedom = noiseFreedom(sample, errors, noise);
+  const { cellSigma, cellFreedom, ownSigma, ownFreedom } = noise;
+  const borrowed = noiseFreedom(sample, noise, { sigma: cellSigma, freedom: cellFreedom });
+  const own = noiseFreedom(sample, noise, { sigma: ownSigma, freedom: ownFreedom });
   return new Map(
     measures.map((measure) => {
       const { name } = measure;
       const effect =
-        errorScale < 1 && measure.extreme ? null : effectOn(measure, draws, { errorScale, freedom });
+        errorScale < 1 && measure.extreme
+          ? null
+          : effectOn(measure, draws, { errorScale, freedom: measure.ofSquares ? borrowed : own });
       if (effect === null) return [name, null];
       if (name === 'misbilledShare') return [name, widened(effect, least)];
       return [name, measure.ofTails ? withTies(effect, values.get(name)!) : effect];
@@ -95,6 +99,8 @@ function benchOn(
   const ordered = measures.filter(({ name }) => name === 'gini');
   // Where the requests are a sample, that is the error; noise matters for the bias it gives alone.
   const moved = design === 'fixed' ? measures : inflated;
+  // Squares leave a few cells to carry the error, whose own repetitions say too little of it.
+  const [squared, summed] = [moved.filter(({ ofSquares }) => ofSquares), moved.filter((m) => !m.ofSquares)];
   const evaluate = (sample: CellSample, wanted: readonly Measure[]) =>
     Object.fromEntries(wanted.map((measure) => [measure.name, measure.of(sample)])) as Values;
   const shift = (to: Values, from: Values) =>
@@ -108,9 +114,18 @@ function benchOn(
   let drawNoise = noiseSource(noise!, totals, random);
   let [fairBill, fairest, tied] = [totals.work, totals.work, totals.work];
   let [atRest, fairestAtRest, tiedAtRest]: Values[] = [{}, {}, {}];
-  const disturbed = (work: Float64Array, wanted: readonly Measure[]) => {
-    for (let c = 0; c < factors.length; c++) product[c] = work[c]! * factors[c]!;
+  const disturbed = (work: Float64Array, wanted: readonly Measure[], by = factors) => {
+    for (let c = 0; c < by.length; c++) product[c] = work[c]! * by[c]!;
     return evaluate(buffer.fill(product), wanted);
+  };
+  /** The same draw, as large as the cells' own repetitions say. */
+  const ownFactors = new Float64Array(totals.work.length);
+  const drawOwn = () => {
+    const { cellSigma, ownSigma } = noise!;
+    for (let c = 0; c < factors.length; c++) {
+      ownFactors[c] = cellSigma[c]! > 0 ? factors[c]! ** (ownSigma[c]! / cellSigma[c]!) : factors[c]!;
+    }
+    return ownFactors;
   };
   return {
     set() {
@@ -129,7 +144,13 @@ function benchOn(
       return {
         inflation,
         fair: disturbed(fairBill, measures),
-        shift: shift(disturbed(totals.work, moved), atRest!),
+        shift: shift(
+          {
+            ...disturbed(totals.work, summed, drawOwn()),
+            ...(squared.length > 0 && disturbed(totals.work, squared)),
+          },
+          atRest!,
+        ),
         fairestShift: shift(disturbed(fairest, inflated), fairestAtRest!),
         tiedShift: shift(disturbed(tied, ordered), tiedAtRest!),
       };

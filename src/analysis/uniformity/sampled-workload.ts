@@ -72,7 +72,7 @@ export function clusterIntervals(
 export interface TailCaution {
   /** Of every statistic, as work then has no variance; a ratio of squares has no value to estimate. */
   all?: string;
-  /** Of a ratio of squares, as its error hangs on a fourth moment. */
+  /** Of a ratio of squares, as its error hangs on a fourth moment: it then has no interval. */
   ofSquares?: string;
 }
 
@@ -90,7 +90,21 @@ export function tailCaution({ work }: CellFigures): TailCaution {
       ofSquares: `${seen}, and no variance to explain a share of`,
     };
   }
-  return { ofSquares: `${seen}; below 4, 95% intervals of R² may hold the truth in 66% to 89% of samples` };
+  return {
+    ofSquares: `${seen}; below 4, 95% intervals of R² held the truth in 66% to 89% of samples, and so none is given`,
+  };
+}
+
+/** Gini and Theil of fewer cells hang on those that the sample happened to miss. */
+const enoughForConcentration = 100;
+
+/** How far the intervals of some statistics of a sample fall short, in simulations of lognormal requests. */
+export function sampleCaution(name: StatisticName, cells: number): string | undefined {
+  if (name === 'p95OverP5') return '95% intervals of p95/p5 held the truth in 90% to 91% of samples';
+  if ((name === 'gini' || name === 'theil') && cells < enoughForConcentration) {
+    return '95% intervals of Gini and Theil held the truth in 87% to 91% of samples of 50 requests';
+  }
+  return undefined;
 }
 
 /**

@@ -140,12 +140,16 @@ function noiseColumns(noise: Noise): Noise {
   return {
     ...noise,
     cellSigma: new Float64Array(mostCells),
+    ownSigma: new Float64Array(mostCells),
     drift: drift && { ...drift, share: new Float64Array(mostCells * drift.rounds) },
   };
 }
 
 function fillNoise(into: Noise, from: Noise, entries: Uint32Array): void {
-  for (let k = 0; k < entries.length; k++) into.cellSigma[k] = from.cellSigma[entries[k]!]!;
+  for (let k = 0; k < entries.length; k++) {
+    into.cellSigma[k] = from.cellSigma[entries[k]!]!;
+    into.ownSigma[k] = from.ownSigma[entries[k]!]!;
+  }
   if (from.drift === null) return;
   const { rounds, share } = from.drift;
   for (let k = 0; k < entries.length; k++) {

@@ -4,7 +4,13 @@ import type { CellSample } from './cell-sample.js';
 import { drawsPerCall } from './noise-draws.js';
 import { fixedDesignInterval, type NoiseEffect, noiseEffects } from './noise-effects.js';
 import type { ResampledValues } from './resampling.js';
-import { clusterIntervals, fewestClusters, type Interval, tailCaution } from './sampled-workload.js';
+import {
+  clusterIntervals,
+  fewestClusters,
+  type Interval,
+  sampleCaution,
+  tailCaution,
+} from './sampled-workload.js';
 import { CellParts, mostCells } from './thinning.js';
 import { type Measure, measuresFor, type StatisticName } from './uniformity-statistics.js';
 import type { Noise } from './within-cell-noise.js';
@@ -69,7 +75,7 @@ export function uniformityStatistics(
     const value = values.get(measure.name)!;
     if (!Number.isFinite(value)) return [measure.name, unknown(measure.undetermined)];
     const effect = noisy ? (effects!.get(measure.name) ?? null) : noise && exactly(measure);
-    const baseless = measure.ofSquares && cautions.all !== undefined;
+    const baseless = measure.ofSquares && cautions.ofSquares !== undefined;
     const interval =
       design === 'fixed'
         ? effect && fixedDesignInterval(value, effect)
@@ -84,12 +90,13 @@ export function uniformityStatistics(
       ...(baseless ? [cautions.ofSquares!] : []),
       ...(measure.extreme && share < 1 ? ['one of so many cells decides it'] : []),
     ];
-    const caution = measure.ofSquares ? cautions.ofSquares : cautions.all;
+    const ofSample = clusters === null ? undefined : sampleCaution(measure.name, totals.work.length);
+    const caution = measure.ofSquares ? cautions.ofSquares : (cautions.all ?? ofSample);
     return [
       measure.name,
       {
         ...judged(measure, value, effect, interval, reasons.join('; ')),
-        ...(interval !== null && caution !== undefined && { caution }),
+        ...((interval !== null || baseless) && caution !== undefined && { caution }),
       },
     ];
   });

@@ -13,6 +13,13 @@ export interface Noise {
   cellSigma: Float64Array;
   /** Degrees of freedom that the cell's standard deviation is worth, own and borrowed. */
   cellFreedom: Float64Array;
+  /**
+   * The cell's standard deviation by its own repetitions alone, with its degrees of freedom; the shrunk one of a cell
+   * without any. A sum over cells errs by the sum of their variances, of which only their own are unbiased where it is
+   * the heavy cells that are loud.
+   */
+  ownSigma: Float64Array;
+  ownFreedom: Float64Array;
   /** Standard deviation of what the cells of a round share, and of how many rounds; null where there is one. */
   rounds: { sigma: number; count: number } | null;
   /** Degrees of freedom of the Student t that fits the residuals' tails; null where the normal does. */
@@ -33,6 +40,8 @@ export function noNoise(totals: CellTotals): Noise {
     sigma: 0,
     cellSigma: new Float64Array(size),
     cellFreedom: new Float64Array(size).fill(Number.POSITIVE_INFINITY),
+    ownSigma: new Float64Array(size),
+    ownFreedom: new Float64Array(size).fill(Number.POSITIVE_INFINITY),
     rounds: null,
     tails: null,
     drift: null,
@@ -80,6 +89,8 @@ export function estimateNoise(table: RequestTable, totals: CellTotals, work: Flo
     sigma: pooledSigma(squares, degreesOfFreedom),
     cellSigma,
     cellFreedom: shrunk.freedom,
+    ownSigma: cellSigma.map((sigma, c) => (freedom[c]! > 0 ? Math.sqrt(squares[c]! / freedom[c]!) : sigma)),
+    ownFreedom: freedom.map((own, c) => (own > 0 ? own : shrunk.freedom[c]!)),
     rounds: rounds < 2 ? null : { sigma: roundSigma, count: rounds },
     tails: fitTails(residuals, totals, cellSigma),
     drift: driftOf(residuals, totals, roundSigma),
