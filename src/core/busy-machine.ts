@@ -1,4 +1,9 @@
-/** The signs that something else used the machine while requests ran: where they begin to matter, and their words. */
+/**
+ * The signs that something else used the machine while requests ran, or that something held it back: where they begin
+ * to matter, and their words.
+ */
+
+import type { ModelRecord } from './result.js';
 
 /** From so many cores on that others kept busy, times and an energy of the whole processor are not of the requests. */
 export const notableCores = 0.2;
@@ -35,6 +40,57 @@ export function busySigns({ cores, stolenCores, stall, waited }: OthersUse): str
     signs.push(`some task waited for a core for ${percent(stall)} of the time`);
   return signs;
 }
+
+/** From so many cores on that a quota withheld, times are of how the quota was dealt out. */
+export const notableWithheldCores = 0.02;
+/** From such a fall of the limit of the cores' frequency on, requests ran on another clock than those before. */
+const notableFall = 0.02;
+/** From such a share of the time on that a GPU was slowed down. */
+const notableSlowdown = 0.02;
+
+/** NVML's clock event reasons of heat and of a power brake; a card at its power limit (4) runs as it always does. */
+const slowdownReasons = 0x08 | 0x20 | 0x40 | 0x80;
+
+/** Whether a GPU's mask of reasons says that it was slowed down for heat or by a power brake. */
+export const isSlowedDown = (reasons: number): boolean => (reasons & slowdownReasons) !== 0;
+
+/** What held the machine back while requests ran. */
+export interface Throttling {
+  /** Cores that the CPU quota of a container withheld. */
+  withheldCores: number;
+  /** How often the processor began to slow down for heat. */
+  thermalThrottles: number;
+  /** The lowest limit of the cores' frequency, as a share of the highest that was seen before or meanwhile. */
+  frequencyLimit: number;
+  /** Of each GPU in use, the share of the time in which it was slowed down for heat or by a power brake. */
+  slowedGpus: readonly { device: string; share: number }[];
+}
+
+/** The signs of a machine that was held back, in words; none where nothing did. */
+export function throttleSigns(throttling: Throttling): string[] {
+  const { withheldCores, thermalThrottles, frequencyLimit, slowedGpus } = throttling;
+  // Counted between two readings, of which one may lie outside: half an event is one.
+  const times = Math.round(thermalThrottles);
+  return [
+    ...(withheldCores >= notableWithheldCores
+      ? [`a CPU quota withheld ${withheldCores.toFixed(2)} cores`]
+      : []),
+    ...(times > 0 ? [`the processor was throttled for heat (${times}×)`] : []),
+    ...(frequencyLimit <= 1 - notableFall
+      ? [`the limit of the cores' frequency fell to ${percent(frequencyLimit)} of what it was`]
+      : []),
+    ...slowedGpus
+      .filter(({ share }) => share >= notableSlowdown)
+      .map(
+        ({ device, share }) =>
+          `${device} was slowed down for heat or power for ${percent(share)} of the time`,
+      ),
+  ];
+}
+
+/** Whether models keep a GPU busy; a CPU that acts as one keeps none. */
+export const runOnGpu = (models: readonly Pick<ModelRecord, 'engine'>[]): boolean =>
+  models.some(({ engine }) => engine.device !== 'cpu' && engine.adapter?.kind !== 'software');
 
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 

@@ -188,7 +188,8 @@ export const warningCodes = {
   'inventory-partial': 'What machine this is could not be asked in full: a tool did not answer in time.',
   'ledger-mismatch': "A request's stages do not add up to the request.",
   'machine-changed': 'A run went on on another machine than it began on.',
-  'measured-busy': 'A compared result is of a busy machine, so what was measured bears no verdict.',
+  'measured-busy':
+    'A compared result is of a busy or throttled machine, so what was measured bears no verdict.',
   'model-left-out': 'A model of the workload was left out.',
   'not-counted': "Part of a model's graph could not be counted, so its FLOPs and bytes are left out.",
   'no-batch': 'Cells whose stages take one sequence at a time were left out of the batches.',
@@ -208,13 +209,14 @@ export const warningCodes = {
   'sensor-lost': 'A sensor stopped answering.',
   'shapes-unresolved': 'Shapes inside a graph are not known, so its costs are counted in part.',
   'software-adapter': 'The GPU is a CPU in disguise.',
+  throttled: 'Heat, a power brake or a CPU quota held the machine back while requests ran.',
   'tool-changed': 'A run went on under another version of tokenwork than it began with.',
   'trace-clipped': "Requests of a trace were shortened to the model's context.",
   'unknown-ops': 'A graph has operators whose cost is not known.',
   'warm-up-unsettled': 'Requests had not settled when the warm-up ended.',
   'weights-synthesised': 'A config.json without weights was given random ones.',
 } as const;
-type WarningCode = keyof typeof warningCodes;
+export type WarningCode = keyof typeof warningCodes;
 
 /**
  * A warning as tokenwork raises it. One that is read back from a result may hold a code of another version:

@@ -66,6 +66,10 @@ export const ceilingsSchema = z.strictObject({
   device: z.string().optional(),
   /** Cores that other processes kept busy while it was measured, where they were enough to lower the figures. */
   othersCores: z.number().positive().optional(),
+  /** Cores that a CPU quota withheld meanwhile, where they were enough to lower the figures. */
+  withheldCores: z.number().positive().optional(),
+  /** How often the processor began to slow down for heat meanwhile. */
+  thermalThrottles: z.int().positive().optional(),
 });
 export type Ceilings = z.infer<typeof ceilingsSchema>;
 

@@ -21,6 +21,15 @@ it('says that others kept cores busy only where they did both times', () => {
   expect(largerCeilings(busy, ceilings(8, { fp32: 7 }))).not.toHaveProperty('othersCores');
 });
 
+it('says that the machine was held back only where it was both times', () => {
+  const heldBack = { ...ceilings(10, { fp32: 5 }), withheldCores: 0.5, thermalThrottles: 3 };
+  expect(largerCeilings(heldBack, { ...heldBack, withheldCores: 0.2 })).toEqual({
+    ...heldBack,
+    withheldCores: 0.2,
+  });
+  expect(largerCeilings(ceilings(8, { fp32: 7 }), heldBack)).toEqual(ceilings(10, { fp32: 7 }));
+});
+
 it('keeps a figure that was measured only once', () => {
   const once = ceilings(10, { fp32: 5 });
   expect(largerCeilings(once, null)).toEqual(once);

@@ -9,6 +9,9 @@ export function ceilingsOf({ hardware }: JournalHeader, entries: readonly Journa
   );
 }
 
+/** Fields that say why figures are too low. */
+const marks = ['othersCores', 'withheldCores', 'thermalThrottles'] as const;
+
 /**
  * The larger of each figure. A machine's other load, or a throttled clock, only ever lowers what is
  * measured, so of two looks the larger is nearer the ceiling.
@@ -16,12 +19,12 @@ export function ceilingsOf({ hardware }: JournalHeader, entries: readonly Journa
 export function largerCeilings(one: Ceilings | null, other: Ceilings | null): Ceilings | null {
   if (one === null || other === null) return one ?? other;
   // A look at a quiet machine is at least as near the ceiling as one at a busy one.
-  const { othersCores, ...rest } = one;
-  const busy = Math.min(othersCores ?? 0, other.othersCores ?? 0);
+  const { othersCores: _others, withheldCores: _withheld, thermalThrottles: _throttles, ...rest } = one;
+  const both = marks.map((mark) => [mark, Math.min(one[mark] ?? 0, other[mark] ?? 0)] as const);
   const names = [...new Set([...Object.keys(one.gemm), ...Object.keys(other.gemm)])];
   return {
     ...rest,
-    ...(busy > 0 && { othersCores: busy }),
+    ...Object.fromEntries(both.filter(([, least]) => least > 0)),
     memoryBandwidth: larger(one.memoryBandwidth, other.memoryBandwidth),
     gemm: Object.fromEntries(names.map((name) => [name, larger(one.gemm[name], other.gemm[name])!])),
   };

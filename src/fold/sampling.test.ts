@@ -361,4 +361,58 @@ describe('what else sampling tells', () => {
       expect.stringContaining('waited for a core for 25% of their time'),
     );
   });
+
+  const count = (device: string, quantity: string, at: (time: number) => number): FakeChannel => ({
+    ...{ quantity, device, unit: 'count', kind: 'counter', at },
+  });
+  const gauge = (
+    device: string,
+    quantity: string,
+    unit: 'ratio' | 'bits',
+    at: (time: number) => number,
+  ): FakeChannel => ({
+    ...{ quantity, device, unit, kind: 'gauge', at },
+  });
+  const limit = (at: (time: number) => number) => gauge('system', 'frequencyLimit', 'ratio', at);
+
+  it.each<[string, FakeChannel, string | null]>([
+    ['a quota withholds CPU time', cores('system', 'withheldTime', 0.3), 'a CPU quota withheld 0.30 cores'],
+    ['it withholds hardly any', cores('system', 'withheldTime', 0.01), null],
+    [
+      'heat throttles the processor once',
+      count('system', 'thermalThrottles', (time) => (time < 2 ? 7 : 8)),
+      'the processor was throttled for heat (1×)',
+    ],
+    ['heat did so before', count('system', 'thermalThrottles', (time) => (time < 0.4 ? 7 : 8)), null],
+    [
+      'the limit of the clock falls',
+      limit((time) => (time < 2 ? 0.8 : 0.6)),
+      "the limit of the cores' frequency fell to 75% of what it was",
+    ],
+    ['the limit is low and stays', limit(() => 0.6), null],
+  ])('is that the machine was held back, where %s', (_, channel, says) => {
+    const sensors = on(['sensor', [channel]]);
+    const { warnings } = fold([...sampling(sensors, [0, 4], 1), ran(0, 1, 3, 1), ended(3)]);
+    const found = warnings.filter(({ code }) => code === 'throttled').map(({ message }) => message);
+    expect(found).toEqual(says === null ? [] : [expect.stringContaining(says)]);
+  });
+
+  it('is that a GPU in use was slowed down for heat, and not that it is at its power limit', () => {
+    const at = (mask: number) => {
+      const sensors = on([
+        'nvml',
+        [gauge('gpu-0', 'throttleReasons', 'bits', (time) => (time < 2 ? 0 : mask))],
+      ]);
+      return (device: string) =>
+        fold([...sampling(sensors, [0, 4], 1), ran(0, 1, 3, 1), ended(3)], { device })
+          .warnings.filter(({ code }) => code === 'throttled')
+          .map(({ message }) => message);
+    };
+    // Hardware thermal slowdown with power limit; power limit alone (NVML, clock event reasons).
+    expect(at(0x44)('cuda')).toEqual([
+      expect.stringMatching(/gpu-0 was slowed down .* for 5\d% of the time/),
+    ]);
+    expect(at(0x44)('cpu')).toEqual([]);
+    expect(at(0x04)('cuda')).toEqual([]);
+  });
 });

@@ -1,5 +1,6 @@
+import { runOnGpu } from '../core/busy-machine.js';
 import { metricOf } from '../core/metrics.js';
-import type { Conservation, ModelRecord, RecordedWarning, Result, Stage } from '../core/result.js';
+import type { Conservation, RecordedWarning, Result, Stage } from '../core/result.js';
 import type { Recording, SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
 import type { JournalEntry, JournalHeader, JournalRow } from '../journal/entry.js';
@@ -11,6 +12,7 @@ import { partialEnergy, type SamplingSetting, sampledMetric } from '../sampling/
 import { busyMachine, gpuWarnings } from '../sampling/attribution/neighbours.js';
 import type { Segment } from '../sampling/attribution/segment.js';
 import { type SegmentShares, shareSegment, type UsedByRequest } from '../sampling/attribution/shares.js';
+import { throttling } from '../sampling/attribution/throttling.js';
 import { timelineOf } from '../sampling/attribution/timeline.js';
 import { sampledSegments } from './segments.js';
 import { lostFigures } from './warnings.js';
@@ -62,14 +64,11 @@ export function foldSampling(
       ...segments.slice(0, 1).flatMap((segment) => gpuWarnings(segment, setting)),
       ...lostFigures(filled),
       ...shares.slice(0, 1).flatMap(({ devices }) => busyMachine(segments, devices, filled)),
+      ...throttling(segments, setting),
       ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : (errors?.warnings ?? [])),
     ],
   };
 }
-
-/** Whether models keep a GPU busy; a CPU that acts as one keeps none. */
-export const runOnGpu = (models: readonly Pick<ModelRecord, 'engine'>[]): boolean =>
-  models.some(({ engine }) => engine.device !== 'cpu' && engine.adapter?.kind !== 'software');
 
 function recordingOf({ file, sha256, machine, recordedAt }: Recording): Recording {
   return { file, sha256, machine, recordedAt };

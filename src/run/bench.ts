@@ -4,12 +4,12 @@
  */
 import { randomUUID } from 'node:crypto';
 import { basename, resolve } from 'node:path';
+import { runOnGpu } from '../core/busy-machine.js';
 import { exitCode } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { withHome } from '../core/home.js';
 import type { Result } from '../core/result.js';
 import { foldJournal } from '../fold/result.js';
-import { runOnGpu } from '../fold/sampling.js';
 import { Journal, journalNamed, journalPathOf, resultPathOf } from '../journal/append.js';
 import { type JournalBeginning, type JournalEntry, journalVersion } from '../journal/entry.js';
 import { lockJournal } from '../journal/lock.js';

@@ -1,26 +1,35 @@
-import { notableCores } from '../core/busy-machine.js';
+import { notableCores, notableWithheldCores } from '../core/busy-machine.js';
 import type { Ceilings } from '../core/result.js';
 import { measureCeilings } from '../engines/onnx/ceilings.js';
 import { measureDeviceCeilings } from '../engines/onnx/gpu/ceilings.js';
 import type { Journal } from '../journal/append.js';
 import { dtypes } from '../models/dtype.js';
+import { openThermalThrottles } from '../sensors/linux/cpu-frequency.js';
+import { openWithheldCpu } from '../sensors/linux/cpu-quota.js';
 import { openOthersCpu } from '../sensors/linux/system-cpu.js';
 import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
 import { tell } from './progress.js';
 
 /**
- * Measures the ceilings of the run's device, and says where others kept cores busy meanwhile: any other load only
- * lowers them.
+ * Measures the ceilings of the run's device, and says where others kept cores busy meanwhile, or heat or a quota held
+ * them back: that only lowers them.
  */
 export async function ceilingsFor(
   prepared: Pick<PreparedRun, 'settings' | 'models' | 'chosen'>,
   usableCores: number,
 ): Promise<Ceilings> {
-  const othersSince = openOthersCpu();
+  const [others, withheld, throttles] = [openOthersCpu(), openWithheldCpu(), openThermalThrottles()];
   const measured = await measureDevice(prepared, usableCores);
-  const othersCores = othersSince?.() ?? 0;
-  return othersCores >= notableCores ? { ...measured, othersCores } : measured;
+  const [othersCores, withheldCores, thermalThrottles] = [others, withheld, throttles].map(
+    (since) => since?.() ?? 0,
+  ) as [number, number, number];
+  return {
+    ...measured,
+    ...(othersCores >= notableCores && { othersCores }),
+    ...(withheldCores >= notableWithheldCores && { withheldCores }),
+    ...(thermalThrottles > 0 && { thermalThrottles }),
+  };
 }
 
 /**

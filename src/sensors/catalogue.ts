@@ -1,6 +1,7 @@
 import { appleSensor } from './apple.js';
 import { amdSensor } from './linux/amd-hwmon.js';
 import { cpuFrequencySensor } from './linux/cpu-frequency.js';
+import { cpuQuotaSensor } from './linux/cpu-quota.js';
 import { pressureSensor } from './linux/pressure.js';
 import { processPssSensor } from './linux/process-pss.js';
 import { processUsageSensor } from './linux/process-usage.js';
@@ -12,12 +13,20 @@ import { recordedSensors } from './recorded.js';
 import type { Sensor } from './sensor.js';
 
 /**
- * Names a sensor, in a form that can be sent to another thread. `root` stands for /proc or /sys, so that a
- * copied or made-up tree can be read.
+ * Names a sensor, in a form that can be sent to another thread. `root` stands for /proc or /sys (of `cpu-quota`, for
+ * what holds both), so that a copied or made-up tree can be read.
  */
 export type SensorSpec =
   | {
-      sensor: 'process' | 'process-pss' | 'system-cpu' | 'pressure' | 'cpu-frequency' | 'rapl' | 'amd';
+      sensor:
+        | 'process'
+        | 'process-pss'
+        | 'system-cpu'
+        | 'pressure'
+        | 'cpu-frequency'
+        | 'cpu-quota'
+        | 'rapl'
+        | 'amd';
       root?: string;
     }
   | { sensor: 'nvml' | 'nvml-state'; libraryPath?: string }
@@ -38,6 +47,7 @@ export function machineSensors(): SensorSpec[] {
     { sensor: 'system-cpu' },
     { sensor: 'pressure' },
     { sensor: 'cpu-frequency' },
+    { sensor: 'cpu-quota' },
     { sensor: 'rapl' },
     { sensor: 'nvml' },
     { sensor: 'nvml-state' },
@@ -64,6 +74,8 @@ function createSensor(spec: Exclude<SensorSpec, { sensor: 'recorded' }>): Sensor
       return pressureSensor(spec.root);
     case 'cpu-frequency':
       return cpuFrequencySensor(spec.root);
+    case 'cpu-quota':
+      return cpuQuotaSensor(spec.root);
     case 'rapl':
       return raplSensor(spec.root);
     case 'nvml':

@@ -20,6 +20,12 @@ const waiting = (result: Result, share: number): Result => ({
   ) as Result['requests'],
 });
 
+const onGpu = (reasons: number): Result => {
+  const result = run(1);
+  const models = result.models.map((model) => ({ ...model, engine: { ...model.engine, device: 'cuda' } }));
+  return { ...result, models, timeline: [rate('gpu-0', 'throttleReasons', reasons)] };
+};
+
 describe('a machine was busy', () => {
   it.each<[string, Result, RegExp]>([
     [
@@ -34,6 +40,26 @@ describe('a machine was busy', () => {
     ],
     ['by rows whose threads waited', waiting(run(1), 0.05), /waited for a core for 5\.0%/],
     [
+      'by a quota that withheld CPU time',
+      { ...run(1), timeline: [rate('system', 'withheldTime', 0.3)] },
+      /a CPU quota withheld 0\.30 cores/,
+    ],
+    [
+      'by heat',
+      // 10 a second for the 0.2 s that it ran.
+      { ...run(1), timeline: [rate('system', 'thermalThrottles', 10)] },
+      /throttled for heat \(2×\)/,
+    ],
+    [
+      'by a limit of the clock that fell',
+      {
+        ...run(1),
+        timeline: [{ ...rate('system', 'frequencyLimit', 0.6), values: [0.8, 0.8, 0.8, 0.6, 0.6] }],
+      },
+      /fell to 75% of what it was/,
+    ],
+    ['by a GPU that was slowed down', onGpu(0x48), /gpu-0 was slowed down for heat or power for 100%/],
+    [
       'by what its run warned of',
       { ...run(1), warnings: [{ code: 'busy-neighbours', message: 'A GPU was busy.', hint: '' }] },
       /^A GPU was busy$/,
@@ -45,6 +71,11 @@ describe('a machine was busy', () => {
   it('is not said of a quiet one, nor by the time line of a recording', () => {
     expect(signsOfBusyMachine({ ...run(1), timeline: quiet })).toEqual([]);
     expect(signsOfBusyMachine(waiting(run(1), 0.01))).toEqual([]);
+    // At its power limit, a GPU runs as it always does; one that is not used says nothing.
+    expect(signsOfBusyMachine(onGpu(0x04))).toEqual([]);
+    expect(signsOfBusyMachine({ ...onGpu(0x48), models: run(1).models })).toEqual([]);
+    const low = { ...rate('system', 'frequencyLimit', 0.6), values: [0.6, 0.6, 0.6, 0.6, 0.6] };
+    expect(signsOfBusyMachine({ ...run(1), timeline: [low] })).toEqual([]);
     const recording = { file: 'a.jsonl', sha256: 'ab', machine: 'b', recordedAt: '2026-11-24T10:00:00.000Z' };
     const played = { ...run(1), timeline: disturbed };
     expect(signsOfBusyMachine({ ...played, environment: { ...played.environment, recording } })).toEqual([]);

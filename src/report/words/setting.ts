@@ -31,18 +31,24 @@ export function setting(result: Result): string[] {
   ];
 }
 
-function describeCeilings({ memoryBandwidth, gemm, threads, device, othersCores }: Ceilings): string {
+function describeCeilings(ceilings: Ceilings): string {
+  const { memoryBandwidth, gemm, threads, device } = ceilings;
   const rates = Object.entries(gemm).map(
     ([dtype, { value }]) => `${formatNumber(value / 1e9)} GFLOP/s ${dtype}`,
   );
   const bandwidth =
     memoryBandwidth === null ? [] : [`${formatNumber(memoryBandwidth.value / 1e9)} GB/s read`];
   const of = device === undefined ? `with ${formatCount(threads, 'thread')}` : `on ${device}`;
-  const busy =
-    othersCores === undefined
-      ? ''
-      : ` (too low: others kept ${formatNumber(othersCores)} cores busy meanwhile)`;
-  return `Ceilings ${of}: ${[...bandwidth, ...rates].join(', ')}${busy}`;
+  return `Ceilings ${of}: ${[...bandwidth, ...rates].join(', ')}${whyTooLow(ceilings)}`;
+}
+
+function whyTooLow({ othersCores, withheldCores, thermalThrottles }: Ceilings): string {
+  const why = [
+    ...(othersCores === undefined ? [] : [`others kept ${formatNumber(othersCores)} cores busy`]),
+    ...(withheldCores === undefined ? [] : [`a CPU quota withheld ${formatNumber(withheldCores)} cores`]),
+    ...(thermalThrottles === undefined ? [] : ['the processor was throttled for heat']),
+  ];
+  return why.length === 0 ? '' : ` (too low: ${why.join(', ')} meanwhile)`;
 }
 
 /** Why the device was taken, and what ran where. */

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterAll, beforeEach, describe, expect, it } from 'vitest';
 import { fakeClock, openOrFail, record } from '../sensor-probe.test-support.js';
-import { cpuFrequencySensor } from './cpu-frequency.js';
+import { cpuFrequencySensor, openThermalThrottles } from './cpu-frequency.js';
+import { cpuQuotaSensor, openWithheldCpu, withheldNs } from './cpu-quota.js';
 import { pressureSensor, stalledNs } from './pressure.js';
 import { processPssSensor } from './process-pss.js';
 import { processUsageSensor } from './process-usage.js';
@@ -116,9 +117,90 @@ describe('cpuFrequencySensor', () => {
     sensor.close();
   });
 
+  it('counts the throttles of each core once, however many threads it has', async () => {
+    for (const [index, of] of [0, 1, 0, 1].entries()) {
+      write(`devices/system/cpu/cpu${index}/topology/core_id`, `${of}\n`);
+      write(`devices/system/cpu/cpu${index}/topology/physical_package_id`, '0\n');
+      write(`devices/system/cpu/cpu${index}/thermal_throttle/core_throttle_count`, `${of + 3}\n`);
+    }
+    const sensor = await openOrFail(cpuFrequencySensor(root));
+    expect(record(sensor).latest).toEqual({ 'system thermalThrottles': 3 + 4 });
+    sensor.close();
+    const since = openThermalThrottles(root)!;
+    write('devices/system/cpu/cpu1/thermal_throttle/core_throttle_count', '6\n');
+    expect(since()).toBe(2);
+  });
+
+  it('takes the lowest limit that is set to a core’s frequency, as a share of what its hardware can', async () => {
+    for (const [index, limit] of [4_000_000, 3_000_000].entries()) {
+      write(`devices/system/cpu/cpu${index}/cpufreq/cpuinfo_max_freq`, '4000000\n');
+      write(`devices/system/cpu/cpu${index}/cpufreq/scaling_max_freq`, `${limit}\n`);
+    }
+    const sensor = await openOrFail(cpuFrequencySensor(root));
+    expect(record(sensor).latest).toEqual({ 'system frequencyLimit': 0.75 });
+    sensor.close();
+  });
+
   it('is unavailable where a virtual machine shows none', async () => {
     write('devices/system/cpu/cpu0/topology/physical_package_id', '0\n');
     expect(await cpuFrequencySensor(root).open(fakeClock())).toMatchObject({ reason: 'unsupported' });
+  });
+});
+
+describe('cpuQuotaSensor', () => {
+  const stat = (of: string) =>
+    `usage_usec 9\nuser_usec 8\nsystem_usec 1\nnr_periods 20\nnr_throttled 3\n${of}\nnr_bursts 0\nburst_usec 0\n`;
+  const withheld = async () => {
+    const sensor = await openOrFail(cpuQuotaSensor(root));
+    const { latest } = record(sensor);
+    sensor.close();
+    return latest['system withheldTime'];
+  };
+
+  it('reads both versions of control groups in ns', () => {
+    expect(withheldNs(stat('throttled_usec 1500'))).toBe(1_500_000);
+    expect(withheldNs('nr_periods 0\nnr_throttled 0\nthrottled_time 1500\n')).toBe(1500);
+    expect(withheldNs('usage_usec 9\nuser_usec 8\nsystem_usec 1\n')).toBeNull();
+  });
+
+  it('adds the groups around the process’s own, of which the root has no quota', async () => {
+    write('proc/self/cgroup', '0::/kubepods.slice/pod1/c1\n');
+    write('sys/fs/cgroup/cpu.stat', 'usage_usec 9\nuser_usec 8\nsystem_usec 1\n');
+    write('sys/fs/cgroup/kubepods.slice/pod1/cpu.stat', stat('throttled_usec 30'));
+    write('sys/fs/cgroup/kubepods.slice/pod1/c1/cpu.stat', stat('throttled_usec 12'));
+    expect(await withheld()).toBe(42_000);
+  });
+
+  it('finds the group of a container that sees its own as the root', async () => {
+    write('proc/self/cgroup', '0::/../../docker/abc\n');
+    write('sys/fs/cgroup/cpu.stat', stat('throttled_usec 7'));
+    expect(await withheld()).toBe(7000);
+  });
+
+  it('reads version 1 where it has the CPU controller', async () => {
+    write('proc/self/cgroup', '5:memory:/a\n4:cpu,cpuacct:/docker/abc\n1:name=systemd:/\n0::/\n');
+    write('sys/fs/cgroup/cpu,cpuacct/cpu.stat', 'nr_periods 5\nnr_throttled 2\nthrottled_time 123\n');
+    write('sys/fs/cgroup/memory/cpu.stat', 'throttled_time 1000000\n');
+    expect(await withheld()).toBe(123);
+  });
+
+  it('gives the cores that were withheld since', async () => {
+    write('proc/self/cgroup', '0::/\n');
+    write('sys/fs/cgroup/cpu.stat', stat('throttled_usec 0'));
+    const since = openWithheldCpu(root)!;
+    // An hour of CPU time in far less of an hour.
+    write('sys/fs/cgroup/cpu.stat', stat('throttled_usec 3600000000'));
+    expect(since()).toBeGreaterThan(1);
+  });
+
+  it('is unavailable without control groups, and where none has the CPU controller', async () => {
+    expect(await cpuQuotaSensor(root).open(fakeClock())).toMatchObject({
+      hint: expect.stringMatching(/proc/),
+    });
+    write('proc/self/cgroup', '0::/user.slice\n');
+    write('sys/fs/cgroup/cpu.stat', 'usage_usec 9\n');
+    expect(await cpuQuotaSensor(root).open(fakeClock())).toMatchObject({ reason: 'unsupported' });
+    expect(openWithheldCpu(root)).toBeNull();
   });
 });
 
