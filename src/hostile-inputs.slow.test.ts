@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest';
-import { kinds, tryMutations } from './hostile-inputs.test-support.js';
+import { kinds } from './hostile-inputs.test-support.js';
+import { tryMutations } from './mutations.test-support.js';
 
 test.each(kinds)(
-  '%s, mutated for long, is read or refused with an error of our own',
-  async (_name, quick, trial) => {
-    await expect(tryMutations(trial, Math.min(10_000, 20 * quick), 2)).resolves.toBeUndefined();
+  '$name, mutated $long times, is read or refused with an error of our own',
+  async (of) => {
+    await expect(tryMutations(of.trial, of.long, 2)).resolves.toBeUndefined();
   },
   1_200_000,
 );

@@ -1,9 +1,7 @@
 import { expect, test } from 'vitest';
-import { kinds, tryMutations } from './hostile-inputs.test-support.js';
+import { kinds } from './hostile-inputs.test-support.js';
+import { tryMutations } from './mutations.test-support.js';
 
-test.each(kinds)(
-  '%s, mutated %i times, is read or refused with an error of our own',
-  async (_name, runs, trial) => {
-    await expect(tryMutations(trial, runs, 1)).resolves.toBeUndefined();
-  },
-);
+test.each(kinds)('$name, mutated $quick times, is read or refused with an error of our own', async (of) => {
+  await expect(tryMutations(of.trial, of.quick, 1)).resolves.toBeUndefined();
+});

@@ -1,5 +1,9 @@
 /** How inputs are mutated in the tests that hand over hostile ones. Imported by tests only. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import fc from 'fast-check';
+import { messageOf, TokenworkError } from './core/errors.js';
 
 export interface Mutation {
   /** Where, as a part of all places. */
@@ -8,9 +12,18 @@ export interface Mutation {
   choice: number;
 }
 
-export const mutations: fc.Arbitrary<Mutation[]> = fc.array(
-  fc.record({ at: fc.double({ min: 0, max: 0.999999, noNaN: true }), what: fc.nat(6), choice: fc.nat(1000) }),
-  { minLength: 1, maxLength: 6 },
+/**
+ * Mostly one: of six, one that makes the input no such thing hides what the others do. `fc.double` would not do for
+ * `at`, as it draws all floating-point numbers alike, most of which lie close to 0.
+ */
+const mutation: fc.Arbitrary<Mutation> = fc.record({
+  at: fc.noBias(fc.nat(2 ** 30 - 1)).map((part) => part / 2 ** 30),
+  what: fc.nat(6),
+  choice: fc.nat(1000),
+});
+export const mutations: fc.Arbitrary<Mutation[]> = fc.oneof(
+  { weight: 2, arbitrary: fc.tuple(mutation) },
+  { weight: 1, arbitrary: fc.array(mutation, { minLength: 2, maxLength: 6, size: 'max' }) },
 );
 
 export interface Place {
@@ -31,3 +44,52 @@ export function placesIn(root: unknown): Place[] {
   }
   return places;
 }
+
+/** What is done with a mutated input; it may write to the file or folder `path`, which the trial before may have left. */
+export type Trial = (list: readonly Mutation[], path: string) => unknown;
+
+/** A kind of input, and how often it is tried as a rule and for long. */
+export interface Kind {
+  name: string;
+  quick: number;
+  long: number;
+  trial: Trial;
+}
+
+/** `test:slow` tries 10,000, `npm test` 500. */
+export const kind = (name: string, trial: Trial, quick = 500, long = 10_000): Kind => ({
+  ...{ name, trial, quick, long },
+});
+
+/** CPU time that one input may take at most, and memory that all of a kind may, in all threads of the process. */
+const most = { cpuMs: 20_000, memoryBytes: 2 ** 30 };
+
+/** Throws an error that names the first mutation of `runs` which does not end as read or in a TokenworkError, or costs too much. */
+export async function tryMutations(trial: Trial, runs: number, seed: number): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), 'tokenwork-mutated-'));
+  const peakBefore = peakBytes();
+  try {
+    await fc.assert(
+      fc.asyncProperty(mutations, async (list) => {
+        const since = process.cpuUsage();
+        try {
+          await trial(list, join(folder, 'mutated'));
+        } catch (thrown) {
+          if (!(thrown instanceof TokenworkError))
+            throw new Error(`not of the project's own: ${messageOf(thrown)}`, { cause: thrown });
+        }
+        const { user, system } = process.cpuUsage(since);
+        if ((user + system) / 1000 > most.cpuMs)
+          throw new Error(`it took ${(user + system) / 1e6} s of CPU time`);
+      }),
+      { numRuns: runs, seed, endOnFailure: true },
+    );
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+  const grownBytes = peakBytes() - peakBefore;
+  if (grownBytes > most.memoryBytes)
+    throw new Error(`memory grew by ${Math.round(grownBytes / 2 ** 20)} MiB`);
+}
+
+const peakBytes = () => process.resourceUsage().maxRSS * 1024;

@@ -107,6 +107,7 @@ const unusableInput = {
   'token-out-of-vocabulary': "A token id is beyond the model's vocabulary.",
   'tokenizer-mismatch': 'A tokenizer gives other tokens than the request needs.',
   'tokenizer-missing': 'A stage needs a tokenizer, and the model has none.',
+  'too-many-requests': 'More requests are asked for than a run can plan.',
   'unknown-backend': "The environment names a back end that doesn't exist.",
   'unknown-model': 'No recipe, folder or repository goes by that name.',
   'unknown-pipeline': 'No shipped pipeline goes by that name.',

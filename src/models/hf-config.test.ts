@@ -118,6 +118,33 @@ describe('a Hugging Face config.json', () => {
     expect(recipeFromConfig(qwen15Moe, 'qwen').contextLength).toBe(8192);
   });
 
+  it('may hold null for whatever it may leave out', () => {
+    const nulls = [
+      'rope_theta',
+      'rope_scaling',
+      'head_dim',
+      'attention_bias',
+      'mlp_bias',
+      'rms_norm_eps',
+    ].concat([
+      'sliding_window',
+      'use_sliding_window',
+      'tie_word_embeddings',
+      'mlp_only_layers',
+      'eos_token_id',
+    ]);
+    const without = Object.fromEntries(Object.entries(mistral7b).filter(([key]) => !nulls.includes(key)));
+    const withNulls = { ...without, ...Object.fromEntries(nulls.map((key) => [key, null])) };
+    expect(recipeFromConfig(withNulls, 'm')).toEqual(recipeFromConfig(without, 'm'));
+  });
+
+  it('of a draft is refused by whatever name, as its head and its inputs are others', () => {
+    for (const architectures of [['LlamaForCausalLM'], ['LlamaForCausalLMEagle3']])
+      expect(() => recipeFromConfig({ ...mistral7b, architectures, draft_vocab_size: 32000 }, 'd')).toThrow(
+        expect.objectContaining({ code: 'unsupported-architecture' }),
+      );
+  });
+
   it('of an unsupported architecture is refused, naming the supported ones', () => {
     const bert = { architectures: ['BertForMaskedLM'], model_type: 'bert', hidden_size: 768 };
     expect(() => recipeFromConfig(bert, 'bert')).toThrow(

@@ -87,8 +87,12 @@ export function recipeFromConfig(config: unknown, id: string): Recipe {
 
 /** Reads the fields of a recipe out of a Hugging Face `config.json`; the recipe schema checks the rest. */
 function recipeFieldsOf(config: unknown, id: string): Recipe {
-  const { architectures, model_type } = parse(
-    z.looseObject({ architectures: z.array(z.string()).nullish(), model_type: z.string() }),
+  const { architectures, model_type, draft_vocab_size, ...rest } = parse(
+    z.looseObject({
+      architectures: z.array(z.string()).nullish(),
+      model_type: z.string(),
+      draft_vocab_size: z.unknown().optional(),
+    }),
     config,
     id,
   );
@@ -96,14 +100,18 @@ function recipeFieldsOf(config: unknown, id: string): Recipe {
   // What is named is what it is: a draft or a classifier of Llama's type has other layers than Llama.
   const named = architectures?.[0];
   const family = named === undefined ? supported.find((name) => name === model_type) : families.get(named);
-  if (family === undefined) {
+  // A draft of EAGLE-3 may be named as the model that it drafts for, and has a head of its own and wider inputs.
+  const isDraft = (draft_vocab_size ?? null) !== null;
+  if (family === undefined || isDraft) {
     throw new TokenworkError(
       'unsupported-architecture',
-      `The config.json of ${id} is of architecture "${named ?? model_type}", which tokenwork cannot build.`,
+      `The config.json of ${id} is of ${isDraft ? 'a draft of ' : ''}architecture "${named ?? model_type}", which tokenwork cannot build.`,
       `Supported: ${supported.join(', ')}. A folder with its own ONNX file is accepted for any decoder.`,
     );
   }
-  return family === 'gpt2' ? gpt2Fields(config, id) : llamaFields(config, id, family);
+  // transformers writes null for what is left out.
+  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== null));
+  return family === 'gpt2' ? gpt2Fields(given, id) : llamaFields(given, id, family);
 }
 
 function gpt2Fields(config: unknown, id: string): Recipe {

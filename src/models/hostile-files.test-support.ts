@@ -2,11 +2,13 @@
  * Mutated files of every kind that describes a model: whatever they hold, they are read, or refused with an
  * error of the project's own, within the budget of an analysis.
  */
-import fc from 'fast-check';
+import { mkdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { type Mutation, mutations, type Place, placesIn } from '../mutations.test-support.js';
+import { type Kind, kind, type Mutation, type Place, placesIn } from '../mutations.test-support.js';
 import { buildGraph } from './build/build-graph.js';
 import { buildCountedGraph } from './build/counted-decoder.js';
+import { smallRecipes } from './build/shapes.test-support.js';
 import { countGraph } from './cost/count-graph.js';
 import { countDecoder, deriveCost, deriveEncoderCost } from './cost/derive-cost.js';
 import { countParameters } from './cost/parameters.js';
@@ -14,10 +16,13 @@ import { floats, info, ints, model, node, weight } from './cost/test-graph.test-
 import { countedShapeOf } from './counted-config.js';
 import { describeDecoder } from './decoder-graph.js';
 import { describeEncoder } from './encoder/graph.js';
+import { describeGguf } from './gguf/describe.js';
+import { llamaFields, llamaTensors, writeGguf } from './gguf/gguf-file.test-support.js';
 import { recipeFromConfig } from './hf-config.js';
 import { decodeModel, encodeModel, type ModelProto } from './onnx/proto.js';
 import { parseModel } from './onnx/read-model.js';
 import { loadRecipe, parameterCount, recipeSchema } from './recipe.js';
+import { loadTokenizer } from './tokenizer.js';
 
 const nastyNumbers = [-1, 0, 1, 2, 3, 7, 2 ** 31, 2 ** 53, -(2 ** 53), 1e308, 0.5];
 const nastyTexts = [
@@ -145,7 +150,11 @@ const net: ModelProto = {
 };
 
 const recipe = { ...(await loadRecipe('tiny')), layers: 1 };
-const decoder = buildGraph(recipe, { dtype: 'q4', graphVariant: 'contrib', seed: 1, weights: false });
+const built = buildGraph(recipe, { dtype: 'q4', graphVariant: 'contrib', seed: 1, weights: false });
+/** As a file would be read. */
+const decoder = decodeModel(encodeModel(built));
+const decoderBytes = encodeModel(built);
+const netBytes = encodeModel(net);
 const llama = {
   architectures: ['LlamaForCausalLM'],
   model_type: 'llama',
@@ -213,27 +222,98 @@ function accepted(analysis: () => unknown): void {
   }
 }
 
-/** Each kind of input, and what is done with a mutated one. */
-export const kinds: [name: string, trial: (list: readonly Mutation[]) => void][] = [
-  ['bytes of a graph', (list) => accepted(() => analyse(mutatedBytes(encodeModel(net), list)))],
-  ['bytes of a decoder', (list) => accepted(() => analyse(mutatedBytes(encodeModel(decoder), list)))],
-  ['a graph', (list) => accepted(() => analyse(encodeModel(mutatedValue(net, list, false))))],
-  [
-    'a decoder',
-    (list) =>
-      accepted(() => analyse(encodeModel(mutatedValue(decodeModel(encodeModel(decoder)), list, false)))),
-  ],
-  ['config.json', (list) => analyseConfig(mutatedValue(llama, list, true))],
-  ['config.json of a counted decoder', (list) => analyseConfig(mutatedValue(deepseek, list, true))],
-  [
-    'a recipe',
-    (list) => {
-      const parsed = recipeSchema.safeParse(mutatedValue(recipe, list, true));
-      if (parsed.success) accepted(() => parameterCount(parsed.data));
+const vocabulary = { '<s>': 0, '</s>': 1, '<unk>': 2, a: 3, b: 4, ab: 5, Ġ: 6, Ġa: 7 };
+const added = (id: number, content: string) => ({
+  ...{ id, content, single_word: false, lstrip: false, rstrip: false, normalized: false, special: true },
+});
+const byteLevel = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: true, use_regex: true };
+const bytePairs = {
+  version: '1.0',
+  truncation: null,
+  padding: null,
+  added_tokens: [added(0, '<s>'), added(1, '</s>'), added(2, '<unk>')],
+  normalizer: { type: 'Sequence', normalizers: [{ type: 'NFC' }, { type: 'Prepend', prepend: ' ' }] },
+  pre_tokenizer: {
+    type: 'Sequence',
+    pretokenizers: [
+      { type: 'Split', pattern: { Regex: '\\s+|[ab]+' }, behavior: 'Isolated', invert: false },
+      byteLevel,
+    ],
+  },
+  post_processor: {
+    type: 'TemplateProcessing',
+    single: [{ SpecialToken: { id: '<s>', type_id: 0 } }, { Sequence: { id: 'A', type_id: 0 } }],
+    pair: [{ Sequence: { id: 'A', type_id: 0 } }, { Sequence: { id: 'B', type_id: 1 } }],
+    special_tokens: { '<s>': { id: '<s>', ids: [0], tokens: ['<s>'] } },
+  },
+  decoder: byteLevel,
+  model: {
+    ...{ type: 'BPE', dropout: null, unk_token: '<unk>', continuing_subword_prefix: null },
+    ...{ end_of_word_suffix: null, fuse_unk: false, byte_fallback: false, ignore_merges: false },
+    ...{ vocab: vocabulary, merges: ['a b', 'Ġ a'] },
+  },
+};
+const tokenizers = [
+  bytePairs,
+  {
+    ...bytePairs,
+    pre_tokenizer: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
+    decoder: { type: 'Metaspace', replacement: '▁', prepend_scheme: 'always' },
+    model: {
+      ...{ type: 'Unigram', unk_id: 2, byte_fallback: false },
+      vocab: Object.keys(vocabulary).map((token, id) => [token, -id]),
     },
-  ],
+  },
+  {
+    ...bytePairs,
+    normalizer: { type: 'BertNormalizer', clean_text: true, lowercase: true, strip_accents: null },
+    pre_tokenizer: { type: 'BertPreTokenizer' },
+    decoder: { type: 'WordPiece', prefix: '##', cleanup: true },
+    model: {
+      ...{ type: 'WordPiece', unk_token: '<unk>', max_input_chars_per_word: 100 },
+      ...{ continuing_subword_prefix: '##', vocab: vocabulary },
+    },
+  },
 ];
+const tokenizerConfig = { add_bos_token: true, bos_token: '<s>', eos_token: '</s>', model_max_length: 64 };
 
-export function tryMutations(trial: (list: readonly Mutation[]) => void, runs: number): void {
-  fc.assert(fc.property(mutations, trial), { numRuns: runs, seed: 42 });
+async function tokenize(list: readonly Mutation[], folder: string): Promise<void> {
+  const which = list[0]!.choice % tokenizers.length;
+  const [json, config] = mutatedValue([tokenizers[which], tokenizerConfig] as unknown[], list, true);
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(join(folder, 'tokenizer.json'), JSON.stringify(json) ?? '');
+  writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(config) ?? '');
+  const tokenizer = await loadTokenizer(folder);
+  tokenizer.decode(tokenizer.encode('ab aé\u0000 <s> b'));
 }
+
+const ggufRecipe = { ...smallRecipes.llama, layers: 1 };
+let gguf: { header: Buffer; length: number } | null = null;
+
+/** Its header is mutated, of which all that is drawn comes; its tensors are a hole in the file. */
+async function describeMutatedGguf(list: readonly Mutation[], path: string): Promise<void> {
+  if (gguf === null) {
+    writeGguf(path, llamaFields(ggufRecipe), llamaTensors(ggufRecipe, 'F16'), []);
+    const bytes = readFileSync(path);
+    gguf = { header: bytes.subarray(0, bytes.findLastIndex((byte) => byte !== 0) + 1), length: bytes.length };
+  }
+  writeFileSync(path, mutatedBytes(gguf.header, list));
+  truncateSync(path, gguf.length);
+  await describeGguf(path);
+}
+
+/** Each kind of input, and what is done with a mutated one. */
+export const kinds: Kind[] = [
+  kind('bytes of a graph', (list) => analyse(mutatedBytes(netBytes, list))),
+  kind('bytes of a decoder', (list) => analyse(mutatedBytes(decoderBytes, list))),
+  kind('a graph', (list) => analyse(encodeModel(mutatedValue(net, list, false)))),
+  kind('a decoder', (list) => analyse(encodeModel(mutatedValue(decoder, list, false)))),
+  kind('a GGUF model', describeMutatedGguf),
+  kind('a tokenizer', tokenize),
+  kind('config.json', (list) => analyseConfig(mutatedValue(llama, list, true))),
+  kind('config.json of a counted decoder', (list) => analyseConfig(mutatedValue(deepseek, list, true))),
+  kind('a recipe', (list) => {
+    const parsed = recipeSchema.safeParse(mutatedValue(recipe, list, true));
+    if (parsed.success) parameterCount(parsed.data);
+  }),
+];

@@ -41,16 +41,25 @@ export async function loadTokenizer(directory: string): Promise<Tokenizer> {
   const files = await readTokenizerFiles(directory);
   // Imported here because it takes some 100 ms and 50 MB, which a command that never tokenizes should not pay.
   const { PreTrainedTokenizer } = await import('@huggingface/transformers');
-  let inner: InstanceType<typeof PreTrainedTokenizer>;
-  try {
-    inner = new PreTrainedTokenizer(files.json, files.config);
-  } catch (cause) {
-    throw badTokenizer(directory, messageOf(cause), cause);
-  }
-  const completeStart = startCompleter(inner.encode('')[0], inner.bos_token_id, files.config.add_bos_token);
+  /** The library finds out what a file lacks where it first needs it, and says so in words of JavaScript. */
+  const ask = <Answer>(question: () => Answer): Answer => {
+    try {
+      return question();
+    } catch (cause) {
+      throw badTokenizer(directory, messageOf(cause), cause);
+    }
+  };
+  const inner = ask(() => new PreTrainedTokenizer(files.json, files.config));
+  const encode = (text: string): number[] => {
+    const ids = ask(() => inner.encode(text));
+    if (ids.every((id) => Number.isInteger(id))) return ids;
+    throw badTokenizer(directory, 'it has no id for a part of the text', undefined);
+  };
+  const completeStart = startCompleter(encode('')[0], inner.bos_token_id, files.config.add_bos_token);
   return {
-    encode: (text) => completeStart(inner.encode(text)),
-    decode: (ids) => (ids.length === 0 ? '' : inner.decode([...ids], { skip_special_tokens: true })),
+    encode: (text) => completeStart(encode(text)),
+    decode: (ids) =>
+      ids.length === 0 ? '' : ask(() => inner.decode([...ids], { skip_special_tokens: true })),
     vocabulary: files.vocabulary,
     specialTokenIds: new Set(inner.all_special_ids),
   };

@@ -76,4 +76,11 @@ describe('a schedule', () => {
     expect(order(1)).not.toEqual(order(2));
     expect(order(1).slice(0, 12)).not.toEqual(order(1).slice(12));
   });
+
+  it('of more requests than can be planned is refused before it is made', () => {
+    for (const rounds of [2 ** 31, Number.MAX_SAFE_INTEGER])
+      expect(() => schedule(planOf([1]), { repetitions: rounds, seed: 1 })).toThrow(
+        expect.objectContaining({ code: 'too-many-requests', exitCode: 2 }),
+      );
+  });
 });

@@ -118,6 +118,10 @@ describe('a bad suite', () => {
       { design: [{ ...minimal.design[0], models: ['tinny'] }] },
       /design\[0\]\.models\[0\]: "tinny" is none of the suite's models/,
     ],
+    [
+      { design: [{ ...minimal.design[0], draws: 2 ** 31 }] },
+      /design\[0\]: expected a block of at most 1,000,000 requests a round/,
+    ],
     [{ sampling: { kind: 'seeded' } }, /sampling\.temperature: expected number, but it is missing/],
   ])('%j is explained', (change, message) => {
     expect(bad(change)).toThrow(

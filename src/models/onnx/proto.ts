@@ -227,7 +227,26 @@ const modelType = root.lookupType('ModelProto');
  * throws on bytes that are not a ModelProto.
  */
 export function decodeModel(bytes: Uint8Array): ModelProto {
-  return modelType.toObject(modelType.decode(bytes), { longs: Number, enums: Number }) as ModelProto;
+  const model = modelType.toObject(modelType.decode(bytes), { longs: Number, enums: Number }) as ModelProto;
+  nameAll(model);
+  return model;
+}
+
+/** Gives what lacks a name that this file's types promise the empty one, which is protobuf's default. */
+function nameAll({ graph, functions = [] }: ModelProto): void {
+  for (const definition of functions) definition.name ??= '';
+  const open: GraphProto[] = [...(graph ? [graph] : []), ...functions.map(({ node = [] }) => ({ node }))];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    for (const value of [...(next.input ?? []), ...(next.output ?? []), ...(next.valueInfo ?? [])])
+      value.name ??= '';
+    for (const node of next.node ?? []) {
+      node.opType ??= '';
+      for (const attribute of node.attribute ?? []) {
+        attribute.name ??= '';
+        open.push(...(attribute.g ? [attribute.g] : []), ...(attribute.graphs ?? []));
+      }
+    }
+  }
 }
 
 /** Serialises a model; the same model gives the same bytes. */
