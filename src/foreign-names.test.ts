@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { parquetMetadata, parquetReadObjects } from 'hyparquet';
 import { describe, expect, it } from 'vitest';
 import { costCard } from './analysis/card/cost-card.js';
 import { compareResults } from './analysis/compare/compare.js';
@@ -18,6 +19,7 @@ import { richResult } from './report/html/rich-result.test-support.js';
 import { renderComparisonMarkdown } from './report/markdown/comparison.js';
 import { renderCostCard } from './report/markdown/cost-card.js';
 import { csvPieces } from './report/rows/csv.js';
+import { parquetBytes } from './report/rows/parquet.js';
 import { requestColumns } from './report/rows/request-columns.js';
 import { tablesOf } from './report/tables/result.js';
 import { renderComparison } from './report/terminal/comparison.js';
@@ -111,6 +113,48 @@ function outputs(json: unknown, { pages }: { pages: boolean }): string[] {
       : []),
   ];
 }
+
+/** Every text of a Parquet file: names of columns, their values, and what is said of the file. */
+async function parquetTexts(result: Result): Promise<string[]> {
+  const columns = requestColumns([result]);
+  const { buffer } = parquetBytes(columns, { result: result.run.suite ?? '' });
+  const file = buffer as ArrayBuffer;
+  const metadata = parquetMetadata(file);
+  const rows = await parquetReadObjects({ file });
+  return [
+    ...metadata.schema.map(({ name }) => name),
+    ...(metadata.key_value_metadata ?? []).flatMap(({ key, value }) => [key, value ?? '']),
+    ...rows.flatMap((row) => [
+      ...Object.keys(row),
+      ...Object.values(row).filter((value): value is string => typeof value === 'string'),
+    ]),
+  ];
+}
+
+describe('a name with line breaks and control characters', () => {
+  // Escape sequences, C1 controls, separators of lines, and what turns the direction of writing around.
+  const name = 'a\u001b[2Jb\u009b5mc\r\nd\te\u2028f\u202eg';
+  const said = outputs(named(JSON.stringify(name).slice(1, -1)), { pages: true });
+
+  it('brings none of them into what is told or written for people', () => {
+    for (const text of said) {
+      // CSV ends its lines as RFC 4180 has it.
+      expect(text.replaceAll('\r\n', '\n')).not.toMatch(
+        /(?![\n\t])[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u,
+      );
+      expect(text).not.toMatch(/c[\r\n]+d/);
+    }
+    expect(said.filter((text) => text.includes('[2Jb')).length).toBeGreaterThan(5);
+  });
+
+  it('brings none of them into a Parquet file', async () => {
+    const texts = await parquetTexts(
+      readResult(JSON.parse(JSON.stringify(named(JSON.stringify(name).slice(1, -1))))),
+    );
+    expect(texts.filter((text) => text.includes('[2Jb')).length).toBeGreaterThan(2);
+    for (const text of texts) expect(text).not.toMatch(/[\p{Cc}\p{Zl}\p{Zp}\u202a-\u202e\u2066-\u2069]/u);
+  });
+});
 
 describe.each(names)('the name %s', (name, plain) => {
   it('is a name like any other in a result, and in all that is drawn from it', () => {

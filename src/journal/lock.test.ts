@@ -1,6 +1,14 @@
 import { fork, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -44,11 +52,32 @@ describe('a locked journal', () => {
     },
   );
 
-  it.each(['', '{"pid":', '{}', '{"pid":-1}'])('is taken over where the lock holds %j', (content) => {
-    const path = freshPath();
-    writeFileSync(lockOf(path), content);
-    lockJournal(path)();
-  });
+  it.skipIf(process.platform !== 'linux')(
+    'is taken over from a process that was killed and that nobody reaps',
+    async () => {
+      const path = freshPath();
+      // Bash replaces itself by a program that never asks for the end of the child it left.
+      const parent = spawn('bash', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+        stdio: ['ignore', 'pipe', 'ignore'],
+      });
+      const pid = Number(String((await once(parent.stdout!, 'data'))[0]));
+      const stat = () => readFileSync(`/proc/${pid}/stat`, 'utf8');
+      while (!/\) Z /.test(stat())) await new Promise((resolve) => setTimeout(resolve, 10));
+      const started = stat().split(') ')[1]!.split(' ')[19];
+      writeFileSync(lockOf(path), JSON.stringify({ pid, started }));
+      lockJournal(path)();
+      parent.kill('SIGKILL');
+    },
+  );
+
+  it.each(['', '{"pid":', '{}', '{"pid":-1}', '{"pid":1e10}', '{"pid":1e300}', 'null', '[]', '"x"'])(
+    'is taken over where the lock holds %j',
+    (content) => {
+      const path = freshPath();
+      writeFileSync(lockOf(path), content);
+      lockJournal(path)();
+    },
+  );
 
   it.each(['free', 'left by a process that has died'])(
     'goes to exactly one of several processes that ask at once, where it is %s',
@@ -69,6 +98,12 @@ describe('a locked journal', () => {
       }
     },
   );
+
+  it('is refused where its lock cannot be read, and says what to remove', () => {
+    const path = freshPath();
+    mkdirSync(lockOf(path));
+    expect(() => lockJournal(path)).toThrow(inUse);
+  });
 
   it('leaves it to the journal to say that its folder is not there', () => {
     expect(() => lockJournal(join(directory, 'nowhere', 'x.journal.jsonl'))()).not.toThrow();

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
 import { constants, copyFileSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { TokenworkError } from '../core/errors.js';
+import { messageOf, TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 
 /**
@@ -102,7 +102,12 @@ function read(path: string): string | null {
     return readFileSync(path, 'utf8');
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
-    throw error;
+    throw new TokenworkError(
+      'journal-in-use',
+      `Whether another process writes to the journal cannot be told: ${messageOf(error)}.`,
+      `Remove ${path} if none does, or choose another --out.`,
+      { cause: error },
+    );
   }
 }
 
@@ -128,19 +133,22 @@ function isRunning({ pid, started }: Owner): boolean {
   try {
     process.kill(pid, 0);
   } catch (error) {
-    // EPERM: it lives, under another user.
-    if ((error as NodeJS.ErrnoException).code === 'ESRCH') return false;
+    // EPERM: it lives, under another user. Else there is none, or the number is none of a process.
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') return false;
   }
   return startOf(pid) === started;
 }
 
-/** Clock ticks from boot to the start of a process (proc(5), field 22 of `stat`). */
+/**
+ * Clock ticks from boot to the start of a process (proc(5), field 22 of `stat`). One that has ended is not there any
+ * more, although a container whose first process reaps no others lists it for ever.
+ */
 function startOf(pid: number): string | null {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
     // The name, in parentheses, may hold spaces and parentheses of its own.
     const fieldsFromThird = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    return fieldsFromThird[19] ?? null;
+    return fieldsFromThird[0] === 'Z' ? 'ended' : (fieldsFromThird[19] ?? null);
   } catch (error) {
     log('start of process %d: %s', pid, error);
     return null;

@@ -9,6 +9,7 @@ import {
   parseSmiValue,
   rejectedField,
 } from './nvidia-smi-parser.js';
+import { RowReader } from './smi-query.js';
 
 describe('parseSmiValue', () => {
   it.each([
@@ -100,6 +101,36 @@ describe('CSV of --query-gpu', () => {
       fc.property(fc.string(), (line) => {
         expect([null, columns.length]).toContain(parseSmiRow(columns, line)?.length ?? null);
       }),
+    );
+  });
+
+  it('loses by lines put in, left out or moved only those that are left out', () => {
+    const asked = { fields: [], asksMig: false };
+    const rows = [0, 1, 2, 3].map((index) => `${index}, NVIDIA L4 number ${index}`);
+    const message = fc.stringMatching(/^[ -~]{1,60}$/).filter((text) => !/^\s*(\d+\s*,|index\b)/.test(text));
+    fc.assert(
+      fc.property(
+        fc.shuffledSubarray(rows),
+        fc.boolean(),
+        fc.array(fc.tuple(fc.nat(9), message), { maxLength: 5 }),
+        (kept, hasHeader, inserted) => {
+          const text = [...(hasHeader ? ['index, name'] : []), ...kept];
+          for (const [at, line] of inserted) text.splice(Math.min(at, text.length), 0, line);
+          const reader = new RowReader(asked);
+          const read = text.map((line) => reader.read(line));
+          expect(
+            read.flatMap((line) => (line?.kind === 'row' ? `${line.row.index}, ${line.row.name}` : [])),
+          ).toEqual(kept);
+          expect(read.filter((line) => line?.kind === 'damaged')).toEqual([]);
+          const said = read.flatMap((line) => (line?.kind === 'message' ? line.text : []));
+          expect(said.toSorted()).toEqual(
+            inserted
+              .map(([, line]) => line.trim())
+              .filter((line) => line !== '')
+              .toSorted(),
+          );
+        },
+      ),
     );
   });
 
@@ -328,6 +359,27 @@ describe('parseSmiInventory', () => {
         }
       }
     }
+  });
+
+  it('loses nothing by another order of its GPUs, or of the lines within an element', () => {
+    const [first, ...rest] = [split, blackwell, plain];
+    const leaf = /^(\s+)<(\w+)>[^<]*<\/\2>$/;
+    // Neighbours of one element: lines of the same depth that each hold all of theirs.
+    const swappable = [...lines.keys()].filter(
+      (at) => leaf.test(lines[at]!) && leaf.exec(lines[at]!)?.[1] === leaf.exec(lines[at + 1] ?? '')?.[1],
+    );
+    fc.assert(
+      fc.property(fc.shuffledSubarray(swappable, { minLength: 1, maxLength: 4 }), (places) => {
+        const text = [...lines];
+        for (const at of places) [text[at], text[at + 1]] = [text[at + 1]!, text[at]!];
+        expect(parseSmiInventory(text.join('\n'))).toEqual(whole);
+      }),
+    );
+    const turned = parseSmiInventory(log('590.44.01', '13.1', ...rest, first!)).gpus;
+    expect(turned.map(({ uuid }) => uuid)).toEqual(
+      [...whole.gpus.slice(1), whole.gpus[0]!].map(({ uuid }) => uuid),
+    );
+    for (const gpu of whole.gpus) expect(turned).toContainEqual(gpu);
   });
 
   it('answers whatever it is given with an inventory or its own error', () => {
