@@ -138,14 +138,21 @@ describe('a decoder counted from its config', () => {
   });
 
   test.each([
-    ['gemma-3-1b', 1.0, 1],
-    ['phi-3-mini', 3.8, 1],
     // gpt-oss model card (arXiv 2508.10925): 20.9B; DeepSeek-V2's README: 16B; DeepSeek-V3's: 671B.
     ['gpt-oss-20b', 20.9, 1],
     ['deepseek-v2-lite', 16, 0],
     ['deepseek-v3', 671, 0],
   ] as const)('%s has the %f billion parameters that are published', (name, billions, digits) => {
     expect((costOf(name).parameters / 1e9).toFixed(digits)).toBe(billions.toFixed(digits));
+  });
+
+  test('has the parameters that its shape says', () => {
+    // Gemma 3: one table; of each layer q and o, k and v of one head, the feed-forward, four norms, and those of q and k.
+    const gemma = 1152 * (2 * 4 * 256 + 2 * 256 + 3 * 6912 + 4) + 2 * 256;
+    expect(costOf('gemma-3-1b').parameters).toBe(262_144 * 1152 + 26 * gemma + 1152);
+    // Phi-3: table and head; of each layer q, k, v and o, the feed-forward, two norms.
+    const phi = 3072 * (4 * 3072 + 3 * 8192 + 2);
+    expect(costOf('phi-3-mini').parameters).toBe(2 * 32_064 * 3072 + 32 * phi + 3072);
   });
 
   test('has as many parameters in every dtype', () => {
