@@ -21,7 +21,7 @@ const mutation: fc.Arbitrary<Mutation> = fc.record({
   what: fc.nat(6),
   choice: fc.nat(1000),
 });
-export const mutations: fc.Arbitrary<Mutation[]> = fc.oneof(
+const mutations: fc.Arbitrary<Mutation[]> = fc.oneof(
   { weight: 2, arbitrary: fc.tuple(mutation) },
   { weight: 1, arbitrary: fc.array(mutation, { minLength: 2, maxLength: 6, size: 'max' }) },
 );
