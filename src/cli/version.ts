@@ -6,16 +6,19 @@ import { log } from '../core/log.js';
 
 const packageRoot = new URL('../../', import.meta.url);
 
-/** The version in package.json. */
-export const toolVersion: string = JSON.parse(
+const manifest: { version: string; gitHead?: string } = JSON.parse(
   readFileSync(new URL('package.json', packageRoot), 'utf8'),
-).version;
+);
+
+/** The version in package.json. */
+export const toolVersion: string = manifest.version;
 
 /**
- * The commit of the checkout that tokenwork runs from, with `-dirty` where it was changed; null in an installed
- * package, whatever repository the folder it is installed in belongs to.
+ * The commit of the checkout that tokenwork runs from, with `-dirty` where it was changed; in a portable bundle, the
+ * one it was packed from; null in an installed package, whatever repository its folder belongs to.
  */
 export function toolCommit(): string | null {
+  if (manifest.gitHead) return manifest.gitHead;
   try {
     const described = execFileSync('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'], {
       cwd: fileURLToPath(packageRoot),

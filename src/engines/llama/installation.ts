@@ -140,8 +140,10 @@ const libraryRemedies: Record<string, string> = {
   'libstdc++.so.6': 'sudo apt-get install libstdc++6',
 };
 
-/** The command that installs the package of `device`: a clone has a script for it, a dependent project npm. */
+/** The command that brings the package of `device`: into a portable bundle, into a clone, or beside an installed one. */
 export function installCommand(device: LlamaDevice, { platform, arch }: PackageSight): string {
+  if (process.env.TOKENWORK_BUNDLE)
+    return `scripts/portable.sh OUT.tar.xz --with ${device}, where this was packed,`;
   const script = fileURLToPath(new URL('../../../scripts/setup-gpu.js', import.meta.url));
   return existsSync(script)
     ? `npm run setup:gpu -- --device ${device}`
