@@ -39,7 +39,7 @@ tar -xJf "$bundle" -C "$bare/bundle" --strip-components=1
 
 chroot=$(command -v chroot)
 inside() { timeout 300 env -i "$chroot" "$@"; }
-inside "$bare" /bundle/tokenwork bench --suite ci --quiet --out /tmp/result.json > "$work/summary"
+inside "$bare" /bundle/tokenwork bench --suite ci --device cpu --quiet --out /tmp/result.json > "$work/summary"
 node -e '
   const result = JSON.parse(require("fs").readFileSync(process.argv[1], "utf8"));
   const bad = result.requests.filter(({ outcome }) => outcome.status !== "ok");
@@ -47,6 +47,18 @@ node -e '
   console.log(`${result.requests.length} requests in an empty root folder`);
 ' "$bare/tmp/result.json"
 [ -d "$bare/bundle/cache" ] || { echo 'The models were not built beside the bundle.'; exit 1; }
+# llama.cpp's libraries as well, which need more of the host than ONNX Runtime does.
+cat > "$bare/tmp/gguf.json" << 'SUITE'
+{
+  "description": "A GGUF model on a bare host.",
+  "models": [{ "model": "tiny", "dtype": "q4" }],
+  "design": [{ "promptTokens": [32], "completionTokens": [8] }],
+  "repetitions": 2,
+  "seed": 1
+}
+SUITE
+inside "$bare" /bundle/tokenwork bench --suite /tmp/gguf.json --engine llama --device cpu --quiet --out /tmp/gguf-result.json > /dev/null
+grep -q '"complete": *true' "$bare/tmp/gguf-result.json" || { echo 'The GGUF model did not run.'; exit 1; }
 inside "$bare" /bundle/tokenwork report /tmp/result.json --out /tmp/result.html > /dev/null
 [ "$(head -c 15 "$bare/tmp/result.html")" = '<!doctype html>' ] || { echo 'No page was written.'; exit 1; }
 
