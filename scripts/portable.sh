@@ -6,8 +6,8 @@
 # There: tar -xJf OUT.tar.xz && tokenwork-*/tokenwork bench --suite gpu
 #
 #   --with vulkan   llama.cpp's Vulkan back end, and the Vulkan loader for hosts without one
-#   --with cuda     llama.cpp's back end for CUDA 13, or CUDA 12 (cuda12), and ONNX Runtime's where it is installed;
-#                   NVIDIA's own libraries are the host's
+#   --with cuda     llama.cpp's back end for CUDA 13; cuda12 that for CUDA 12, and ONNX Runtime's provider where that is
+#                   installed. NVIDIA's own libraries are the host's
 #   --with webgpu   the Vulkan loader, which is all that ONNX Runtime's WebGPU lacks
 #   --node FILE     Node from an archive of its makers (node-v*-linux-x64.tar.*) in place of the one that runs
 #   --split SIZE    parts of that size (60M), and says how to join them
@@ -90,7 +90,7 @@ node -e '
   writeFileSync(file, JSON.stringify({ name, version, license, type, imports, dependencies, gitHead }, null, 2));
 ' "$app/package.json" "$commit"
 (cd "$root" && npm ls --omit=dev --omit=peer --all --parseable 2>/dev/null | sed -n "s|^$root/||p" | sort -u) > "$work/packages"
-# A model's tokenizer needs neither of these: onnxruntime-web is for browsers, sharp for images, nice for pools that
+# Nothing here needs these: onnxruntime-web is for browsers, sharp for images, nice for pools that
 # ask for priorities; the types are for compilers.
 while read -r package; do
   case $package in
