@@ -63,7 +63,7 @@ const unusableInput = {
   'json-missing': 'A JSON file does not exist.',
   'json-not-an-object': 'A JSON file holds something other than an object.',
   'json-unreadable': 'A JSON file cannot be read.',
-  'llama-unavailable': 'llama.cpp is not installed, does not load or is of another version.',
+  'llama-unavailable': 'The library of llama.cpp is not installed, does not load or is of another version.',
   'model-empty': 'A model file is empty.',
   'model-load-failed': 'A worker could not open its model.',
   'model-missing': 'A model file does not exist.',

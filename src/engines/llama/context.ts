@@ -232,7 +232,7 @@ export class LlamaContext {
 }
 
 /** llama.cpp makes contexts of whole multiples of this. */
-export function padded(positions: number): number {
+function padded(positions: number): number {
   return Math.ceil(positions / contextStep) * contextStep;
 }
 const contextStep = 256;
