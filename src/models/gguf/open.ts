@@ -6,9 +6,9 @@ import { otherwise } from '../../core/log.js';
 import type { DecoderGraph } from '../decoder-graph.js';
 import { digestFiles } from '../digest.js';
 import { type LocalModel, notCountedNotice, type OpenOptions } from '../folder.js';
-import { badVocabulary } from './bad-vocabulary.js';
 import { describeRead, mainType } from './describe.js';
 import { badGguf, type GgufModel, readGguf } from './read.js';
+import { whyUnloadable } from './unloadable.js';
 
 /** A GGUF model on this machine, ready to be run. */
 export interface GgufFile extends LocalModel {
@@ -30,7 +30,7 @@ export interface GgufFile extends LocalModel {
  */
 export async function openGguf(path: string, options: Omit<OpenOptions, 'dtype'>): Promise<GgufFile> {
   const model = await readGguf(path, options.id);
-  const problem = badVocabulary(model);
+  const problem = whyUnloadable(model);
   if (problem !== null) throw badGguf(path, problem);
   const number = (key: string) => numberOf(model.metadata.get(key));
   const contextLength = number(`${model.architecture}.context_length`);

@@ -100,10 +100,41 @@ describe('a GGUF model to be run', () => {
       /301 tokens, and its embedding table 300 rows/,
     ],
     ['too few kinds', { ...fields, 'tokenizer.ggml.token_type': { int32s: [1] } }, /token_type is no list/],
+    [
+      'a negative epsilon',
+      { ...fields, 'llama.attention.layer_norm_rms_epsilon': { float32: -1 } },
+      /epsilon is -1/,
+    ],
+    [
+      'experts of which none is used',
+      { ...fields, 'llama.expert_count': { uint32: 3 } },
+      /uses 0 of 3 experts/,
+    ],
+    [
+      'absurdly many experts',
+      { ...fields, 'llama.expert_count': { uint32: 2 ** 32 - 1 } },
+      /uses 0 of 4294967295/,
+    ],
+    [
+      'groups of no experts',
+      { ...fields, 'llama.expert_group_count': { uint32: 3 } },
+      /0 experts in 3 groups/,
+    ],
+    ['an unknown scaling', { ...fields, 'llama.rope.scaling.type': { string: 'x' } }, /not known \("x"\)/],
+    ['layers ahead of none', { ...fields, 'llama.nextn_predict_layers': { uint32: 9 } }, /predict ahead/],
     ['no length of context', without('llama.context_length'), /how long its context is/],
   ])('with %s is refused', async (_what, metadata, message) => {
     await expect(open(write('bad.gguf', metadata))).rejects.toMatchObject({
       ...{ code: 'bad-gguf', exitCode: 2, message: expect.stringMatching(message) },
+    });
+  });
+
+  it('with a norm in integers is refused', async () => {
+    const changed = tensors().map((tensor) =>
+      tensor.name === 'output_norm.weight' ? { ...tensor, type: 'I32' } : tensor,
+    );
+    await expect(open(write('norm.gguf', fields, changed))).rejects.toMatchObject({
+      ...{ code: 'bad-gguf', message: expect.stringContaining('output_norm.weight is of type I32') },
     });
   });
 
