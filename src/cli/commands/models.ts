@@ -59,7 +59,7 @@ function withBuildOptions(command: Command): Command {
     )
     .option(
       '--format <format>',
-      'onnx, or gguf for llama.cpp (fp16 as F16, int8 as Q8_0, q4 as Q4_0)',
+      'onnx, or gguf for llama.cpp (fp32 as F32, fp16 as F16, int8 as Q8_0, q4 as Q4_0)',
       oneOf(modelFormats),
       'onnx',
     )
