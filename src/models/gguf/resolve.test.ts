@@ -120,6 +120,11 @@ describe('a GGUF model to be run', () => {
       { ...fields, 'llama.expert_group_count': { uint32: 3 } },
       /0 experts in 3 groups/,
     ],
+    [
+      'a part of heads rotated',
+      { ...fields, 'llama.rope.dimension_count': { uint32: 3 } },
+      /keys of 16.* rotate 3/,
+    ],
     ['an unknown scaling', { ...fields, 'llama.rope.scaling.type': { string: 'x' } }, /not known \("x"\)/],
     ['layers ahead of none', { ...fields, 'llama.nextn_predict_layers': { uint32: 9 } }, /predict ahead/],
     ['no length of context', without('llama.context_length'), /how long its context is/],

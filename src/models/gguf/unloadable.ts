@@ -32,6 +32,8 @@ function badVocabulary({ metadata, tokens, tensors }: GgufModel): string | null 
 }
 
 const [mostLayers, mostExperts] = [512, 1024];
+/** Architectures whose graphs take for granted that a head's keys, its values and what is rotated are alike in width. */
+const evenHeads = new Set(['llama', 'qwen2', 'qwen2moe', 'qwen3', 'qwen3moe', 'olmoe']);
 const ropeScalings = ['none', 'linear', 'yarn', 'longrope'];
 
 function badShape({ architecture, metadata }: GgufModel): string | null {
@@ -51,6 +53,11 @@ function badShape({ architecture, metadata }: GgufModel): string | null {
   const groupsFit = groups <= 1 || (experts % groups === 0 && groupsUsed > 0 && groupsUsed < groups);
   if (groups > 0 && (groups >= experts || !groupsFit))
     return `it has ${experts} experts in ${groups} groups, of which it uses ${groupsUsed}`;
+  const whole = Number(value('embedding_length')) / Number(value('attention.head_count'));
+  const keys = value('attention.key_length') ?? whole;
+  const [values, rotated] = [value('attention.value_length') ?? whole, value('rope.dimension_count') ?? keys];
+  if (evenHeads.has(architecture) && (values !== keys || rotated !== keys))
+    return `its heads have keys of ${keys}, values of ${values} and rotate ${rotated}, which ${architecture} does not`;
   const scaling = value('rope.scaling.type');
   if (typeof scaling === 'string' && !ropeScalings.includes(scaling))
     return `its positions are scaled in a way that is not known ("${scaling}")`;
