@@ -2,10 +2,11 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { isOk, type Result } from '#tokenwork/core/result.js';
+import type { EngineName } from '#tokenwork/engines/engine.js';
 import { runBench } from '#tokenwork/run/bench.js';
 import { median } from '#tokenwork/stats/quantile.js';
 import { summarise } from './alternate.js';
-import type { Figure } from './figure.js';
+import type { Figure, Measured } from './figure.js';
 
 const rounds = 3;
 const suite = {
@@ -17,8 +18,8 @@ const suite = {
   seed: 1,
 };
 
-/** Runs made alternately alone and two at a time; both figures are read from them, so they are made once. */
-let measured: Promise<{ alone: Result; together: Result }[]> | undefined;
+/** Runs made alternately alone and two at a time; figures are read from them, so they are made once for each engine. */
+const measured = new Map<EngineName, Promise<{ alone: Result; together: Result }[]>>();
 
 export const cpuAttribution: Figure[] = [
   {
@@ -26,15 +27,7 @@ export const cpuAttribution: Figure[] = [
     what: 'CPU time attributed to requests ÷ process CPU time over the same window, 2 concurrent requests, 1 thread each',
     target: [0.97, 1.01],
     comparison: 'within',
-    async measure(say) {
-      const runs = await pairs(say);
-      return summarise(
-        runs.map(({ together }) => {
-          const { cpuTime } = together.conservation;
-          return cpuTime!.requests / cpuTime!.total;
-        }),
-      );
-    },
+    measure: (say) => attributedShare('onnx', say),
   },
   {
     id: 'cpu-concurrent-over-alone',
@@ -42,20 +35,37 @@ export const cpuAttribution: Figure[] = [
     target: 1.1,
     comparison: '<=',
     async measure(say) {
-      const runs = await pairs(say);
+      const runs = await pairs('onnx', say);
       return summarise(runs.flatMap(({ alone, together }) => cellRatios(together, alone)));
     },
   },
 ];
 
-function pairs(say: (text: string) => void): Promise<{ alone: Result; together: Result }[]> {
-  measured ??= (async () => {
+/** CPU time of concurrent requests ÷ that of the process. */
+export async function attributedShare(engine: EngineName, say: (text: string) => void): Promise<Measured> {
+  const runs = await pairs(engine, say);
+  return summarise(
+    runs.map(({ together }) => {
+      const { cpuTime } = together.conservation;
+      return cpuTime!.requests / cpuTime!.total;
+    }),
+  );
+}
+
+function pairs(
+  engine: EngineName,
+  say: (text: string) => void,
+): Promise<{ alone: Result; together: Result }[]> {
+  const known = measured.get(engine);
+  if (known) return known;
+  const pending = (async () => {
     const scratch = await mkdtemp(join(tmpdir(), 'tokenwork-attribution-'));
     try {
       const suitePath = join(scratch, 'attribution.json');
       await writeFile(suitePath, JSON.stringify(suite));
       const run = async (concurrency: number) => {
-        const options = { suite: suitePath, concurrency, out: join(scratch, 'result.json') };
+        const out = join(scratch, 'result.json');
+        const options = { suite: suitePath, device: 'cpu' as const, engine, concurrency, out };
         const tool = { version: '0', commit: null };
         return (await runBench({ ...options, command: 'bench:self', tool })).result;
       };
@@ -69,7 +79,8 @@ function pairs(say: (text: string) => void): Promise<{ alone: Result; together: 
       await rm(scratch, { recursive: true });
     }
   })();
-  return measured;
+  measured.set(engine, pending);
+  return pending;
 }
 
 function cellRatios(candidate: Result, baseline: Result): number[] {

@@ -12,6 +12,7 @@ import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
 import { gpuFigures } from './gpu.js';
 import { ledgerOverhead } from './ledger-overhead.js';
+import { llama } from './llama.js';
 import { memoryTraffic } from './memory-traffic.js';
 import { pageOpen } from './page-open.js';
 import { prefixCache } from './prefix-cache.js';
@@ -38,6 +39,7 @@ const figures: Figure[] = [
   ...findingsSpeed,
   ...pageOpen,
   wholeCommand,
+  ...llama,
   ...gpuFigures(),
 ];
 
