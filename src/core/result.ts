@@ -165,6 +165,8 @@ export const modelRecordSchema = z.looseObject({
   loadNs: timeNs,
   /** Recorded of runs on a GPU. */
   placement: placementSchema.optional(),
+  /** Layers that llama.cpp put on the GPU, the output head among them; its embedding table stays on the CPU. */
+  offloadedLayers: z.strictObject({ device: count, all: count }).optional(),
   /** Recorded of runs on a GPU: the graph that ran comes last, those that differed too much before it. */
   deviceParity: z.array(deviceParitySchema).optional(),
   /** Recorded of runs on a GPU. */

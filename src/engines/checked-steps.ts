@@ -36,6 +36,8 @@ export interface DeviceCheck {
   parity: DeviceParity;
   /** Null where the engine puts all of a model where it is told. */
   placement: Placement | null;
+  /** Layers on the GPU, where the engine counts those. */
+  offloadedLayers?: { device: number; all: number };
 }
 
 /** Encodes texts alone and side by side. Throws what the encoder throws, and the signal's reason. */

@@ -76,10 +76,19 @@ export async function checkModel(
       'See whether memory is enough and whether the file is whole, or take another quantisation.',
     );
   const told = answerSchema.parse(JSON.parse(answer));
-  if ('parity' in told) return told.parity && { parity: told.parity, placement: null };
+  if ('parity' in told) {
+    const { parity } = told;
+    return parity && { parity, placement: null, ...offloadedIn(ended) };
+  }
   const { code, message, hint } = told.error;
   const why = explained.has(code) ? reasonIn(ended) : null;
   throw new TokenworkError(code, why ? `${message.replace(/\.$/, '')}: ${why}.` : message, hint);
+}
+
+/** The layers that llama.cpp said it put on the GPU, the last time that it loaded the model. */
+function offloadedIn({ stderr }: EndedChild): Pick<DeviceCheck, 'offloadedLayers'> {
+  const said = [...stderr.matchAll(/offloaded (\d+)\/(\d+) layers to GPU/g)].at(-1);
+  return said ? { offloadedLayers: { device: Number(said[1]), all: Number(said[2]) } } : {};
 }
 
 /** Codes of errors that llama.cpp itself can explain. */

@@ -65,7 +65,14 @@ function devices(models: readonly ModelRecord[]): string[] {
           `${id}: ${formatCount(placement.device, 'node')} on the GPU, ${placement.cpu} on the CPU (${Object.keys(placement.cpuOps).join(', ')})`,
         ],
   );
-  return [...reasons, ...placements];
+  const layers = models.flatMap(({ id, offloadedLayers }) =>
+    offloadedLayers === undefined
+      ? []
+      : [
+          `${id}: ${offloadedLayers.device} of ${formatCount(offloadedLayers.all, 'layer')} on the GPU, by llama.cpp`,
+        ],
+  );
+  return [...reasons, ...placements, ...layers];
 }
 
 export function describeModel({

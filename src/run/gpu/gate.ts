@@ -26,6 +26,7 @@ type Gpu = Exclude<Device, 'cpu'>;
 export interface ModelOnDevice {
   /** Absent where the engine puts all of a model where it is told. */
   placement?: Placement;
+  offloadedLayers?: { device: number; all: number };
   /** Parities of the graph that runs, last, and of those tried before it. */
   deviceParity: DeviceParity[];
 }
@@ -111,11 +112,13 @@ async function gate<Folder extends AnyFolder>(
     folder: taken.folder,
     onDevice: {
       ...(taken.placement && { placement: taken.placement }),
+      ...(taken.offloadedLayers && { offloadedLayers: taken.offloadedLayers }),
       deviceParity: [...tried, taken].map(({ parity }) => parity),
     },
     warnings: [
       ...(taken.folder === folder ? [] : [replaced(folder, taken.folder, attempts[0]!)]),
       ...(taken.placement ? placementWarnings(folder.id, taken.placement) : []),
+      ...offloadWarnings(folder, taken),
       ...(taken.parity.passed === null ? [unchecked(folder)] : []),
       ...(taken.parity.passed === false ? [mismatch(folder, taken.parity)] : []),
     ],
@@ -196,6 +199,18 @@ async function* otherGraphVariants(
 /** A reference that drives the machine, or its container, out of memory takes the run with it. */
 const fitsMemory = (folder: AnyFolder): boolean =>
   storedWeightBytes(folder) * hostShare(folder.dtype) < (process.availableMemory?.() ?? freemem());
+
+function offloadWarnings({ id }: AnyFolder, { offloadedLayers }: Attempt): Warning[] {
+  if (offloadedLayers === undefined || offloadedLayers.device === offloadedLayers.all) return [];
+  const { device, all } = offloadedLayers;
+  return [
+    {
+      code: 'cpu-fallback',
+      message: `${id}: ${device} of ${all} layers are on the GPU, and the others are computed on the CPU.`,
+      hint: 'Times and work are those of both together. Use a smaller model or quantisation, or a GPU with more memory.',
+    },
+  ];
+}
 
 function replaced(asked: AnyFolder, taken: AnyFolder, { parity, placement }: Attempt): Warning {
   const why =
