@@ -1,4 +1,4 @@
-import type { Decoder } from '#tokenwork/engines/engine.js';
+import type { Decoder, Sequence } from '#tokenwork/engines/engine.js';
 import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
 import { PrefixCache } from '#tokenwork/stages/prefix-cache/prefix-cache.js';
 import { alternatingRatios, summarise } from './alternate.js';
@@ -45,11 +45,13 @@ async function firstToken(
   decoder: Decoder,
   ids: readonly number[],
   cache: PrefixCache | null,
-  then: (sequence: ReturnType<Decoder['open']>) => void = () => {},
+  store?: (sequence: Sequence) => void,
 ): Promise<number> {
-  let sequence: ReturnType<Decoder['open']> | undefined;
+  const keepsPositions = store !== undefined;
+  let sequence: Sequence | undefined;
   const seconds = await secondsOf(async () => {
-    sequence = decoder.open({ batch: 1, capacity: ids.length });
+    const prefixCache = cache !== null || keepsPositions;
+    sequence = decoder.open({ batch: 1, capacity: ids.length, prefixCache });
     const match = cache?.match(ids);
     if (match) {
       if (match.tokens !== cachedTokens) throw new Error(`${match.tokens} tokens were cached`);
@@ -58,7 +60,7 @@ async function firstToken(
     }
     await sequence.step(BigInt64Array.from(ids.slice(match?.tokens ?? 0), BigInt));
   });
-  then(sequence!);
+  store?.(sequence!);
   sequence!.close();
   return seconds;
 }
