@@ -124,7 +124,8 @@ async function measureAll(
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
     const { usableCores, hardware } = inventory;
-    const ceilings = options.ceilings === false ? null : await ceilingsFor(prepared, usableCores);
+    const ceilings =
+      options.ceilings === false ? null : await ceilingsFor(prepared, usableCores, options.signal);
     return {
       ...{ prepared, inventory, originNs, ceilings },
       ...{ finished: new Set(), crashes: new Map(), validation: validationOf([]) },

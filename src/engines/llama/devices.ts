@@ -54,10 +54,19 @@ function unavailable(why: string): TokenworkError {
   );
 }
 
+/** The CPU as llama.cpp sees it; null where no variant of its back end loads. */
+export function cpuOf(api: LlamaApi): Address | null {
+  return addressesOf(api, 'cpu')[0] ?? null;
+}
+
 function gpusOf(api: LlamaApi, device: Exclude<LlamaDevice, 'cpu'>): LlamaGpu[] {
-  return Array.from({ length: Number(api.deviceCount()) }, (_, index) => api.device(index))
-    .filter((address) => api.backEndName(api.deviceBackEnd(address)) === backEnds[device])
-    .map((address) => describe(api, address));
+  return addressesOf(api, device).map((address) => describe(api, address));
+}
+
+function addressesOf(api: LlamaApi, device: LlamaDevice): Address[] {
+  return Array.from({ length: Number(api.deviceCount()) }, (_, index) => api.device(index)).filter(
+    (address) => api.backEndName(api.deviceBackEnd(address)) === backEnds[device],
+  );
 }
 
 function describe(api: LlamaApi, address: Address): LlamaGpu {

@@ -1,6 +1,7 @@
 import koffi from 'koffi';
 import { TokenworkError } from '../../core/errors.js';
 import { watchThreads } from '../thread-ids.js';
+import { cpuOf } from './devices.js';
 import type { Address, LlamaApi } from './library.js';
 import { threadpoolParams } from './structs.js';
 
@@ -20,10 +21,8 @@ export interface LlamaThreads {
  */
 export function startThreads(api: LlamaApi, threads: number): LlamaThreads {
   if (threads === 1) return { pool: null, ids: [], close: () => {} };
-  const cpu = Array.from({ length: Number(api.deviceCount()) }, (_, index) => api.device(index)).find(
-    (device) => api.backEndName(api.deviceBackEnd(device)) === 'CPU',
-  );
-  const backEnd = cpu === undefined ? null : api.deviceBackEnd(cpu);
+  const cpu = cpuOf(api);
+  const backEnd = cpu === null ? null : api.deviceBackEnd(cpu);
   const create = backEnd && api.backEndFunction(backEnd, 'ggml_threadpool_new');
   const free = backEnd && api.backEndFunction(backEnd, 'ggml_threadpool_free');
   const watch = watchThreads();

@@ -1,8 +1,8 @@
 import { freemem, totalmem } from 'node:os';
-import { setImmediate } from 'node:timers/promises';
 import { TokenworkError } from '../../core/errors.js';
 import type { Ceilings } from '../../core/result.js';
 import type { Dtype } from '../../models/dtype.js';
+import { bestSeconds } from '../best-seconds.js';
 import { ortApi } from './native/api.js';
 import { BoundRun } from './native/bound-run.js';
 import { Memory } from './native/memory.js';
@@ -17,7 +17,6 @@ const streamedBytes = 2 ** 30;
 const leastStreamedBytes = 2 ** 28;
 const streamRows = 4096;
 const streamSeconds = 0.8;
-const leastRepeats = 3;
 
 /**
  * The machine's ceilings, reached by ONNX Runtime itself with `threads` intra-op threads: the rate of a
@@ -78,7 +77,7 @@ async function measureBandwidth(threads: number): Promise<Ceilings['memoryBandwi
     [{ name: 'y', dtype: 'fp32', shape: [1, columns], memory: product }],
   );
   try {
-    const { seconds, repeats } = await bestSeconds(run, streamSeconds);
+    const { seconds, repeats } = await bestSeconds(() => run.run(), streamSeconds);
     const size = `${(bytes / 2 ** 30).toFixed(2)} GiB`;
     return {
       value: bytes / seconds,
@@ -105,7 +104,7 @@ async function measureGemm(dtype: Dtype, threads: number): Promise<Ceilings['gem
       [{ name: 'y', dtype: activations, shape: [rows, columns], memory: y }],
     );
     try {
-      const { seconds, repeats } = await bestSeconds(run, gemmSeconds);
+      const { seconds, repeats } = await bestSeconds(() => run.run(), gemmSeconds);
       const op = dtype === 'q4' || dtype === 'int8' ? 'MatMulNBits' : 'MatMul';
       return {
         value: (2 * rows * inner * columns) / seconds,
@@ -128,24 +127,4 @@ function onesOf(dtype: 'fp32' | 'fp16', elements: number): Uint8Array {
   return dtype === 'fp32'
     ? new Uint8Array(new Float32Array(elements).fill(1).buffer)
     : new Uint8Array(new Uint16Array(elements).fill(0x3c00).buffer);
-}
-
-/** The shortest of as many runs as fit into `budgetSeconds`, and at least a few, after a first for nothing. */
-async function bestSeconds(
-  run: BoundRun,
-  budgetSeconds: number,
-): Promise<{ seconds: number; repeats: number }> {
-  run.run();
-  const begunNs = process.hrtime.bigint();
-  let best = Number.POSITIVE_INFINITY;
-  let repeats = 0;
-  while (repeats < leastRepeats || Number(process.hrtime.bigint() - begunNs) < budgetSeconds * 1e9) {
-    // Timers and progress of the calling thread get their turn in between.
-    await setImmediate();
-    const startNs = process.hrtime.bigint();
-    run.run();
-    best = Math.min(best, Number(process.hrtime.bigint() - startNs) / 1e9);
-    repeats++;
-  }
-  return { seconds: best, repeats };
 }
