@@ -30,6 +30,7 @@ export const ledgerOverhead: Figure = {
     const encoders = await Promise.all(
       ([{ kind: 'classification', labels: 2 }, { kind: 'embedding' }] as const).map(async (head) => {
         const model = await resolveEncoder('minilm-l6', { dtype: 'q4', head });
+        if (model.format !== 'onnx') throw new Error(`${model.id} is not in ONNX`);
         const encoder = await openEncoder(model, options);
         const tokenizer = await loadTokenizer(model.directory);
         return [head.kind, { id: head.kind, encoder, cost: model.cost, tokenizer }] as const;

@@ -156,12 +156,14 @@ export interface Decoder extends Engine {
 }
 
 /**
- * Texts as rows of token ids, special tokens included, side by side in one pass. Rows shorter than the
- * longest are padded, and the padding is computed along. Throws TokenworkError `invalid-step`,
+ * Texts as rows of token ids, special tokens included, side by side in one pass. With ONNX
+ * Runtime rows shorter than the longest are padded, and the padding is computed along. Throws TokenworkError `invalid-step`,
  * `context-exceeded`, `token-out-of-vocabulary`, `encoder-head`, `terminated` or `engine-failed`.
  */
 export interface Encoder extends Engine {
   readonly head: 'embedding' | 'classification';
+  /** The tokenizer inside the model's own file; null where that has none. */
+  readonly tokenizer: ModelTokenizer | null;
   /** Elements of one text's result: of its vector, or its labels. */
   readonly size: number;
   /** Vectors [batch, size] of length 1: the mean over each text's positions, unless the graph pools itself. */

@@ -3,6 +3,7 @@ import type { EngineRecord } from '../core/result.js';
 import type { Decoder, Device, Encoder, EngineName, OnnxDevice, OnnxOptions } from './engine.js';
 import { engineDevices } from './engine.js';
 import { LlamaDecoder, type LlamaDecoderModel } from './llama/decoder.js';
+import { LlamaEncoder, type LlamaEncoderModel } from './llama/encoder.js';
 import { raiseFlag } from './llama/termination.js';
 import { requestTermination as terminateOnnxRun } from './onnx/native/run-options.js';
 import type { EncoderModel } from './onnx/onnx-encoder.js';
@@ -11,6 +12,7 @@ import { openEncoder as openOnnxEncoder } from './onnx/open-encoder.js';
 
 /** The parts of a model that its engine needs. */
 export type DecoderSource = ({ format: 'onnx' } & DecoderModel) | ({ format: 'gguf' } & LlamaDecoderModel);
+export type EncoderSource = ({ format: 'onnx' } & EncoderModel) | ({ format: 'gguf' } & LlamaEncoderModel);
 export type ModelFormat = DecoderSource['format'];
 
 export interface OpenOptions {
@@ -41,18 +43,18 @@ export function deviceOf(engine: EngineName, device: Device): Device {
 
 /** Opens a decoder on the run's device. Throws what its engine throws. */
 export async function openDecoder(source: DecoderSource, options: OpenOptions): Promise<Decoder> {
-  const { threads, sharedHandle, device } = options;
   if (source.format === 'onnx') return openOnnxDecoder(source, onnxOptions(options));
-  return new LlamaDecoder(source, {
-    threads,
-    device: computesOn('llama', device) ? device : 'cpu',
-    sharedHandle,
-  });
+  return new LlamaDecoder(source, llamaOptions(options));
 }
 
 /** Opens an encoder on the run's device. Throws what its engine throws. */
-export async function openEncoder(source: EncoderModel, options: OpenOptions): Promise<Encoder> {
-  return openOnnxEncoder(source, onnxOptions(options));
+export async function openEncoder(source: EncoderSource, options: OpenOptions): Promise<Encoder> {
+  if (source.format === 'onnx') return openOnnxEncoder(source, onnxOptions(options));
+  return new LlamaEncoder(source, llamaOptions(options));
+}
+
+function llamaOptions({ threads, sharedHandle, device }: OpenOptions) {
+  return { threads, sharedHandle, device: computesOn('llama', device) ? device : ('cpu' as const) };
 }
 
 function onnxOptions({ sharedHandle, device, ...same }: OpenOptions) {

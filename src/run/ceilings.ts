@@ -10,6 +10,7 @@ import { type Dtype, dtypes } from '../models/dtype.js';
 import { openThermalThrottles } from '../sensors/linux/cpu-frequency.js';
 import { openWithheldCpu } from '../sensors/linux/cpu-quota.js';
 import { openOthersCpu } from '../sensors/linux/system-cpu.js';
+import { deviceOfModel } from './models.js';
 import type { BenchOptions } from './options.js';
 import type { PreparedRun } from './prepare.js';
 import { tell } from './progress.js';
@@ -47,10 +48,11 @@ async function measureDevice(
   signal: AbortSignal | undefined,
 ): Promise<Ceilings> {
   const threads = Math.min(settings.concurrency * settings.threads, usableCores);
-  const types = [...new Set(models.map(({ folder }) => folder.dtype))];
-  const ofOnnx = dtypes.filter((dtype) => types.includes(dtype));
-  const ofGgml = types.filter((type) => !ofOnnx.some((dtype) => dtype === type));
   const { device, adapter, freeBytes } = chosen;
+  const there = models.filter((model) => deviceOfModel(model, device) === device);
+  const types = new Set(there.map(({ folder }) => folder.dtype));
+  const ofOnnx = dtypes.filter((dtype) => types.has(dtype));
+  const ofGgml = [...types].filter((type) => !ofOnnx.some((dtype) => dtype === type));
   const where = device === 'cpu' ? { threads } : { threads, device };
   const none: Ceilings = { memoryBandwidth: null, gemm: {}, ...where };
   const onnx = await measureOnnx(chosen, ofOnnx, threads);

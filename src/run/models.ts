@@ -1,10 +1,17 @@
-import type { EngineName } from '../engines/engine.js';
-import { type DecoderSource, engineOf, type ModelFormat } from '../engines/open.js';
+import type { Device, EngineName } from '../engines/engine.js';
+import {
+  type DecoderSource,
+  deviceOf,
+  type EncoderSource,
+  engineOf,
+  type ModelFormat,
+} from '../engines/open.js';
 import type { GraphVariant } from '../models/build/graph-variant.js';
 import type { EncoderFolder } from '../models/encoder/folder.js';
 import type { EncoderHead } from '../models/encoder/recipe.js';
 import { resolveEncoder } from '../models/encoder/resolve.js';
 import type { ModelFolder } from '../models/folder.js';
+import type { GgufEncoder } from '../models/gguf/encoder.js';
 import type { GgufFile } from '../models/gguf/open.js';
 import { resolveGguf } from '../models/gguf/resolve.js';
 import { locateModel, resolveModel } from '../models/resolve.js';
@@ -33,7 +40,7 @@ interface RunEncoder {
   id: string;
   roles: string[];
   kind: 'classification' | 'embedding';
-  folder: EncoderFolder;
+  folder: EncoderFolder | GgufEncoder;
 }
 
 export const chatRole = 'chat';
@@ -49,8 +56,27 @@ export function decoderSourceOf(folder: DecoderFolder): DecoderSource {
   return { format, paths, contextLength, kvBytesPerPosition: cost.kvBytesPerToken };
 }
 
-/** The folder of a decoder's tokenizer; null where the model's own file holds it. */
-export function tokenizerDirectoryOf(folder: DecoderFolder): string | null {
+/** The same of an encoder. */
+export function encoderSourceOf(folder: RunEncoder['folder']): EncoderSource {
+  const { contextLength } = folder;
+  if (folder.format === 'onnx') {
+    const { format, onnxPath, encoder, vocabulary } = folder;
+    return { format, onnxPath, encoder, contextLength, vocabulary };
+  }
+  const { format, paths, poolsItself } = folder;
+  return { format, paths, contextLength, poolsItself };
+}
+
+/**
+ * The device that a model of a run computes on. Encoders in GGUF are small, and stay on the CPU: none is held against
+ * it on a GPU.
+ */
+export function deviceOfModel({ kind, folder }: RunModel, device: Device): Device {
+  return kind !== 'decoder' && folder.format === 'gguf' ? 'cpu' : deviceOf(engineOf[folder.format], device);
+}
+
+/** The folder of a model's tokenizer; null where the model's own file holds it. */
+export function tokenizerDirectoryOf(folder: RunModel['folder']): string | null {
   return folder.format === 'onnx' ? folder.directory : folder.tokenizerDirectory;
 }
 

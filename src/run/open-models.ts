@@ -4,11 +4,18 @@ import type { Nanoseconds } from '../core/units.js';
 import type { Decoder, Device, Encoder, EngineName } from '../engines/engine.js';
 import { chooseBackend, comparedWithinMs } from '../engines/onnx/parity/choose-backend.js';
 import type { BackendChoice, Parity } from '../engines/onnx/parity/compare-logits.js';
-import { deviceOf, engineOf, openDecoder, openEncoder, sharesModel } from '../engines/open.js';
+import { engineOf, openDecoder, openEncoder, sharesModel } from '../engines/open.js';
 import type { JournalModel, Settings } from '../journal/entry.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
-import { type DecoderFolder, decoderSourceOf, type RunModel, tokenizerDirectoryOf } from './models.js';
+import {
+  type DecoderFolder,
+  decoderSourceOf,
+  deviceOfModel,
+  encoderSourceOf,
+  type RunModel,
+  tokenizerDirectoryOf,
+} from './models.js';
 import type { LoadedWorker, WorkerModel } from './workers/protocol.js';
 
 /** The run's models, each with its back end chosen, and its session opened where workers share one. */
@@ -64,7 +71,7 @@ export async function openModels(
     for (const model of [...models].sort(decodersFirst)) {
       const { id } = model;
       const { threads } = settings;
-      const device = deviceOf(engineOfModel(model), settings.device);
+      const device = deviceOfModel(model, settings.device);
       if (model.kind === 'decoder') {
         const choice = await backEndOf(model.folder, { ...settings, device }, signal);
         if (model.folder.format === 'onnx') onnxBackend = choice.backend;
@@ -83,12 +90,19 @@ export async function openModels(
         });
       } else {
         const { folder, kind } = model;
-        const { directory, cost, onnxPath, encoder, contextLength, vocabulary } = folder;
-        const opening = { backend: onnxBackend, device, threads };
-        const source = { onnxPath, encoder, contextLength, vocabulary };
-        const choice = { reason: `as the decoders: ${onnxBackend}`, parity: null };
+        const isGguf = folder.format === 'gguf';
+        const opening = isGguf
+          ? { backend: 'native' as const, device, threads }
+          : { backend: onnxBackend, device, threads };
+        const source = encoderSourceOf(folder);
+        const reason = isGguf ? ggufReason : `as the decoders: ${onnxBackend}`;
+        const choice = { reason, parity: null };
         const sharedHandle = await sharing(model, opening, choice, () => openEncoder(source, opening));
-        workerModels.push({ id, kind, ...opening, sharedHandle, source, cost, directory });
+        const tokenizerDirectory = tokenizerDirectoryOf(folder);
+        workerModels.push({
+          ...{ id, kind, ...opening, sharedHandle, source, tokenizerDirectory },
+          cost: folder.cost,
+        });
       }
     }
   } catch (thrown) {
@@ -121,8 +135,10 @@ function decodersFirst(a: RunModel, b: RunModel): number {
   return Number(a.kind !== 'decoder') - Number(b.kind !== 'decoder');
 }
 
+const ggufReason = 'GGUF models run in llama.cpp';
+
 function engineOfModel(model: RunModel): EngineName {
-  return model.kind === 'decoder' ? engineOf[model.folder.format] : 'onnx';
+  return engineOf[model.folder.format];
 }
 
 async function backEndOf(
@@ -131,7 +147,7 @@ async function backEndOf(
   signal: AbortSignal | undefined,
 ): Promise<BackendChoice> {
   if (folder.format === 'gguf' || device === 'vulkan' || device === 'metal')
-    return { backend: 'native', reason: 'GGUF models run in llama.cpp', parity: null, warnings: [] };
+    return { backend: 'native', reason: ggufReason, parity: null, warnings: [] };
   return chooseBackend(
     folder,
     { backend, device, threads },

@@ -16,6 +16,7 @@ import {
 import { childErrorSchema, withoutAnswer } from '../child-failure.js';
 import type { LlamaDevice } from '../engine.js';
 import { LlamaDecoder, type LlamaDecoderModel } from './decoder.js';
+import { LlamaEncoder, type LlamaEncoderModel } from './encoder.js';
 
 /** Before the answer on the child's stdout. */
 export const answerMark = 'tokenwork-gguf:';
@@ -26,11 +27,18 @@ const answerSchema = z.union([
 export type CheckAnswer = z.infer<typeof answerSchema>;
 
 /** What the child reads from its standard input. */
-export interface CheckTask extends CheckedReads {
+type CheckTask = DecoderTask | EncoderTask;
+
+interface DecoderTask extends CheckedReads {
   model: LlamaDecoderModel & { dtype: string; graphVariant: string };
   device: LlamaDevice;
   /** Whether a GPU is held against the CPU. */
   withReference: boolean;
+}
+
+/** Of an encoder, which runs on the CPU. */
+interface EncoderTask {
+  encoder: LlamaEncoderModel;
 }
 
 // A child loads no TypeScript: where the sources run (tests), the build stands in for them.
@@ -41,6 +49,7 @@ const childFile = fileURLToPath(
   ),
 );
 const mostThreads = 8;
+const triedTokens = 40;
 
 /**
  * A minute, and 40 ms for each million parameters: they are read twice from disk, and passed through twenty times. On a
@@ -67,7 +76,7 @@ export async function checkModel(
     signal,
     input: JSON.stringify(task),
   });
-  const path = task.model.paths[0]!;
+  const path = ('encoder' in task ? task.encoder : task.model).paths[0]!;
   log('check of %s: %s', path, answer ?? ended.stderr.slice(-2000));
   if (answer === null)
     throw new TokenworkError(
@@ -107,7 +116,16 @@ function reasonIn({ stderr }: EndedChild): string | null {
 }
 
 /** What the child does. Throws what opening and running the model throw. */
-export async function check({ model, device, withReference, ...reads }: CheckTask): Promise<CheckAnswer> {
+export async function check(task: CheckTask): Promise<CheckAnswer> {
+  if ('encoder' in task) {
+    const encoder = new LlamaEncoder(task.encoder, { threads: 1, device: 'cpu' });
+    // Of several lengths, none longer than it reads.
+    for (const length of [1, Math.min(triedTokens, encoder.contextLength)])
+      await encoder.embed([new Array(length).fill(0), [0]]);
+    encoder.close();
+    return { parity: null };
+  }
+  const { model, device, withReference, ...reads } = task;
   if (device === 'cpu') {
     await stepsOn(new LlamaDecoder(model, { threads: 1, device }), reads);
     return { parity: null };

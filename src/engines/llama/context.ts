@@ -4,7 +4,8 @@ import { partTokens } from '../../models/gguf/describe.js';
 import type { Logits } from '../engine.js';
 import type { Address, LlamaApi } from './library.js';
 import type { LlamaModel } from './model.js';
-import { abortParams, lowerFlag } from './termination.js';
+import { StepArrays, stepError } from './step.js';
+import { abortParams } from './termination.js';
 import type { LlamaThreads } from './threads.js';
 
 export interface ContextShape {
@@ -149,7 +150,7 @@ export class LlamaContext {
     const count = tokenIds.length;
     if (count > this.#batchTokens) throw new RangeError(`${count} tokens in a step of ${this.#batchTokens}`);
     if (count > this.#arrays.length) this.#arrays = new StepArrays(count);
-    const { tokens, positions, counts, sequencePointers, outputs } = this.#arrays;
+    const { tokens, positions, sequencePointers, outputs } = this.#arrays;
     const ids: Address = koffi.address(this.#sequenceIds);
     for (let index = 0; index < count; index++) {
       tokens[index] = Number(tokenIds[index]);
@@ -157,27 +158,11 @@ export class LlamaContext {
       sequencePointers[index] = ids + 4n * BigInt(sequences[Math.floor(index / newTokens)]!);
       outputs[index] = Number(kept(index));
     }
-    const status = this.#api.decode(this.#address, {
-      n_tokens: count,
-      token: koffi.address(tokens),
-      embd: null,
-      pos: koffi.address(positions),
-      n_seq_id: koffi.address(counts),
-      seq_id: koffi.address(sequencePointers),
-      logits: koffi.address(outputs),
-    });
+    const status = this.#api.decode(this.#address, this.#arrays.batch(count));
     if (status === 0) return;
     // Parts of a long step may be in the cache already.
     for (const sequence of whole.sequences) this.#api.removeFrom(this.#memory, sequence, whole.past, -1);
-    // A termination asked for is served once; the decoder goes on with the next request.
-    lowerFlag(this.#flag);
-    throw status === aborted
-      ? new TokenworkError('terminated', 'The request was stopped while it ran.', 'Run it again.')
-      : new TokenworkError(
-          'engine-failed',
-          `llama.cpp failed running ${count} tokens after ${past} (${statuses.get(status) ?? `status ${status}`}).`,
-          'Check that the model runs in llama.cpp with these lengths, or try another quantisation.',
-        );
+    throw stepError(status, this.#flag, `running ${count} tokens after ${past}`);
   }
 
   /** A view of what the last call kept, which waits for a GPU. */
@@ -236,31 +221,3 @@ function padded(positions: number): number {
   return Math.ceil(positions / contextStep) * contextStep;
 }
 const contextStep = 256;
-
-/** Results of `llama_decode`. */
-const aborted = 2;
-const statuses = new Map([
-  [1, 'no room in the KV cache'],
-  [-1, 'an invalid batch'],
-  [-2, 'no memory'],
-  [-3, 'the computation failed'],
-]);
-
-/** Room for the tokens of a call, in memory that does not move. */
-class StepArrays {
-  readonly length: number;
-  readonly tokens: Int32Array;
-  readonly positions: Int32Array;
-  readonly counts: Int32Array;
-  readonly sequencePointers: BigUint64Array;
-  readonly outputs: Int8Array;
-
-  constructor(length: number) {
-    this.length = length;
-    this.tokens = new Int32Array(length);
-    this.positions = new Int32Array(length);
-    this.counts = new Int32Array(length).fill(1);
-    this.sequencePointers = new BigUint64Array(length);
-    this.outputs = new Int8Array(length);
-  }
-}

@@ -11,9 +11,9 @@ import { type EncoderHead, loadEncoderRecipe } from '../../models/encoder/recipe
 import { decodeModel, encodeModel, type ModelProto } from '../../models/onnx/proto.js';
 import { loadTokenizer } from '../../models/tokenizer.js';
 import type { Encoder } from '../engine.js';
+import { encoderPass } from '../text-batch.js';
 import { requestTermination } from './open-decoder.js';
 import { openEncoder } from './open-encoder.js';
-import { encoderPass } from './text-batch.js';
 
 env.allowRemoteModels = false;
 const recipe = await loadEncoderRecipe('tiny-encoder');

@@ -4,7 +4,7 @@ import type { EncoderGraph } from '../../models/encoder/graph.js';
 import type { IndexInput } from '../../models/graph-input.js';
 import type { Encoder } from '../engine.js';
 import { closedError } from '../step-shape.js';
-import { batchTexts, meanOfPositions, normaliseRows, type TextBatch } from './text-batch.js';
+import { batchTexts, meanOfPositions, normaliseRows, type TextBatch } from '../text-batch.js';
 
 /** The part of `EncoderFolder` that an engine needs. */
 export interface EncoderModel {
@@ -26,6 +26,7 @@ export abstract class OnnxEncoder implements Encoder {
   readonly contextLength: number;
   readonly head: 'embedding' | 'classification';
   readonly size: number;
+  readonly tokenizer = null;
   abstract readonly record: EngineRecord;
   abstract readonly threadIds: readonly number[] | null;
   abstract readonly sharedHandle: bigint | null;

@@ -137,8 +137,10 @@ describe('an encoder’s folder', () => {
     });
     expect(await resolveEncoder(await build(), options)).toMatchObject({ ...expected, source: 'folder' });
     const classifier = await resolveEncoder(await build(labels(2)), { ...options, head: labels(2) });
-    expect(classifier.labels).toEqual(['LABEL_0', 'LABEL_1']);
-    expect(classifier.encoder.output).toMatchObject({ kind: 'classification', size: 2 });
+    expect(classifier).toMatchObject({
+      labels: ['LABEL_0', 'LABEL_1'],
+      encoder: { output: { kind: 'classification', size: 2 } },
+    });
   });
 
   it('of RoBERTa has two positions fewer than its table has rows', async () => {

@@ -14,6 +14,7 @@ import { describeEncoder, type EncoderGraph } from './graph.js';
 
 /** An encoder on this machine, ready to be run. */
 export interface EncoderFolder {
+  format: 'onnx';
   id: string;
   source: 'synthesised' | 'folder' | 'hub';
   directory: string;
@@ -55,6 +56,7 @@ export async function openEncoderFolder(directory: string, options: OpenOptions)
   });
   const offset = offsetPositions.has(String(config.model_type)) ? 2 : 0;
   const model: EncoderFolder = {
+    format: 'onnx',
     id,
     source: options.source ?? 'folder',
     directory: root,

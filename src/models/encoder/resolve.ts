@@ -1,6 +1,9 @@
 import { TokenworkError } from '../../core/errors.js';
 import { buildEncoder } from '../build/encoder/build.js';
 import { cacheDirectory } from '../cache-directory.js';
+import type { GgufEncoder } from '../gguf/encoder.js';
+import { openGgufEncoder } from '../gguf/open.js';
+import { downloadGguf } from '../hub/gguf.js';
 import { downloadRepo } from '../hub/repository.js';
 import { defaultBuildDtype, locateModel, type ResolveOptions } from '../resolve.js';
 import { type EncoderFolder, openEncoderFolder } from './folder.js';
@@ -12,11 +15,15 @@ export type ResolveEncoderOptions = Omit<ResolveOptions, 'graphVariant'> & {
 };
 
 /**
- * The encoder a spec names, ready to be run: a recipe's id, a model folder or `hf:OWNER/NAME[@REVISION]`.
+ * The encoder a spec names, ready to be run: a recipe's id, a model folder, `hf:OWNER/NAME[@REVISION]`, or an embedding
+ * model in GGUF (a file, a folder with one, `ollama:NAME`, `hf:OWNER/NAME:FILE.gguf`).
  * Throws TokenworkError `unknown-model`, `not-an-encoder`, `encoder-head`, or whatever reading, building
  * or downloading it throws.
  */
-export async function resolveEncoder(spec: string, options: ResolveEncoderOptions): Promise<EncoderFolder> {
+export async function resolveEncoder(
+  spec: string,
+  options: ResolveEncoderOptions,
+): Promise<EncoderFolder | GgufEncoder> {
   const { head, onProgress, signal } = options;
   const cache = options.cacheDirectory ?? cacheDirectory();
   const open = { cacheDirectory: cache, onProgress, signal };
@@ -34,11 +41,18 @@ export async function resolveEncoder(spec: string, options: ResolveEncoderOption
     });
     return openEncoderFolder(directory, { ...open, id: recipe.id, source: 'synthesised', dtype });
   }
+  if (located.kind === 'gguf' || located.kind === 'hub-gguf') {
+    const { id } = located;
+    const isLocal = located.kind === 'gguf';
+    const path = isLocal ? located.path : await downloadGguf(spec, open);
+    const source = isLocal ? 'folder' : 'hub';
+    return withHead(await openGgufEncoder(path, { ...open, source, ...(id !== undefined && { id }) }), head);
+  }
   if (located.kind !== 'folder' && located.kind !== 'hub')
     throw new TokenworkError(
       'not-an-encoder',
       `${spec} is not an encoder.`,
-      'Name a recipe of an encoder (`tokenwork models list`), an encoder’s folder, or hf:OWNER/NAME.',
+      'Name a recipe of an encoder (`tokenwork models list`), an encoder’s folder or GGUF file, or hf:OWNER/NAME.',
     );
   if (located.kind === 'folder')
     return withHead(await openEncoderFolder(located.directory, { ...open, dtype: options.dtype }), head);
@@ -49,8 +63,8 @@ export async function resolveEncoder(spec: string, options: ResolveEncoderOption
   );
 }
 
-function withHead(model: EncoderFolder, head: EncoderHead): EncoderFolder {
-  const classifies = model.encoder.output.kind === 'classification';
+function withHead<Model extends EncoderFolder | GgufEncoder>(model: Model, head: EncoderHead): Model {
+  const classifies = model.format === 'onnx' && model.encoder.output.kind === 'classification';
   if (classifies === (head.kind === 'classification')) return model;
   throw new TokenworkError(
     'encoder-head',

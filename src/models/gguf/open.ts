@@ -7,6 +7,7 @@ import type { DecoderGraph } from '../decoder-graph.js';
 import { digestFiles } from '../digest.js';
 import { type LocalModel, notCountedNotice, type OpenOptions } from '../folder.js';
 import { describeRead, mainType } from './describe.js';
+import { type GgufEncoder, isEncoderArchitecture, readGgufEncoder } from './encoder.js';
 import { badGguf, type GgufModel, readGguf } from './read.js';
 import { whyUnloadable } from './unloadable.js';
 
@@ -30,6 +31,12 @@ export interface GgufFile extends LocalModel {
  */
 export async function openGguf(path: string, options: Omit<OpenOptions, 'dtype'>): Promise<GgufFile> {
   const model = await readGguf(path, options.id);
+  if (isEncoderArchitecture(model.architecture))
+    throw new TokenworkError(
+      'not-a-decoder',
+      `${path} is an encoder of texts (${model.architecture}), which generates none.`,
+      'Name it as the embedder of a pipeline.',
+    );
   const problem = whyUnloadable(model);
   if (problem !== null) throw badGguf(path, problem);
   const number = (key: string) => numberOf(model.metadata.get(key));
@@ -56,6 +63,20 @@ export async function openGguf(path: string, options: Omit<OpenOptions, 'dtype'>
       options.source === 'synthesised' ? dirname(path) : await tokenizerBeside(path, model.tokens!),
     notices: notCountedNotice({ id, cost: counted.cost }),
   };
+}
+
+/** Opens an embedding model as `openGguf` does a decoder. Throws as `readGgufEncoder` does, or `aborted`. */
+export async function openGgufEncoder(
+  path: string,
+  options: Omit<OpenOptions, 'dtype'>,
+): Promise<GgufEncoder> {
+  const { header, tokens } = await readGgufEncoder(path, options);
+  const { onProgress, signal, cacheDirectory, source = 'folder' } = options;
+  const sha256 = await digestFiles(header.paths, {
+    ...{ cacheDirectory, signal },
+    onProgress: onProgress && ((fraction) => onProgress({ fraction, message: `hashing ${header.id}` })),
+  });
+  return { ...header, source, sha256, tokenizerDirectory: await tokenizerBeside(path, tokens) };
 }
 
 /** Costs of the model; of an architecture that is not known, none, with the reason. */

@@ -3,14 +3,13 @@ import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
 import type { Device } from '../../engines/engine.js';
 import { matrixOpsOnCpu } from '../../engines/onnx/gpu/placement.js';
-import { computesOn } from '../../engines/open.js';
 import type { JournalModel } from '../../journal/entry.js';
-import { chatRole, type RunModel } from '../models.js';
+import { chatRole, deviceOfModel, type RunModel } from '../models.js';
 import type { BenchOptions } from '../options.js';
 import { modelsOfCell, type PreparedRun } from '../prepare.js';
 import { tell } from '../progress.js';
 import { refuseStopped } from '../segment.js';
-import { checkGguf, gateEncoder, gateModel, type ModelOnDevice } from './gate.js';
+import { checkGguf, checkGgufEncoder, gateEncoder, gateModel, type ModelOnDevice } from './gate.js';
 import { fittingCells, prefixCacheOf } from './memory.js';
 
 /** Failures of one model that leave the others of a suite to be measured. */
@@ -32,7 +31,7 @@ const ownFailures = new Set<ErrorCode>([
 export async function fitToDevice(prepared: PreparedRun, options: BenchOptions): Promise<PreparedRun> {
   const { device } = prepared.chosen;
   if (device === 'cpu') {
-    await tryGgufModels(prepared, options);
+    for (const model of prepared.models) await tryIfGguf(model, prepared, options);
     return prepared;
   }
   const models: RunModel[] = [];
@@ -46,7 +45,8 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
     const leaveOut = (message: string, hint: string) =>
       warnings.push({ code: 'model-left-out', message: `${model.id} is left out: ${message}`, hint });
     try {
-      if (model.kind !== 'decoder' && !computesOn('onnx', device)) {
+      if (deviceOfModel(model, device) === 'cpu') {
+        await tryIfGguf(model, prepared, options);
         models.push(model);
         continue;
       }
@@ -118,21 +118,25 @@ async function gate(
     const { folder, ...rest } = await gateModel({ spec, folder: named }, target, options);
     return { model: { ...model, folder }, ...rest };
   }
+  if (model.folder.format === 'gguf') throw new Error(`${model.id} stays on the CPU`);
   const { folder, ...rest } = await gateEncoder(model.folder, target, options);
   return { model: { ...model, folder }, ...rest };
 }
 
-/** Sees whether llama.cpp loads the run's GGUF models, where it may end the process: one file is enough for that. */
-async function tryGgufModels(prepared: PreparedRun, options: BenchOptions): Promise<void> {
-  for (const model of prepared.models) {
-    if (model.kind !== 'decoder' || model.folder.format !== 'gguf') continue;
-    tell(options.onProgress, 'loading', `trying ${model.id} in a process of its own`);
+/**
+ * Sees whether llama.cpp loads a GGUF model of the run and runs it on the CPU, where it may end the process: one file is
+ * enough for that.
+ */
+async function tryIfGguf(model: RunModel, prepared: PreparedRun, options: BenchOptions): Promise<void> {
+  if (model.folder.format !== 'gguf') return;
+  tell(options.onProgress, 'loading', `trying ${model.id} in a process of its own`);
+  if (model.kind === 'decoder')
     await checkGguf(
       model.folder,
       { device: 'cpu', prefixCache: hasPrefixCache(model, prepared) },
       options.signal,
     );
-  }
+  else await checkGgufEncoder(model.folder, options.signal);
 }
 
 /** Whether requests of the run reuse positions that this model has computed for others. */

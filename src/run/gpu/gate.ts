@@ -13,6 +13,7 @@ import { type GraphVariant, graphVariantsOf } from '../../models/build/graph-var
 import { type Dtype, dtypes } from '../../models/dtype.js';
 import type { EncoderFolder } from '../../models/encoder/folder.js';
 import type { ModelFolder } from '../../models/folder.js';
+import type { GgufEncoder } from '../../models/gguf/encoder.js';
 import type { GgufFile } from '../../models/gguf/open.js';
 import { locateModel, resolveModel } from '../../models/resolve.js';
 import { type DecoderFolder, decoderSourceOf } from '../models.js';
@@ -160,6 +161,13 @@ export async function checkGguf(
     },
     { withinMs: checkedWithinMs(folder.cost.parameters, own), signal },
   );
+}
+
+/** Loads an encoder in GGUF and runs it in short on the CPU, as `checkGguf` does a decoder. */
+export async function checkGgufEncoder(folder: GgufEncoder, signal: AbortSignal | undefined): Promise<void> {
+  const { paths, contextLength, poolsItself, cost } = folder;
+  const encoder = { paths, contextLength, poolsItself };
+  await checkModel({ encoder }, { withinMs: checkedWithinMs(cost.parameters, 'cpu'), signal });
 }
 
 const isGguf = (folder: AnyFolder): folder is GgufFile => 'format' in folder && folder.format === 'gguf';

@@ -3,8 +3,7 @@ import type { CostModel } from '../../core/cost.js';
 import type { EngineRecord } from '../../core/result.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Device } from '../../engines/engine.js';
-import type { EncoderModel } from '../../engines/onnx/onnx-encoder.js';
-import type { DecoderSource } from '../../engines/open.js';
+import type { DecoderSource, EncoderSource } from '../../engines/open.js';
 import type { MeasuredRow } from '../../journal/entry.js';
 import type { MeasuredRun, Preparation } from '../../journal/measured-run.js';
 import type { Absence } from '../../sensors/absence.js';
@@ -20,6 +19,8 @@ interface AnyWorkerModel {
   threads: number;
   /** The coordinator's session, to be shared; null where the worker opens one of its own. */
   sharedHandle: bigint | null;
+  /** The folder of its tokenizer; null where the model's own file holds it. */
+  tokenizerDirectory: string | null;
 }
 
 export interface WorkerDecoder extends AnyWorkerModel {
@@ -29,14 +30,11 @@ export interface WorkerDecoder extends AnyWorkerModel {
   eosTokenIds: number[];
   /** Whether a prompt of the plan is text, or a stage reads it as text. */
   needsTokenizer: boolean;
-  /** The folder of its tokenizer; null where the model's own file holds it. */
-  tokenizerDirectory: string | null;
 }
 
 export interface WorkerEncoder extends AnyWorkerModel {
   kind: 'classification' | 'embedding';
-  directory: string;
-  source: EncoderModel;
+  source: EncoderSource;
 }
 
 /** A model as a worker opens it. */

@@ -205,10 +205,12 @@ async function loadDecoder(model: WorkerDecoder, engines: (Decoder | Encoder)[])
 }
 
 async function loadEncoder(model: WorkerEncoder, engines: (Decoder | Encoder)[]): Promise<LoadedEncoder> {
-  const { id, cost } = model;
+  const { id, cost, tokenizerDirectory } = model;
   const encoder = await openEncoder(model.source, openingOptions(model));
   engines.push(encoder);
-  return { id, encoder, cost, tokenizer: await loadTokenizer(model.directory) };
+  const tokenizer =
+    tokenizerDirectory === null ? encoder.tokenizer! : await loadTokenizer(tokenizerDirectory);
+  return { id, encoder, cost, tokenizer };
 }
 
 function openingOptions({ backend, device, threads, sharedHandle }: WorkerDecoder | WorkerEncoder) {

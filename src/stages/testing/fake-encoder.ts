@@ -22,6 +22,7 @@ export function fakeEncoder(id: string, { contextLength = 20, size = 4 } = {}): 
     sharedHandle: null,
     terminationHandle: null,
     head: 'embedding',
+    tokenizer: null,
     size,
     embed: read,
     classify: read,

@@ -2,11 +2,11 @@ import type { EncoderGraph } from '../../../models/encoder/graph.js';
 import type { CacheDtype } from '../../../models/graph-input.js';
 import type { NodeProto } from '../../../models/onnx/proto.js';
 import type { OnnxDevice } from '../../engine.js';
+import type { TextBatch } from '../../text-batch.js';
 import { type Address, check } from '../native/api.js';
 import { readFloats } from '../native/float-output.js';
 import { Memory, NativeNames } from '../native/memory.js';
 import { elementBytes, elementType, NativeSession } from '../native/session.js';
-import type { TextBatch } from '../text-batch.js';
 import { deviceGraph, tensorNamed } from './graph.js';
 import { DeviceMemory } from './memory.js';
 

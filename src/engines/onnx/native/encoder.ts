@@ -1,9 +1,9 @@
 import type { EngineRecord } from '../../../core/result.js';
 import type { EncoderGraph } from '../../../models/encoder/graph.js';
+import type { TextBatch } from '../../text-batch.js';
 import type { DeviceMean } from '../gpu/mean.js';
 import { type EncoderFeed, type EncoderModel, OnnxEncoder } from '../onnx-encoder.js';
 import { meanWhereComputed } from '../session-memory.js';
-import type { TextBatch } from '../text-batch.js';
 import { type Address, check } from './api.js';
 import { readFloats } from './float-output.js';
 import { IndexTensor } from './index-tensor.js';

@@ -1,8 +1,8 @@
 import type { Tensor } from 'onnxruntime-node';
 import { messageOf, TokenworkError } from '../../../core/errors.js';
 import type { EngineRecord } from '../../../core/result.js';
+import type { TextBatch } from '../../text-batch.js';
 import { type EncoderFeed, type EncoderModel, OnnxEncoder } from '../onnx-encoder.js';
-import type { TextBatch } from '../text-batch.js';
 import { floatsOf } from './sequence.js';
 import { loadNodeSession, type NodeSession, nodeRecord } from './session.js';
 

@@ -1,5 +1,5 @@
-import type { StepShape } from '../../core/cost.js';
-import { TokenworkError } from '../../core/errors.js';
+import type { StepShape } from '../core/cost.js';
+import { TokenworkError } from '../core/errors.js';
 
 /** Texts side by side: row-major [batch, positions], shorter ones padded at their end. */
 export interface TextBatch {

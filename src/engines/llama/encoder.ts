@@ -1,0 +1,177 @@
+import koffi from 'koffi';
+import { TokenworkError } from '../../core/errors.js';
+import type { EngineRecord } from '../../core/result.js';
+import type { Encoder, ModelTokenizer } from '../engine.js';
+import { closedError } from '../step-shape.js';
+import { type SubnormalFlush, subnormalFlush } from '../subnormals.js';
+import { batchTexts, normaliseRows, type TextBatch } from '../text-batch.js';
+import type { LlamaOptions } from './decoder.js';
+import type { Address } from './library.js';
+import { LlamaModel } from './model.js';
+import { LLAMA_VERSION } from './packages.js';
+import { StepArrays, stepError } from './step.js';
+import { abortParams, giveBackFlag, lowerFlag, takeFlag } from './termination.js';
+import { type LlamaThreads, startThreads } from './threads.js';
+import { vocabularyTokenizer } from './tokenizer.js';
+
+/** The parts of an embedding model in GGUF that this engine needs. */
+export interface LlamaEncoderModel {
+  paths: readonly string[];
+  contextLength: number;
+  /** Whether the file says how positions become one vector; else their mean does. */
+  poolsItself: boolean;
+}
+
+/** `enum llama_pooling_type`. */
+const meanPooling = 1;
+/** The most sequences that llama.cpp tells apart (LLAMA_MAX_SEQ). */
+const mostTexts = 256;
+/** Contexts are made for whole multiples of so many tokens, to be used again. */
+const contextStep = 256;
+
+/**
+ * An embedding model through llama.cpp: the texts of a pass are sequences of one batch, side by side and without
+ * padding. Attention is computed between all of their positions, those of other texts masked.
+ */
+export class LlamaEncoder implements Encoder {
+  readonly head = 'embedding';
+  readonly record: EngineRecord;
+  readonly vocabulary: number;
+  readonly contextLength: number;
+  readonly size: number;
+  readonly threadIds: readonly number[] | null;
+  readonly sharedHandle: Address;
+  readonly terminationHandle: Address;
+  readonly tokenizer: ModelTokenizer;
+  readonly #model: LlamaModel;
+  readonly #poolsItself: boolean;
+  readonly #threads: number;
+  readonly #pool: LlamaThreads;
+  readonly #subnormals: SubnormalFlush | null;
+  #context: { address: Address; tokens: number; texts: number } | null = null;
+  #closed = false;
+
+  /** Loads the model, or takes part in one. Throws as `LlamaModel.load` and `startThreads` do. */
+  constructor(model: LlamaEncoderModel, { threads, device, sharedHandle }: LlamaOptions) {
+    this.#model =
+      sharedHandle === undefined
+        ? LlamaModel.load(model.paths, device)
+        : LlamaModel.share(sharedHandle, device);
+    const { api, address, vocabularySize } = this.#model;
+    this.#poolsItself = model.poolsItself;
+    this.#threads = threads;
+    this.#pool = startThreads(api, threads);
+    // The pool's own threads could not be told to flush.
+    this.#subnormals = threads === 1 && device === 'cpu' ? subnormalFlush() : null;
+    this.tokenizer = vocabularyTokenizer(this.#model);
+    this.vocabulary = vocabularySize;
+    this.contextLength = model.contextLength;
+    this.size = api.embeddingLength(address);
+    this.threadIds = this.#pool.ids;
+    this.sharedHandle = address;
+    this.terminationHandle = takeFlag();
+    this.record = {
+      name: 'llama',
+      backend: 'native',
+      backendReason: 'GGUF models run in llama.cpp',
+      device,
+      threads,
+      sharedSession: sharedHandle !== undefined,
+      version: `${api.version} (packages ${LLAMA_VERSION})`,
+      subnormals: this.#subnormals === null ? 'kept' : 'flushed',
+    };
+  }
+
+  async embed(rows: readonly (readonly number[])[]): Promise<Float32Array> {
+    if (this.#closed) throw closedError('encoder');
+    const texts = batchTexts(rows, this);
+    if (rows.length > mostTexts)
+      throw new TokenworkError(
+        'invalid-step',
+        `llama.cpp tells ${mostTexts} sequences apart, and ${rows.length} texts are too many for a pass.`,
+        'Encode fewer at a time.',
+      );
+    // A termination that came too late for the pass before must not stop this one.
+    lowerFlag(this.terminationHandle);
+    return normaliseRows(this.#pass(rows, texts), this.size);
+  }
+
+  async classify(): Promise<Float32Array> {
+    throw new TokenworkError(
+      'encoder-head',
+      'The encoder’s head is embedding, and classification was asked of it.',
+      'Use an encoder with that head.',
+    );
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#dropContext();
+    this.#pool.close();
+    giveBackFlag(this.terminationHandle);
+    this.#model.close();
+  }
+
+  #pass(rows: readonly (readonly number[])[], { lengths }: TextBatch): Float32Array {
+    const { api } = this.#model;
+    const count = lengths.reduce((sum, length) => sum + length, 0);
+    const context = this.#contextFor(count, rows.length);
+    const arrays = new StepArrays(count);
+    // Small typed arrays lie in the JavaScript heap, where they move.
+    const ids = Int32Array.from({ length: mostTexts }, (_, id) => id);
+    let at = 0;
+    for (const [row, tokens] of rows.entries())
+      for (const [position, token] of tokens.entries()) {
+        arrays.tokens[at] = token;
+        arrays.positions[at] = position;
+        arrays.sequencePointers[at] = BigInt(koffi.address(ids)) + 4n * BigInt(row);
+        arrays.outputs[at++] = 1;
+      }
+    this.#subnormals?.begin();
+    try {
+      const status = api.decode(context, arrays.batch());
+      if (status !== 0) throw stepError(status, this.terminationHandle, `encoding ${count} tokens`);
+    } finally {
+      this.#subnormals?.end();
+    }
+    const vectors = new Float32Array(rows.length * this.size);
+    for (const row of rows.keys()) {
+      const vector = api.embeddingsOf(context, row);
+      if (vector === null) throw new Error('llama.cpp gives no vector of a text that it encoded');
+      vectors.set(new Float32Array(koffi.view(vector, 4 * this.size)), row * this.size);
+    }
+    return vectors;
+  }
+
+  /** A context for so many tokens at once: an encoder must see all of a text. */
+  #contextFor(tokens: number, texts: number): Address {
+    const kept = this.#context;
+    if (kept !== null && kept.tokens >= tokens && kept.texts >= texts) return kept.address;
+    this.#dropContext();
+    const { api, address: model } = this.#model;
+    const all = Math.ceil(tokens / contextStep) * contextStep;
+    const address = api.createContext(model, {
+      ...api.contextDefaults,
+      ...abortParams(this.terminationHandle),
+      ...{ n_ctx: all * texts, n_batch: all, n_ubatch: all, n_seq_max: texts },
+      ...{ n_outputs_max: all, n_threads: this.#threads, n_threads_batch: this.#threads },
+      ...{ embeddings: true, offload_kqv: this.#model.device !== 'cpu' },
+      ...(!this.#poolsItself && { pooling_type: meanPooling }),
+    });
+    if (address === null)
+      throw new TokenworkError(
+        'engine-failed',
+        `llama.cpp has no memory to encode ${tokens} tokens at once.`,
+        'Use shorter texts or fewer at a time.',
+      );
+    if (this.#pool.pool !== null) api.attachThreads(address, this.#pool.pool, this.#pool.pool);
+    this.#context = { address, tokens: all, texts };
+    return address;
+  }
+
+  #dropContext(): void {
+    if (this.#context !== null) this.#model.api.freeContext(this.#context.address);
+    this.#context = null;
+  }
+}
