@@ -59,7 +59,7 @@ describe.skipIf(!existsSync(stories))('llama.cpp, with a trained model', () => {
     const decoder = new LlamaDecoder(model, { threads: 1, device: 'cpu' });
     const blocks = decoder.reserveBlocks(8, 16);
     const ids = someIds(70);
-    const first = decoder.open({ batch: 1, capacity: 80 });
+    const first = decoder.open({ batch: 1, capacity: 80, prefixCache: true });
     await first.step(toIds(ids.slice(0, 64)));
     const exports = [0, 1, 2, 3].map((i) => ({ from: 16 * i, to: 16 * (i + 1), target: blocks.block(i) }));
     first.exportCache(0, exports);
@@ -69,7 +69,7 @@ describe.skipIf(!existsSync(stories))('llama.cpp, with a trained model', () => {
     first.close();
     // Larger than the context has room for: what is held moves.
     for (const capacity of [80, 400]) {
-      const second = decoder.open({ batch: 1, capacity });
+      const second = decoder.open({ batch: 1, capacity, prefixCache: true });
       second.importCache([exports.map(({ target }) => target)]);
       expect(second.length).toBe(64);
       const logits = Float32Array.from((await second.step(toIds(ids.slice(64)))).data);
