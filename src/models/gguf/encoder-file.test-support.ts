@@ -3,10 +3,13 @@ import { writeFileSync } from 'node:fs';
 import { writeEncoder } from '../build/encoder/graph.js';
 import { storedHalves, transposedHalves } from '../build/gguf/rows.js';
 import { elementType, type TensorSpec } from '../build/tensor.js';
-import { synthesiseVocabulary } from '../build/vocabulary.js';
+import { synthesiseVocabulary, type Vocabulary } from '../build/vocabulary.js';
 import type { EncoderRecipe } from '../encoder/recipe.js';
 import { widenHalf } from '../half.js';
 import { type GgufField, type GgufSource, ggufFile } from './write.js';
+
+/** Training one takes longer than all the rest, and tests write files of one recipe. */
+let vocabulary: Vocabulary | undefined;
 
 /** Names as llama.cpp's conversion gives them, by those of the graph. */
 const names: [RegExp, string][] = [
@@ -73,7 +76,8 @@ function metadataOf(recipe: EncoderRecipe): Record<string, GgufField> {
     { id: recipe.clsTokenId, content: '[CLS]' },
     { id: recipe.sepTokenId, content: '[SEP]' },
   ];
-  const { tokens, merges } = synthesiseVocabulary(recipe.vocabulary, special);
+  vocabulary ??= synthesiseVocabulary(recipe.vocabulary, special);
+  const { tokens, merges } = vocabulary;
   const control = new Set(special.map(({ id }) => id));
   return {
     'general.architecture': { string: 'bert' },

@@ -20,7 +20,7 @@ import { openCopies, openProducts, type WorkGraph } from './work-graph.js';
 const gemmRows = 512;
 /** Columns and rows of the weights. Where others keep the cores busy, it is short products that nobody disturbs. */
 const gemmSizes = [512, 1024, 2048];
-const gemmSeconds = 0.15;
+const gemmSeconds = 0.3;
 /** Larger than any cache there is, where memory allows. */
 const streamedBytes = 2 ** 30;
 /** Below this the weights may lie in a cache, and the figure would not be the memory's. */
