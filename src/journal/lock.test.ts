@@ -57,7 +57,7 @@ describe('a locked journal', () => {
     async () => {
       const path = freshPath();
       // Bash replaces itself by a program that never asks for the end of the child it left.
-      const parent = spawn('bash', ['-c', 'sleep 0 & echo $!; exec sleep 60'], {
+      const parent = spawn('bash', ['-c', 'sleep 0.5 & echo $!; exec sleep 60'], {
         stdio: ['ignore', 'pipe', 'ignore'],
       });
       const pid = Number(String((await once(parent.stdout!, 'data'))[0]));

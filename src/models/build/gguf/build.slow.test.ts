@@ -13,7 +13,7 @@ describe.each(dtypes)('as GGUF in %s', (dtype) => {
     expectCostsOfGraph(recipe, dtype, cacheDirectory),
   );
 
-  it.each(['tiny', 'tiny-moe', 'small-moe', 'smollm2-135m', 'gpt2-124m', 'qwen2.5-0.5b'])(
+  it.each(['tiny', 'tiny-moe', 'small-moe', 'gpt2-124m'])(
     'a shipped recipe costs what its ONNX graph costs: %s',
     async (id) => expectCostsOfGraph(await loadRecipe(id), dtype, cacheDirectory),
     120_000,

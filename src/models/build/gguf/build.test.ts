@@ -23,11 +23,13 @@ const cacheDirectory = mkdtempSync(join(tmpdir(), 'tokenwork-gguf-build-'));
 afterAll(() => rmSync(cacheDirectory, { recursive: true }));
 
 const { qwen2_moe } = smallRecipes;
-/** Each architecture in one of the dtypes; the rest is in build.slow.test.ts. */
-const kinds = writtenRecipes.map((recipe, index) => ({
-  ...{ recipe, architecture: recipe.architecture },
-  dtype: dtypes[index % dtypes.length]!,
-}));
+/** Every third architecture, each in one of the dtypes; the rest is in build.slow.test.ts. */
+const kinds = writtenRecipes
+  .filter((_, index) => index % 3 === 0)
+  .map((recipe, index) => ({
+    ...{ recipe, architecture: recipe.architecture },
+    dtype: dtypes[index % dtypes.length]!,
+  }));
 
 const built = async (recipe: Recipe, dtype: (typeof dtypes)[number], seed = 1) =>
   join(await buildGguf(recipe, { dtype, seed, cacheDirectory }), 'model.gguf');
