@@ -10,7 +10,7 @@ import { decodeSpeed } from './decode-speed.js';
 import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
-import { gpuFigures } from './gpu.js';
+import { gpuFigures } from './gpu/figures.js';
 import { ledgerOverhead } from './ledger-overhead.js';
 import { llama } from './llama.js';
 import { memoryTraffic } from './memory-traffic.js';

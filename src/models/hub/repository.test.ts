@@ -13,7 +13,7 @@ import type * as Hub from './repository.js';
 import { parseHubSpec } from './repository.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const stories = join(root, '../../shared/models/stories260K');
+const stories = join(root, '../shared/models/stories260K');
 const repo = 'owner/SmolLM2-135M-Instruct';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;

@@ -1,25 +1,26 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { bytesOf, flopsOf, memoryTrafficOf } from '#tokenwork/core/cost.js';
 import { messageOf } from '#tokenwork/core/errors.js';
-import type { Decoder, OnnxDevice } from '#tokenwork/engines/engine.js';
+import type { Ceilings } from '#tokenwork/core/result.js';
+import type { Decoder, Device, EngineName } from '#tokenwork/engines/engine.js';
+import { measureLlamaCeilings } from '#tokenwork/engines/llama/ceilings/ceilings.js';
 import { measureDeviceCeilings } from '#tokenwork/engines/onnx/gpu/ceilings.js';
-import { openDecoder } from '#tokenwork/engines/onnx/open-decoder.js';
-import type { Dtype } from '#tokenwork/models/dtype.js';
-import type { ModelFolder } from '#tokenwork/models/folder.js';
+import { computesOn, openDecoder } from '#tokenwork/engines/open.js';
+import { type Dtype, dtypes } from '#tokenwork/models/dtype.js';
+import { resolveGguf } from '#tokenwork/models/gguf/resolve.js';
 import { resolveModel } from '#tokenwork/models/resolve.js';
 import { type ChosenDevice, chooseDevice } from '#tokenwork/run/gpu/choice.js';
 import { gateModel } from '#tokenwork/run/gpu/gate.js';
 import { fittingModels } from '#tokenwork/run/gpu/memory.js';
+import { type DecoderFolder, decoderSourceOf } from '#tokenwork/run/models.js';
 import { energyAgreement } from '#tokenwork/sampling/energy-agreement.js';
 import { startSampler } from '#tokenwork/sampling/sampler.js';
 import { SeriesStore } from '#tokenwork/sampling/series.js';
 import { openNvml } from '#tokenwork/sensors/nvidia/nvml-library.js';
-import { summarise } from './alternate.js';
-import { decodeRate, promptIds, secondsOf, sequenceAfter } from './decoding.js';
-import type { Figure, Measured } from './figure.js';
-import { hitToMiss } from './prefix-cache.js';
-
-type Gpu = Exclude<OnnxDevice, 'cpu'>;
+import { summarise } from '../alternate.js';
+import { decodeRate, promptIds, secondsOf, sequenceAfter } from '../decoding.js';
+import type { Figure, Measured } from '../figure.js';
+import { hitToMiss } from '../prefix-cache.js';
 
 /** What is measured: fp16 is what GPUs are for, and a billion weights keep one busy. */
 interface Subject {
@@ -39,13 +40,20 @@ const large: Subject = {
 const rounds = 5;
 const energySeconds = 60;
 
+/** The GPU that a run would take. */
+export function fastestGpu(wish: {
+  device: Device | 'auto';
+  engine: EngineName | 'auto';
+}): Promise<ChosenDevice> {
+  return chooseDevice({ ...wish, backend: 'native', needed: new Set() });
+}
+
 /**
  * What the owner of a GPU wants to know; left out, with the reason, where there is none. Whether there is one
  * is found out when the first of them is to be measured.
  */
 export function gpuFigures(
-  choose: () => Promise<ChosenDevice> = () =>
-    chooseDevice({ device: 'auto', engine: 'onnx', backend: 'native', needed: new Set(['onnx']) }),
+  choose: () => Promise<ChosenDevice> = () => fastestGpu({ device: 'auto', engine: 'auto' }),
   subject = large,
 ): Figure[] {
   let chosen: Promise<ChosenDevice> | undefined;
@@ -57,13 +65,18 @@ export function gpuFigures(
   const what = `${spec} ${dtype}`;
   const unavailable = async () => whyNot(await find(), subject);
   const withGpu = async (
-    use: (decoder: Decoder, model: ModelFolder, gpu: ChosenDevice) => Promise<Measured>,
+    use: (decoder: Decoder, model: DecoderFolder, gpu: ChosenDevice) => Promise<Measured>,
   ) => {
     const gpu = await find();
-    const device = gpu.device as Gpu;
-    const folder = await resolveModel(spec, { dtype });
-    const { folder: model } = await gateModel({ spec, folder }, { device, prefixCache: true }, {});
-    const decoder = await openDecoder(model, { threads: 1, backend: 'native', device });
+    const { device, engine } = gpu;
+    if (device === 'cpu') throw new Error(gpu.reason);
+    const folder = await (engine === 'llama' ? resolveGguf : resolveModel)(spec, { dtype });
+    const { folder: model } = await gateModel<DecoderFolder>(
+      { spec, folder },
+      { device, prefixCache: true },
+      {},
+    );
+    const decoder = await openDecoder(decoderSourceOf(model), { threads: 1, backend: 'native', device });
     try {
       return await use(decoder, model, gpu);
     } finally {
@@ -80,7 +93,7 @@ export function gpuFigures(
       measure: (say) =>
         withGpu(async (decoder, model, gpu) => {
           const rates = await decodeRates(decoder, subject);
-          const { memoryBandwidth } = await ceilingsOf(gpu, dtype);
+          const { memoryBandwidth } = await ceilingsOf(gpu, model);
           if (memoryBandwidth === null) throw new Error('the GPU’s bandwidth could not be measured');
           const pastTokens = contextTokens + subject.newTokens / 2;
           const bytes = memoryTrafficOf(bytesOf(model.cost, { batch: 1, newTokens: 1, pastTokens }));
@@ -100,8 +113,8 @@ export function gpuFigures(
         withGpu(async (decoder, model, gpu) => {
           const { executed } = flopsOf(model.cost, { batch: 1, newTokens: promptTokens, pastTokens: 0 });
           const seconds = await prefillSeconds(decoder, promptTokens);
-          const gemm = (await ceilingsOf(gpu, dtype)).gemm[dtype];
-          if (!gemm) throw new Error(`the GPU’s rate in ${dtype} could not be measured`);
+          const gemm = (await ceilingsOf(gpu, model)).gemm[model.dtype];
+          if (!gemm) throw new Error(`the GPU’s rate in ${model.dtype} could not be measured`);
           say(
             `${(executed / 1e12).toPrecision(3)} TFLOP a prompt against ${(gemm.value / 1e12).toPrecision(3)} TFLOP/s (${gemm.method})`,
           );
@@ -153,9 +166,17 @@ function whyNoEnergy(): string | null {
   }
 }
 
-function ceilingsOf({ device, freeBytes, adapter }: ChosenDevice, dtype: Dtype) {
+/** The ceilings in the type of a model's weights, by the engine that runs it. */
+function ceilingsOf(
+  { device, engine, freeBytes, adapter }: ChosenDevice,
+  { dtype }: DecoderFolder,
+): Promise<Pick<Ceilings, 'memoryBandwidth' | 'gemm'>> {
+  if (engine === 'llama' && computesOn('llama', device))
+    return measureLlamaCeilings({ device, threads: 1, types: [dtype], freeBytes });
+  if (device !== 'cuda' && device !== 'webgpu') throw new Error(`ONNX models do not run on ${device}`);
   const largestBufferBytes = adapter?.largestBufferBytes ?? null;
-  return measureDeviceCeilings({ device: device as Gpu, dtypes: [dtype], freeBytes, largestBufferBytes });
+  const own = dtypes.filter((name) => name === dtype);
+  return measureDeviceCeilings({ device, dtypes: own, freeBytes, largestBufferBytes });
 }
 
 /** Tokens/s of several rounds, after one that compiles the shaders. */
