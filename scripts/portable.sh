@@ -4,6 +4,7 @@
 #   scripts/portable.sh OUT.tar.xz [--with vulkan|cuda|cuda12|webgpu]… [--node FILE] [--split SIZE] [--level N]
 #
 # There: tar -xJf OUT.tar.xz && tokenwork-*/tokenwork bench --suite gpu
+# or, for all that is to be known of a GPU host in eight minutes: tokenwork-*/measure-gpu FOLDER
 #
 #   --with vulkan   llama.cpp's Vulkan back end, and the Vulkan loader for hosts without one
 #   --with cuda     llama.cpp's back end for CUDA 13; cuda12 that for CUDA 12, and ONNX Runtime's provider where that is
@@ -82,6 +83,8 @@ ensure_package() { # DEVICE CUDA
 # tokenwork itself, as npm packs it, and what it depends on, as it is installed here.
 (cd "$root" && tar -cf - $(npm pack --dry-run --json --ignore-scripts 2>/dev/null |
   node -p 'JSON.parse(require("fs").readFileSync(0, "utf8"))[0].files.map(({ path }) => path).join("\n")')) | tar -xf - -C "$app"
+# What measures a GPU host with one command is none of the package.
+(cd "$root" && npx tsc -p tsconfig.bench.json) && mkdir -p "$app/dist/bench" && cp -r "$root/dist/bench/self" "$app/dist/bench/"
 commit=$(git -C "$root" describe --always --dirty --abbrev=12 --exclude='*' 2>/dev/null || true)
 node -e '
   const { readFileSync, writeFileSync } = require("fs");
@@ -188,7 +191,8 @@ printf '{ "llama": "%s", "stdcxx": "%s", "symbols": "%s", "vulkan": %s }\n' \
   "$llama_glibc" "$stdcxx_glibc" "$symbols" "$([ "$needs_vulkan" = 1 ] && echo true || echo false)" > "$bundle/launch/needs.json"
 cp "$root/scripts/portable/settings.mjs" "$bundle/launch/"
 sed "s/@GLIBC@/$glibc/" "$root/scripts/portable/tokenwork" > "$bundle/tokenwork"
-chmod 755 "$bundle/tokenwork" "$bundle/bin/node"
+cp "$root/scripts/portable/measure-gpu" "$bundle/"
+chmod 755 "$bundle/tokenwork" "$bundle/measure-gpu" "$bundle/bin/node"
 cp "$root/LICENSE" "$bundle/LICENSE"
 
 {

@@ -7,12 +7,14 @@
  * Every step is a process with a limit of its own and writes into OUT as it ends; what there is no time for is left
  * out, and `summary.json` says so. `--small` measures tiny shapes, to rehearse on a software GPU.
  */
-import { createWriteStream, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { readResultFile } from '#tokenwork/cli/result-file.js';
 import { exitCode } from '#tokenwork/core/codes.js';
 import { runStep } from './step.js';
 import { type Road, stepsFor } from './steps.js';
+import { type Reached, reachedIn } from './summary.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -31,7 +33,7 @@ mkdirSync(out, { recursive: true });
 
 const beganMs = performance.now();
 const leftSeconds = () => 60 * minutes - (performance.now() - beganMs) / 1000;
-const done: { name: string; outcome: string; seconds: number }[] = [];
+const done: { name: string; outcome: string; seconds: number; reached?: Reached[] }[] = [];
 
 async function take(name: string, command: readonly string[], mostSeconds: number): Promise<boolean> {
   const seconds = Math.min(mostSeconds, leftSeconds());
@@ -39,10 +41,13 @@ async function take(name: string, command: readonly string[], mostSeconds: numbe
   const began = performance.now();
   const outcome = seconds < leastSeconds ? 'left out: no time' : await runStep(command, { seconds, log });
   const took = (performance.now() - began) / 1000;
-  done.push({ name, outcome, seconds: Number(took.toFixed(1)) });
+  const result = join(out!, `${name}.json`);
+  const reached = existsSync(result) ? reachedIn(await readResultFile(result)) : undefined;
+  done.push({ name, outcome, seconds: Number(took.toFixed(1)), ...(reached && { reached }) });
   process.stderr.write(
     `${name}: ${outcome} (${took.toFixed(0)} s, ${Math.max(0, leftSeconds()).toFixed(0)} s left)\n`,
   );
+  for (const line of reached ?? []) process.stderr.write(`  ${lineOf(line)}\n`);
   writeFileSync(join(out!, 'summary.json'), `${JSON.stringify({ minutes, steps: done }, null, 2)}\n`);
   return outcome === 'done';
 }
@@ -53,6 +58,20 @@ for (const { name, command, mostSeconds } of stepsFor(roadsOf(join(out, 'doctor.
   await take(name, command, mostSeconds);
 if (!done.some(({ name, outcome }) => name.startsWith('bench') && outcome === 'done'))
   process.exitCode = exitCode.incomplete;
+
+function lineOf({
+  cell,
+  prefillTokensPerSecond,
+  prefillMfu,
+  decodeTokensPerSecond,
+  decodeMbu,
+}: Reached): string {
+  const shown = (value: number | null) => (value === null ? '–' : Number(value.toPrecision(3)).toString());
+  return (
+    `${cell}: prefill ${shown(prefillTokensPerSecond)} tokens/s, MFU ${shown(prefillMfu)}; ` +
+    `decode ${shown(decodeTokensPerSecond)} tokens/s, MBU ${shown(decodeMbu)}`
+  );
+}
 
 /** The GPUs that open, by what `doctor` found: the back ends' names there. */
 function roadsOf(doctor: string): Road[] {
