@@ -5,6 +5,7 @@ import { describeDecoder } from '../../models/decoder-graph.js';
 import { decodeModel } from '../../models/onnx/proto.js';
 import type { Decoder } from '../engine.js';
 import { openDecoder as openOnnx } from '../onnx/open-decoder.js';
+import { requestTermination } from '../open.js';
 import { LlamaDecoder } from './decoder.js';
 
 const stories = fileURLToPath(new URL('../../../../shared/models/stories260K/', import.meta.url));
@@ -77,6 +78,48 @@ describe.skipIf(!existsSync(stories))('llama.cpp, with a trained model', () => {
       second.close();
     }
     decoder.close();
+  });
+
+  it('stops inside a step when it is told to, and goes on as if nothing had been', async () => {
+    const [expected] = await logitsOf(llama, [someIds(64)]);
+    const sequence = llama.open({ batch: 1, capacity: 64 });
+    await sequence.step(toIds(someIds(64).slice(0, 40)));
+    requestTermination(llama.record, llama.terminationHandle);
+    const stopped = sequence.step(toIds(someIds(64).slice(40)));
+    await expect(stopped).rejects.toMatchObject({ code: 'terminated' });
+    expect(sequence.length).toBe(40);
+    const { data } = await sequence.step(toIds(someIds(64).slice(40)));
+    expect(farthest(Float32Array.from(data), expected!)).toBeLessThan(0.02);
+    sequence.close();
+  });
+
+  it('computes the same on two threads, and knows the second', async () => {
+    const pair = new LlamaDecoder(model, { threads: 2, device: 'cpu' });
+    const [two] = await logitsOf(pair, [someIds(64)]);
+    const [one] = await logitsOf(llama, [someIds(64)]);
+    expect(farthest(two!, one!)).toBeLessThan(0.001);
+    if (process.platform === 'linux') expect(pair.threadIds).toHaveLength(1);
+    expect(llama.threadIds).toEqual([]);
+    pair.close();
+  });
+
+  it('has its own tokenizer, there and back', () => {
+    const text = 'Once upon a time, there was a little girl.';
+    const ids = llama.tokenizer.encode(text);
+    expect(ids[0]).toBe(1);
+    expect(llama.tokenizer.decode(ids).trim()).toBe(text);
+    expect(llama.tokenizer.decode([])).toBe('');
+  });
+
+  it('refuses what does not fit, as the other engine does', async () => {
+    const sequence = llama.open({ batch: 1, capacity: 4 });
+    await expect(sequence.step(toIds([1, 2, 3, 4, 5]))).rejects.toMatchObject({ code: 'context-exceeded' });
+    await expect(sequence.step(toIds([512]))).rejects.toMatchObject({ code: 'token-out-of-vocabulary' });
+    sequence.close();
+    expect(() => llama.open({ batch: 1, capacity: 513 })).toThrow(
+      expect.objectContaining({ code: 'context-exceeded' }),
+    );
+    expect(() => llama.open({ batch: 257, capacity: 8 })).toThrow();
   });
 
   it('runs rows side by side as it does alone', async () => {
