@@ -46,7 +46,7 @@ export function expectLogged(stdout: string, lines: readonly string[]): void {
   expect(requests).toHaveLength(2);
   expect(environment.settings?.variables).toMatchObject({ OMP_NUM_THREADS: '1' });
   const text = lines.join('\n');
-  expect(text).toMatch(/device: cpu \(asked for\)/);
+  expect(text).toMatch(/device: cpu with onnx \(asked for\)/);
   expect(text).toMatch(/back end of tiny: native .*parity \{/);
   expect(text).toMatch(/sensor process: \d+ channels every \d+ ms/);
   expect(text).toMatch(/energy window: none/);
