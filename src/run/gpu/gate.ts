@@ -16,7 +16,7 @@ import type { ModelFolder } from '../../models/folder.js';
 import type { GgufEncoder } from '../../models/gguf/encoder.js';
 import type { GgufFile } from '../../models/gguf/open.js';
 import { locateModel, resolveModel } from '../../models/resolve.js';
-import { type DecoderFolder, decoderSourceOf } from '../models.js';
+import type { DecoderFolder } from '../models.js';
 import type { BenchOptions } from '../options.js';
 import { tell } from '../progress.js';
 import { storedWeightBytes } from './memory.js';
@@ -149,17 +149,16 @@ export async function checkGguf(
   { device, prefixCache }: { device: Device } & CheckedReads,
   signal: AbortSignal | undefined,
 ): Promise<DeviceCheck | null> {
-  const { dtype, graphVariant } = folder;
-  const { format: _format, ...source } = decoderSourceOf(folder);
+  const { paths, contextLength, dtype, graphVariant, cost } = folder;
   const own = computesOn('llama', device) ? device : 'cpu';
   return checkModel(
     {
-      model: { ...source, dtype, graphVariant } as never,
+      model: { paths, contextLength, kvBytesPerPosition: cost.kvBytesPerToken, dtype, graphVariant },
       device: own,
       prefixCache,
       withReference: fitsMemory(folder),
     },
-    { withinMs: checkedWithinMs(folder.cost.parameters, own), signal },
+    { withinMs: checkedWithinMs(cost.parameters, own), signal },
   );
 }
 
