@@ -217,7 +217,7 @@ export class LlamaContext {
 }
 
 /** llama.cpp makes contexts of whole multiples of this. */
-function padded(positions: number): number {
+export function padded(positions: number): number {
   return Math.ceil(positions / contextStep) * contextStep;
 }
 const contextStep = 256;

@@ -1,25 +1,15 @@
 import { TokenworkError } from '../../core/errors.js';
 import type { EngineRecord } from '../../core/result.js';
 import type { Bytes } from '../../core/units.js';
-import type {
-  CacheBlocks,
-  Decoder,
-  LlamaDevice,
-  ModelTokenizer,
-  Sequence,
-  SequenceShape,
-} from '../engine.js';
+import type { CacheBlocks, Decoder, ModelTokenizer, Sequence, SequenceShape } from '../engine.js';
 import { checkSequenceShape, closedError } from '../step-shape.js';
-import { type SubnormalFlush, subnormalFlush } from '../subnormals.js';
 import { LlamaBlocks } from './blocks.js';
 import { LlamaContext } from './context.js';
 import type { Address } from './library.js';
-import { LlamaModel } from './model.js';
-import { LLAMA_VERSION } from './packages.js';
+import type { LlamaModel } from './model.js';
+import { type LlamaOptions, mostSequences, type OpenedLlama, openLlama } from './opening.js';
 import { LlamaSequence } from './sequence.js';
-import { giveBackFlag, lowerFlag, takeFlag } from './termination.js';
-import { type LlamaThreads, startThreads } from './threads.js';
-import { vocabularyTokenizer } from './tokenizer.js';
+import { lowerFlag } from './termination.js';
 
 /** The parts of a GGUF model that this engine needs. */
 export interface LlamaDecoderModel {
@@ -29,16 +19,6 @@ export interface LlamaDecoderModel {
   /** From its shape: llama.cpp keeps keys and values in fp16. */
   kvBytesPerPosition: Bytes;
 }
-
-export interface LlamaOptions {
-  threads: number;
-  device: LlamaDevice;
-  /** The model of another thread, to take part in. */
-  sharedHandle?: Address | undefined;
-}
-
-/** The most sequences that llama.cpp tells apart (LLAMA_MAX_SEQ). */
-const mostSequences = 256;
 
 /**
  * A GGUF model through llama.cpp. With one thread all computing happens on the calling thread, whose CPU clock
@@ -57,8 +37,7 @@ export class LlamaDecoder implements Decoder {
   readonly tokenizer: ModelTokenizer;
   readonly model: LlamaModel;
   readonly #threads: number;
-  readonly #pool: LlamaThreads;
-  readonly #subnormals: SubnormalFlush | null;
+  readonly #opened: OpenedLlama;
   /** Of sequences that share nothing, by the size of batch. */
   readonly #contexts = new Map<number, LlamaContext>();
   /** The one of all sequences that exchange positions with blocks, which lie in it. */
@@ -67,33 +46,19 @@ export class LlamaDecoder implements Decoder {
   readonly #reserved: LlamaBlocks[] = [];
   #closed = false;
 
-  /** Loads the model, or takes part in one. Throws as `LlamaModel.load` and `startThreads` do. */
-  constructor(model: LlamaDecoderModel, { threads, device, sharedHandle }: LlamaOptions) {
-    this.model =
-      sharedHandle === undefined
-        ? LlamaModel.load(model.paths, device)
-        : LlamaModel.share(sharedHandle, device);
-    this.tokenizer = vocabularyTokenizer(this.model);
-    this.#threads = threads;
-    this.#pool = startThreads(this.model.api, threads);
-    // The pool's own threads could not be told to flush.
-    this.#subnormals = threads === 1 && device === 'cpu' ? subnormalFlush() : null;
+  /** Loads the model, or takes part in one. Throws as `openLlama` does. */
+  constructor(model: LlamaDecoderModel, options: LlamaOptions) {
+    this.#opened = openLlama(model.paths, options);
+    this.#threads = options.threads;
+    this.model = this.#opened.model;
+    this.tokenizer = this.#opened.tokenizer;
     this.vocabulary = this.model.vocabularySize;
     this.contextLength = model.contextLength;
     this.kvBytesPerPosition = model.kvBytesPerPosition;
-    this.threadIds = this.#pool.ids;
+    this.threadIds = this.#opened.threadIds;
     this.sharedHandle = this.model.address;
-    this.terminationHandle = takeFlag();
-    this.record = {
-      name: 'llama',
-      backend: 'native',
-      backendReason: 'GGUF models run in llama.cpp',
-      device,
-      threads,
-      sharedSession: sharedHandle !== undefined,
-      version: `${this.model.api.version} (packages ${LLAMA_VERSION})`,
-      subnormals: this.#subnormals === null ? 'kept' : 'flushed',
-    };
+    this.terminationHandle = this.#opened.flag;
+    this.record = this.#opened.record;
   }
 
   /** Throws TokenworkError `prefix-cache-unsupported` for a model with a recurrent state. */
@@ -129,7 +94,7 @@ export class LlamaDecoder implements Decoder {
     return new LlamaSequence(context, rows, capacity, {
       vocabulary: this.vocabulary,
       kvBytesPerPosition: this.kvBytesPerPosition,
-      subnormals: this.#subnormals,
+      subnormals: this.#opened.subnormals,
       closed: () => this.#closedIn(context),
     });
   }
@@ -148,9 +113,7 @@ export class LlamaDecoder implements Decoder {
     this.#closed = true;
     for (const context of this.#contexts.values()) context.close();
     this.#shared?.close();
-    this.#pool.close();
-    giveBackFlag(this.terminationHandle);
-    this.model.close();
+    this.#opened.close();
   }
 
   /** A context whose sequences have a buffer each, so that none computes over another's positions. */
@@ -181,7 +144,7 @@ export class LlamaDecoder implements Decoder {
   }
 
   #create(sequences: number, positions: number, unified: boolean): LlamaContext {
-    const { pool } = this.#pool;
+    const { pool } = this.#opened;
     return new LlamaContext(
       this.model,
       { sequences, positions, unified },

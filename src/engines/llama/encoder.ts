@@ -3,16 +3,13 @@ import { TokenworkError } from '../../core/errors.js';
 import type { EngineRecord } from '../../core/result.js';
 import type { Encoder, ModelTokenizer } from '../engine.js';
 import { closedError } from '../step-shape.js';
-import { type SubnormalFlush, subnormalFlush } from '../subnormals.js';
 import { batchTexts, normaliseRows, type TextBatch } from '../text-batch.js';
-import type { LlamaOptions } from './decoder.js';
+import { padded } from './context.js';
 import type { Address } from './library.js';
-import { LlamaModel } from './model.js';
-import { LLAMA_VERSION } from './packages.js';
+import type { LlamaModel } from './model.js';
+import { type LlamaOptions, mostSequences, type OpenedLlama, openLlama } from './opening.js';
 import { StepArrays, stepError } from './step.js';
-import { abortParams, giveBackFlag, lowerFlag, takeFlag } from './termination.js';
-import { type LlamaThreads, startThreads } from './threads.js';
-import { vocabularyTokenizer } from './tokenizer.js';
+import { abortParams, lowerFlag } from './termination.js';
 
 /** The parts of an embedding model in GGUF that this engine needs. */
 export interface LlamaEncoderModel {
@@ -24,10 +21,6 @@ export interface LlamaEncoderModel {
 
 /** `enum llama_pooling_type`. */
 const meanPooling = 1;
-/** The most sequences that llama.cpp tells apart (LLAMA_MAX_SEQ). */
-const mostTexts = 256;
-/** Contexts are made for whole multiples of so many tokens, to be used again. */
-const contextStep = 256;
 
 /**
  * An embedding model through llama.cpp: the texts of a pass are sequences of one batch, side by side and without
@@ -46,49 +39,33 @@ export class LlamaEncoder implements Encoder {
   readonly #model: LlamaModel;
   readonly #poolsItself: boolean;
   readonly #threads: number;
-  readonly #pool: LlamaThreads;
-  readonly #subnormals: SubnormalFlush | null;
+  readonly #opened: OpenedLlama;
   #context: { address: Address; tokens: number; texts: number } | null = null;
   #closed = false;
 
-  /** Loads the model, or takes part in one. Throws as `LlamaModel.load` and `startThreads` do. */
-  constructor(model: LlamaEncoderModel, { threads, device, sharedHandle }: LlamaOptions) {
-    this.#model =
-      sharedHandle === undefined
-        ? LlamaModel.load(model.paths, device)
-        : LlamaModel.share(sharedHandle, device);
-    const { api, address, vocabularySize } = this.#model;
+  /** Loads the model, or takes part in one. Throws as `openLlama` does. */
+  constructor(model: LlamaEncoderModel, options: LlamaOptions) {
+    this.#opened = openLlama(model.paths, options);
+    this.#threads = options.threads;
+    this.#model = this.#opened.model;
     this.#poolsItself = model.poolsItself;
-    this.#threads = threads;
-    this.#pool = startThreads(api, threads);
-    // The pool's own threads could not be told to flush.
-    this.#subnormals = threads === 1 && device === 'cpu' ? subnormalFlush() : null;
-    this.tokenizer = vocabularyTokenizer(this.#model);
-    this.vocabulary = vocabularySize;
+    this.tokenizer = this.#opened.tokenizer;
+    this.vocabulary = this.#model.vocabularySize;
     this.contextLength = model.contextLength;
-    this.size = api.embeddingLength(address);
-    this.threadIds = this.#pool.ids;
-    this.sharedHandle = address;
-    this.terminationHandle = takeFlag();
-    this.record = {
-      name: 'llama',
-      backend: 'native',
-      backendReason: 'GGUF models run in llama.cpp',
-      device,
-      threads,
-      sharedSession: sharedHandle !== undefined,
-      version: `${api.version} (packages ${LLAMA_VERSION})`,
-      subnormals: this.#subnormals === null ? 'kept' : 'flushed',
-    };
+    this.size = this.#model.api.embeddingLength(this.#model.address);
+    this.threadIds = this.#opened.threadIds;
+    this.sharedHandle = this.#model.address;
+    this.terminationHandle = this.#opened.flag;
+    this.record = this.#opened.record;
   }
 
   async embed(rows: readonly (readonly number[])[]): Promise<Float32Array> {
     if (this.#closed) throw closedError('encoder');
     const texts = batchTexts(rows, this);
-    if (rows.length > mostTexts)
+    if (rows.length > mostSequences)
       throw new TokenworkError(
         'invalid-step',
-        `llama.cpp tells ${mostTexts} sequences apart, and ${rows.length} texts are too many for a pass.`,
+        `llama.cpp tells ${mostSequences} sequences apart, and ${rows.length} texts are too many for a pass.`,
         'Encode fewer at a time.',
       );
     // A termination that came too late for the pass before must not stop this one.
@@ -108,9 +85,7 @@ export class LlamaEncoder implements Encoder {
     if (this.#closed) return;
     this.#closed = true;
     this.#dropContext();
-    this.#pool.close();
-    giveBackFlag(this.terminationHandle);
-    this.#model.close();
+    this.#opened.close();
   }
 
   #pass(rows: readonly (readonly number[])[], { lengths }: TextBatch): Float32Array {
@@ -119,7 +94,7 @@ export class LlamaEncoder implements Encoder {
     const context = this.#contextFor(count, rows.length);
     const arrays = new StepArrays(count);
     // Small typed arrays lie in the JavaScript heap, where they move.
-    const ids = Int32Array.from({ length: mostTexts }, (_, id) => id);
+    const ids = Int32Array.from({ length: mostSequences }, (_, id) => id);
     let at = 0;
     for (const [row, tokens] of rows.entries())
       for (const [position, token] of tokens.entries()) {
@@ -128,12 +103,12 @@ export class LlamaEncoder implements Encoder {
         arrays.sequencePointers[at] = BigInt(koffi.address(ids)) + 4n * BigInt(row);
         arrays.outputs[at++] = 1;
       }
-    this.#subnormals?.begin();
+    this.#opened.subnormals?.begin();
     try {
       const status = api.decode(context, arrays.batch());
       if (status !== 0) throw stepError(status, this.terminationHandle, `encoding ${count} tokens`);
     } finally {
-      this.#subnormals?.end();
+      this.#opened.subnormals?.end();
     }
     const vectors = new Float32Array(rows.length * this.size);
     for (const row of rows.keys()) {
@@ -150,7 +125,7 @@ export class LlamaEncoder implements Encoder {
     if (kept !== null && kept.tokens >= tokens && kept.texts >= texts) return kept.address;
     this.#dropContext();
     const { api, address: model } = this.#model;
-    const all = Math.ceil(tokens / contextStep) * contextStep;
+    const all = padded(tokens);
     const address = api.createContext(model, {
       ...api.contextDefaults,
       ...abortParams(this.terminationHandle),
@@ -165,7 +140,8 @@ export class LlamaEncoder implements Encoder {
         `llama.cpp has no memory to encode ${tokens} tokens at once.`,
         'Use shorter texts or fewer at a time.',
       );
-    if (this.#pool.pool !== null) api.attachThreads(address, this.#pool.pool, this.#pool.pool);
+    const { pool } = this.#opened;
+    if (pool !== null) api.attachThreads(address, pool, pool);
     this.#context = { address, tokens: all, texts };
     return address;
   }
