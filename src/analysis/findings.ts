@@ -237,6 +237,11 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
   return null;
 }
 
+/** The metric that findings are told by: the nearest to money of those measured. */
+export function leadingMetric({ uniformity }: Pick<Findings, 'uniformity'>): WorkMetric | null {
+  return byImportance(Object.keys(uniformity) as WorkMetric[])[0] ?? null;
+}
+
 /** The design that the run states; where it states none, cells that mostly hold one request are a trace's. */
 function designOf({ run }: ResultHead, { cell, cells }: RequestTable): Design {
   if (run.design !== undefined) return run.design;

@@ -13,7 +13,7 @@ export interface Statistic {
   noiseFloor: number | null;
   /**
    * `not distinguishable`: within the central 95% of that hypothesis, or less uneven. `negligible`: beyond it,
-   * but a misbilled share below 1%.
+   * but with a misbilled share below 1%, which goes for every statistic of the metric.
    */
   verdict: Verdict | null;
   /** Why a field is null. */

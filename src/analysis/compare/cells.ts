@@ -1,4 +1,5 @@
 import type { MetricName } from '../../core/metrics.js';
+import { verdictRepetitions, worthNaming } from '../../core/verdict.js';
 import { ratioOfMedians } from '../../stats/bootstrap.js';
 import { testEquivalence } from '../../stats/equivalence.js';
 import { adjustPValues } from '../../stats/false-discovery.js';
@@ -9,13 +10,7 @@ import { median } from '../../stats/quantile.js';
 import { deriveSeed } from '../../stats/random.js';
 import type { RequestTable } from '../requests/request-table.js';
 import type { Undrifted } from './drift.js';
-import {
-  type ComparedMetric,
-  type ComparisonVerdict,
-  fewestRepetitions,
-  margin,
-  significance,
-} from './verdicts.js';
+import { type ComparedMetric, type ComparisonVerdict, significance } from './verdicts.js';
 
 export interface ComparedCell {
   cell: string;
@@ -59,7 +54,7 @@ export function compareCells(
   });
   const qValues = adjustPValues(rows.map(({ row }) => row.pValue));
   // Only what is left of the margin beside drift shows that nothing changed.
-  const left = Math.expm1(Math.log1p(margin) - narrowReach);
+  const left = Math.expm1(Math.log1p(worthNaming) - narrowReach);
   return rows.map(({ pair, row }, index) => {
     const judged = { ...row, qValue: qValues[index]! };
     return { ...judged, verdict: verdictOn(judged, pair, metric, left) };
@@ -114,7 +109,7 @@ function compareValues(
   const medians = { baseline: median(before)!, candidate: median(after)! };
   const ratio = medians.baseline === 0 ? null : medians.candidate / medians.baseline;
   const exact = isConstant(before) && isConstant(after);
-  const enough = Math.min(before.length, after.length) >= fewestRepetitions;
+  const enough = Math.min(before.length, after.length) >= verdictRepetitions;
   const drawn = () => (enough ? ratioOfMedians(before, after, bootstrap) : ratioOfFewMedians(before, after));
   const interval = exact && ratio !== null ? { low: ratio, high: ratio } : drawn();
   return {
@@ -139,7 +134,7 @@ function verdictOn(
   sameWithin: number,
 ): ComparisonVerdict | null {
   if (ratio === null) return null;
-  const beyond = Math.abs(ratio - 1) > margin;
+  const beyond = Math.abs(ratio - 1) > worthNaming;
   const direction = ratio > 1 ? words.more : words.less;
   if (derived && isConstant(before) && isConstant(after)) return beyond ? direction : 'same';
   if (qValue === null) return null;

@@ -2,6 +2,7 @@ import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { metricOf, type WorkMetric, workMetricNames } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
+import { verdictRepetitions } from '../../core/verdict.js';
 import { smallestPValue } from '../../stats/mann-whitney.js';
 import { deriveSeed } from '../../stats/random.js';
 import { busyWarnings, signsOfBusyMachine } from './busy.js';
@@ -16,7 +17,7 @@ import { withoutDrift } from './drift.js';
 import { type GeometricMean, geometricMean } from './geomean.js';
 import { compareShape, type ShapeComparison } from './shape.js';
 import { refuseMixedSide, type Side, sideOf, tookTurns } from './sides.js';
-import { comparedMetrics, fewestRepetitions, significance } from './verdicts.js';
+import { comparedMetrics, significance } from './verdicts.js';
 import { matchWorkloads } from './workloads.js';
 
 /** The changes between two results; `tokenwork diff A B --json` prints them. */
@@ -175,7 +176,7 @@ function powerWarnings(rows: readonly ComparedCell[]): Warning[] {
   const byMetric = new Map<string, ComparedCell[]>();
   for (const row of rows) byMetric.set(row.metric, [...(byMetric.get(row.metric) ?? []), row]);
   const cells = Math.max(...[...byMetric.values()].map((own) => own.length));
-  let needed = fewestRepetitions;
+  let needed = verdictRepetitions;
   while (smallestPValue(needed, needed) * cells > significance) needed++;
   // Metrics that are not measured in every repetition have fewer than others.
   const byFewest = new Map<number, string[]>();
@@ -185,7 +186,7 @@ function powerWarnings(rows: readonly ComparedCell[]): Warning[] {
   }
   return [...byFewest].map(([fewest, metrics]) => {
     const problem =
-      fewest < fewestRepetitions
+      fewest < verdictRepetitions
         ? 'too few for a verdict'
         : `too few to show that one of ${cells} cells changed alone`;
     const of = metrics.length === byMetric.size ? '' : ` of ${metrics.join(', ')}`;

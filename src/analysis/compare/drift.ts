@@ -1,8 +1,9 @@
+import { verdictRepetitions } from '../../core/verdict.js';
 import { median } from '../../stats/quantile.js';
 import type { RequestTable } from '../requests/request-table.js';
 import { estimateDrift } from './drift-model.js';
 import type { Side } from './sides.js';
-import { type ComparedMetric, fewestRepetitions, significance } from './verdicts.js';
+import { type ComparedMetric, significance } from './verdicts.js';
 
 /** Both sides' tables with drift taken out of one metric, and what drift may still have done to their ratio. */
 export interface Undrifted {
@@ -15,7 +16,7 @@ export interface Undrifted {
 
 /** Rounds that drift is estimated from; of more, neighbours are taken together. */
 const mostRounds = 48;
-const fewestRounds = 2 * fewestRepetitions;
+const fewestRounds = 2 * verdictRepetitions;
 /** A run at a crest and one in a trough differ by up to twice what each drifted within itself. */
 const beyondSeen = 2;
 /** The size of drift is itself estimated, from few alternations; by simulation of forms that the model does not hold. */

@@ -1,8 +1,9 @@
 import { closest } from 'fastest-levenshtein';
 import { TokenworkError } from '../../core/errors.js';
 import { findMetric, metrics } from '../../core/metrics.js';
+import { verdictRepetitions } from '../../core/verdict.js';
 import type { Comparison } from './compare.js';
-import { fewestRepetitions, isChange } from './verdicts.js';
+import { isChange } from './verdicts.js';
 
 /** `cpuTime>5%`: a regression that is not to pass. */
 export interface Threshold {
@@ -69,8 +70,8 @@ export function refuseUntestable(
         )
       : new TokenworkError(
           'threshold-untestable',
-          `A threshold on ${metric} cannot be tested: with fewer than ${fewestRepetitions} repetitions of a cell there is no verdict.`,
-          `Run both sides with --repetitions ${fewestRepetitions} or more.`,
+          `A threshold on ${metric} cannot be tested: with fewer than ${verdictRepetitions} repetitions of a cell there is no verdict.`,
+          `Run both sides with --repetitions ${verdictRepetitions} or more.`,
         );
   }
 }

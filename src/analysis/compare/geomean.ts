@@ -1,15 +1,10 @@
+import { verdictRepetitions, worthNaming } from '../../core/verdict.js';
 import { createRandom, type Random } from '../../stats/random.js';
 import { studentTCritical, studentTUpperTail } from '../../stats/student-t.js';
 import type { RequestTable } from '../requests/request-table.js';
 import type { ComparedCell } from './cells.js';
 import type { Undrifted } from './drift.js';
-import {
-  type ComparedMetric,
-  type ComparisonVerdict,
-  fewestRepetitions,
-  margin,
-  significance,
-} from './verdicts.js';
+import { type ComparedMetric, type ComparisonVerdict, significance } from './verdicts.js';
 
 /** A metric over all cells at once. */
 export interface GeometricMean {
@@ -50,7 +45,7 @@ export function geometricMean(
       metric,
       mean.ratio,
       { low: mean.ratio, high: mean.ratio },
-      metric.derived ? fewestRepetitions : rounds,
+      metric.derived ? verdictRepetitions : rounds,
     );
     return { ...mean, low: mean.ratio, high: mean.ratio, pValue: Math.abs(centre) < 1e-12 ? 1 : 0, verdict };
   }
@@ -66,7 +61,7 @@ export function geometricMean(
   // Equivalence at 5% is the 90% interval within the margin (two one-sided tests).
   const [narrowLow, narrowHigh] = interval(significance);
   const changed = judge(metric, mean.ratio, { low, high }, rounds);
-  const same = narrowLow > 1 / (1 + margin) && narrowHigh < 1 + margin;
+  const same = narrowLow > 1 / (1 + worthNaming) && narrowHigh < 1 + worthNaming;
   return {
     ...mean,
     low,
@@ -82,8 +77,8 @@ function judge(
   { low, high }: { low: number; high: number },
   rounds: number,
 ): ComparisonVerdict | null {
-  if (rounds < fewestRepetitions) return null;
-  const beyond = Math.abs(ratio - 1) > margin;
+  if (rounds < verdictRepetitions) return null;
+  const beyond = Math.abs(ratio - 1) > worthNaming;
   if (beyond && low > 1) return words.more;
   if (beyond && high < 1) return words.less;
   return low === high ? 'same' : '~';

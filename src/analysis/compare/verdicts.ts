@@ -39,8 +39,4 @@ export function isChange(
   return verdict !== null && verdict === findMetric(metric)?.words[direction];
 }
 
-/** Fewer repetitions show a ratio and bear no verdict. */
-export const fewestRepetitions = 5;
-/** Changes within this are no change. */
-export const margin = 0.01;
 export const significance = 0.05;

@@ -1,5 +1,6 @@
 import { findMetric, type MetricName, type WorkMetric } from '../../core/metrics.js';
 import type { FactorValue, Question } from '../../core/question.js';
+import { worthNaming } from '../../core/verdict.js';
 import { combinedVariance, reachOf } from '../../stats/combined-variance.js';
 import { addColumns } from '../../stats/sum.js';
 import type { RequestTable } from '../requests/request-table.js';
@@ -48,9 +49,6 @@ export interface Answer {
 
 /** `same`: within 1% of each other, by the whole interval; `~`: neither a difference nor its absence is shown. */
 type AnswerVerdict = 'more' | 'less' | 'same' | '~';
-
-/** Differences within this are none. */
-const margin = 0.01;
 
 /** The answers to the questions that the run's suite was made to find out. */
 export function answeredQuestions(
@@ -141,7 +139,7 @@ function fromLog(ratio: LogRatio, atBaseline: number | null, atLevel: number | n
 }
 
 function verdictOn(low: number, high: number): AnswerVerdict {
-  if (low >= 1 - margin && high <= 1 + margin) return 'same';
+  if (low >= 1 - worthNaming && high <= 1 + worthNaming) return 'same';
   if (low > 1) return 'more';
   return high < 1 ? 'less' : '~';
 }
@@ -176,6 +174,7 @@ function differenceOf(baseline: EstimatedShare, level: EstimatedShare): Figures 
   // Errors of the two sides are apart from each other (Welch 1947).
   const reach = reachOf(combinedVariance([baseline.error, level.error]));
   const [low, high] = [value - reach, value + reach];
-  const verdict = low > 0 ? 'more' : high < 0 ? 'less' : low >= -margin && high <= margin ? 'same' : '~';
+  const verdict =
+    low > 0 ? 'more' : high < 0 ? 'less' : low >= -worthNaming && high <= worthNaming ? 'same' : '~';
   return { ...sides, value, low, high, verdict };
 }

@@ -10,7 +10,7 @@ import { fittedTariffs, type Prices } from './tariff.js';
 import type { Tariff } from './tariff-fit.js';
 import { type UniformityOptions, uniformityStatistics } from './uniformity.js';
 import type { Noise } from './within-cell-noise.js';
-import { type CrossSubsidy, worstCells } from './worst-cells.js';
+import { type CrossSubsidy, type Extremes, extremesOf, worstCells } from './worst-cells.js';
 
 /** Whether tokens track one metric of work; `tokenwork report FILE --json` prints it. */
 export interface Uniformity {
@@ -36,6 +36,7 @@ export interface Uniformity {
     { prices: (Omit<Prices, 'model'> & { model: string })[]; misbilledShare: number } | null
   >;
   worstCells: CrossSubsidy[];
+  extremes: Extremes;
   /** `null` with a reason where work per token does not vary, or no factor does. */
   drivers: Driver[] | null;
   driversReason?: string;
@@ -81,6 +82,7 @@ export function uniformityOf(
       }),
     ) as Uniformity['tariffs'],
     worstCells: worstCells(table, totals, sample, noise, worstListed),
+    extremes: extremesOf(table, totals, sample, noise),
     drivers: typeof drivers === 'string' ? null : drivers.drivers,
     ...(typeof drivers === 'string' && { driversReason: drivers }),
     driversLeftOut: typeof drivers === 'string' ? [] : drivers.leftOut,

@@ -1,3 +1,4 @@
+import { worthNaming } from '../../core/verdict.js';
 import { createRandom, deriveSeed } from '../../stats/random.js';
 import { type Design, type Statistic, unknown, type Verdict } from '../statistic.js';
 import type { CellSample } from './cell-sample.js';
@@ -100,6 +101,16 @@ export function uniformityStatistics(
       },
     ];
   });
+  const found = Object.fromEntries(entries) as Record<StatisticName, Statistic>;
+  return found.misbilledShare?.verdict === 'negligible' ? allNegligible(found) : found;
+}
+
+/** No statistic names an unevenness of which too little is misbilled to be worth naming. */
+function allNegligible(found: Record<StatisticName, Statistic>): Record<StatisticName, Statistic> {
+  const entries = Object.entries(found).map(([name, statistic]) => [
+    name,
+    statistic.verdict === 'non-uniform' ? { ...statistic, verdict: 'negligible' } : statistic,
+  ]);
   return Object.fromEntries(entries) as Record<StatisticName, Statistic>;
 }
 
@@ -153,9 +164,6 @@ function judged(
 /** Rounding of exact metrics is no finding. */
 const rounding = 1e-9;
 
-/** A smaller misbilled share is not worth naming, however surely it is not 0. */
-const smallestMisbilledShare = 0.01;
-
 function verdictOn(
   { name, against }: Measure,
   { observed, value }: { observed: number; value: number },
@@ -165,7 +173,7 @@ function verdictOn(
   const below = observed < floor.low - rounding;
   const found = against === 'above' ? above : against === 'below' ? below : above || below;
   if (!found) return 'not distinguishable';
-  return name === 'misbilledShare' && value < smallestMisbilledShare ? 'negligible' : 'non-uniform';
+  return name === 'misbilledShare' && value < worthNaming ? 'negligible' : 'non-uniform';
 }
 
 /** No unevenness is below that of perfect proportion, and no share of variance above 1. */

@@ -1,7 +1,8 @@
 import type { Findings } from '../../analysis/findings.js';
+import { leadingMetric } from '../../analysis/findings.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import { dash, formatCount, formatInterval, formatNumber, percent, shares } from '../words/format.js';
-import { headline, leadingMetric } from '../words/headline.js';
+import { headline } from '../words/headline.js';
 import { metricName } from '../words/names.js';
 import { recordingNotice } from '../words/recording.js';
 import { describeFailures } from '../words/run-findings.js';

@@ -1,8 +1,8 @@
 import type { Findings } from '../../analysis/findings.js';
+import { leadingMetric } from '../../analysis/findings.js';
 import { tableOf } from '../../analysis/requests/table-builder.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
-import { leadingMetric } from '../words/headline.js';
 import { renderDocument } from './document.js';
 import { contents, pageBody, sectionMarkup } from './frame.js';
 import { type Html, html } from './html.js';

@@ -1,6 +1,7 @@
 import type { CostCard } from '../../analysis/card/cost-card.js';
 import type { EffectiveTokens } from '../../analysis/effective-tokens.js';
 import type { Findings } from '../../analysis/findings.js';
+import { leadingMetric } from '../../analysis/findings.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { batchesTable, figureName, lengthsTable, plainTokenTable } from '../tables/costs.js';
@@ -11,7 +12,7 @@ import { effectiveTokensTable, uniformityTable } from '../tables/uniformity.js';
 import { answerSentence } from '../words/answers.js';
 import { bar } from '../words/bar.js';
 import { formatWithUnit, percent } from '../words/format.js';
-import { headline, leadingMetric } from '../words/headline.js';
+import { headline } from '../words/headline.js';
 import { cellName, metricName } from '../words/names.js';
 import { recordingNotice } from '../words/recording.js';
 import { setting } from '../words/setting.js';

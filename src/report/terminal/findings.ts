@@ -1,11 +1,12 @@
 import { createColors } from 'picocolors';
 import type { Findings } from '../../analysis/findings.js';
+import { leadingMetric } from '../../analysis/findings.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import type { ShownColumn } from '../tables/table.js';
 import { driversTable, uniformityTable, worstCellsTable } from '../tables/uniformity.js';
 import { bar } from '../words/bar.js';
 import { formatCount, percent } from '../words/format.js';
-import { headline, leadingMetric } from '../words/headline.js';
+import { headline } from '../words/headline.js';
 import { metricName } from '../words/names.js';
 import { renderStages } from './stages.js';
 import { fittingColumns, renderTable } from './table.js';

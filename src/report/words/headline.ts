@@ -1,13 +1,8 @@
-import type { Findings } from '../../analysis/findings.js';
+import { mainDrivers } from '../../analysis/answer/answer.js';
+import { type Findings, leadingMetric } from '../../analysis/findings.js';
 import type { Driver } from '../../analysis/uniformity/drivers.js';
-import { byImportance, type WorkMetric } from '../../core/metrics.js';
 import { formatEstimate, percent, shares } from './format.js';
 import { factorName, metricName } from './names.js';
-
-/** The metric that the headline is about: the most telling of those measured. */
-export function leadingMetric({ uniformity }: Findings): WorkMetric | null {
-  return byImportance(Object.keys(uniformity) as WorkMetric[])[0] ?? null;
-}
 
 /**
  * Says in one sentence which share of a per-token bill lands on the wrong requests, with the interval and the
@@ -54,12 +49,8 @@ function noise(floor: number): string {
 const explained = 'how work per token varies (variance of its logarithm)';
 
 function explanation(drivers: readonly Driver[] | null): string {
-  const [first, second] = drivers?.filter(({ factor }) => factor !== 'unexplained') ?? [];
-  if (first === undefined || first.share < 0.2) return '';
-  const name = ({ factor }: Driver) => factorName(factor);
-  if (first.share >= 0.5) return `${name(first)} explains most of ${explained}`;
-  if (second !== undefined && first.share + second.share >= 0.5) {
-    return `${name(first)} and ${name(second)} together explain most of ${explained}`;
-  }
-  return `${name(first)} explains ${percent(first.share)} of ${explained}`;
+  const names = mainDrivers(drivers).map(factorName);
+  if (names.length === 0) return '';
+  const [verb, together] = names.length === 1 ? ['explains', ''] : ['explain', ' together'];
+  return `${names.join(' and ')}${together} ${verb} most of ${explained}`;
 }

@@ -105,7 +105,8 @@ export function describeModel({
   );
 }
 
-function formatParameters(parameters: number): string {
+/** `135 M`. */
+export function formatParameters(parameters: number): string {
   if (parameters >= 1e9) return `${formatNumber(parameters / 1e9)} B`;
   if (parameters >= 1e6) return `${formatNumber(parameters / 1e6)} M`;
   return `${formatNumber(parameters / 1e3)} k`;

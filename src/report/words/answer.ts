@@ -1,0 +1,119 @@
+import type { Answer, AnsweredModel, Mend, NamedSubsidy, NextStep } from '../../analysis/answer/answer.js';
+import type { Cost } from '../../analysis/answer/costs.js';
+import type { Figure } from '../../analysis/figure.js';
+import { verdictRepetitions } from '../../core/verdict.js';
+import { cellInWords } from './cells.js';
+import { formatBytes, formatCount, formatEstimate, formatNumber, percent, shares } from './format.js';
+import { factorName, metricName } from './names.js';
+import { formatParameters } from './setting.js';
+
+/** `smollm2-135m: 135 M parameters, q4, random weights`, and what ran beside it. */
+export function modelWords({ id, record }: AnsweredModel, { helpers }: Answer): string {
+  const weights = record.source === 'synthesised' ? ', random weights' : '';
+  const beside = helpers.map((helper) =>
+    helper.roles.length === 0 ? helper.id : `${helper.id} as ${helper.roles.join(' and ')}`,
+  );
+  return (
+    `${id}: ${formatParameters(record.parameters)} parameters, ${record.dtype}${weights}` +
+    (beside.length === 0 ? '' : `; stages ran ${beside.join(', ')}`)
+  );
+}
+
+/** `AMD EPYC, 2 cores, 23.5 GiB; on cpu by onnx 1.30.0, 1 thread; 2026-11-28`. */
+export function machineWords({ machine, models, startedAt }: Answer): string {
+  const parts = [
+    machine.cpu,
+    formatCount(machine.logicalCores, 'core'),
+    formatBytes(machine.memoryBytes),
+    ...machine.gpus,
+  ];
+  const engines = models.map(({ record: { engine } }) => {
+    const device = engine.adapter ? `${engine.device} (${engine.adapter.name})` : engine.device;
+    const threads = engine.device === 'cpu' ? `, ${formatCount(engine.threads, 'thread')}` : '';
+    return `on ${device} by ${engine.name} ${engine.version}${threads}`;
+  });
+  return `${parts.join(', ')}; ${[...new Set(engines)].join('; ')}; ${startedAt.slice(0, 10)}`;
+}
+
+/** The answer in a sentence: whether tokens track the work of these models' requests. */
+export function answerSentence(answer: Answer): string {
+  const { metric, misbilledShare: found, models, drivers, mend } = answer;
+  if (metric === null || found === null)
+    return 'Whether tokens track work is not known: no work was measured.';
+  const name = metricName(metric);
+  const whose = models.map(({ id }) => id).join(' and ');
+  if (found.value === null)
+    return `Whether tokens track the ${name} of ${whose} is not known: ${found.reason}.`;
+  const share = formatEstimate(found, shares);
+  const floor = found.noiseFloor === null ? '' : ` (noise alone: ${percent(found.noiseFloor)})`;
+  if (found.verdict === 'not distinguishable') {
+    return (
+      `Tokens track the ${name} of ${whose} as well as can be told: ${percent(found.value)} of a per-token bill ` +
+      `seems to land on the wrong requests, ${percent(found.high)} at most${floor}.`
+    );
+  }
+  if (found.verdict === 'negligible') {
+    return (
+      `Tokens track the ${name} of ${whose}: ${share} of a per-token bill lands on the wrong requests, ` +
+      `less than the 1% worth naming.`
+    );
+  }
+  const said = `${share} of a per-token bill lands on the wrong requests${floor}`;
+  if (found.verdict === null) {
+    return `Of ${whose}, by ${name}, ${said}; how much of it is noise is not known: ${found.reason}.`;
+  }
+  const mostly =
+    drivers.length === 0 ? '' : ` It depends mostly on ${drivers.map(factorName).join(' and ')}.`;
+  return `Tokens do not track the ${name} of ${whose}: ${said}.${mostly}${mend === null ? '' : ` ${mendSentence(mend)}`}`;
+}
+
+/** `Output tokens at 2.5 times the price of input tokens would leave 3.2%.` */
+export function mendSentence({ tariff, prices, misbilledShare }: Mend): string {
+  const [only] = prices;
+  const fee = tariff === 'inputOutputFee' ? ' and a fee per request' : '';
+  const list =
+    prices.length === 1 && only!.inputPerToken > 0
+      ? `Output tokens at ${formatNumber(only!.outputPerToken / only!.inputPerToken)} times the price of input tokens${fee}`
+      : `A price for input, one for output tokens${fee}`;
+  return `${list} would leave ${percent(misbilledShare)}.`;
+}
+
+/** `prefill 195 tokens/s, decode 74 tokens/s`. */
+export function speedWords({ speed: { prefill, decode } }: AnsweredModel): string {
+  const rate = ({ value, reason }: Figure) =>
+    value === null ? `not known (${reason})` : `${formatNumber(value)} tokens/s`;
+  return `prefill ${rate(prefill)}, decode ${rate(decode)} (medians over cells)`;
+}
+
+/** `1198 CPU-ms per request, 6532 per 1,000 billed tokens (5170–12200 by cell)`. */
+export function costWords({ metric, unit, perRequest, perThousandTokens, cheapest, dearest }: Cost): string {
+  const names: Record<string, { name: string; per: number }> = {
+    cpuTime: { name: 'CPU-ms', per: 1e6 },
+    gpuTime: { name: 'GPU-ms', per: 1e6 },
+    energy: { name: 'J', per: 1 },
+  };
+  const { name, per } = names[metric] ?? { name: unit, per: 1 };
+  const shown = (value: number) => formatNumber(value / per);
+  return (
+    `${shown(perRequest)} ${name} per request, ${shown(perThousandTokens)} per 1,000 billed tokens` +
+    (cheapest < dearest ? ` (${shown(cheapest)}–${shown(dearest)} by cell)` : '')
+  );
+}
+
+/** `pays 1.37× what it costs: 256-token prompt, 8-token answer`. */
+export function subsidyWords(subsidy: NamedSubsidy, { models }: Pick<Answer, 'models'>): string {
+  const { of, paysTimesItsCost } = subsidy;
+  const model = models.length > 1 ? `${of.model}: ` : '';
+  return `${model}${cellInWords(of)}, pays ${formatNumber(paysTimesItsCost)}× what it costs`;
+}
+
+/** What to do next, as sentences without the commands that this result's path belongs into. */
+export function nextSentences({ next }: Answer): string[] {
+  const sentences: Record<NextStep, string> = {
+    resume: 'Finish the run: bench --resume.',
+    'quiet-machine': 'Measure on a machine with nothing else to do.',
+    repeat: `Repeat each cell ${verdictRepetitions} times (--repetitions ${verdictRepetitions}), so that diff can give verdicts.`,
+    'real-model': 'Measure your own model: --model FILE.gguf, a folder or hf:OWNER/NAME.',
+  };
+  return next.map((step) => sentences[step]);
+}
