@@ -144,6 +144,9 @@ describe('an unknown model', () => {
   test('like no other is told what is accepted', async () => {
     await expect(resolveModel('./no/such/folder')).rejects.toMatchObject({
       code: 'unknown-model',
+      hint: expect.stringMatching(/^A model is a recipe/),
+    });
+    await expect(resolveModel('no-name-of-anything')).rejects.toMatchObject({
       hint: expect.stringMatching(/^A model is a recipe, .* tiny/),
     });
     for (const [name, code] of [

@@ -1,7 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { basename, dirname, extname, resolve } from 'node:path';
 import { parseGgufShardFilename } from '@huggingface/gguf';
-import { closest, distance } from 'fastest-levenshtein';
 import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
@@ -21,6 +20,7 @@ import { readJsonObject } from './json-file.js';
 import { findOllama } from './ollama/store.js';
 import { holdsOnnx, listOnnxFiles } from './onnx-file.js';
 import { listRecipes, type Recipe } from './recipe.js';
+import { conversions, notAModel, unknownModel } from './unknown-model.js';
 
 /** Options of finding, building or downloading a model. */
 export interface ResolveOptions {
@@ -53,9 +53,6 @@ export type Located =
  * build. For a model with weights of its own it is the most exact one there is.
  */
 export const defaultBuildDtype: Dtype = 'q4';
-
-const accepted =
-  'A model is a recipe, a folder in transformers.js layout, a config.json, a GGUF file, ollama:NAME, or hf:OWNER/NAME or hf:OWNER/NAME:FILE.gguf from the hub.';
 
 /**
  * The model a spec names, ready to be run: a recipe's id, a model folder, the path of a `config.json` (or
@@ -142,9 +139,9 @@ export async function locateModel(spec: string): Promise<Located> {
     const id = basename(path) === 'config.json' ? basename(dirname(path)) : basename(path, '.json');
     return locateConfig(plainStrings(await readJsonObject(path)), idOf(id), []);
   }
-  throw unknownModel(
+  if (found) throw notAModel(spec);
+  throw await unknownModel(
     spec,
-    found !== null,
     [...recipes, ...encoders].map(({ id }) => id),
   );
 }
@@ -157,7 +154,7 @@ async function locateInFolder(directory: string): Promise<Located> {
   const notice: Warning = {
     code: 'weights-synthesised',
     message: `${directory} holds a config.json but no ONNX file: its shape is built with random weights.`,
-    hint: 'Costs are those of the shape. To run trained weights, put their ONNX export into its onnx/ folder.',
+    hint: `Costs are those of the shape. To run trained weights, ${conversions}.`,
   };
   return locateConfig(config, idOf(basename(directory)), [notice]);
 }
@@ -197,23 +194,4 @@ async function folderOf<Options extends object>(
 /** Folder names may hold characters a recipe's id may not. */
 function idOf(name: string): string {
   return name.replace(/[^a-z0-9._-]/gi, '-').replace(/^[^a-z0-9]+/i, '') || 'config';
-}
-
-function unknownModel(spec: string, exists: boolean, ids: string[]): TokenworkError {
-  if (exists) {
-    return new TokenworkError(
-      'unknown-model',
-      `${spec} is a file tokenwork does not know as a model.`,
-      accepted,
-    );
-  }
-  const nearest = closest(spec.toLowerCase(), ids);
-  const isNear = distance(spec.toLowerCase(), nearest) <= nearest.length / 2;
-  const isRepo = /^[\w.-]+\/[\w.-]+$/.test(spec) && !spec.startsWith('.');
-  const guess = isRepo ? `hf:${spec}` : isNear ? nearest : null;
-  return new TokenworkError(
-    'unknown-model',
-    `There is no model "${spec}".`,
-    `${guess === null ? '' : `Did you mean "${guess}"? `}${accepted} Recipes: ${ids.join(', ')}.`,
-  );
 }
