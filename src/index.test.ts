@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
+import { apiExamples } from './examples.test-support.js';
 import * as library from './index.js';
 
 it('exports what is documented, and nothing else that runs', () => {
@@ -16,6 +17,10 @@ it('exports what is documented, and nothing else that runs', () => {
     'readResult',
     'renderPage',
   ]);
+});
+
+it('shows an example of all that it exports', () => {
+  expect([...new Set(apiExamples().map(({ name }) => name))].sort()).toEqual(Object.keys(library).sort());
 });
 
 it('loads no native library before something is measured or counted', () => {

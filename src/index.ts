@@ -6,7 +6,6 @@
  * @packageDocumentation
  */
 import { findingsOf } from './analysis/findings.js';
-import { toolCommit, toolVersion } from './cli/version.js';
 import type { Result } from './core/result.js';
 import type { DecoderFlopsReport, FlopsReport } from './models/cost/describe-flops.js';
 import type { ForwardPass } from './models/count-flops.js';
@@ -29,33 +28,55 @@ export type { ResolveOptions } from './models/resolve.js';
 export { headline } from './report/words/headline.js';
 export type { BenchOutcome } from './run/bench.js';
 export type { BenchOptions, BenchProgress } from './run/options.js';
+export type { SuiteDocument } from './workload/suite.js';
 
 export { findingsOf };
 
-/** Options of a run; `command` and `tool`, which are recorded in the result, need not be given. */
-export type MeasureOptions = Omit<BenchOptions, 'command' | 'tool'> &
-  Partial<Pick<BenchOptions, 'command' | 'tool'>>;
-
 /**
- * Measures a workload on this machine and writes the result to a file, as `tokenwork bench` does. Nothing else
- * should run meanwhile, in this process either: what it does is measured as well.
+ * Measures a workload on this machine and writes the result to a file, as `tokenwork bench` does; with `out: false`
+ * it leaves no file, and the path is null. Nothing else should run meanwhile, in this process either: what it does is
+ * measured as well. It prints nothing, and leaves no thread and no signal handler behind.
  *
- * @param options the suite (`quick` by default), models, device, repetitions, `out` …; times are in ms or ns as
- *   their names say
+ * @param options the suite (`quick` by default, a name, a path or an object), models, device, repetitions, `signal`,
+ *   `onProgress` …; times are in ms or ns as their names say
  * @returns the result, and the path of the file that it was written to
- * @throws TokenworkError with `exitCode` 2 for what cannot be run, before anything is measured, and 3 where
+ * @throws TokenworkError with `exitCode` 2 for what cannot be run, before anything is measured (`bad-option` for an
+ *   option that there is not or that does not fit, `run-in-progress` while another run is measured), and 3 where
  *   measuring was cut short (`interrupted`, `journal-unwritable` …): what had finished is saved then, and
  *   `bench({ resume: path })` goes on from it
  * @example
  * ```js
- * const { result, path } = await bench({ suite: 'ci', device: 'cpu', repetitions: 3 });
+ * const { result, path } = await bench({ suite: 'ci', device: 'cpu', repetitions: 2 });
  * console.log(headline(findingsOf(result)), path);
  * ```
+ * @example A suite of one's own, its progress told and its result kept in memory:
+ * ```js
+ * const { result } = await bench({
+ *   suite: {
+ *     description: 'short and long prompts',
+ *     models: [{ model: 'tiny' }],
+ *     design: [{ promptTokens: [8, 64], completionTokens: [4] }],
+ *     repetitions: 2,
+ *   },
+ *   device: 'cpu',
+ *   ceilings: false, // the machine's limits are not measured: no MFU
+ *   out: false,
+ *   signal: AbortSignal.timeout(60_000),
+ *   onProgress: ({ phase, done, total }) => console.log(phase, done, total),
+ * });
+ * console.log(result.requests.length); // 4: two cells, twice each
+ * ```
  */
-export async function bench(options: MeasureOptions = {}): Promise<BenchOutcome> {
-  const { runBench } = await import('./run/bench.js');
-  const tool = { version: toolVersion, commit: toolCommit() };
-  return runBench({ command: 'bench() of the package tokenwork', tool, ...options });
+export async function bench(options?: BenchOptions): Promise<BenchOutcome>;
+export async function bench(
+  options: Omit<BenchOptions, 'out'> & { out: false },
+): Promise<Omit<BenchOutcome, 'path'> & { path: null }>;
+export async function bench(
+  options: Omit<BenchOptions, 'out'> & { out?: BenchOptions['out'] | false } = {},
+): Promise<Omit<BenchOutcome, 'path'> & { path: string | null }> {
+  if (options?.out !== false) return (await import('./run/bench.js')).runBench(options as BenchOptions);
+  const { out: _, ...others } = options;
+  return (await import('./run/in-memory.js')).runInMemory(others);
 }
 
 /**

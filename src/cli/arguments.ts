@@ -1,6 +1,6 @@
 import { InvalidArgumentError, Option } from 'commander';
-import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
+import { didYouMean } from '../core/did-you-mean.js';
 import type { OptionRecord } from '../workload/bench-options.js';
 
 /** A declared option as commander takes it, parsed by its schema; `over` puts other words or a default in place. */
@@ -85,11 +85,4 @@ export function inputValues(
     throw new InvalidArgumentError('Use NAME=VALUE or NAME=V1,V2,… with numbers, true or false.');
   }
   return new Map(before).set(value.slice(0, at), elements);
-}
-
-/** ` Did you mean "x"?` where something is near enough to have been meant, otherwise nothing. */
-function didYouMean(value: string, choices: readonly string[]): string {
-  if (choices.length === 0) return '';
-  const nearest = closest(value, [...choices]);
-  return distance(value, nearest) <= Math.max(2, value.length / 2) ? ` Did you mean "${nearest}"?` : '';
 }

@@ -4,8 +4,8 @@
  */
 import { Command } from 'commander';
 import { startLog } from '../core/log.js';
+import { toolVersion } from '../run/tool-version.js';
 import { reportFailure } from './fail.js';
-import { toolVersion } from './version.js';
 
 /** Each is loaded when it is asked for: what all of them import takes half a second. */
 const commands = new Map<string, () => Promise<Command>>([

@@ -1,4 +1,13 @@
-/** Exit codes of the command line; the numbers are documented in README and never reused. */
+/**
+ * Exit codes of the command line; the numbers are documented in README and never reused.
+ *
+ * @example
+ * ```js
+ * await bench({ repetitions: 0 }).catch((thrown) => {
+ *   console.log(thrown.exitCode === exitCode.unusableInput); // true
+ * });
+ * ```
+ */
 export const exitCode = { done: 0, thresholdCrossed: 1, unusableInput: 2, incomplete: 3 } as const;
 /** One of the exit codes of the command line. */
 export type ExitCode = (typeof exitCode)[keyof typeof exitCode];
@@ -96,6 +105,7 @@ const unusableInput = {
   'result-too-large': 'A result file is larger than a text can be.',
   'result-too-new': 'A result was written by a newer tokenwork.',
   'resume-differs': 'A run cannot go on under other options, models or devices than it began with.',
+  'run-in-progress': 'Another run is being measured in this process.',
   'shape-missing': "An input's shape is needed to count a graph.",
   'shape-needed': 'Input shapes must be given to count this graph.',
   'shape-unknown-input': 'A shape was given for an input that the graph does not have.',

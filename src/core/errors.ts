@@ -3,6 +3,16 @@ import { type ErrorCode, type ExitCode, exitCodeOf } from './codes.js';
 /**
  * An error a user meets: what happened (`message`), what to do about it (`hint`), a stable `code`, which
  * decides the exit code, and the original error as `cause`.
+ *
+ * @example
+ * ```js
+ * try {
+ *   await bench({ models: ['tinny'] });
+ * } catch (thrown) {
+ *   if (!(thrown instanceof TokenworkError)) throw thrown;
+ *   console.log(thrown.code, thrown.message, thrown.hint); // unknown-model … Did you mean "tiny"? …
+ * }
+ * ```
  */
 export class TokenworkError extends Error {
   override readonly name = 'TokenworkError';

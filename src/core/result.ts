@@ -374,7 +374,17 @@ export const resultSchema = z.strictObject({
 /** A result file: requests with their work, and the machine and models that they ran on; results/schema.json defines it. */
 export type Result = z.infer<typeof resultSchema>;
 
-/** Whether a request succeeded, narrowing to its full row. */
+/**
+ * Whether a request succeeded, narrowing to its full row.
+ *
+ * @example
+ * ```js
+ * for (const request of result.requests) {
+ *   if (isOk(request)) console.log(request.tokens.completion, request.work.cpuTime);
+ *   else console.log(request.outcome.code, request.outcome.message);
+ * }
+ * ```
+ */
 export function isOk(request: RequestRow): request is OkRequest {
   return request.outcome.status === 'ok';
 }

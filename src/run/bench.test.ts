@@ -125,6 +125,26 @@ describe('a benchmark', () => {
     expect(readdirSync(folder)).toEqual([]);
   });
 
+  it('refuses to start beside another, and what is no option, before anything is opened', async () => {
+    const first = bench({ suite: smallSuite, out, signal: AbortSignal.abort() });
+    await expect(bench({ suite: smallSuite, out })).rejects.toMatchObject({
+      code: 'run-in-progress',
+      exitCode: 2,
+    });
+    await expect(first).rejects.toMatchObject({ exitCode: 3 });
+    await expect(bench({ out, device: 'cude' as 'cuda' })).rejects.toMatchObject({
+      code: 'bad-option',
+      exitCode: 2,
+    });
+    const design = [{ promptTokens: [4], completionTokens: [2], bach: [1] }];
+    const suite = { name: 'mine', description: 'mine', models: [{ model: 'tiny' }], design, repetitions: 1 };
+    await expect(bench({ out, suite })).rejects.toMatchObject({
+      code: 'bad-suite',
+      message: expect.stringMatching(/^suite mine: design\[0\].*bach/),
+    });
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
   it('leaves nothing behind where the model does not open', async () => {
     await expect(bench({ suite: smallSuite, out, models: ['no-such-model'] })).rejects.toMatchObject({
       exitCode: 2,

@@ -16,11 +16,13 @@ import { lockJournal } from '../journal/lock.js';
 import { readBegunJournal, readJournal } from '../journal/read.js';
 import { isMemoryPending, isPending, memoryOf, stateOf, validationOf } from '../journal/state.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
+import { suiteName } from '../workload/suite.js';
 import { ceilingsFor, measureCeilingsAgain } from './ceilings.js';
+import { checkOptions } from './check-options.js';
 import { fitToDevice, withDevice } from './gpu/fit.js';
 import { environmentOf, oversubscribed } from './machine.js';
 import { metricsTable } from './metrics.js';
-import { type BenchOptions, benchOptionsOf, runOptionsOf } from './options.js';
+import { type BenchOptions, benchOptionsOf, type RecordedOptions, runOptionsOf } from './options.js';
 import { prepareResumed, prepareRun } from './prepare.js';
 import { tell, tellNote } from './progress.js';
 import { refuseOtherThanFile, writeResult } from './result-file.js';
@@ -36,6 +38,7 @@ import {
 } from './resume.js';
 import { describeMachine, SensorRecorder } from './sampling/recorder.js';
 import { interruptedEarly, type Ready, refuseStopped, runSegment, type Segment } from './segment.js';
+import { thisTool } from './tool-version.js';
 
 /** A finished run. */
 export interface BenchOutcome {
@@ -46,13 +49,31 @@ export interface BenchOutcome {
 
 /**
  * Measures a workload and writes its result. Throws TokenworkError: with exit code 2 for what cannot be
- * run, before anything is measured; with exit code 3 where measuring was cut short (`interrupted`,
+ * run, before anything is measured (`bad-option`, `run-in-progress` …); with exit code 3 where measuring was cut short (`interrupted`,
  * `journal-unwritable`, `result-unwritable` …), when all that has finished can be resumed.
  */
-export async function runBench(options: BenchOptions): Promise<BenchOutcome> {
-  const { resume } = options;
-  return stoppable(options, () => (resume === undefined ? startRun(options) : resumeRun(options, resume)));
+export async function runBench(given: BenchOptions = {}): Promise<BenchOutcome> {
+  checkOptions(given);
+  if (running) {
+    throw new TokenworkError(
+      'run-in-progress',
+      'A run is being measured in this process, and another would be measured with it.',
+      'Wait for the first to end (await bench(…)) before starting the next.',
+    );
+  }
+  const { resume, command = 'bench() of the package tokenwork', tool = thisTool() } = given;
+  const options: RecordedOptions = { ...given, command, tool };
+  running = true;
+  try {
+    return await stoppable(options, () =>
+      resume === undefined ? startRun(options) : resumeRun(options, resume),
+    );
+  } finally {
+    running = false;
+  }
 }
+
+let running = false;
 
 /** Runs, and says of a run that the signal stopped before measuring that it was. Throws what `run` throws. */
 async function stoppable(
@@ -69,7 +90,7 @@ async function stoppable(
   }
 }
 
-async function startRun(options: BenchOptions): Promise<BenchOutcome> {
+async function startRun(options: RecordedOptions): Promise<BenchOutcome> {
   const startedAt = new Date();
   const path = resolve(options.out ?? defaultPath(options, startedAt));
   const journalPath = journalPathOf(path);
@@ -84,7 +105,7 @@ async function startRun(options: BenchOptions): Promise<BenchOutcome> {
  */
 function startAgain(
   { command, options: asked }: JournalBeginning,
-  options: BenchOptions,
+  options: RecordedOptions,
   places: Omit<Places, 'startedAt'>,
 ): Promise<BenchOutcome> {
   refuseOtherBeginning(withHome(asked), options);
@@ -107,7 +128,7 @@ interface Places {
 
 /** Measures a run from its beginning. The caller holds the journal. */
 async function measureAll(
-  options: BenchOptions,
+  options: RecordedOptions,
   { path, journalPath, startedAt, recorder }: Places,
 ): Promise<BenchOutcome> {
   const originNs = process.hrtime.bigint();
@@ -158,7 +179,7 @@ async function measureAll(
   return measurePart(part, journal, () => journal.abandon(), { path, options, recorder });
 }
 
-async function resumeRun(options: BenchOptions, named: string): Promise<BenchOutcome> {
+async function resumeRun(options: RecordedOptions, named: string): Promise<BenchOutcome> {
   const journalPath = journalNamed(resolve(named));
   const path = options.out === undefined ? resultPathOf(journalPath) : resolve(options.out);
   return holding(options, journalPath, path, async (recorder) => {
@@ -294,9 +315,7 @@ function finish(journal: Journal, path: string): BenchOutcome {
 }
 
 function defaultPath({ suite = 'quick', trace }: BenchOptions, at: Date): string {
-  const name = basename(trace?.path ?? (typeof suite === 'string' ? suite : suite.name)).replace(
-    /\.[^.]*$/,
-    '',
-  );
+  const named = trace?.path ?? (typeof suite === 'string' ? suite : suiteName(suite));
+  const name = basename(named).replace(/\.[^.]*$/, '');
   return `tokenwork-${name}-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}.json`;
 }

@@ -4,7 +4,7 @@ import type { EngineName } from '../engines/engine.js';
 import type { Settings } from '../journal/entry.js';
 import type { Dtype } from '../models/dtype.js';
 import type { GivenOptions, RunOptions } from '../workload/bench-options.js';
-import type { Suite } from '../workload/suite.js';
+import type { Suite, SuiteDocument } from '../workload/suite.js';
 import type { AskedDevice } from './gpu/choice.js';
 import type { SensorChoice } from './sampling/choice.js';
 
@@ -65,8 +65,8 @@ export interface BenchProgress {
 
 /** Options of a run. The suite decides what is left out, or the run that is resumed. */
 export interface BenchOptions {
-  /** A suite by name or path (default `quick`), or itself; or, in its place, a trace. */
-  suite?: string | Suite | undefined;
+  /** A suite by name or path (default `quick`), or what would stand in its file; or, in its place, a trace. */
+  suite?: string | SuiteDocument | Suite | undefined;
   trace?: { path: string; limit?: number | undefined } | undefined;
   /** A pipeline by name or path, in place of those that the workload names; reference requests stay plain chat. */
   pipeline?: string | undefined;
@@ -106,10 +106,14 @@ export interface BenchOptions {
   resume?: string | undefined;
   cacheDirectory?: string | undefined;
   /** The command line, for the record. */
-  command: string;
-  tool: Omit<Result['tool'], 'name'>;
+  command?: string | undefined;
+  /** What measures, for the record: this version and its commit by default. */
+  tool?: Omit<Result['tool'], 'name'> | undefined;
   /** Stops the run in good order: what has finished is kept, and can be resumed. */
   signal?: AbortSignal | undefined;
   /** Called often, on the thread that coordinates the run: it should return at once. */
   onProgress?: ((progress: BenchProgress) => void) | undefined;
 }
+
+/** Options of a run whose record is complete. */
+export type RecordedOptions = BenchOptions & { command: string; tool: Omit<Result['tool'], 'name'> };

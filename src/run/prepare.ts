@@ -10,7 +10,7 @@ import { wantedModels } from '../workload/models.js';
 import { loadPipeline, type Pipeline } from '../workload/pipelines/pipeline.js';
 import { identityOf } from '../workload/pipelines/roles.js';
 import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
-import { loadSuite, type Suite } from '../workload/suite.js';
+import { type Suite, suiteOf } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
 import { refuseFullDisk } from './disk-space.js';
 import { type ChosenDevice, chooseDevice } from './gpu/choice.js';
@@ -176,7 +176,7 @@ async function readWorkload({
   const pipeline = pipelineName === undefined ? undefined : await loadPipeline(pipelineName);
   const instead = pipeline === undefined ? [] : [pipeline];
   if (file === undefined) {
-    const suite = typeof named === 'string' ? await loadSuite(named) : named;
+    const suite = await suiteOf(named);
     return {
       asked: { suite: typeof named === 'string' ? named : suite.name },
       suite,

@@ -6,8 +6,9 @@ import type { JournalEntry, JournalHeader, Settings } from '../journal/entry.js'
 import type { PlayedRecording } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';
 import { benchOptions, type RepeatedOption, type RunOptions } from '../workload/bench-options.js';
+import { suiteName } from '../workload/suite.js';
 import type { ChosenDevice } from './gpu/choice.js';
-import { type BenchOptions, runOptionsOf } from './options.js';
+import { type BenchOptions, type RecordedOptions, runOptionsOf } from './options.js';
 import { namedChoice } from './sampling/choice.js';
 
 interface Difference {
@@ -24,7 +25,7 @@ const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
   Partial<Record<SameInBoth, Comparison>> = {
   suite: ({ workload }, { suite }) => ({
     before: 'suite' in workload ? workload.suite : null,
-    now: typeof suite === 'object' ? suite.name : suite,
+    now: typeof suite === 'object' ? suiteName(suite) : suite,
   }),
   trace: ({ workload }, { trace }) => ({
     before: 'trace' in workload ? resolve(workload.trace) : null,
@@ -172,7 +173,7 @@ export function recordingRestarted(recorded: PlayedRecording | null): Warning[] 
 export function resumeWarnings(
   header: JournalHeader,
   hardwareId: string,
-  tool: BenchOptions['tool'],
+  tool: RecordedOptions['tool'],
 ): Warning[] {
   const hint = 'Figures from before and after are mixed in every cell; measure anew to compare them.';
   const warnings: Warning[] = [];
@@ -180,7 +181,8 @@ export function resumeWarnings(
     const message = `The run began on ${header.hardware.id} and went on on ${hardwareId}.`;
     warnings.push({ code: 'machine-changed', message, hint });
   }
-  const named = ({ version, commit }: BenchOptions['tool']) => (commit ? `${version} (${commit})` : version);
+  const named = ({ version, commit }: RecordedOptions['tool']) =>
+    commit ? `${version} (${commit})` : version;
   if (named(tool) !== named(header.tool)) {
     const message = `The run began with tokenwork ${named(header.tool)} and went on with ${named(tool)}.`;
     warnings.push({ code: 'tool-changed', message, hint });

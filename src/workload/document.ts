@@ -14,13 +14,13 @@ export interface JsonDocument {
   error(path: JsonPath, message: string, cause?: unknown): TokenworkError;
 }
 
-/** Throws TokenworkError `code`, with `hint`, where the text is no JSON. */
+/** Throws TokenworkError `code`, with `hint`, where the text is no JSON. Without lines, errors name none. */
 export function readDocument(
   text: string,
-  { path, code, hint }: { path: string; code: ErrorCode; hint: string },
+  { path, code, hint, hasLines = true }: { path: string; code: ErrorCode; hint: string; hasLines?: boolean },
 ): JsonDocument {
   const error = (line: number, problem: string, cause?: unknown) =>
-    new TokenworkError(code, `${path}:${line}: ${problem}.`, hint, { cause });
+    new TokenworkError(code, `${path}${hasLines ? `:${line}` : ''}: ${problem}.`, hint, { cause });
   let json: unknown;
   try {
     json = plainStrings(JSON.parse(text));

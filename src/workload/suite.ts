@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
+import { messageOf, TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { namedRecord } from '../core/named-record.js';
 import { questionSchema } from '../core/question.js';
@@ -52,6 +53,9 @@ const suiteSchema = z
     }
   });
 
+/** A suite as it is written down: the contents of its file, and where it has none its `name`. */
+export type SuiteDocument = z.input<typeof suiteSchema> & { name?: string };
+
 /** A workload as data: a file of bench/suites/, checked, with the prompts it names. */
 export interface Suite extends Omit<z.infer<typeof suiteSchema>, 'roles'> {
   name: string;
@@ -82,6 +86,39 @@ export async function loadSuite(nameOrPath: string): Promise<Suite> {
   return parseSuite(text, path, await loadPrompts(), await loadPipelines(text, path));
 }
 
+/**
+ * A suite by name or path, from its document, or itself where it is one. Throws as `loadSuite` does; of a document,
+ * paths of pipelines are from the working directory.
+ */
+export async function suiteOf(suite: string | SuiteDocument | Suite): Promise<Suite> {
+  if (typeof suite === 'string') return loadSuite(suite);
+  if (isSuite(suite)) return suite;
+  const { name: _name, ...document } = suite;
+  const name = suiteName(suite);
+  const text = textOf(document, name);
+  return parseSuite(text, `suite ${name}`, await loadPrompts(), await loadPipelines(text, 'suite'), name);
+}
+
+/** The name of a suite that comes from no file. */
+export const suiteName = ({ name = 'custom' }: { name?: string }): string => plainText(name);
+
+/** Throws TokenworkError `bad-suite` for what no file could hold. */
+function textOf(document: object, name: string): string {
+  try {
+    return JSON.stringify(document);
+  } catch (cause) {
+    throw new TokenworkError(
+      'bad-suite',
+      `suite ${name}: it is no plain object: ${messageOf(cause).split('\n')[0]}.`,
+      'Give what would stand in a suite file: objects, arrays, texts, numbers.',
+      { cause },
+    );
+  }
+}
+
+const isSuite = (suite: SuiteDocument | Suite): suite is Suite =>
+  'prompts' in suite && suite.prompts instanceof Map;
+
 /** The shipped pipelines by name, and those that the suite names by path. */
 async function loadPipelines(text: string, suitePath: string): Promise<Map<string, Pipeline>> {
   const shipped = await listPipelines();
@@ -105,15 +142,20 @@ function pipelinesNamed(text: string): string[] {
   }
 }
 
-/** A suite from its JSON; `path` is named in errors, and its base name is the suite's name. */
+/**
+ * A suite from its JSON; `path` is named in errors, and its base name is the suite's name, unless it has one of its own
+ * and comes from no file.
+ */
 export function parseSuite(
   text: string,
   path: string,
   prompts: ReadonlyMap<string, Prompt>,
   pipelines: ReadonlyMap<string, Pipeline> = new Map(),
+  name?: string,
 ): Suite {
   const document = readDocument(text, {
     path,
+    hasLines: name === undefined,
     code: 'bad-suite',
     hint: 'The suites in bench/suites/ show every field; src/workload/suite.ts says what each means.',
   });
@@ -134,7 +176,7 @@ export function parseSuite(
   });
   for (const [index, block] of suite.design.entries()) checkBlock(block, index, named.pipelines, document);
   return {
-    name: plainText(basename(path).replace(/\.json$/i, '')),
+    name: name ?? plainText(basename(path).replace(/\.json$/i, '')),
     ...suite,
     prompts: named.prompts,
     pipelines: new Map(replacedPipelines),

@@ -18,7 +18,6 @@ import { onInterrupt } from '../interrupt.js';
 import { pageHint, shellWord } from '../page-hint.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
-import { toolCommit, toolVersion } from '../version.js';
 
 export function benchCommand(): Command {
   const command = new Command('bench').description(
@@ -80,7 +79,6 @@ async function bench(flags: GivenOptions): Promise<void> {
     ...benchOptionsOf(flags),
     out: flags.out === '-' ? undefined : flags.out,
     command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
-    tool: { version: toolVersion, commit: toolCommit() },
     signal: interrupt.signal,
     onProgress: (progress) => {
       if (progress.note !== undefined) line.note(progress.note);

@@ -19,7 +19,6 @@ import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
-import { toolCommit, toolVersion } from '../version.js';
 
 interface TraceFlags {
   pipeline: string;
@@ -95,7 +94,6 @@ async function trace(text: string, flags: TraceFlags): Promise<void> {
       device,
       out: join(scratch, 'result.json'),
       command: `tokenwork ${process.argv.slice(2).join(' ')}`,
-      tool: { version: toolVersion, commit: toolCommit() },
       signal: interrupt.signal,
       onProgress: ({ message }) => line.show(message),
     });

@@ -13,11 +13,17 @@ const manifest: { version: string; gitHead?: string } = JSON.parse(
 /** The version in package.json. */
 export const toolVersion: string = manifest.version;
 
+/** What measures, as results record it. */
+export const thisTool = (): { version: string; commit: string | null } => ({
+  version: toolVersion,
+  commit: toolCommit(),
+});
+
 /**
  * The commit of the checkout that tokenwork runs from, with `-dirty` where it was changed; in a portable bundle, the
  * one it was packed from; null in an installed package, whatever repository its folder belongs to.
  */
-export function toolCommit(): string | null {
+function toolCommit(): string | null {
   if (manifest.gitHead) return manifest.gitHead;
   try {
     const described = execFileSync('git', ['describe', '--always', '--dirty', '--abbrev=12', '--exclude=*'], {
