@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
 import type { Inventory } from '../sensors/inventory.js';
-import { examineMachine } from './examine-machine.js';
+import { coarseness, examineMachine } from './examine-machine.js';
 
 const directory = mkdtempSync(join(tmpdir(), 'tokenwork-doctor-'));
 afterAll(() => rmSync(directory, { recursive: true }));
@@ -108,4 +108,13 @@ it('finds the sensor that the sampler cannot be started with, and runs the other
     { sensor: 'unheard of', message: expect.stringContaining('could not be started') },
   ]);
   expect(inspection!.sensors).toMatchObject([{ name: 'rapl', available: true }]);
+});
+
+it.each([
+  [300, ''],
+  [1_000_000, ', in steps of 1 ms: within 1% for requests of 100 ms and more'],
+  [15_625_000, ', in steps of 15.6 ms: within 1% for requests of 1560 ms and more'],
+  [null, ', in steps too long to be seen'],
+])('says of a clock with steps of %s ns how short a request may be', (stepNs, said) => {
+  expect(coarseness(stepNs)).toBe(said);
 });

@@ -16,7 +16,7 @@ import type { SampledChannel, SampledSensor } from '../sampling/attribution/segm
 import { inspectSensors, type SensorInspection } from '../sampling/inspect.js';
 import { machineSensors, type SensorSpec } from '../sensors/catalogue.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
-import { openCpuClock } from '../sensors/linux/cpu-time.js';
+import { cpuClockStep, openCpuClock } from '../sensors/linux/cpu-time.js';
 import { openPeakMemory } from '../sensors/linux/memory.js';
 import { findNvml } from '../sensors/nvidia/nvml-library.js';
 
@@ -111,18 +111,30 @@ async function attempt(inspection: () => Promise<SensorInspection>): Promise<Sen
 function meters(): MachineExamination['meters'] {
   const cpu = openCpuClock();
   const peak = openPeakMemory(true);
+  const stepNs = cpuClockStep(cpu);
   const alone = 'Threads cannot be told apart here; measure one request at a time with --concurrency 1.';
   return [
     {
       name: 'cpu-time',
       available: true,
-      method: cpu.method,
+      method: `${cpu.method}${coarseness(stepNs)}`,
       hint: cpu.threadNs === null ? alone : null,
     },
     'method' in peak
       ? { name: 'peak-memory', available: true, method: peak.method, hint: null }
       : { name: 'peak-memory', available: false, method: null, hint: peak.hint },
   ];
+}
+
+/** Below it, no request that takes a model's time is too short for the clock. */
+const fineStepNs: Nanoseconds = 1e5;
+
+/** A clock that shows whole steps errs by one at most: by 1% of what takes a hundred. */
+export function coarseness(stepNs: Nanoseconds | null): string {
+  if (stepNs === null) return ', in steps too long to be seen';
+  if (stepNs < fineStepNs) return '';
+  const ms = (ns: Nanoseconds) => `${Number((ns / 1e6).toPrecision(3))} ms`;
+  return `, in steps of ${ms(stepNs)}: within 1% for requests of ${ms(100 * stepNs)} and more`;
 }
 
 type Meter = MachineExamination['meters'][number];

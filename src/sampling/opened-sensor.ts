@@ -10,6 +10,7 @@ import {
   isAbsence,
   type MissingChannel,
   type OpenSensor,
+  runsOn,
 } from '../sensors/sensor.js';
 
 /** A channel as the sampler numbers it over all its sensors. */
@@ -43,12 +44,13 @@ export interface OpenedSensor {
 export async function openSensors(
   specs: readonly SensorSpec[],
   clock: Clock,
+  { platform, arch }: { platform: string; arch: string } = process,
 ): Promise<{ opened: OpenedSensor[]; records: SensorRecord[] }> {
   const opened: OpenedSensor[] = [];
   const records: SensorRecord[] = [];
   let channels = 0;
   for (const { spec, sensor: created } of specs.flatMap(named)) {
-    const { name, reads, open } = created;
+    const { name, reads, platforms, architectures, open } = created;
     const leaveOut = (reason: AbsenceReason, hint: string) => {
       log('sensor %s: %s (%s)', name, reason, hint);
       records.push({
@@ -62,6 +64,11 @@ export async function openSensors(
         periodNs: null,
       });
     };
+    if (!runsOn(created, platform, arch)) {
+      const where = platforms.map((system) => [system, ...(architectures ?? [])].join('/'));
+      leaveOut('not-applicable', `It is read on ${where.join(' and ')} alone.`);
+      continue;
+    }
     const better = spec.sensor === 'nvidia-smi' ? spec.insteadOf : undefined;
     if (better !== undefined && opened.some(({ record }) => record.name === better)) {
       leaveOut('not-applicable', `Not needed: ${better} reads the same, more precisely.`);

@@ -14,17 +14,18 @@ interface GpuUse {
 
 /**
  * The GPUs of a Mac as the I/O registry shows them without root: utilisation and memory in use. Energy is
- * not among it: `powermetrics` needs root. Asking the registry starts a process, so once a second.
+ * not among it: `powermetrics` needs root, and IOReport, which needs none, is a private interface without a
+ * declared layout, where a wrong call would end the process that measures. Asking the registry starts a process, so once a second.
  */
 export function appleSensor(
   command: readonly string[] = ['/usr/sbin/ioreg', '-r', '-d', '1', '-w', '0', '-c', 'IOAccelerator'],
-  platform: NodeJS.Platform = process.platform,
 ): Sensor {
   return {
     name: 'apple',
+    platforms: ['darwin'],
+    figures: ['gpuTime'],
     reads: `utilisation and memory of Apple GPUs (${command.join(' ')})`,
     async open(clock) {
-      if (platform !== 'darwin') return { reason: 'not-applicable', hint: 'This is no Mac.' };
       let first: GpuUse[];
       try {
         first = await askRegistry(command);

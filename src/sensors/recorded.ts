@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Clock } from '../core/clock.js';
 import { messageOf } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
-import type { Sensor } from './sensor.js';
+import { type Sensor, systems } from './sensor.js';
 import { type OpenSession, openSession, type RecordedSample, type SessionHeader } from './session-file.js';
 
 /**
@@ -16,10 +16,18 @@ export function recordedSensors(path: string): Sensor[] {
     player = new SessionPlayer(path);
   } catch (error) {
     const hint = messageOf(error);
-    return [{ name: 'recorded', reads: path, open: async () => ({ reason: 'unsupported', hint }) }];
+    return [
+      {
+        name: 'recorded',
+        platforms: systems,
+        reads: path,
+        open: async () => ({ reason: 'unsupported', hint }),
+      },
+    ];
   }
   return player.header.sensors.map(({ name, reads, ...record }, index) => ({
     name,
+    platforms: systems,
     reads: `${reads}; recorded on another machine (${basename(path)})`,
     async open(clock) {
       const { reason, periodNs, channels } = record;

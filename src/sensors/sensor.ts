@@ -63,14 +63,34 @@ export interface OpenSensor {
   close(): void;
 }
 
+export const systems = ['linux', 'darwin', 'win32'] as const;
+/** An operating system, by Node's name of it. */
+export type System = (typeof systems)[number];
+
+/** Figures of requests that come from sensors alone. */
+export type SensedFigure = 'cpuEnergy' | 'gpuEnergy' | 'gpuTime';
+
 /** Anything on this machine that can be read again and again. */
 export interface Sensor {
   readonly name: string;
   /** Its quantities and their source, in one line for people. */
   readonly reads: string;
+  /** Systems on which there is anything to read; it is not opened on others. */
+  readonly platforms: readonly System[];
+  /** Processors that it is of; any where absent. */
+  readonly architectures?: readonly string[];
+  /** The figures of requests that it can be the source of, where the machine shows them. */
+  readonly figures?: readonly SensedFigure[];
   /** Opens it, or says why not and which one command would help. Times are on `clock`. */
   open(clock: Clock): Promise<OpenSensor | Absence>;
 }
+
+/** Whether there may be anything to read on such a system. */
+export const runsOn = (
+  { platforms, architectures }: Pick<Sensor, 'platforms' | 'architectures'>,
+  platform: string,
+  arch: string,
+): boolean => platforms.some((name) => name === platform) && (architectures?.includes(arch) ?? true);
 
 export const isAbsence = (opened: OpenSensor | Absence): opened is Absence => 'reason' in opened;
 

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { TokenworkError } from '../../core/errors.js';
+import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { Dtype } from '../dtype.js';
 import type { DownloadReport, DownloadRequest } from './download.js';
 import { type HubRepo, hubError, keepsFinishedFiles } from './failure.js';
@@ -131,7 +131,7 @@ export async function oneAtATime<Result>(key: string, task: () => Promise<Result
 /** Address of the hub: HF_ENDPOINT, or the library's own. Throws TokenworkError `bad-endpoint`. */
 export async function findRemoteHost(): Promise<string> {
   const endpoint = process.env.HF_ENDPOINT;
-  const host = endpoint || (await import('@huggingface/transformers')).env.remoteHost;
+  const host = endpoint || (await libraryHost());
   try {
     return new URL(host).href;
   } catch (cause) {
@@ -139,6 +139,20 @@ export async function findRemoteHost(): Promise<string> {
       'bad-endpoint',
       `"${host}" is no address of a hub.`,
       'Set HF_ENDPOINT to a full address such as https://huggingface.co, or unset it.',
+      { cause },
+    );
+  }
+}
+
+/** The library loads ONNX Runtime with itself, which not every system has. */
+async function libraryHost(): Promise<string> {
+  try {
+    return (await import('@huggingface/transformers')).env.remoteHost;
+  } catch (cause) {
+    throw new TokenworkError(
+      'bad-endpoint',
+      `@huggingface/transformers, which knows the hub's address, does not load: ${messageOf(cause)}.`,
+      'Set HF_ENDPOINT to https://huggingface.co to download GGUF models without it.',
       { cause },
     );
   }

@@ -143,5 +143,9 @@ export function nearest(
   const best =
     found.find(({ reason }) => reason === 'permission') ?? found.find(({ works }) => works) ?? found[0];
   if (best) return { reason: best.reason, hint: best.hint };
-  return { reason: 'unsupported', hint: 'No sensor that was sampled gives it.' };
+  const hint =
+    metric === 'energy' && sensors.some(({ name, reason }) => name === 'rapl' && reason === 'not-applicable')
+      ? 'tokenwork reads the energy of processors on Linux on x86 alone, and of GPUs through the drivers of NVIDIA and, on Linux, AMD.'
+      : 'No sensor that was sampled gives it.';
+  return { reason: 'unsupported', hint };
 }

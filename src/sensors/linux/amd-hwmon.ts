@@ -46,16 +46,15 @@ export function amdSensor(root = '/sys'): Sensor {
   const directory = join(root, 'class/hwmon');
   return {
     name: 'amd',
+    platforms: ['linux'],
+    figures: ['gpuEnergy', 'gpuTime'],
     reads: `energy, power, utilisation, memory, clocks and temperature of AMD GPUs (${directory})`,
     async open(clock) {
       const gpus = gpuFolders(directory);
       if (gpus.length === 0) {
         return {
           reason: 'unsupported',
-          hint:
-            process.platform === 'linux'
-              ? `${directory} has no amdgpu; with an AMD GPU: sudo modprobe amdgpu`
-              : 'Only the amdgpu driver of Linux is read.',
+          hint: `${directory} has no amdgpu; with an AMD GPU: sudo modprobe amdgpu`,
         };
       }
       const missing: MissingChannel[] = [];

@@ -16,6 +16,7 @@ export function cpuFrequencySensor(root = '/sys'): Sensor {
   const directory = join(root, 'devices/system/cpu');
   return {
     name: 'cpu-frequency',
+    platforms: ['linux'],
     reads: `mean and lowest core frequency, its limit, thermal throttling (${directory}/cpu*)`,
     async open() {
       const cores = coresOf(directory);

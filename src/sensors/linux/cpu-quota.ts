@@ -12,6 +12,7 @@ import { type CounterFile, refusal, tryCounterFile } from './counter-file.js';
 export function cpuQuotaSensor(root = '/'): Sensor {
   return {
     name: 'cpu-quota',
+    platforms: ['linux'],
     reads: `CPU time that a quota of a container withheld (cpu.stat in ${join(root, 'sys/fs/cgroup')})`,
     async open() {
       const files = openStats(root);

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
-import { type CpuClock, openCpuClock, requestCpuTime } from './cpu-time.js';
+import { type CpuClock, cpuClockStep, openCpuClock, requestCpuTime } from './cpu-time.js';
 
 const spinMs = 30;
 
@@ -11,6 +11,41 @@ function spin(ms: number): void {
 }
 
 describe('openCpuClock', () => {
+  it('asks a Mac by the ids of its own headers, and tells no other thread there', () => {
+    const asked: number[] = [];
+    const clock = openCpuClock('darwin', () => (id, timespec) => {
+      asked.push(id);
+      timespec.set([3n, 250n]);
+      return 0;
+    });
+    expect([clock.processNs(), clock.threadNs!()]).toEqual([3e9 + 250, 3e9 + 250]);
+    // CLOCK_PROCESS_CPUTIME_ID and CLOCK_THREAD_CPUTIME_ID of Darwin's time.h.
+    expect(asked).toEqual([12, 16]);
+    expect(clock.otherThreadNs).toBeNull();
+    expect(requestCpuTime(clock, [], false)).toMatchObject({ method: clock.method });
+    expect(requestCpuTime(clock, null, false)).toMatchObject({ reason: 'unsupported' });
+  });
+
+  it('asks Node where there is no such clock, or none that loads', () => {
+    for (const clock of [
+      openCpuClock('win32'),
+      openCpuClock('darwin', () => {
+        throw new Error('no such symbol');
+      }),
+    ])
+      expect(clock.method).toMatch(/^process\./);
+  });
+
+  it('says its step', () => {
+    const ticking = (stepNs: number, callsPerStep: number): CpuClock => {
+      let calls = 0;
+      const processNs = () => Math.floor(calls++ / callsPerStep) * stepNs;
+      return { method: 'made up', processNs, threadNs: null, otherThreadNs: null };
+    };
+    expect(cpuClockStep(ticking(15_625_000, 7))).toBe(15_625_000);
+    expect(cpuClockStep(ticking(15_625_000, 1e9), 1)).toBeNull();
+  });
+
   it('agrees with the process CPU time that Node reports', () => {
     const clock = openCpuClock();
     const before = process.cpuUsage();

@@ -5,6 +5,7 @@ import koffi from 'koffi';
 import { log, otherwise } from '../../core/log.js';
 import type { Bytes } from '../../core/units.js';
 import type { Absence } from '../absence.js';
+import type { System } from '../sensor.js';
 
 /** Peak memory of one segment of work, by the process's high-water mark. */
 export interface PeakMemory {
@@ -24,6 +25,9 @@ export interface PeakMemory {
   end(): Bytes | null;
 }
 
+/** Systems on which a process can set its high-water mark back. */
+export const peakMemorySystems: readonly System[] = ['linux'];
+
 const paths = { status: '/proc/self/status', clearRefs: '/proc/self/clear_refs' };
 
 /**
@@ -41,7 +45,7 @@ export function openPeakMemory(alone: boolean): PeakMemory | Absence {
       hint: 'The high-water mark is the whole process’s; run with --concurrency 1 to measure it.',
     };
   }
-  if (process.platform !== 'linux') {
+  if (!peakMemorySystems.some((system) => system === process.platform)) {
     return { reason: 'unsupported', hint: 'Only Linux lets a process reset its high-water mark.' };
   }
   const file = { status: 0, clearRefs: 0 };

@@ -11,6 +11,7 @@ const resources = ['cpu', 'memory', 'io'] as const;
 export function pressureSensor(root = '/proc'): Sensor {
   return {
     name: 'pressure',
+    platforms: ['linux'],
     reads: `time in which some task waited for CPU, memory or I/O (${root}/pressure)`,
     async open(_clock: Clock) {
       const files: { resource: string; file: CounterFile }[] = [];

@@ -19,6 +19,7 @@ export function processPssSensor(
   const path = `${root}/self/smaps_rollup`;
   return {
     name: 'process-pss',
+    platforms: ['linux'],
     reads: `proportional set size of this process (${path})`,
     async open(clock) {
       try {

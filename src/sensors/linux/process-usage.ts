@@ -1,4 +1,4 @@
-import { type Channel, milliseconds, type Sensor } from '../sensor.js';
+import { type Channel, milliseconds, type Sensor, systems } from '../sensor.js';
 import { type CounterFile, tryCounterFile } from './counter-file.js';
 import { openCpuClock } from './cpu-time.js';
 import { statusBytes } from './memory.js';
@@ -29,6 +29,7 @@ const channels: Channel[] = [
 export function processUsageSensor(root = '/proc'): Sensor {
   return {
     name: 'process',
+    platforms: systems,
     reads: 'CPU time, page faults, context switches and resident memory of this process (getrusage, /proc)',
     async open() {
       const clock = openCpuClock();

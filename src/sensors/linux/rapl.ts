@@ -24,6 +24,9 @@ export function raplSensor(root = '/sys'): Sensor {
   const directory = join(root, 'class/powercap');
   return {
     name: 'rapl',
+    platforms: ['linux'],
+    architectures: ['x64'],
+    figures: ['cpuEnergy'],
     reads: `energy of CPU packages and DRAM (${join(directory, 'intel-rapl:*')})`,
     async open(clock) {
       const missing: MissingChannel[] = [];
@@ -49,9 +52,7 @@ export function raplSensor(root = '/sys'): Sensor {
 }
 
 const absenceHint = (directory: string) =>
-  process.platform === 'linux'
-    ? `${directory} has no RAPL zone: none on this processor, or a virtual machine hides it; on bare metal try: sudo modprobe intel_rapl_msr`
-    : 'Only Linux shows the energy counters of the processor.';
+  `${directory} has no RAPL zone: none on this processor, or a virtual machine hides it; on bare metal try: sudo modprobe intel_rapl_msr`;
 
 const permissionHint = (directory: string) =>
   `Energy counters may be read by root only; allow it with: sudo chmod a+r ${directory}/intel-rapl:*/energy_uj ${directory}/intel-rapl:*/intel-rapl:*/energy_uj`;

@@ -21,6 +21,7 @@ export function systemCpuSensor(root = '/proc'): Sensor {
   const path = `${root}/stat`;
   return {
     name: 'system-cpu',
+    platforms: ['linux'],
     reads: `busy, idle, waiting and stolen CPU time of the machine (${path})`,
     async open() {
       try {

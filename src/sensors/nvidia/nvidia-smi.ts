@@ -38,6 +38,8 @@ export function nvidiaSmiSensor(
 ): Sensor {
   return {
     name: 'nvidia-smi',
+    platforms: ['linux', 'win32'],
+    figures: ['gpuEnergy', 'gpuTime'],
     reads: `power, utilisation, memory, clocks and temperature of NVIDIA GPUs (${command.join(' ')})`,
     async open(clock) {
       try {

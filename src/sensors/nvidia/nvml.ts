@@ -51,6 +51,8 @@ const described: Record<NvmlPart, string> = {
 export function nvmlSensor(part: NvmlPart, libraryPath?: string, pid = process.pid): Sensor {
   return {
     name: part === 'load' ? 'nvml' : 'nvml-state',
+    platforms: ['linux', 'win32'],
+    figures: part === 'load' ? ['gpuEnergy', 'gpuTime'] : [],
     reads: described[part],
     async open(clock) {
       const trouble = await nvmlTrouble(libraryPath);

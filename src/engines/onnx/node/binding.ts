@@ -1,4 +1,5 @@
 import { TokenworkError } from '../../../core/errors.js';
+import { runtimeRemedy } from '../native/library.js';
 
 export type Binding = typeof import('onnxruntime-node');
 
@@ -13,7 +14,7 @@ export async function loadBinding(): Promise<Binding> {
     throw new TokenworkError(
       'binding-unavailable',
       `onnxruntime-node does not load on ${process.platform}/${process.arch}.`,
-      'Reinstall the packages on this platform (npm ci).',
+      runtimeRemedy(process.platform, process.arch),
       { cause },
     );
   }
