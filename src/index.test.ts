@@ -33,3 +33,13 @@ it('loads no native library before something is measured or counted', () => {
   expect(stderr).toBe('');
   expect(stdout.trim()).toBe('[]');
 });
+
+it('counts no other pass than the one that was asked for', async () => {
+  await expect(library.countFlops('tiny', { promptToken: 5 } as object)).rejects.toMatchObject({
+    code: 'bad-option',
+    hint: expect.stringContaining('Did you mean "promptTokens"?'),
+  });
+  await expect(library.countFlops(undefined as unknown as string)).rejects.toMatchObject({
+    code: 'bad-option',
+  });
+});

@@ -105,8 +105,8 @@ export async function renderPage(results: readonly Result[]): Promise<string> {
  * @param options the pass in positions and rows, and how the model is found
  * @returns FLOPs by convention, bytes moved by kind, parameters, and FLOPs by operator
  * @throws TokenworkError `shape-needed` for a graph that is neither a decoder nor an encoder where `shapes` are
- *   left out; `bad-step` for sizes that are no whole numbers or do not fit the model; those of finding a model
- *   (`unknown-model`, `json-broken`, `no-config` …)
+ *   left out; `bad-option` for an option that there is not; `bad-step` for sizes that are no whole numbers or do
+ *   not fit the model; those of finding a model (`unknown-model`, `json-broken`, `no-config` …)
  * @example
  * ```js
  * const { flops, parameters } = await countFlops('gpt2-124m', { promptTokens: 1024 });
@@ -115,11 +115,8 @@ export async function renderPage(results: readonly Result[]): Promise<string> {
  */
 export async function countFlops(
   model: string,
-  { promptTokens, pastTokens, batch, shapes, ...resolving }: ForwardPass & ResolveOptions = {},
+  options: ForwardPass & ResolveOptions = {},
 ): Promise<FlopsReport | DecoderFlopsReport> {
-  const [{ describeModel }, { countPass }] = await Promise.all([
-    import('./models/describe-model.js'),
-    import('./models/count-flops.js'),
-  ]);
-  return countPass(await describeModel(model, resolving), { promptTokens, pastTokens, batch, shapes });
+  const { countModel } = await import('./models/count-flops.js');
+  return countModel(model, options);
 }

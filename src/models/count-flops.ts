@@ -1,3 +1,4 @@
+import { didYouMean } from '../core/did-you-mean.js';
 import { TokenworkError } from '../core/errors.js';
 import {
   type DecoderFlopsReport,
@@ -6,7 +7,8 @@ import {
   describeGraphFlops,
   type FlopsReport,
 } from './cost/describe-flops.js';
-import type { ModelDescription } from './describe-model.js';
+import { describeModel, type ModelDescription } from './describe-model.js';
+import type { ResolveOptions } from './resolve.js';
 
 /** A forward pass to count. */
 export interface ForwardPass {
@@ -20,6 +22,42 @@ export interface ForwardPass {
   shapes?: Record<string, number[]> | undefined;
   /** Values of a graph's inputs, by name, where they decide what runs; their sizes are not read then. */
   values?: ReadonlyMap<string, readonly number[]> | undefined;
+}
+
+const optionNames = Object.keys({
+  promptTokens: true,
+  pastTokens: true,
+  batch: true,
+  shapes: true,
+  values: true,
+  dtype: true,
+  graphVariant: true,
+  seed: true,
+  cacheDirectory: true,
+  onProgress: true,
+  signal: true,
+} satisfies Record<keyof (ForwardPass & ResolveOptions), true>);
+
+/**
+ * Counts one forward pass of the model that a spec names. Throws TokenworkError `bad-option` for what is no option,
+ * and as `describeModel` and `countPass` do.
+ */
+export async function countModel(
+  spec: string,
+  { promptTokens, pastTokens, batch, shapes, values, ...resolving }: ForwardPass & ResolveOptions,
+): Promise<FlopsReport | DecoderFlopsReport> {
+  if (typeof spec !== 'string')
+    throw new TokenworkError(
+      'bad-option',
+      `A model is named by a text, not by ${typeof spec}.`,
+      "Such as 'tiny'.",
+    );
+  for (const name of Object.keys(resolving)) {
+    if (optionNames.includes(name)) continue;
+    const hint = `${didYouMean(name, optionNames)} Options: ${optionNames.join(', ')}.`.trim();
+    throw new TokenworkError('bad-option', `There is no option "${name}" of counting.`, hint);
+  }
+  return countPass(await describeModel(spec, resolving), { promptTokens, pastTokens, batch, shapes, values });
 }
 
 /**

@@ -86,11 +86,16 @@ export function checkOptions(options: BenchOptions): void {
   if (error) {
     const { path, message } = firstIssue(error);
     const given = valueAt(options, path);
-    throw bad(`${formatPath(path)} is ${shown(given)}: ${message}.`, hintFor(path, given));
+    const [where, hint] = [formatPath(path), hintFor(path, given)];
+    throw hint.startsWith(choose)
+      ? bad(`${where} cannot be ${shown(given)}.`, hint)
+      : bad(`${where} is ${shown(given)}: ${message}.`, hint);
   }
   if (options.suite !== undefined && options.trace !== undefined)
     throw bad('suite and trace cannot be given together.', 'Leave out one of them.');
 }
+
+const choose = 'Use one of ';
 
 function hintFor([name, ...inside]: JsonPath, given: unknown): string {
   const value =
@@ -98,7 +103,7 @@ function hintFor([name, ...inside]: JsonPath, given: unknown): string {
   const expected = (benchOptions as Record<string, OptionRecord>)[String(name)]?.expected;
   if (value instanceof z.ZodEnum) {
     const choices = value.options.map(String);
-    return `Use one of ${choices.join(', ')}.${typeof given === 'string' ? didYouMean(given, choices) : ''}`;
+    return `${choose}${choices.join(', ')}.${typeof given === 'string' ? didYouMean(given, choices) : ''}`;
   }
   if (expected !== undefined) return `Use ${expected}.`;
   return 'Leave it out for its default; `BenchOptions` says what each option takes.';
