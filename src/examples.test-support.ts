@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { modelCache } from './models/cache.test-support.js';
 
 const root = new URL('./', import.meta.url);
-export const library = new URL('../dist/index.js', root).href;
+const library = new URL('../dist/index.js', root).href;
 
 interface Example {
   /** The export that it is of. */
