@@ -240,7 +240,7 @@ export const kinds: Kind[] = [
   kind('a trace in JSONL', (list, path) => readTraceOf(mutatedText(traceJson, list), path)),
   kind('a result', (list) => explain(mutatedJson(small, list))),
   // Of the same kind, and long enough to be compared; it takes far longer.
-  kind('a result of three cells', (list) => explain(mutatedJson(comparable, list)), 20, 1000),
+  kind('a result of three cells', (list) => explain(mutatedJson(comparable, list)), 20),
   kind('a journal', (list, path) => fold(lines(mutatedJson(entries, list) as unknown[]), path)),
   kind('the text of a journal', (list, path) => fold(mutatedText(lines(entries), list), path)),
   kind('a recorded session', (list, path) => readSession(mutatedJson(samples, list), path)),
@@ -250,13 +250,11 @@ export const kinds: Kind[] = [
   kind(
     'a journal that is resumed',
     (list, path) => resume(lines(mutatedJson(measured, list) as unknown[]), path),
-    100,
-    2000,
+    5,
   ),
   kind(
     'the text of a journal that is resumed',
     (list, path) => resume(mutatedText(lines(measured), list), path),
-    100,
-    2000,
+    5,
   ),
 ];

@@ -56,9 +56,14 @@ export interface Kind {
   trial: Trial;
 }
 
-/** `test:slow` tries 10,000, `npm test` 500. */
-export const kind = (name: string, trial: Trial, quick = 500, long = 10_000): Kind => ({
-  ...{ name, trial, quick, long },
+/** How often `test:slow` tries a kind that is quick to try; CONTRIBUTING.md says when to try more. */
+const longRuns = Number(process.env.TOKENWORK_FUZZ_RUNS ?? 2000);
+if (!Number.isSafeInteger(longRuns) || longRuns < 1)
+  throw new Error(`TOKENWORK_FUZZ_RUNS=${process.env.TOKENWORK_FUZZ_RUNS} is no number of runs`);
+
+/** `npm test` tries 500, `test:slow` more; a kind that costs `cost` times as much is tried as much less often. */
+export const kind = (name: string, trial: Trial, cost = 1): Kind => ({
+  ...{ name, trial, quick: Math.round(500 / cost), long: Math.ceil(longRuns / cost) },
 });
 
 /** CPU time that one input may take at most, and memory that all of a kind may, in all threads of the process. */

@@ -5,8 +5,7 @@
  * zones in `sensors/linux/rapl.test.ts`; the race for a lock in `journal/lock.test.ts`.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { compareResults } from './analysis/compare/compare.js';
 import { findingsOf } from './analysis/findings.js';
@@ -17,15 +16,14 @@ import { readJsonObject } from './models/json-file.js';
 import { parameterCount } from './models/recipe.js';
 import { parseSmiInventory } from './sensors/nvidia/nvidia-smi-parser.js';
 import { firstAnswer } from './sensors/nvidia/smi-query.js';
+import { lacksShared, sharedPath } from './shared-files.test-support.js';
 import { readTrace } from './workload/trace.js';
 
-const folder = ['..', 'shared', 'cases', ''].join('/');
-const cases = fileURLToPath(new URL(`../${folder}`, import.meta.url));
-const at = (name: string) => `${cases}${name}`;
+const at = (name: string) => sharedPath('cases', name);
 const result = (name: string): Result => readResult(JSON.parse(readFileSync(at(name), 'utf8')));
 const refusal = (code: string) => expect.objectContaining({ name: 'TokenworkError', code, exitCode: 2 });
 
-describe.skipIf(!existsSync(cases))('a published case', () => {
+describe.skipIf(lacksShared)('a published case', () => {
   it('31: work that was planted on completion length is explained by it', () => {
     const { drivers } = findingsOf(result('31-drivers-unique-lengths.json')).uniformity.cpuTime!;
     const shareOf = (name: string) => drivers!.find(({ factor }) => factor === name)?.share;

@@ -1,10 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { lacksShared, sharedPath } from '../shared-files.test-support.js';
 import { describeDecoder } from './decoder-graph.js';
 import { decodeModel, type ModelProto, type ValueInfoProto } from './onnx/proto.js';
 
-const stories = fileURLToPath(new URL('../../../shared/models/stories260K/onnx/model.onnx', import.meta.url));
+const stories = sharedPath('models/stories260K/onnx/model.onnx');
 const float = 1;
 const int64 = 7;
 
@@ -43,7 +43,7 @@ function attentionGraph(change: (graph: ModelProto['graph']) => void = () => {})
 }
 
 describe('describeDecoder', () => {
-  it.skipIf(!existsSync(stories))('reads a published concat-style export', () => {
+  it.skipIf(lacksShared)('reads a published concat-style export', () => {
     const graph = describeDecoder(decodeModel(readFileSync(stories)));
     expect(graph.layers).toHaveLength(5);
     expect(graph.layers[4]).toEqual({

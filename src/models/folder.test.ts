@@ -1,19 +1,18 @@
 import { createHash } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readdir, readFile, rename, rm, truncate, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lacksShared, sharedPath } from '../shared-files.test-support.js';
 import { describeModel } from './describe-model.js';
 import { digestFiles } from './digest.js';
 import { openFolder } from './folder.js';
 import { decodeModel, encodeModel, type ModelProto } from './onnx/proto.js';
 import { resolveModel } from './resolve.js';
 
-const stories = fileURLToPath(new URL('../../../shared/models/stories260K', import.meta.url));
+const stories = sharedPath('models/stories260K');
 
-describe.skipIf(!existsSync(stories))('a model folder', () => {
+describe.skipIf(lacksShared)('a model folder', () => {
   let directory: string;
   let cacheDirectory: string;
   beforeEach(async () => {

@@ -1,16 +1,15 @@
-import { existsSync } from 'node:fs';
 import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { flopsOf } from '../core/cost.js';
+import { lacksShared, sharedPath } from '../shared-files.test-support.js';
 import { describeModel } from './describe-model.js';
 import { recipeOfRepo } from './hub/failure.js';
 import { resolveModel } from './resolve.js';
 import { loadTokenizer } from './tokenizer.js';
 
-const stories = fileURLToPath(new URL('../../../shared/models/stories260K', import.meta.url));
+const stories = sharedPath('models/stories260K');
 
 let directory: string;
 let cacheDirectory: string;
@@ -103,7 +102,7 @@ describe('a config.json', () => {
   });
 });
 
-describe.skipIf(!existsSync(stories))('stories260K', () => {
+describe.skipIf(lacksShared)('stories260K', () => {
   test('resolves as a folder and as its .onnx file', async () => {
     const folder = await resolveModel(stories, { cacheDirectory });
     expect(folder).toMatchObject({ id: 'stories260K', source: 'folder', dtype: 'fp32', eosTokenIds: [2] });

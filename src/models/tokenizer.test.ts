@@ -1,13 +1,12 @@
-import { existsSync } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { lacksShared, sharedPath } from '../shared-files.test-support.js';
 import { loadTokenizer, type Tokenizer } from './tokenizer.js';
 
-const stories = fileURLToPath(new URL('../../../shared/models/stories260K', import.meta.url));
+const stories = sharedPath('models/stories260K');
 const bos = 1;
 
 interface TokenizerJson {
@@ -37,7 +36,7 @@ function referenceEncode({ model }: TokenizerJson, text: string): number[] {
   return [bos, ...pieces.flatMap((piece) => model.vocab[piece] ?? bytesOf(piece))];
 }
 
-describe.skipIf(!existsSync(stories))('the tokenizer of stories260K', () => {
+describe.skipIf(lacksShared)('the tokenizer of stories260K', () => {
   let directory: string;
   let json: TokenizerJson;
   beforeEach(async () => {

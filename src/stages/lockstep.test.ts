@@ -1,7 +1,6 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import type { Decoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
@@ -10,13 +9,12 @@ import { describeDecoder } from '../models/decoder-graph.js';
 import { onnxFileName } from '../models/dtype.js';
 import { decodeModel } from '../models/onnx/proto.js';
 import { loadRecipe } from '../models/recipe.js';
+import { lacksShared, sharedPath } from '../shared-files.test-support.js';
 import { decode } from './decode.js';
 import { chooseRows } from './rows.js';
 import { tokenChooser } from './token-choice.js';
 
-const storiesPath = fileURLToPath(
-  new URL('../../../shared/models/stories260K/onnx/model.onnx', import.meta.url),
-);
+const storiesPath = sharedPath('models/stories260K/onnx/model.onnx');
 const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-lockstep-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -47,9 +45,7 @@ async function completionsOf(decoder: Decoder, prompts: number[][], completionTo
 }
 
 const models: [string, () => Promise<Decoder>][] = [
-  ...(existsSync(storiesPath)
-    ? [['stories260K', () => open(storiesPath)] as [string, () => Promise<Decoder>]]
-    : []),
+  ...(lacksShared ? [] : [['stories260K', () => open(storiesPath)] as [string, () => Promise<Decoder>]]),
   ['tiny, cache in place', () => built('tiny', 'contrib')],
   ['tiny, cache appended to', () => built('tiny', 'standard')],
   ['a mixture', () => built('tiny-moe', 'contrib')],

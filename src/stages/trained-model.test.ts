@@ -1,21 +1,21 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { monotonicClock } from '../core/clock.js';
 import type { Decoder } from '../engines/engine.js';
 import { openDecoder } from '../engines/onnx/open-decoder.js';
 import { type ModelFolder, openFolder } from '../models/folder.js';
 import { loadTokenizer, type Tokenizer } from '../models/tokenizer.js';
+import { lacksShared, sharedPath } from '../shared-files.test-support.js';
 import { plainChat, stagePolicySchema } from './pipeline.js';
 import type { RequestInput } from './request.js';
 import { Resources } from './resources.js';
 import { prepareRequest, runRequest } from './run-request.js';
 
-const stories = fileURLToPath(new URL('../../../shared/models/stories260K', import.meta.url));
+const stories = sharedPath('models/stories260K');
 
-describe.skipIf(!existsSync(stories))('a trained model', () => {
+describe.skipIf(lacksShared)('a trained model', () => {
   const cacheDirectory = mkdtempSync(join(tmpdir(), 'tokenwork-stages-'));
   let model: ModelFolder;
   let tokenizer: Tokenizer;

@@ -1,9 +1,9 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { lacksShared, sharedPath } from '../shared-files.test-support.js';
 import { expandTrace } from './expand-trace.js';
 import { readTrace } from './trace.js';
 
@@ -174,8 +174,8 @@ describe('expanding a trace', () => {
   });
 });
 
-const azure = fileURLToPath(new URL('../../../shared/data/azure-llm-code-2023.csv', import.meta.url));
-describe.skipIf(!existsSync(azure))('the Azure code trace of 2023', () => {
+const azure = sharedPath('data/azure-llm-code-2023.csv');
+describe.skipIf(lacksShared)('the Azure code trace of 2023', () => {
   it('reads whole, with the mean lengths its authors publish', async () => {
     const { requests } = await readTrace(azure);
     expect(requests).toHaveLength(8819);

@@ -1,14 +1,14 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeDecoder } from '../../models/decoder-graph.js';
 import { decodeModel } from '../../models/onnx/proto.js';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import type { Decoder } from '../engine.js';
 import { openDecoder as openOnnx } from '../onnx/open-decoder.js';
 import { requestTermination } from '../open.js';
 import { LlamaDecoder } from './decoder.js';
 
-const stories = fileURLToPath(new URL('../../../../shared/models/stories260K/', import.meta.url));
+const stories = `${sharedPath('models/stories260K')}/`;
 const toIds = (ids: readonly number[]) => BigInt64Array.from(ids, BigInt);
 const someIds = (count: number, seed = 1) =>
   Array.from({ length: count }, (_, i) => 3 + (((i + seed) * 131) % 500));
@@ -19,7 +19,7 @@ const model = {
   kvBytesPerPosition: 5 * 2 * 32 * 2,
 };
 
-describe.skipIf(!existsSync(stories))('llama.cpp, with a trained model', () => {
+describe.skipIf(lacksShared)('llama.cpp, with a trained model', () => {
   let llama: LlamaDecoder;
   let onnx: Decoder;
   beforeAll(async () => {

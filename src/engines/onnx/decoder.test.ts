@@ -1,21 +1,19 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildModel } from '../../models/build/build-model.js';
 import { describeDecoder } from '../../models/decoder-graph.js';
 import { onnxFileName } from '../../models/dtype.js';
 import { decodeModel } from '../../models/onnx/proto.js';
 import { loadRecipe } from '../../models/recipe.js';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import type { Decoder, Logits } from '../engine.js';
 import { backendVariable, type DecoderModel, openDecoder, requestTermination } from './open-decoder.js';
 import { chooseBackend } from './parity/choose-backend.js';
 import { compareLogits, sampleLogits } from './parity/compare-logits.js';
 
-const storiesPath = fileURLToPath(
-  new URL('../../../../shared/models/stories260K/onnx/model.onnx', import.meta.url),
-);
+const storiesPath = sharedPath('models/stories260K/onnx/model.onnx');
 const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-engine-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -66,7 +64,7 @@ async function stepThrough(decoder: Decoder, batch: number, chunk = true): Promi
   return seen;
 }
 
-describe.skipIf(!existsSync(storiesPath))('a trained model (stories260K)', () => {
+describe.skipIf(lacksShared)('a trained model (stories260K)', () => {
   const model = () => modelAt(storiesPath, 512);
 
   it('continues "Once upon a time" alike on both back ends', async () => {

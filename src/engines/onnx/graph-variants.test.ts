@@ -1,15 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { describeDecoder } from '../../models/decoder-graph.js';
 import { decodeModel, encodeModel, type ModelProto } from '../../models/onnx/proto.js';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import { openDecoder } from './open-decoder.js';
 
-const storiesPath = fileURLToPath(
-  new URL('../../../../shared/models/stories260K/onnx/model.onnx', import.meta.url),
-);
+const storiesPath = sharedPath('models/stories260K/onnx/model.onnx');
 const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-variants-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -86,7 +84,7 @@ function keepLogits(model: ModelProto): void {
   );
 }
 
-describe.skipIf(!existsSync(storiesPath))('exports that differ in their inputs and outputs', () => {
+describe.skipIf(lacksShared)('exports that differ in their inputs and outputs', () => {
   it.each(['native', 'node'] as const)('%s: feeds ids of 32 bits', async (backend) => {
     const plain = await logitsOf(
       variant('plain', () => {}),

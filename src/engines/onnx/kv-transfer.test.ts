@@ -1,19 +1,17 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { buildModel } from '../../models/build/build-model.js';
 import { describeDecoder } from '../../models/decoder-graph.js';
 import { onnxFileName } from '../../models/dtype.js';
 import { decodeModel } from '../../models/onnx/proto.js';
 import { loadRecipe } from '../../models/recipe.js';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import type { Decoder, Sequence } from '../engine.js';
 import { type DecoderModel, openDecoder } from './open-decoder.js';
 
-const storiesPath = fileURLToPath(
-  new URL('../../../../shared/models/stories260K/onnx/model.onnx', import.meta.url),
-);
+const storiesPath = sharedPath('models/stories260K/onnx/model.onnx');
 const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-transfer-'));
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
@@ -46,7 +44,7 @@ const models = [
   ['tiny fp32, cache appended to', () => tiny('fp32', 'standard')],
   ['tiny fp16', () => tiny('fp16', 'contrib')],
   ['tiny q4', () => tiny('q4', 'contrib')],
-  ...(existsSync(storiesPath) ? [['stories260K', async () => modelAt(storiesPath)] as const] : []),
+  ...(lacksShared ? [] : [['stories260K', async () => modelAt(storiesPath)] as const]),
 ] as const;
 const backends = ['native', 'node'] as const;
 

@@ -1,8 +1,7 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { bytesOf, evaluate, flopsOf } from '../../core/cost.js';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import { buildGraph } from '../build/build-graph.js';
 import { graphVariants } from '../build/graph-variant.js';
 import { describeDecoder } from '../decoder-graph.js';
@@ -13,7 +12,7 @@ import { countDecoder, deriveCost } from './derive-cost.js';
 import { describeDecoderFlops } from './describe-flops.js';
 import { fitPoints, fitPolynomial, holds } from './fit-polynomial.js';
 
-const stories = fileURLToPath(new URL('../../../../shared/models/stories260K/onnx/', import.meta.url));
+const stories = `${sharedPath('models/stories260K/onnx')}/`;
 const steps = fc.record({
   batch: fc.integer({ min: 1, max: 40 }),
   newTokens: fc.integer({ min: 1, max: 3000 }),
@@ -112,7 +111,7 @@ test('a head that runs on as many positions as asked costs as many', async () =>
   );
 });
 
-describe.skipIf(!existsSync(stories))('stories260K', () => {
+describe.skipIf(lacksShared)('stories260K', () => {
   test.each(['model.onnx', 'model_quantized.onnx'])(
     '%s follows the closed form of its README',
     async (file) => {

@@ -1,5 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import {
   decodeModel,
   type FunctionProto,
@@ -253,11 +254,10 @@ describe('an attribute or input that a rule does not know', () => {
 });
 
 /** Cases that were reduced from public reports, where they are at hand. */
-const cases = new URL('../../../../shared/cases/', import.meta.url);
 
-describe.skipIf(!existsSync(cases))('a published case', () => {
+describe.skipIf(lacksShared)('a published case', () => {
   const count = (file: string, shapes: Record<string, number[]>) =>
-    countGraph(decodeModel(readFileSync(new URL(`${file}.onnx`, cases))), shapes);
+    countGraph(decodeModel(readFileSync(sharedPath('cases', `${file}.onnx`))), shapes);
 
   test.each([
     ['01-unsorted', { x: [1, 4] }, 96],

@@ -1,12 +1,11 @@
 /** Shapes and multiply-adds that ONNX Runtime's profiler records on real runs, against those counted. */
-import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { StepShape } from '../../core/cost.js';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import { buildGraph } from '../build/build-graph.js';
 import { graphVariants } from '../build/graph-variant.js';
 import { type DecoderGraph, describeDecoder } from '../decoder-graph.js';
@@ -168,8 +167,8 @@ async function agree(model: ModelProto, step: StepShape): Promise<void> {
   expect(tally.flops.matmul).toBe(2 * recordedMacs(recorded, heads, decoder.layers[0]!.headDim));
 }
 
-const stories = fileURLToPath(new URL('../../../../shared/models/stories260K/onnx/', import.meta.url));
-describe.skipIf(!existsSync(stories))('stories260K', () => {
+const stories = `${sharedPath('models/stories260K/onnx')}/`;
+describe.skipIf(lacksShared)('stories260K', () => {
   const files = ['model.onnx', 'model_quantized.onnx'];
   test.each(files.flatMap((file) => steps.map((step) => ({ file, ...step }))))(
     '$file at batch $batch, $newTokens new and $pastTokens past',

@@ -7,13 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import { decodeModel, encodeModel } from '../onnx/proto.js';
 import { hubError } from './failure.js';
 import type * as Hub from './repository.js';
 import { parseHubSpec } from './repository.js';
 
 const root = fileURLToPath(new URL('../../../', import.meta.url));
-const stories = join(root, '../shared/models/stories260K');
+const stories = sharedPath('models/stories260K');
 const repo = 'owner/SmolLM2-135M-Instruct';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, body: Buffer) => void;
@@ -103,7 +104,7 @@ test('a spec names a repository and, after @, a revision', () => {
 });
 
 // The download runs in a thread of its own, which needs compiled code: these tests use the compiled hub.
-describe.skipIf(!existsSync(stories))('a download from the hub', () => {
+describe.skipIf(lacksShared)('a download from the hub', () => {
   const compiled = pathToFileURL(join(root, 'dist/models/hub/repository.js')).href;
   let hubModule: typeof Hub;
   let hub: LoopbackHub;

@@ -1,5 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
+import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { CacheExport } from '../../engines/engine.js';
@@ -7,6 +6,7 @@ import { HostBlocks } from '../../engines/onnx/host-blocks.js';
 import { openDecoder } from '../../engines/onnx/open-decoder.js';
 import { describeDecoder } from '../../models/decoder-graph.js';
 import { decodeModel } from '../../models/onnx/proto.js';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import { PrefixCache, type PrefixMatch } from './prefix-cache.js';
 
 const blockTokens = 2;
@@ -292,11 +292,9 @@ describe('a prefix cache', () => {
   });
 });
 
-const storiesPath = fileURLToPath(
-  new URL('../../../../shared/models/stories260K/onnx/model.onnx', import.meta.url),
-);
+const storiesPath = sharedPath('models/stories260K/onnx/model.onnx');
 
-describe.skipIf(!existsSync(storiesPath))('with a trained model', () => {
+describe.skipIf(lacksShared)('with a trained model', () => {
   it('continues from the cache as from the positions computed', async () => {
     const graph = describeDecoder(decodeModel(readFileSync(storiesPath)));
     const model = { onnxPath: storiesPath, decoder: graph, contextLength: 512 };

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Decoder } from '../../engines/engine.js';
@@ -7,6 +5,7 @@ import { openDecoder } from '../../engines/onnx/open-decoder.js';
 import { describeDecoder } from '../../models/decoder-graph.js';
 import { readModel } from '../../models/onnx/read-model.js';
 import { loadTokenizer, type Tokenizer } from '../../models/tokenizer.js';
+import { lacksShared, sharedPath } from '../../shared-files.test-support.js';
 import { decode } from '../decode.js';
 import { prefill } from '../prefill.js';
 import type { Sampling } from '../request-spec.js';
@@ -58,9 +57,9 @@ async function plainly(decoder: Decoder, prompt: readonly number[], settings: Se
   return completions[0]!;
 }
 
-const folder = fileURLToPath(new URL('../../../../shared/models/stories260K/', import.meta.url));
+const folder = `${sharedPath('models/stories260K')}/`;
 
-describe.skipIf(!existsSync(folder))('speculative decoding of a trained model', () => {
+describe.skipIf(lacksShared)('speculative decoding of a trained model', () => {
   let target: Decoder;
   let quantised: Decoder;
   let tokenizer: Tokenizer;

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
@@ -6,12 +6,13 @@ import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeDecoder } from '../../../models/decoder-graph.js';
 import { decodeModel } from '../../../models/onnx/proto.js';
+import { lacksShared, sharedPath } from '../../../shared-files.test-support.js';
 import { type DecoderModel, openDecoder, requestTermination } from '../open-decoder.js';
 
 const root = fileURLToPath(new URL('../../../../', import.meta.url));
 // Worker threads of Node 20 run only compiled code: what the tests' set-up has built.
 const compiled = pathToFileURL(join(root, 'dist/engines/onnx/open-decoder.js')).href;
-const onnxPath = join(root, '../shared/models/stories260K/onnx/model.onnx');
+const onnxPath = sharedPath('models/stories260K/onnx/model.onnx');
 
 /**
  * What each worker does: opens the decoder as told and greedily continues a prompt, over and over;
@@ -47,7 +48,7 @@ if (abandon) process.exit(0);
 decoder.close();
 `;
 
-describe.skipIf(!existsSync(onnxPath))('sessions across threads', () => {
+describe.skipIf(lacksShared)('sessions across threads', () => {
   let scratch: string;
   let model: DecoderModel;
   beforeAll(() => {
