@@ -1,8 +1,10 @@
-// Fails where a result was not measured on the GPU it claims: node scripts/check-gpu-result.js FILE DEVICE
+// Fails where a result was not measured on the GPU it claims, or lacks a type of stage that a result of the CPU has:
+// node scripts/check-gpu-result.js FILE DEVICE [RESULT_OF_CPU]
 import { readFileSync } from 'node:fs';
 
-const [file, device] = process.argv.slice(2);
-const { cells, models, requests, run, warnings } = JSON.parse(readFileSync(file, 'utf8'));
+const [file, device, ofCpu] = process.argv.slice(2);
+const read = (path) => JSON.parse(readFileSync(path, 'utf8'));
+const { cells, models, requests, run, warnings } = read(file);
 const faults = [];
 const expect = (holds, fault) => holds || faults.push(fault);
 
@@ -23,6 +25,10 @@ for (const { id, engine, placement, offloadedLayers: layers, deviceParity } of m
 }
 for (const { code, message } of warnings)
   expect(code !== 'cpu-fallback' && code !== 'ledger-mismatch', message);
+const typesIn = (rows) => new Set(rows.flatMap(({ stages = [] }) => stages.map(({ type }) => type)));
+const found = typesIn(requests);
+for (const type of ofCpu ? typesIn(read(ofCpu).requests) : [])
+  expect(found.has(type), `no stage is of type ${type}`);
 for (const state of ['warm', 'partial', 'cold', 'evicted']) {
   const ids = cells.filter(({ factors }) => factors['prefill.cache'] === state).map(({ id }) => id);
   for (const { id, cell, tokens } of requests.filter((request) => ids.includes(request.cell)))

@@ -1,26 +1,29 @@
-// The gpu suite over tiny models, to be run where there is no GPU: node scripts/small-gpu-suite.js > FILE
-// Every model, dtype and block of the suite is there in small: lengths ÷ 32, the ends of each axis, one prompt.
-// The cached prefixes of the suite cache-hit come on top.
+// A suite over tiny models, to be run where there is no GPU: node scripts/small-gpu-suite.js gpu|ci > FILE
+// Of `gpu`, every model, dtype and block is there in small; of `ci`, every pipeline and so every type of stage. Each
+// length has its shaders, which a software GPU compiles on the CPU: lengths are divided and of every axis the ends are
+// taken, of completions the last, of prompts the first. Cached prefixes of the suite cache-hit have a test of their own.
 import { readFileSync } from 'node:fs';
 
-const suiteOf = (name) =>
-  JSON.parse(readFileSync(new URL(`../bench/suites/${name}.json`, import.meta.url), 'utf8'));
-const suite = suiteOf('gpu');
-const small = (name) => (name === 'olmoe-1b-7b' ? 'tiny-moe' : 'tiny');
+const [name] = process.argv.slice(2);
+const divisors = { gpu: { by: 32, least: 2 }, ci: { by: 4, least: 4 } };
+if (!(name in divisors)) throw new Error('Name the suite: gpu or ci');
+const suite = JSON.parse(readFileSync(new URL(`../bench/suites/${name}.json`, import.meta.url), 'utf8'));
+const small = (model) => (model === 'olmoe-1b-7b' ? 'tiny-moe' : 'tiny');
 const distinct = (list) => [...new Map(list.map((item) => [JSON.stringify(item), item])).values()];
 const ends = (list) => distinct([list[0], list.at(-1)]);
-const shrunk = (counts) => ends(counts.map((count) => Math.max(2, Math.ceil(count / 32))));
+const { by, least } = divisors[name];
+const shrunk = (count) => Math.max(least, Math.ceil(count / by));
 
-suite.description = 'The gpu suite in small, to see that it runs.';
+suite.description = `The ${name} suite in small, to see that it runs.`;
 suite.models = distinct(suite.models.map(({ model, dtype }) => ({ model: small(model), dtype })));
 suite.repetitions = 1;
+suite.concurrency = 1;
 for (const block of suite.design) {
   if (block.models) block.models = distinct(block.models.map(small));
-  if (block.promptTokens) block.promptTokens = shrunk(block.promptTokens);
+  if (block.promptTokens) block.promptTokens = distinct(ends(block.promptTokens).map(shrunk));
   if (block.prompts) block.prompts = block.prompts.slice(0, 1);
-  if (block.batch) block.batch = ends(block.batch);
-  block.completionTokens = shrunk(block.completionTokens);
+  if (block.batch) block.batch = [Math.max(...block.batch)];
+  block.completionTokens = [shrunk(block.completionTokens.at(-1))];
 }
-const cached = suiteOf('cache-hit').design.filter(({ pipelines }) => pipelines?.includes('agent'));
-suite.design.push(...cached.map((block) => ({ ...block, models: ['tiny'] })));
+suite.design = distinct(suite.design);
 process.stdout.write(`${JSON.stringify(suite, null, 2)}\n`);

@@ -61,9 +61,9 @@ const longRuns = Number(process.env.TOKENWORK_FUZZ_RUNS ?? 2000);
 if (!Number.isSafeInteger(longRuns) || longRuns < 1)
   throw new Error(`TOKENWORK_FUZZ_RUNS=${process.env.TOKENWORK_FUZZ_RUNS} is no number of runs`);
 
-/** `npm test` tries 500, `test:slow` more; a kind that costs `cost` times as much is tried as much less often. */
+/** `npm test` tries 200, `test:slow` more; a kind that costs `cost` times as much is tried as much less often. */
 export const kind = (name: string, trial: Trial, cost = 1): Kind => ({
-  ...{ name, trial, quick: Math.round(500 / cost), long: Math.ceil(longRuns / cost) },
+  ...{ name, trial, quick: Math.round(200 / cost), long: Math.ceil(longRuns / cost) },
 });
 
 /** CPU time that one input may take at most, and memory that all of a kind may, in all threads of the process. */

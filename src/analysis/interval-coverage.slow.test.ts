@@ -1,13 +1,13 @@
 /**
  * Intervals that findings print of a fixed design hold the truth as often as they say, with 3, 5 and 10 repetitions:
- * 93% to 97%, within two Monte-Carlo standard errors of 2% each (120 runs; those of the table of results/README.md are more).
+ * 93% to 97%, within two Monte-Carlo standard errors of 2.4% each (80 runs; those of the table of results/README.md are more).
  */
 import { describe, expect, it } from 'vitest';
 import { findingsOf } from './findings.js';
 import { coverageOf } from './interval-coverage.test-support.js';
 import { factorial, type SimulatedCell, simulateResult } from './simulated-result.test-support.js';
 
-const runs = 120;
+const runs = 80;
 const monteCarlo = 2 * Math.sqrt((0.95 * 0.05) / runs);
 
 const grid = (rateOf: (index: number) => number, noiseOf?: (index: number) => number): SimulatedCell[] =>

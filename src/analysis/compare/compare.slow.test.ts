@@ -60,9 +60,9 @@ describe('a planted slowdown of 5% under 2% noise, ten repetitions', () => {
   });
 });
 
-/** Figures of results/README.md, how to read a comparison, are of 100 of these for each form; here are the first 30. */
+/** Figures of results/README.md, how to read a comparison, are of 100 of these for each form; here are the first 15. */
 describe('a machine that drifts by 1.3× over about three runs, 5% noise', { timeout: 900_000 }, () => {
-  const simulations = 30;
+  const simulations = 15;
   const forms = Object.keys(driftForms);
   const share = (one: (form: string, seed: number) => boolean) =>
     forms.map((form) => {
@@ -84,8 +84,8 @@ describe('a machine that drifts by 1.3× over about three runs, 5% noise', { tim
       `${runs} × ${repetitions}, false: ${forms.map((form, k) => `${form} ${wrong[k]}`).join('; ')}`,
     );
     expect(mean(wrong)).toBeLessThanOrEqual(0.05);
-    // No form by itself is far off: 4 of 30 is what 5% gives by chance in one of twenty.
-    for (const own of wrong) expect(own).toBeLessThanOrEqual(4 / 30);
+    // No form by itself is far off: more than 2 of 15 is what 5% gives by chance in one of 28.
+    for (const own of wrong) expect(own).toBeLessThanOrEqual(2 / 15);
   });
 
   it.each([

@@ -9,7 +9,6 @@ import { isOk } from '../../core/result.js';
 import { probeDevice } from '../../engines/onnx/gpu/probe.js';
 import { journalPathOf } from '../../journal/append.js';
 import { readJournal } from '../../journal/read.js';
-import { loadSuite } from '../../workload/suite.js';
 import { runBench } from '../bench.js';
 import type { BenchProgress } from '../options.js';
 
@@ -68,43 +67,6 @@ describe.skipIf(error !== null)('a run on a GPU', () => {
         message: expect.stringMatching(/^tiny-moe is left out: webgpu leaves 4 MoE of it to the CPU/),
         hint: expect.stringContaining('--model tiny-moe'),
       });
-    },
-    stallTimeoutMs,
-  );
-
-  it(
-    'measures every cell of the suite on cached prefixes, its cache on the GPU, with books that balance',
-    async () => {
-      const { design } = await loadSuite('cache-hit');
-      const cacheHit = writeSuite('cache-hit', {
-        models: [{ model: 'tiny', dtype: 'fp32' }],
-        design: design.filter(({ pipelines }) => pipelines?.includes('agent')),
-        repetitions: 1,
-      });
-      const out = join(directory, 'cache-hit-result.json');
-      const { result } = await runBench({
-        ...quickly,
-        command: 'test',
-        tool,
-        suite: cacheHit,
-        device: 'webgpu',
-        out,
-      });
-      expect(result.models[0]!.deviceParity!.at(-1)).toMatchObject({ passed: true });
-      // 256 tokens of system prompt, a turn of 64 + 16 and the prompt's 64; blocks of 16.
-      const cached = { warm: 384, partial: 336, cold: 0, evicted: 0 };
-      const requests = result.requests.filter(isOk);
-      expect(requests).toHaveLength(Object.keys(cached).length);
-      for (const { cell, tokens, stages } of requests) {
-        const { factors } = result.cells.find(({ id }) => id === cell)!;
-        const found = cached[factors['prefill.cache'] as keyof typeof cached];
-        expect(tokens).toMatchObject({ prompt: 400, completion: 16, cached: found });
-        const caching = stages!.filter(({ type }) => type === 'cache');
-        expect(caching.map(({ cached: read }) => read ?? 0)).toEqual([found, 0]);
-      }
-      const codes = result.warnings.map(({ code }) => code);
-      expect(codes).not.toContain('ledger-mismatch');
-      expect(codes).not.toContain('beyond-device-memory');
     },
     stallTimeoutMs,
   );
