@@ -16,8 +16,9 @@ import { type DecoderFolder, decoderSourceOf } from '#tokenwork/run/models.js';
 import { energyAgreement } from '#tokenwork/sampling/energy-agreement.js';
 import { startSampler } from '#tokenwork/sampling/sampler.js';
 import { SeriesStore } from '#tokenwork/sampling/series.js';
+import { machineSensors } from '#tokenwork/sensors/catalogue.js';
 import { openNvml } from '#tokenwork/sensors/nvidia/nvml-library.js';
-import { summarise } from '../alternate.js';
+import { alternatingRatios, summarise } from '../alternate.js';
 import { decodeRate, promptIds, secondsOf, sequenceAfter } from '../decoding.js';
 import type { Figure, Measured } from '../figure.js';
 import { hitToMiss } from '../prefix-cache.js';
@@ -30,12 +31,20 @@ interface Subject {
   newTokens: number;
   promptTokens: number;
 }
-const large: Subject = {
+export const large: Subject = {
   spec: 'llama-3.2-1b',
   dtype: 'fp16',
   contextTokens: 512,
   newTokens: 64,
   promptTokens: 2048,
+};
+/** What a software GPU computes in seconds. */
+export const small: Subject = {
+  spec: 'tiny',
+  dtype: 'fp16',
+  contextTokens: 12,
+  newTokens: 4,
+  promptTokens: 12,
 };
 const rounds = 5;
 const energySeconds = 60;
@@ -130,6 +139,14 @@ export function gpuFigures(
       measure: () => withGpu(async (decoder) => summarise(await hitToMiss(decoder, rounds))),
     },
     {
+      id: 'gpu-sampling',
+      what: `time of a decode with sampling on ÷ off, ${what}: alternating blocks, this machine’s sensors at their default rates`,
+      target: 1.01,
+      comparison: '<=',
+      unavailable,
+      measure: () => withGpu(async (decoder) => summarise(await sampledToUnsampled(decoder, subject))),
+    },
+    {
       id: 'gpu-energy',
       what: `NVML: energy counter ÷ power integrated over ${energySeconds} s of changing load`,
       target: [0.9, 1.1],
@@ -202,6 +219,38 @@ async function prefillSeconds(decoder: Decoder, promptTokens: number): Promise<n
       seconds.push(await secondsOf(() => sequence.step(ids)));
     }
     return seconds.slice(1);
+  } finally {
+    sequence.close();
+  }
+}
+
+/** Before each block: a run's sampler, too, has long settled when it measures. */
+const settleMs = 500;
+const samplingRounds = 12;
+
+/** Seconds of a decode beside the sampler ÷ without it, block by block. */
+async function sampledToUnsampled(
+  decoder: Decoder,
+  { contextTokens, newTokens }: Subject,
+): Promise<number[]> {
+  const sequence = await sequenceAfter(decoder, contextTokens, newTokens);
+  const block = async () => {
+    await wait(settleMs);
+    const rates: number[] = [];
+    for (let count = 0; count < 3; count++) rates.push(await decodeRate(sequence, contextTokens, newTokens));
+    return 1 / summarise(rates).value;
+  };
+  const sampled = async () => {
+    const sensors = machineSensors();
+    const sampler = await startSampler({ sensors, originNs: process.hrtime.bigint(), calibrateForNs: 3e8 });
+    try {
+      return await block();
+    } finally {
+      await sampler.stop();
+    }
+  };
+  try {
+    return await alternatingRatios(samplingRounds, sampled, block);
   } finally {
     sequence.close();
   }

@@ -9,6 +9,9 @@ export interface Road {
   engine: EngineName;
 }
 
+/** Figures of `npm run bench:self` that have a step of their own. */
+type GpuFigure = 'energy' | 'sampling';
+
 interface Step {
   name: string;
   command: string[];
@@ -41,15 +44,16 @@ export function stepsFor(roads: readonly Road[], out: string, small: boolean): S
   const [fastest] = roads;
   if (fastest === undefined) return [];
   const first = small ? ['tiny fp16'] : ['llama-3.2-1b fp16', 'llama-3.2-1b q4'];
-  const energy: Step = {
-    name: 'energy',
+  const figure = (id: GpuFigure, mostSeconds: number): Step => ({
+    name: id,
     command: [
-      fileURLToPath(new URL('energy.js', import.meta.url)),
+      fileURLToPath(new URL('one-figure.js', import.meta.url)),
       JSON.stringify(fastest),
       small ? 'small' : 'full',
+      `gpu-${id}`,
     ],
-    mostSeconds: 110,
-  };
+    mostSeconds: small ? 400 : mostSeconds,
+  });
   const shipped = (suite: string): Step => ({
     name: `bench-${suite}`,
     command: benchOn(fastest, [
@@ -65,7 +69,8 @@ export function stepsFor(roads: readonly Road[], out: string, small: boolean): S
   return [
     ...roads.flatMap((road) => bench(road, first, small ? 400 : 60)),
     ...(small ? [] : bench(fastest, ['llama-3-8b q4', 'llama-3-8b fp16'], 150)),
-    energy,
+    figure('energy', 110),
+    figure('sampling', 80),
     ...(small ? [] : [shipped('quick'), shipped('cache-hit')]),
   ];
 }

@@ -1,13 +1,13 @@
-/** Holds NVML's energy counter against power integrated over a minute: node energy.js ROAD full|small. */
+/** Measures one figure of a GPU: node one-figure.js ROAD full|small gpu-energy|gpu-sampling|…. */
 import { exitCode } from '#tokenwork/core/codes.js';
 import { messageOf } from '#tokenwork/core/errors.js';
-import { fastestGpu, gpuFigures } from './figures.js';
+import { fastestGpu, gpuFigures, large, small } from './figures.js';
 import type { Road } from './steps.js';
 
 const road = JSON.parse(process.argv[2]!) as Road;
-const spec = process.argv[3] === 'small' ? 'tiny' : 'llama-3.2-1b';
-const subject = { spec, dtype: 'fp16', contextTokens: 512, newTokens: 64, promptTokens: 2048 } as const;
-const figure = gpuFigures(() => fastestGpu(road), subject).find(({ id }) => id === 'gpu-energy')!;
+const subject = process.argv[3] === 'small' ? small : large;
+const figure = gpuFigures(() => fastestGpu(road), subject).find(({ id }) => id === process.argv[4]);
+if (figure === undefined) throw new Error(`There is no figure ${process.argv[4]}`);
 const { unavailable } = figure;
 const reason = typeof unavailable === 'function' ? await unavailable() : unavailable;
 if (reason) {
