@@ -52,7 +52,7 @@ export class LlamaModel {
       throw new TokenworkError(
         'model-load-failed',
         `llama.cpp does not load ${paths[0]}.`,
-        'See whether memory is enough, and whether llama.cpp knows its architecture; DEBUG=tokenwork says more.',
+        'See whether memory is enough, and whether llama.cpp knows its architecture; --verbose says more.',
       );
     throw new TokenworkError(
       'device-out-of-memory',

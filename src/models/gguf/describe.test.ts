@@ -119,6 +119,7 @@ describe('what is no GGUF model', () => {
     ['an absurd count of tensors', () => changed((bytes) => bytes.writeBigUInt64LE(1n << 60n, 8)), /count/],
     ['an absurd count of fields', () => changed((bytes) => bytes.writeBigUInt64LE(1n << 60n, 16)), /count/],
     ['an absurd length of a name', () => changed((bytes) => bytes.writeBigUInt64LE(1n << 60n, 24)), /length/],
+    ['a header cut short', () => good().subarray(0, 700), /header ends at byte/],
     ['a file cut short', () => good().subarray(0, -100_000), /ends at byte/],
   ])('%s is refused', async (_what, bytes, reason) => {
     writeFileSync(at('bad.gguf'), bytes());

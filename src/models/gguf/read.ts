@@ -93,6 +93,9 @@ async function readPart(
   } catch (cause) {
     throw badGguf(path, plainStrings(messageOf(cause)), cause);
   }
+  // What lies behind the end is read as zeros.
+  if (parsed.tensorDataOffset > found.size)
+    throw badGguf(path, `its header ends at byte ${parsed.tensorDataOffset}, and the file at ${found.size}`);
   const tensors = parsed.tensorInfos.map((info) => tensorOf(info, path, parsed.tensorDataOffset));
   for (const { name, offset, bytes } of tensors) {
     if (offset + bytes <= found.size) continue;

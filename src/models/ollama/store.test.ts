@@ -11,7 +11,9 @@ const model = 'application/vnd.ollama.image.model';
 const digest = (letter: string) => letter.repeat(64);
 let store: string;
 
-/** A manifest as Ollama lays it down, with the layers of a model that was pulled. */
+const blobOf = (letter: string) => join(store, 'blobs', `sha256-${digest(letter)}`);
+
+/** A manifest as Ollama lays it down, with the layers of a model that was pulled; its weights are empty files. */
 function pulled(path: string, layers: { mediaType?: string; digest?: string }[] = [{}]): void {
   const file = join(store, 'manifests', path);
   mkdirSync(dirname(file), { recursive: true });
@@ -27,6 +29,8 @@ function pulled(path: string, layers: { mediaType?: string; digest?: string }[] 
     ...layer,
   }));
   writeFileSync(file, JSON.stringify({ schemaVersion: 2, layers: [template, ...own] }));
+  mkdirSync(join(store, 'blobs'), { recursive: true });
+  for (const letter of 'abc') writeFileSync(blobOf(letter), '');
 }
 
 beforeEach(() => {
@@ -43,10 +47,10 @@ describe('models that Ollama has pulled', () => {
     pulled('hub.example/owner/Model-GGUF/Q4_K_M');
     expect(await findOllama('ollama:llama3.2')).toEqual({
       ...{ name: 'llama3.2:latest', bytes: 1234 },
-      path: join(store, 'blobs', `sha256-${digest('a')}`),
+      path: blobOf('a'),
     });
     expect(await findOllama('ollama:llama3.2:1b')).toMatchObject({
-      path: join(store, 'blobs', `sha256-${digest('b')}`),
+      path: blobOf('b'),
     });
     for (const name of ['someone/llama3.2', 'hub.example/owner/Model-GGUF:Q4_K_M', 'library/llama3.2:1b'])
       expect((await findOllama(`ollama:${name}`)).bytes).toBe(1234);
@@ -82,6 +86,23 @@ describe('models that Ollama has pulled', () => {
     await expect(findOllama('ollama:llama3.2')).rejects.toMatchObject({
       hint: expect.stringContaining('elsewhere'),
     });
+  });
+
+  it('whose tag was left out are named by the latest of the nearest', async () => {
+    for (const tag of ['latest', 'q4']) pulled(`registry.example/library/goodtiny/${tag}`);
+    await expect(findOllama('ollama:godtiny')).rejects.toMatchObject({
+      hint: expect.stringContaining('"ollama:goodtiny:latest"'),
+    });
+  });
+
+  it('whose weights are not there any more are refused, and not listed', async () => {
+    pulled('registry.example/library/gone/latest');
+    rmSync(blobOf('a'));
+    await expect(findOllama('ollama:gone')).rejects.toMatchObject({
+      ...{ code: 'model-missing', exitCode: 2 },
+      hint: expect.stringContaining('Pull the model again'),
+    });
+    expect(await listOllama()).toEqual([]);
   });
 
   it.each<[what: string, layers: { mediaType?: string; digest?: string }[]]>([

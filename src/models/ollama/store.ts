@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
@@ -67,7 +68,7 @@ export async function listOllama(): Promise<OllamaModel[]> {
 
 /**
  * The model that `ollama:NAME[:TAG]` names; the tag is `latest` where it is left out, as for Ollama itself.
- * Throws TokenworkError `unknown-model`, naming the nearest, `bad-gguf` or one of `readJsonObject`'s.
+ * Throws TokenworkError `unknown-model`, naming the nearest, `bad-gguf`, `model-missing` or one of `readJsonObject`'s.
  */
 export async function findOllama(spec: string): Promise<OllamaModel> {
   const wanted = spec.slice('ollama:'.length);
@@ -89,7 +90,7 @@ export async function findOllama(spec: string): Promise<OllamaModel> {
     `Ollama has pulled no model "${path}:${tag}".`,
     names.length === 0
       ? `No models of Ollama were found in ${stores().join(', ')}; OLLAMA_MODELS names another folder.`
-      : `Did you mean "ollama:${closest(wanted, names)}"? There are: ${names.join(', ')}.`,
+      : `Did you mean "ollama:${closest(`${path}:${tag}`, names)}"? There are: ${names.join(', ')}.`,
   );
 }
 
@@ -123,7 +124,15 @@ async function weightsOf({ manifest, store }: Entry): Promise<Pick<OllamaModel, 
     );
   }
   const { digest, size } = weights[0]!;
-  return { path: join(store, 'blobs', digest.replace(':', '-')), bytes: size };
+  const path = join(store, 'blobs', digest.replace(':', '-'));
+  if (!existsSync(path)) {
+    throw new TokenworkError(
+      'model-missing',
+      `${manifest} names ${path}, which is not there.`,
+      'Pull the model again: its download was broken off, or its file was removed.',
+    );
+  }
+  return { path, bytes: size };
 }
 
 async function allEntries(): Promise<Entry[]> {
