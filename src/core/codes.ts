@@ -113,6 +113,8 @@ const unusableInput = {
   'shared-session-threads': 'A session that workers share cannot have several intra-op threads.',
   'side-differs': 'Results that are given as one side of a comparison are of different settings.',
   'speculation-batch': 'Draft and verify takes one sequence at a time, and the request is a batch.',
+  'speculation-unsupported':
+    'Draft and verify was asked for with a model that cannot drop its last positions.',
   'threshold-untestable': 'A threshold of --fail-on cannot be tested with these results.',
   'token-out-of-vocabulary': "A token id is beyond the model's vocabulary.",
   'tokenizer-mismatch': 'A tokenizer gives other tokens than the request needs.',

@@ -29,6 +29,8 @@ export type CheckedSteps = { what: string; logits: Float32Array }[];
 export interface CheckedReads {
   /** Whether a decoder also goes on from blocks of positions that another sequence has computed. */
   prefixCache: boolean;
+  /** Whether a decoder also drops its last positions, as draft and verify does. */
+  takesBack?: boolean;
 }
 
 /** Outputs of a model on a GPU, beside those of the CPU. */
@@ -62,7 +64,7 @@ const spread = (index: number, { vocabulary }: { vocabulary: number }): number =
 /** Runs what a run would, in short. Throws what the decoder throws, and the signal's reason. */
 export async function runSteps(
   decoder: Decoder,
-  { prefixCache }: CheckedReads,
+  { prefixCache, takesBack = false }: CheckedReads,
   signal: AbortSignal | undefined,
 ): Promise<CheckedSteps> {
   const steps: CheckedSteps = [];
@@ -92,6 +94,7 @@ export async function runSteps(
           cached.close();
         }
       }
+      if (takesBack) sequence.truncate(sequence.length - 1);
       sequence.truncate(0);
       await step('last position', length, 'last');
     } finally {

@@ -175,13 +175,13 @@ export class LlamaContext {
     return this.#view.data;
   }
 
-  /** Drops positions of a sequence from one on. */
+  /** Drops positions of a sequence from one on. Throws TokenworkError `speculation-unsupported` for a recurrent state. */
   truncate(sequence: number, from: number): void {
     if (this.#api.removeFrom(this.#memory, sequence, from, -1)) return;
     throw new TokenworkError(
-      'engine-failed',
+      'speculation-unsupported',
       'The model keeps a recurrent state, which cannot be taken back to an earlier position.',
-      'Leave out draft and verify.',
+      'Leave out the stages that draft and verify.',
     );
   }
 

@@ -1,9 +1,11 @@
 import type { ErrorCode, Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
+import type { CheckedReads } from '../../engines/checked-steps.js';
 import type { Device } from '../../engines/engine.js';
 import { matrixOpsOnCpu } from '../../engines/onnx/gpu/placement.js';
 import type { JournalModel } from '../../journal/entry.js';
+import { policyOf } from '../../stages/pipeline.js';
 import { chatRole, deviceOfModel, type RunModel } from '../models.js';
 import type { BenchOptions } from '../options.js';
 import { modelsOfCell, type PreparedRun } from '../prepare.js';
@@ -50,12 +52,7 @@ export async function fitToDevice(prepared: PreparedRun, options: BenchOptions):
         models.push(model);
         continue;
       }
-      const gated = await gate(
-        model,
-        spec,
-        { device, prefixCache: hasPrefixCache(model, prepared) },
-        options,
-      );
+      const gated = await gate(model, spec, { device, ...readsOf(model, prepared) }, options);
       const { placement } = gated.onDevice;
       const onCpu = placement === undefined ? [] : matrixOpsOnCpu(placement);
       if (onCpu.length > 0 && isChat(model) && !needed) {
@@ -109,7 +106,7 @@ const isChat = ({ roles }: Pick<RunModel, 'roles'>): boolean => roles.includes(c
 async function gate(
   model: RunModel,
   spec: string,
-  target: { device: Exclude<Device, 'cpu'>; prefixCache: boolean },
+  target: { device: Exclude<Device, 'cpu'> } & CheckedReads,
   options: BenchOptions,
 ): Promise<{ model: RunModel; onDevice: ModelOnDevice; warnings: Warning[] }> {
   if (model.kind === 'decoder') {
@@ -131,17 +128,21 @@ async function tryIfGguf(model: RunModel, prepared: PreparedRun, options: BenchO
   if (model.folder.format !== 'gguf') return;
   tell(options.onProgress, 'loading', `trying ${model.id} in a process of its own`);
   if (model.kind === 'decoder')
-    await checkGguf(
-      model.folder,
-      { device: 'cpu', prefixCache: hasPrefixCache(model, prepared) },
-      options.signal,
-    );
+    await checkGguf(model.folder, { device: 'cpu', ...readsOf(model, prepared) }, options.signal);
   else await checkGgufEncoder(model.folder, options.signal);
 }
 
-/** Whether requests of the run reuse positions that this model has computed for others. */
-function hasPrefixCache({ id }: RunModel, { cells }: Pick<PreparedRun, 'cells'>): boolean {
-  return cells.some(({ model, request }) => model === id && prefixCacheOf(request) !== null);
+/** Whether requests of the run reuse positions that this model has computed for others, and whether they drop some. */
+function readsOf({ id }: RunModel, { cells }: Pick<PreparedRun, 'cells'>): CheckedReads {
+  return {
+    prefixCache: cells.some(({ model, request }) => model === id && prefixCacheOf(request) !== null),
+    takesBack: cells.some(({ model, request: { pipeline } }) => {
+      const decode = pipeline && policyOf(pipeline, 'decode');
+      if (!decode || decode.speculation === 'none') return false;
+      // The draft drops what was not accepted, as the model that verifies does.
+      return model === id || pipeline.models[decode.draft ?? ''] === id;
+    }),
+  };
 }
 
 /** A model's record with what is known of it on the run's device. */

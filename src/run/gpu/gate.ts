@@ -146,7 +146,7 @@ async function checked(
  */
 export async function checkGguf(
   folder: GgufFile,
-  { device, prefixCache }: { device: Device } & CheckedReads,
+  { device, ...reads }: { device: Device } & CheckedReads,
   signal: AbortSignal | undefined,
 ): Promise<DeviceCheck | null> {
   const { paths, contextLength, dtype, graphVariant, cost } = folder;
@@ -155,7 +155,7 @@ export async function checkGguf(
     {
       model: { paths, contextLength, kvBytesPerPosition: cost.kvBytesPerToken, dtype, graphVariant },
       device: own,
-      prefixCache,
+      ...reads,
       withReference: fitsMemory(folder),
     },
     { withinMs: checkedWithinMs(cost.parameters, own), signal },
