@@ -12,6 +12,28 @@ describe('xoshiro128**', () => {
     ]);
   });
 
+  it('passes over values as the jumps of the reference implementation do', () => {
+    // jump() of xoshiro128starstar.c: 2^64 steps, by its polynomial.
+    const polynomial = [0x8764000b, 0xf542d2d3, 0x6fa035c3, 0x77f2db5b];
+    const state: [number, number, number, number] = [1, 2, 3, 4];
+    const jumped: [number, number, number, number] = [0, 0, 0, 0];
+    for (const word of polynomial)
+      for (let bit = 0; bit < 32; bit++) {
+        if (word & (1 << bit)) for (let at = 0; at < 4; at++) jumped[at]! ^= state[at]!;
+        const shifted = state[1] << 9;
+        state[2] ^= state[0];
+        state[3] ^= state[1];
+        state[1] ^= state[2];
+        state[0] ^= state[3];
+        state[2] ^= shifted;
+        state[3] = (state[3] << 11) | (state[3] >>> 21);
+      }
+    const random = xoshiro128starstar([1, 2, 3, 4]);
+    for (let times = 0; times < 2 ** 11; times++) random.skip(2 ** 53);
+    const expected = xoshiro128starstar(jumped);
+    for (let drawn = 0; drawn < 4; drawn++) expect(random.uint32()).toBe(expected.uint32());
+  });
+
   it('is seeded by SplitMix32', () => {
     // Both generators written out independently with unbounded integers in Python.
     const random = createRandom(42);
@@ -49,6 +71,30 @@ describe('a seeded stream', () => {
     expect(Math.abs(mean - 1 / 2)).toBeLessThan(0.0082);
     expect(Math.abs(variance - 1 / 12)).toBeLessThan(0.0022);
     expect(Math.max(...values)).toBeLessThan(1);
+  });
+
+  it('passes over values as if they had been drawn', () => {
+    fc.assert(
+      fc.property(fc.integer(), fc.array(fc.nat(2000), { maxLength: 4 }), (seed, counts) => {
+        const [skipping, drawing] = [createRandom(seed), createRandom(seed)];
+        for (const count of counts) {
+          skipping.skip(count);
+          for (let drawn = 0; drawn < count; drawn++) drawing.uint32();
+          expect(skipping.uint32()).toBe(drawing.uint32());
+        }
+      }),
+      { numRuns: 20 },
+    );
+    expect(() => createRandom(1).skip(-1)).toThrow(RangeError);
+  });
+
+  it('looks up a table by the upper half of its values', () => {
+    const [looking, drawing] = [createRandom(3), createRandom(3)];
+    const table = Uint16Array.from({ length: 2 ** 16 }, (_, index) => (index * 40_503) & 0xffff);
+    const found = new Uint16Array(100);
+    looking.fillFrom(table, found);
+    expect([...found]).toEqual(Array.from(found, () => table[drawing.uint32() >>> 16]));
+    expect(looking.uint32()).toBe(drawing.uint32());
   });
 
   it.each([0, -1, 1.5, 2 ** 33])('refuses a bound of %d', (bound) => {

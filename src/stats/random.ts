@@ -3,12 +3,18 @@
  * no knowledge of results.
  */
 
+import { advance, jumpMatrix, type State } from './jump.js';
+
 /** A seeded stream of pseudo-random numbers. Equal seeds give equal streams on every machine. */
 export interface Random {
   /** Uniform over [0, 2³²). */
   uint32(): number;
   /** Fills `words` with the next values of `uint32`, several times as fast as one by one. */
   fill(words: Uint32Array): void;
+  /** Fills `target` with entries of a table of 2^16, each at the upper half of the next value of `uint32`. */
+  fillFrom(table: Uint16Array, target: Uint16Array): void;
+  /** Passes over the next `count` values of `uint32`, at most 2^53: many at the cost of few. */
+  skip(count: number): void;
   /** Uniform over [0, 1), with 32 random bits. */
   uniform(): number;
   /** Uniform over 0 … `bound` − 1, without modulo bias. `bound` is 1 … 2³². */
@@ -16,8 +22,10 @@ export interface Random {
 }
 
 /** xoshiro128** 1.1 from four state words, not all zero (Blackman & Vigna 2018, public domain). */
-export function xoshiro128starstar(state: readonly [number, number, number, number]): Random {
+export function xoshiro128starstar(state: State): Random {
   let [a, b, c, d] = state;
+  // Streams are read in strides, each as long as the one before.
+  let stride: { count: number; matrix: Uint32Array } | null = null;
   const fill = (words: Uint32Array): void => {
     // In locals: variables of the closure live in memory and make a long fill three times as slow.
     let [w, x, y, z] = [a, b, c, d];
@@ -33,6 +41,25 @@ export function xoshiro128starstar(state: readonly [number, number, number, numb
     }
     [a, b, c, d] = [w, x, y, z];
   };
+  const fillFrom = (table: Uint16Array, target: Uint16Array): void => {
+    let [w, x, y, z] = [a, b, c, d];
+    for (let index = 0; index < target.length; index++) {
+      target[index] = table[Math.imul(rotateLeft(Math.imul(x, 5), 7), 9) >>> 16]!;
+      const shifted = x << 9;
+      y ^= w;
+      z ^= x;
+      x ^= y;
+      w ^= z;
+      y ^= shifted;
+      z = rotateLeft(z, 11);
+    }
+    [a, b, c, d] = [w, x, y, z];
+  };
+  const skip = (count: number): void => {
+    if (count === 0) return;
+    if (stride?.count !== count) stride = { count, matrix: jumpMatrix(count) };
+    [a, b, c, d] = advance(stride.matrix, [a, b, c, d]);
+  };
   const uint32 = (): number => {
     const output = Math.imul(rotateLeft(Math.imul(b, 5), 7), 9) >>> 0;
     const shifted = b << 9;
@@ -47,6 +74,8 @@ export function xoshiro128starstar(state: readonly [number, number, number, numb
   return {
     uint32,
     fill,
+    fillFrom,
+    skip,
     uniform: () => uint32() / 2 ** 32,
     below: (bound) => {
       if (!Number.isInteger(bound) || bound < 1 || bound > 2 ** 32) {

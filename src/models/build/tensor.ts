@@ -54,7 +54,8 @@ export function* tensorBytes(tensor: TensorSpec, seed: number): Generator<Uint8A
       yield* rotaryTable(tensor, fill);
       return;
     case 'uniform':
-      yield* uniform(tensor, fill, streamOf(tensor, seed));
+      if (tensor.dataType === elementType.float16) yield* uniformHalves(tensor, seed);
+      else yield* uniform(tensor, fill, streamOf(tensor, seed));
       return;
     default:
       yield* codes(byteLength(tensor), fill.kind, streamOf(tensor, seed));
@@ -71,23 +72,43 @@ function* uniform(
   { low, high }: { low: number; high: number },
   random: Random,
 ): Generator<Uint8Array> {
-  const half = tensor.dataType === elementType.float16;
   const words = new Uint32Array(chunkWords);
-  const floats = new Float32Array(half ? 0 : chunkWords);
-  const halves = new Uint16Array(half ? chunkWords : 0);
-  const levels = half ? levelsOf(low, high) : null;
+  const floats = new Float32Array(chunkWords);
   const step = (high - low) / 2 ** 32;
   for (let left = elementCount(tensor); left > 0; left -= chunkWords) {
     const count = Math.min(left, chunkWords);
     const drawn = words.subarray(0, count);
     random.fill(drawn);
-    if (levels) {
-      for (let index = 0; index < count; index++) halves[index] = levels[drawn[index]! >>> 16]!;
-      yield new Uint8Array(halves.buffer, 0, count * 2);
-    } else {
-      for (let index = 0; index < count; index++) floats[index] = low + drawn[index]! * step;
-      yield new Uint8Array(floats.buffer, 0, count * 4);
-    }
+    for (let index = 0; index < count; index++) floats[index] = low + drawn[index]! * step;
+    yield new Uint8Array(floats.buffer, 0, count * 4);
+  }
+}
+
+/** The elements of a random half-precision tensor, in the order they are stored in. */
+export interface HalfStream {
+  /** Fills `target` with the next elements. */
+  fill(target: Uint16Array): void;
+  /** Passes over elements, many at the cost of few. */
+  skip(elements: number): void;
+}
+
+/** The elements that `tensorBytes` gives. Throws RangeError for a tensor that is of another kind. */
+export function halfStream(tensor: TensorSpec, seed: number): HalfStream {
+  const { fill, dataType, name } = tensor;
+  if (fill.kind !== 'uniform' || dataType !== elementType.float16)
+    throw new RangeError(`${name} is no tensor of random halves`);
+  const random = streamOf(tensor, seed);
+  const levels = levelsOf(fill.low, fill.high);
+  return { fill: (target) => random.fillFrom(levels, target), skip: random.skip };
+}
+
+function* uniformHalves(tensor: TensorSpec, seed: number): Generator<Uint8Array> {
+  const stream = halfStream(tensor, seed);
+  const halves = new Uint16Array(chunkWords);
+  for (let left = elementCount(tensor); left > 0; left -= chunkWords) {
+    const drawn = halves.subarray(0, Math.min(left, chunkWords));
+    stream.fill(drawn);
+    yield new Uint8Array(halves.buffer, 0, drawn.byteLength);
   }
 }
 
