@@ -14,9 +14,11 @@ export async function writeSynced(path: string, chunks: Iterable<Uint8Array>): P
   }
 }
 
-async function writeFully(file: FileHandle, chunk: Uint8Array): Promise<void> {
+/** Writes all of a chunk, at a position of the file, or after what was last written. */
+export async function writeFully(file: FileHandle, chunk: Uint8Array, position?: number): Promise<void> {
   for (let offset = 0; offset < chunk.byteLength; ) {
-    const { bytesWritten } = await file.write(chunk, offset);
+    const at = position === undefined ? null : position + offset;
+    const { bytesWritten } = await file.write(chunk, offset, chunk.byteLength - offset, at);
     offset += bytesWritten;
   }
 }

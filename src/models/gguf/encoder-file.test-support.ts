@@ -43,6 +43,9 @@ export function writeEncoderGguf(
   return path;
 }
 
+/** All rows of a tensor, slowest dimension first. */
+const wholeOf = (dims: readonly number[]) => ({ from: 0, to: dims.length === 1 ? 1 : dims[0]! });
+
 function sourceOf(tensor: TensorSpec, seed: number): GgufSource {
   const [pattern, replacement] = names.find(([known]) => known.test(tensor.name))!;
   const name = tensor.name.replace(pattern, replacement);
@@ -51,7 +54,7 @@ function sourceOf(tensor: TensorSpec, seed: number): GgufSource {
     return {
       ...{ name, shape: tensor.dims.toReversed(), type: 'F32' },
       chunks: function* () {
-        for (const halves of storedHalves(tensor, seed)) {
+        for (const halves of storedHalves(tensor, seed, wholeOf(tensor.dims))) {
           const floats = new Float32Array(halves.length);
           widenHalf(halves, floats);
           yield new Uint8Array(floats.buffer);
@@ -60,7 +63,10 @@ function sourceOf(tensor: TensorSpec, seed: number): GgufSource {
     };
   // The graph has its matrices as [inputs, outputs], and its tables as rows.
   const shape = isTable ? tensor.dims.toReversed() : tensor.dims;
-  const halves = () => (isTable ? storedHalves(tensor, seed) : transposedHalves(tensor, seed));
+  const halves = () =>
+    isTable
+      ? storedHalves(tensor, seed, wholeOf(tensor.dims))
+      : transposedHalves(tensor, seed, (row) => row, wholeOf(tensor.dims.toReversed()));
   return {
     ...{ name, shape, type: 'F16' },
     chunks: function* () {

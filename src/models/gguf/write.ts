@@ -41,7 +41,7 @@ export function* ggufFile(
   fields: Readonly<Record<string, GgufField>>,
   tensors: readonly GgufSource[],
 ): Generator<Uint8Array> {
-  const header = headerOf(fields, tensors);
+  const { header } = ggufLayout(fields, tensors);
   yield header;
   yield* padding(header.length);
   for (const tensor of tensors) {
@@ -50,18 +50,26 @@ export function* ggufFile(
   }
 }
 
-function headerOf(fields: Readonly<Record<string, GgufField>>, tensors: readonly GgufSource[]): Buffer {
+/** The beginning of a GGUF file, where each tensor's data starts in it, and its length; zeros lie between them. */
+export function ggufLayout(
+  fields: Readonly<Record<string, GgufField>>,
+  tensors: readonly Pick<GgufSource, 'name' | 'shape' | 'type'>[],
+): { header: Uint8Array; starts: number[]; length: number } {
   const entries = Object.entries(fields);
   const parts = [Buffer.from('GGUF'), uint32(version), uint64(tensors.length), uint64(entries.length)];
   for (const [key, field] of entries) parts.push(text(key), Buffer.concat(typed(field)));
-  let offset = 0;
+  const offsets: number[] = [];
+  let end = 0;
   for (const tensor of tensors) {
     const { name, shape, type } = tensor;
     parts.push(text(name), uint32(shape.length), ...shape.map(uint64));
-    parts.push(uint32(findBlockTypeNamed(type).id), uint64(offset));
-    offset = aligned(offset + ggufBytes(tensor));
+    parts.push(uint32(findBlockTypeNamed(type).id), uint64(end));
+    offsets.push(end);
+    end = aligned(end + ggufBytes(tensor));
   }
-  return Buffer.concat(parts);
+  const header = Buffer.concat(parts);
+  const data = aligned(header.length);
+  return { header, starts: offsets.map((offset) => data + offset), length: data + end };
 }
 
 function typed(field: GgufField): Buffer[] {

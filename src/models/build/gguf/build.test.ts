@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { type GgufModel, readGguf } from '../../gguf/read.js';
+import { ggufFile } from '../../gguf/write.js';
 import { widenHalf } from '../../half.js';
 import { recipeFromConfig } from '../../hf-config.js';
 import type { Recipe } from '../../recipe.js';
@@ -11,13 +12,16 @@ import { loadTokenizer } from '../../tokenizer.js';
 import { materialise } from '../build-graph.js';
 import { buildModel } from '../build-model.js';
 import { writeDecoder } from '../decoder.js';
-import { configOf } from '../folder-files.js';
+import { configOf, vocabularyOf } from '../folder-files.js';
 import { defaultGraphVariant } from '../graph-variant.js';
 import { smallRecipes } from '../shapes.test-support.js';
 import { elementType, type TensorSpec } from '../tensor.js';
 import { buildGguf, builtGgufDirectory } from './build.js';
 import { dtypes, expectCostsOfGraph, writtenRecipes } from './costs.test-support.js';
-import { transposedHalves } from './rows.js';
+import { ggufFormatOf, ggufMetadata } from './metadata.js';
+import { writePieces } from './pieces.js';
+import { interleavedRow, transposedHalves } from './rows.js';
+import { ggufTensors } from './tensors.js';
 
 const cacheDirectory = mkdtempSync(join(tmpdir(), 'tokenwork-gguf-build-'));
 afterAll(() => rmSync(cacheDirectory, { recursive: true }));
@@ -113,17 +117,54 @@ describe('a recipe written as GGUF', () => {
     }
   });
 
-  it('is written panel by panel where a matrix is too large to hold, to the same bytes', () => {
+  it('is drawn panel by panel where a matrix is too large to hold, and from any row on, to the same bytes', () => {
     const spec: TensorSpec = {
       ...{ name: 'w', dims: [70, 300], dataType: elementType.float16 },
       fill: { kind: 'uniform', low: -1, high: 1 },
     };
-    const joined = (panel?: number) =>
-      [...transposedHalves(spec, 1, undefined, panel)].flatMap((half) => [...half]);
-    const whole = joined();
-    expect(joined(70 * 7)).toEqual(whole);
+    const order = interleavedRow(20);
+    const joined = (from: number, to: number, held?: number) =>
+      [...transposedHalves(spec, 1, order, { from, to }, held)].flatMap((half) => [...half]);
     const stored = new Uint16Array(materialise(spec, 1).buffer);
-    expect(whole[299 * 70 + 33]).toBe(stored[33 * 300 + 299]);
+    const whole = Array.from(
+      { length: 300 * 70 },
+      (_, at) => stored[(at % 70) * 300 + order(Math.floor(at / 70))]!,
+    );
+    expect(joined(0, 300)).toEqual(whole);
+    expect(joined(0, 300, 70 * 7)).toEqual(whole);
+    expect(joined(33, 290, 70 * 7)).toEqual(whole.slice(33 * 70, 290 * 70));
+  });
+
+  it('is written by several threads, a piece at a time, to the same bytes', async () => {
+    const recipe = { ...smallRecipes.qwen3_moe, vocabulary: 1000 };
+    const { type, interleaved } = ggufFormatOf(recipe, 'q4');
+    const target = { type, interleaved, seed: 1 };
+    const tensors = ggufTensors(recipe, target);
+    const metadata = ggufMetadata(recipe, 'q4', vocabularyOf(recipe));
+    const expected = Buffer.concat([...ggufFile(metadata, tensors)].map((chunk) => Buffer.from(chunk)));
+    for (const threads of [1, 2]) {
+      const path = join(cacheDirectory, `${threads}.gguf`);
+      const told: number[] = [];
+      await writePieces(
+        path,
+        { recipe, target, metadata },
+        { threads, pieceElements: 5000, onBytes: (done) => told.push(done) },
+      );
+      expect(readFileSync(path).equals(expected)).toBe(true);
+      expect(told.length).toBeGreaterThan(tensors.length);
+      expect(told.toSorted((a, b) => a - b)).toEqual(told);
+    }
+  });
+
+  it('ends with the error of the thread that could not write, its code kept', async () => {
+    const recipe = smallRecipes.llama;
+    const target = { type: 'F16', interleaved: true, seed: 1 } as const;
+    const metadata = ggufMetadata(recipe, 'fp16', vocabularyOf(recipe));
+    const path = join(cacheDirectory, 'gone.gguf');
+    const onBytes = () => rmSync(path, { force: true });
+    await expect(
+      writePieces(path, { recipe, target, metadata }, { threads: 2, pieceElements: 5000, onBytes }),
+    ).rejects.toMatchObject({ code: 'ENOENT' });
   });
 
   it('stands in a folder whose tokenizer and config are those of its ONNX folder', async () => {

@@ -1,7 +1,6 @@
 import { join } from 'node:path';
 import { cacheDirectory } from '../../cache-directory.js';
 import type { Dtype } from '../../dtype.js';
-import { ggufBytes, ggufFile } from '../../gguf/write.js';
 import type { Recipe } from '../../recipe.js';
 import { isDirectory } from '../atomic-folder.js';
 import { type BuildWatch, buildFolder } from '../build-folder.js';
@@ -9,9 +8,9 @@ import { digestOf } from '../build-model.js';
 import { writeDecoder } from '../decoder.js';
 import { folderFiles, vocabularyOf } from '../folder-files.js';
 import { defaultGraphVariant } from '../graph-variant.js';
-import { type OnBytes, writeSynced } from '../synced-file.js';
+import type { OnBytes } from '../synced-file.js';
 import { ggufFormatOf, ggufMetadata } from './metadata.js';
-import { ggufTensors } from './tensors.js';
+import { writePieces } from './pieces.js';
 
 /** Part of a built folder's name. Raise it whenever the same recipe would come with other bytes in GGUF. */
 const writerVersion = 1;
@@ -39,10 +38,9 @@ export async function buildGguf(recipe: Recipe, options: GgufTarget & BuildWatch
     target: targetOf(recipe, options),
     write: async (directory: string, onBytes: OnBytes) => {
       const vocabulary = vocabularyOf(recipe);
-      const tensors = ggufTensors(recipe, { type, seed, interleaved });
-      const total = tensors.reduce((sum, tensor) => sum + ggufBytes(tensor), 0);
-      const file = ggufFile(ggufMetadata(recipe, dtype, vocabulary), tensors);
-      await writeSynced(join(directory, ggufFileName), told(file, total, onBytes));
+      const metadata = ggufMetadata(recipe, dtype, vocabulary);
+      const target = { type, seed, interleaved };
+      await writePieces(join(directory, ggufFileName), { recipe, target, metadata }, { onBytes });
       return folderFiles(recipe, vocabulary);
     },
   };
@@ -62,13 +60,4 @@ function targetOf(recipe: Recipe, { dtype, seed = 1, cacheDirectory: cache }: Gg
   const digest = digestOf(shape, { writerVersion, seed, ...format }, graph);
   const folder = `${recipe.id}-${dtype}-gguf-seed${seed}-${digest}`;
   return join(cache ?? cacheDirectory(), 'models', folder);
-}
-
-function* told(chunks: Iterable<Uint8Array>, total: number, onBytes: OnBytes): Generator<Uint8Array> {
-  let written = 0;
-  for (const chunk of chunks) {
-    yield chunk;
-    written += chunk.byteLength;
-    onBytes(Math.min(written, total), total);
-  }
 }
