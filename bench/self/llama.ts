@@ -10,7 +10,7 @@ import { attributedShare } from './cpu-attribution.js';
 import { decodeRate, promptIds, secondsOf, sequenceAfter } from './decoding.js';
 import type { Figure, Measured } from './figure.js';
 import { smolLm2 } from './models.js';
-import { hitToMiss } from './prefix-cache.js';
+import { hitToMiss, hitToStep } from './prefix-cache.js';
 import { shareOutside } from './request-overhead.js';
 
 const promptTokens = 128;
@@ -91,6 +91,13 @@ export const llama: Figure[] = [
     target: 0.04,
     comparison: '<=',
     measure: () => withLlama(1, async (decoder) => summarise(await hitToMiss(decoder, 4))),
+  },
+  {
+    id: 'llama-prefix-cache-hit-over-step',
+    what: 'the same hit ÷ the step of its 16 new tokens after 1,024 of the sequence’s own',
+    target: 1.05,
+    comparison: '<=',
+    measure: () => withLlama(1, async (decoder) => summarise(await hitToStep(decoder, 20))),
   },
   {
     id: 'onnx-over-llama-prefill',

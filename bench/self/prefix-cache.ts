@@ -27,17 +27,37 @@ export const prefixCache: Figure = {
 
 /** Time to first token of 1,024 cached tokens and 16 new ones: hit ÷ miss, so many times. */
 export async function hitToMiss(decoder: Decoder, times: number): Promise<number[]> {
+  const { ids, cache } = await filledCache(decoder);
+  return alternatingRatios(
+    times,
+    () => firstToken(decoder, ids, cache),
+    () => firstToken(decoder, ids, null),
+  );
+}
+
+/** Time to first token of a hit ÷ the step of the same new tokens after as many of the sequence's own, so many times. */
+export async function hitToStep(decoder: Decoder, times: number): Promise<number[]> {
+  const { ids, cache } = await filledCache(decoder);
+  const own = decoder.open({ batch: 1, capacity: ids.length });
+  await own.step(BigInt64Array.from(ids.slice(0, cachedTokens), BigInt));
+  const step = async () => {
+    own.truncate(cachedTokens);
+    return secondsOf(() => own.step(BigInt64Array.from(ids.slice(cachedTokens), BigInt)));
+  };
+  const ratios = await alternatingRatios(times, () => firstToken(decoder, ids, cache), step);
+  own.close();
+  return ratios;
+}
+
+/** A prompt, and a cache that holds all of it but the new tokens. */
+async function filledCache(decoder: Decoder): Promise<{ ids: number[]; cache: PrefixCache }> {
   const limitBytes = 2 * cachedTokens * decoder.kvBytesPerPosition;
   const cache = new PrefixCache(decoder, { blockTokens, limitBytes });
   const ids = [...promptIds(cachedTokens + newTokens, decoder.vocabulary)].map(Number);
   await firstToken(decoder, ids, null, (sequence) => {
     cache.store(ids.slice(0, cachedTokens), (exports) => sequence.exportCache(0, exports));
   });
-  return alternatingRatios(
-    times,
-    () => firstToken(decoder, ids, cache),
-    () => firstToken(decoder, ids, null),
-  );
+  return { ids, cache };
 }
 
 /** Seconds from an empty sequence to the logits of the first token, through the cache where one is given. */
