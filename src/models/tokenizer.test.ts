@@ -62,6 +62,41 @@ describe.skipIf(lacksShared)('the tokenizer of stories260K', () => {
     expect([...tokenizer.specialTokenIds].sort()).toEqual([0, 1, 2]);
   });
 
+  test('renders messages by the chat template, up to where the model answers', async () => {
+    const config = {
+      tokenizer_class: 'LlamaTokenizer',
+      bos_token: '<s>',
+      eos_token: '</s>',
+      unk_token: '<unk>',
+    };
+    const template =
+      "{% for m in messages %}{{ m.role + ': ' + m.content + '\\n' }}{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
+    const messages = [
+      { role: 'system', content: 'Be kind' },
+      { role: 'user', content: 'a cat' },
+    ];
+    const rendered = 'system: Be kind\nuser: a cat\nassistant:';
+    const plain = await loadWith(json, config);
+    expect(plain.encodeChat).toBeNull();
+    const own = await loadWith(json, { ...config, chat_template: template });
+    // A template that wants BOS writes it itself.
+    expect(own.encodeChat!(messages)).toEqual(plain.encode(rendered).slice(1));
+    await writeFile(join(directory, 'chat_template.jinja'), `{{ bos_token }}${template}`);
+    const beside = await loadWith(json, config);
+    expect(beside.encodeChat!(messages)[0]).toBe(bos);
+    expect(beside.decode(beside.encodeChat!(messages))).toContain('Be kind');
+  });
+
+  test('says of a chat template that cannot be rendered what is wrong with it', async () => {
+    const config = {
+      tokenizer_class: 'LlamaTokenizer',
+      bos_token: '<s>',
+      chat_template: '{{ raise_exception("no") }}',
+    };
+    const { encodeChat } = await loadWith(json, config);
+    expect(() => encodeChat!([{ role: 'user', content: 'x' }])).toThrow(/no/);
+  });
+
   test('agrees with plain byte-pair encoding on any text, and decodes to it again', async () => {
     const tokenizer = await loadTokenizer(stories);
     const text = fc

@@ -1,14 +1,22 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
 import { readJsonObject } from './json-file.js';
 
+/** A turn of a conversation, as chat templates take it. */
+export interface ChatMessage {
+  role: string;
+  content: string;
+}
+
 /** Text to token ids and back. */
 export interface Tokenizer {
   /** Ids of a prompt, with the special tokens (BOS) that the model's tokenizer config adds. */
   encode(text: string): number[];
+  /** Ids of a conversation by the model's chat template, up to where it answers; null: the model has no template. */
+  encodeChat: ((messages: readonly ChatMessage[]) => number[]) | null;
   /** Text of ids, special tokens left out. */
   decode(ids: readonly number[]): string;
   /** Largest id there is, plus one: at most the model's vocabulary. */
@@ -20,7 +28,9 @@ export interface Tokenizer {
 /** The files of a model folder's tokenizer. */
 interface TokenizerFiles {
   json: Record<string, unknown>;
+  /** With the chat template in it, wherever it lies. */
   config: Record<string, unknown>;
+  hasChatTemplate: boolean;
   /** Largest id there is, plus one. */
   vocabulary: number;
 }
@@ -56,8 +66,15 @@ export async function loadTokenizer(directory: string): Promise<Tokenizer> {
     throw badTokenizer(directory, 'it has no id for a part of the text', undefined);
   };
   const completeStart = startCompleter(encode('')[0], inner.bos_token_id, files.config.add_bos_token);
+  // The template writes BOS itself where the model wants one.
+  const encodeChat = (messages: readonly ChatMessage[]) =>
+    ask(() => {
+      const text = inner.apply_chat_template([...messages], { tokenize: false, add_generation_prompt: true });
+      return inner.encode(text as string, { add_special_tokens: false });
+    });
   return {
     encode: (text) => completeStart(encode(text)),
+    encodeChat: files.hasChatTemplate ? encodeChat : null,
     decode: (ids) =>
       ids.length === 0 ? '' : ask(() => inner.decode([...ids], { skip_special_tokens: true })),
     vocabulary: files.vocabulary,
@@ -80,7 +97,11 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
   }
   const json = await readJsonObject(path);
   const configPath = join(directory, 'tokenizer_config.json');
-  const config = (await exists(configPath)) ? await readJsonObject(configPath) : {};
+  const ownConfig = (await exists(configPath)) ? await readJsonObject(configPath) : {};
+  const beside = await readFile(join(directory, 'chat_template.jinja'), 'utf8').catch(
+    otherwise(null, 'looking for a chat template'),
+  );
+  const config = beside === null ? ownConfig : { ...ownConfig, chat_template: beside };
   const parsed = tokenizerSchema.safeParse(json);
   if (!parsed.success) {
     const { path: where, message } = parsed.error.issues[0]!;
@@ -91,7 +112,8 @@ export async function readTokenizerFiles(directory: string): Promise<TokenizerFi
   if (!Array.isArray(model.vocab))
     for (const tokenId of Object.values(model.vocab)) vocabulary = Math.max(vocabulary, tokenId + 1);
   for (const token of added_tokens ?? []) vocabulary = Math.max(vocabulary, token.id + 1);
-  return { json, config, vocabulary };
+  const { chat_template } = config;
+  return { json, config, vocabulary, hasChatTemplate: chat_template !== undefined && chat_template !== null };
 }
 
 /**

@@ -6,6 +6,7 @@ import { chooseBackend, comparedWithinMs } from '../engines/onnx/parity/choose-b
 import type { BackendChoice, Parity } from '../engines/onnx/parity/compare-logits.js';
 import { engineOf, openDecoder, openEncoder, sharesModel } from '../engines/open.js';
 import type { JournalModel, Settings } from '../journal/entry.js';
+import { readTokenizerFiles } from '../models/tokenizer.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
 import {
@@ -88,6 +89,8 @@ export async function openModels(
           needsTokenizer: needsTokenizer(id, cells),
           tokenizerDirectory: tokenizerDirectoryOf(model.folder),
         });
+        if (readsMessages(id, cells) && !(await hasChatTemplate(model.folder)))
+          warnings.push(joinedMessages(id));
       } else {
         const { folder, kind } = model;
         const isGguf = folder.format === 'gguf';
@@ -161,4 +164,26 @@ function needsTokenizer(id: string, cells: readonly PlannedCell[]): boolean {
     const takesPart = model === id || Object.values(pipeline.models).includes(id);
     return takesPart && (prompt.kind === 'text' || readsText(pipeline));
   });
+}
+
+/** Whether a prompt that the decoder answers is messages. */
+function readsMessages(id: string, cells: readonly PlannedCell[]): boolean {
+  return cells.some(
+    ({ model, request: { prompt } }) =>
+      model === id && prompt.kind === 'text' && prompt.messages !== undefined,
+  );
+}
+
+/** The template inside a GGUF file is not read; that of a tokenizer beside it is. */
+async function hasChatTemplate(folder: DecoderFolder): Promise<boolean> {
+  const directory = tokenizerDirectoryOf(folder);
+  return directory !== null && (await readTokenizerFiles(directory)).hasChatTemplate;
+}
+
+function joinedMessages(id: string): Warning {
+  return {
+    code: 'messages-joined',
+    message: `${id} has no chat template in its folder, so it reads messages joined by blank lines, without their roles.`,
+    hint: 'Name a model folder with a chat_template, to measure the tokens that a server would make of them.',
+  };
 }

@@ -4,7 +4,13 @@ import { requestPipelineSchema } from './pipeline.js';
 /** The prompt of a request: token ids drawn by seed, or a text for the model's own tokenizer. */
 const promptSpecSchema = z.union([
   z.strictObject({ kind: z.literal('synthetic'), tokens: z.int(), seed: z.int() }),
-  z.strictObject({ kind: z.literal('text'), text: z.string(), name: z.string() }),
+  z.strictObject({
+    kind: z.literal('text'),
+    text: z.string(),
+    name: z.string(),
+    /** For the model's chat template, where it has one; `text` has their contents. */
+    messages: z.array(z.strictObject({ role: z.string(), content: z.string() })).optional(),
+  }),
 ]);
 export type PromptSpec = z.infer<typeof promptSpecSchema>;
 

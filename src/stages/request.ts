@@ -1,6 +1,7 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { Sequence } from '../engines/engine.js';
+import type { ChatMessage } from '../models/tokenizer.js';
 import type { Instruments } from './instruments.js';
 import type { Ledger, Usage } from './ledger.js';
 import type { LoadedModel } from './loaded-model.js';
@@ -11,8 +12,13 @@ import type { RequestSpec } from './request-spec.js';
 import type { Resources } from './resources.js';
 import { type TokenChooser, tokenChooser } from './token-choice.js';
 
-/** Token ids, with the text they stand for where a stage needs it; or a text that is to be tokenized. */
-export type Prompt = { kind: 'ids'; ids: readonly number[]; text?: string } | { kind: 'text'; text: string };
+/**
+ * Token ids, with the text they stand for where a stage needs it; or a text that is to be tokenized, by the chat
+ * template where it is of messages and the model has one.
+ */
+export type Prompt =
+  | { kind: 'ids'; ids: readonly number[]; text?: string }
+  | { kind: 'text'; text: string; messages?: readonly ChatMessage[] | undefined };
 
 /** The prompts of a batch, in the tokens of the model that is to read them. */
 export interface PromptRows {

@@ -178,6 +178,21 @@ describe('tokenization', () => {
   });
 
   it.each([
+    ['by the chat template, where there is one', () => [1, 2, 3, 4], 4],
+    ['as one text, where there is none', null, 3],
+  ])('reads messages %s', async (_, encodeChat, tokens) => {
+    const encode = (text: string) => [...text].map(() => 5);
+    const messages = [{ role: 'user', content: 'abc' }];
+    const { tokens: counted } = await finish(
+      { prompt: { kind: 'text', text: 'abc', messages } },
+      fakeDecoder(),
+      uninterrupted,
+      { encode, encodeChat, decode: () => '' },
+    );
+    expect(counted.prompt).toBe(tokens);
+  });
+
+  it.each([
     ['a text without a tokenizer', { prompt: { kind: 'text', text: 'Hello' } as const }, 'tokenizer-missing'],
     ['an empty prompt', { prompt: { kind: 'ids', ids: [] } as const }, 'empty-prompt'],
     ['an id the model does not know', { prompt: { kind: 'ids', ids: [50] } as const }, 'tokenizer-mismatch'],

@@ -57,10 +57,10 @@ export function runDetokenization(policy: PolicyOf<'detokenization'>, state: Req
  */
 export function tokenize(
   prompt: Prompt,
-  tokenizer: Pick<TextTokenizer, 'encode'> | null,
+  tokenizer: Pick<TextTokenizer, 'encode' | 'encodeChat'> | null,
   vocabulary: number,
 ): readonly number[] {
-  const ids = prompt.kind === 'ids' ? prompt.ids : tokenizerOf(tokenizer).encode(prompt.text);
+  const ids = prompt.kind === 'ids' ? prompt.ids : encoded(prompt, tokenizerOf(tokenizer));
   if (ids.length === 0) {
     throw new TokenworkError(
       'empty-prompt',
@@ -77,6 +77,13 @@ export function tokenize(
     );
   }
   return ids;
+}
+
+function encoded(
+  { text, messages }: Extract<Prompt, { kind: 'text' }>,
+  { encode, encodeChat }: Pick<TextTokenizer, 'encode' | 'encodeChat'>,
+): readonly number[] {
+  return messages !== undefined && encodeChat ? encodeChat(messages) : encode(text);
 }
 
 /** The prompt of each row as text. Throws TokenworkError `tokenizer-missing` where one is mere ids. */

@@ -176,11 +176,11 @@ function promptsOf(block: Block, suite: Suite, seed: number): NamedPrompt[] {
     difficulty: 1,
   }));
   const texts = (block.prompts ?? []).map((name) => {
-    const { kind, language, text, difficulty } = suite.prompts.get(name)!;
+    const { kind, language, text, messages, difficulty } = suite.prompts.get(name)!;
     return {
       name,
       factors: { prompt: name, promptKind: kind, language },
-      prompt: { kind: 'text' as const, text, name },
+      prompt: { kind: 'text' as const, text, name, ...(messages && { messages }) },
       difficulty,
     };
   });

@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { TokenworkError } from '../core/errors.js';
 import { describeIssue, firstIssue } from '../core/schema-issue.js';
+import type { ChatMessage } from '../models/tokenizer.js';
 
 const headerSchema = z.strictObject({
   /** The sort of request: `greeting`, `chat`, `summarisation` … */
@@ -19,6 +20,8 @@ const headerSchema = z.strictObject({
 export interface Prompt extends z.infer<typeof headerSchema> {
   name: string;
   text: string;
+  /** For the model's chat template; `text` has their contents. */
+  messages?: ChatMessage[];
 }
 
 const promptDirectory = fileURLToPath(new URL('../../bench/prompts/', import.meta.url));
