@@ -77,10 +77,14 @@ describe('arguments that cannot be used', () => {
     [['bench', '--suite', 'quik'], 'quick'],
     [['bench', '--limit', '3'], '--trace'],
     [['bench', '--pipeline', 'guarded-chta'], 'guarded-chat'],
-    [['trace'], 'missing required argument'],
+    [['trace'], 'No prompt is given'],
+    [['trace', 'Hello', '--prompt-file', 'x.txt'], 'more than one way'],
+    [['trace', 'Hello', '--limit', '3'], '--limit is of a file of prompts'],
+    [['trace', '--prompts', 'nothing.jsonl'], 'nothing.jsonl cannot be read'],
+    [['trace', '--prompt-file', '.'], 'cannot be read'],
     [['trace', ''], 'at least one token'],
     [['trace', 'Hello', '--pipeline', 'nothing.json'], 'nothing.json'],
-    [['trace', 'Hello', '--completion-tokens', '0'], 'whole number'],
+    [['trace', 'Hello', '--answer-tokens', '0'], 'whole number'],
     [['bench', '--model', 'tinyy'], 'tiny'],
     [['flops', 'nothing.onnx'], 'nothing.onnx'],
     [['flops', 'tiny', '--shape', 'input'], 'input=1,3,224,224'],
@@ -390,6 +394,34 @@ describe('diff', () => {
   });
 });
 
+describe('traced prompts', () => {
+  it('from a file are a table, with what failed and why', async () => {
+    const prompts = saved(
+      'prompts.jsonl',
+      '"Hi"\n{"prompt": "Long", "max_tokens": 99999, "id": "longest"}\n',
+    );
+    const { status, stdout, stderr } = await tokenwork(
+      ...['trace', '--prompts', prompts, '--pipeline', 'plain-chat', '--model', 'tiny', '--dtype', 'fp32'],
+      ...['--repetitions', '1', '--answer-tokens', '3', '--quiet'],
+    );
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/^2 prompts through plain-chat: a billed token is worth [\d.]+ effective tokens/);
+    expect(stdout).toMatch(/^line 1 +Hi +\d+ /m);
+    expect(stdout).toMatch(/^longest failed: .*99999 completion tokens/m);
+    expect(stdout).toContain('A plain token is');
+  });
+
+  it('refuses an empty standard input', () => {
+    const { status, stderr } = spawnSync(process.execPath, [main, 'trace', '-'], {
+      input: '\n',
+      encoding: 'utf8',
+    });
+    expect(status).toBe(2);
+    expect(stderr).toContain('standard input: the prompt is empty');
+  });
+});
+
 describe('a traced prompt', () => {
   it('is billed a few tokens and worth many, stage by stage', async () => {
     const pipeline = saved('mine.json', {
@@ -408,7 +440,13 @@ describe('a traced prompt', () => {
     );
     expect(stderr).toBe('');
     expect(status).toBe(0);
-    const { billed, effective, stages } = JSON.parse(stdout);
+    const { billed, effective, stages, plainToken, cost, claim } = JSON.parse(stdout);
+    expect(plainToken).toMatchObject({
+      ...{ value: expect.any(Number), unit: 'ns', model: 'tiny' },
+      reference: { promptTokens: 128, completionTokens: 128 },
+    });
+    expect(cost).toMatchObject({ completionTokens: 64, latency: { value: expect.any(Number) } });
+    expect(claim).toBeUndefined();
     expect(stages.map(({ name }: { name: string }) => name)).toEqual([
       'tokenization',
       'safety',

@@ -189,6 +189,9 @@ const cellSchema = z.strictObject({
 });
 export type Cell = z.infer<typeof cellSchema>;
 
+/** The `promptKind` of cells that `tokenwork trace` follows, by which its results are known. */
+export const tracedKind = 'traced';
+
 const tokensSchema = z.strictObject({
   prompt: count,
   completion: count,

@@ -98,7 +98,7 @@ async function* jsonPrompts(path: string, { onSkipped }: ReadOptions): AsyncGene
   const form: JsonForm = extname(path).toLowerCase() === '.json' ? 'document' : 'lines';
   const fail = (line: number, problem: string) => badPrompt(path, line, problem);
   for await (const { text, line } of jsonRecords(decoded(createReadStream(path), path), form, fail)) {
-    const prompt = promptOf(valueOf(text, path, line), (problem) => fail(line, problem));
+    const prompt = promptOf(parsed(text, path, line), (problem) => fail(line, problem));
     if (prompt === null) {
       onSkipped?.(path, line);
       continue;
@@ -108,7 +108,7 @@ async function* jsonPrompts(path: string, { onSkipped }: ReadOptions): AsyncGene
   }
 }
 
-function valueOf(text: string, path: string, line: number): unknown {
+function parsed(text: string, path: string, line: number): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
@@ -140,9 +140,9 @@ const schemas = {
 function promptOf(value: unknown, fail: (problem: string) => TokenworkError): Prompt | null {
   if (typeof value === 'string') return { name: null, text: value, maxTokens: null };
   const read = <Schema extends z.ZodType>(schema: Schema, of: unknown): z.output<Schema> => {
-    const parsed = schema.safeParse(of);
-    if (parsed.success) return parsed.data;
-    throw fail(describeIssue(firstIssue(parsed.error)));
+    const checked = schema.safeParse(of);
+    if (checked.success) return checked.data;
+    throw fail(describeIssue(firstIssue(checked.error)));
   };
   const has = (key: string) => typeof value === 'object' && value !== null && key in value;
   const named = () => nameIn(read(z.object({ custom_id: name, id: name }), value));

@@ -1,46 +1,55 @@
+import { tracedKind } from '../core/result.js';
 import type { Dtype } from '../models/dtype.js';
+import type { ChatMessage } from '../models/tokenizer.js';
 import type { Pipeline } from './pipelines/pipeline.js';
+import type { Prompt } from './prompts.js';
 import type { Suite } from './suite.js';
 
-/** The name of the prompt that `tokenwork trace` shows. */
-export const tracedPrompt = 'prompt';
-
 /** Prompt and completion tokens of the request that plain tokens are measured by. */
-const referenceTokens = 128;
+export const referenceTokens = 128;
+
+/** A prompt to trace, under a name of its own. */
+export interface PromptToTrace {
+  name: string;
+  text: string;
+  messages?: ChatMessage[];
+  answerTokens: number;
+}
 
 /**
- * A suite of two cells: one prompt through a pipeline, and the reference request through plain chat, which
- * says what a plain token costs in the same run.
+ * A suite of a cell per prompt, each through the pipeline, and the reference request through plain chat, which says what
+ * a plain token costs in the same run.
  */
 export function promptSuite({
-  text,
+  prompts,
   pipeline,
   model,
   dtype,
-  completionTokens,
   repetitions,
 }: {
-  text: string;
+  prompts: readonly PromptToTrace[];
   pipeline: Pipeline;
   model: string;
   dtype: Dtype | undefined;
-  completionTokens: number;
   repetitions: number;
 }): Suite {
   const block = { batch: [1], policies: {}, draws: 1 };
-  const prompt = { name: tracedPrompt, kind: 'traced', language: 'und', difficulty: 1, text };
+  const named = prompts.map(({ answerTokens: _, ...prompt }): [string, Prompt] => [
+    prompt.name,
+    { ...prompt, kind: tracedKind, language: 'und', difficulty: 1 },
+  ]);
   return {
     name: 'trace',
-    description: `One prompt through ${pipeline.name}, beside the reference request.`,
+    description: `${prompts.length === 1 ? 'One prompt' : `${prompts.length} prompts`} through ${pipeline.name}, beside the reference request.`,
     models: [{ model, ...(dtype && { dtype }) }],
     design: [
       { ...block, promptTokens: [referenceTokens], completionTokens: [referenceTokens] },
-      {
+      ...prompts.map(({ name, answerTokens }) => ({
         ...block,
-        prompts: [tracedPrompt],
-        completionTokens: [completionTokens],
+        prompts: [name],
+        completionTokens: [answerTokens],
         pipelines: [pipeline.name],
-      },
+      })),
     ],
     repetitions,
     concurrency: 1,
@@ -48,7 +57,7 @@ export function promptSuite({
     stop: 'forced',
     sampling: { kind: 'greedy' },
     questions: [],
-    prompts: new Map([[tracedPrompt, prompt]]),
+    prompts: new Map(named),
     pipelines: new Map([[pipeline.name, pipeline]]),
   };
 }

@@ -1,23 +1,20 @@
 import type { WorkMetric } from '../../core/metrics.js';
 import type { OkRequest, Stage } from '../../core/result.js';
 import { tableOfRequests } from '../requests/table-builder.js';
-import { factorOf } from '../uniformity/cell-error.js';
 import { stageColumns } from './columns.js';
+import { type PromptCost, promptCost } from './prompt-cost.js';
+import { meanOf, type Repeated, repeated } from './repeated.js';
 import { type Waterfall, waterfallOf } from './waterfall.js';
-
-/** A figure over repetitions, with its 95% interval; `null` for one, and where they leave it open by a factor of ten. */
-interface Repeated {
-  value: number;
-  low: number | null;
-  high: number | null;
-}
 
 /** One prompt, stage by stage, in plain tokens measured beside it. */
 export interface PromptTrace {
   metric: WorkMetric;
   repetitions: number;
+  cost: PromptCost;
   /** Work per billed token of the reference request. */
   plainToken: Repeated;
+  /** The reference request. */
+  reference: { cell: string; promptTokens: number; completionTokens: number };
   waterfall: Waterfall;
   effective: Repeated;
   /** As in the waterfall, which has the means. */
@@ -93,10 +90,16 @@ export function promptTrace(
   return {
     metric,
     repetitions: traced.length,
+    cost: promptCost(traced),
     plainToken: repeated(
       plain,
       reference.map((row) => perToken(row) / plain - 1),
     ),
+    reference: {
+      cell: reference[0]!.cell,
+      promptTokens: reference[0]!.tokens.prompt,
+      completionTokens: reference[0]!.tokens.completion,
+    },
     waterfall,
     effective: effectiveOf((row) => row.work[metric]!),
     stages: waterfall.stages.map((stage) => ({
@@ -130,24 +133,4 @@ function positionsOf(rows: readonly OkRequest[], has: (stage: Stage) => boolean)
     0,
   );
   return total / rows.length;
-}
-
-/**
- * A mean or a ratio of means, by Student's t on the logarithm, whose error is that of the `deviations`: relative, a
- * round each. Of a ratio they are its two sides' differences (the linearised ratio, Cochran 1977, ch. 6), in which
- * what slows a whole round cancels.
- */
-function repeated(value: number, deviations: readonly number[]): Repeated {
-  const freedom = deviations.length - 1;
-  if (freedom < 1) return { value, low: null, high: null };
-  const mean = meanOf(deviations);
-  const squares = deviations.reduce((sum, deviation) => sum + (deviation - mean) ** 2, 0);
-  const factor = factorOf({ variance: squares / freedom / deviations.length, freedom });
-  return factor === null
-    ? { value, low: null, high: null }
-    : { value, low: value / factor, high: value * factor };
-}
-
-function meanOf(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

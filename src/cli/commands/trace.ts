@@ -3,31 +3,40 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { findingsOf } from '../../analysis/findings.js';
-import { type PromptTrace, promptTrace } from '../../analysis/stages/prompt-trace.js';
+import type { PromptTrace } from '../../analysis/stages/prompt-trace.js';
+import { type TracedPrompt, tracedPrompts } from '../../analysis/stages/traced-prompts.js';
 import { TokenworkError } from '../../core/errors.js';
-import { isOk, type OkRequest, type Result } from '../../core/result.js';
-import { printableJson } from '../../core/text.js';
+import { metricOf } from '../../core/metrics.js';
+import type { Result } from '../../core/result.js';
+import { plainText, printableJson } from '../../core/text.js';
 import type { Dtype } from '../../models/dtype.js';
-import { renderPromptTrace } from '../../report/terminal/prompt-trace.js';
+import { renderPromptTable, renderPromptTrace } from '../../report/terminal/prompt-trace.js';
+import { tracedModel } from '../../report/words/prompt-trace.js';
 import { runBench } from '../../run/bench.js';
 import type { BenchOptions } from '../../run/options.js';
 import { benchOptions } from '../../workload/bench-options.js';
 import { loadPipeline } from '../../workload/pipelines/pipeline.js';
-import { promptSuite, tracedPrompt } from '../../workload/prompt-suite.js';
+import { promptSuite } from '../../workload/prompt-suite.js';
 import { optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
+import {
+  type InputFlags,
+  promptsToTrace,
+  publishedExample,
+  type TraceInput,
+  usualAnswerTokens,
+} from '../trace-input.js';
 
-interface TraceFlags {
-  pipeline: string;
+interface TraceFlags
+  extends InputFlags,
+    Pick<BenchOptions, 'engine' | 'device' | 'threads' | 'seed' | 'energy'> {
   model: string;
   dtype?: Dtype;
-  engine?: BenchOptions['engine'];
-  device?: BenchOptions['device'];
-  completionTokens: number;
   repetitions: number;
+  full?: boolean;
   out?: string;
   json?: boolean;
   quiet?: boolean;
@@ -36,20 +45,34 @@ interface TraceFlags {
 export function traceCommand(): Command {
   return new Command('trace')
     .description(
-      'Follow one prompt through a pipeline: billed tokens against effective tokens, stage by stage.\nAn effective token is as much work as a billed token of a plain request (128 + 128), measured in the same run.',
+      'Follow prompts of yours through a pipeline: what each takes, and its billed tokens against effective tokens, stage by stage.\nAn effective token is as much work as a billed token of a plain request (128 + 128), measured in the same run.',
     )
-    .argument('<prompt>', 'the text of the prompt')
+    .argument('[prompt]', 'the text of the prompt, or - for standard input')
+    .option('--prompt-file <file>', 'a file that is one prompt')
+    .option(
+      '--prompts <path>',
+      'several prompts, as a table: JSONL (texts, {"prompt"}, {"messages"}, with "max_tokens"), an OpenAI batch, ShareGPT, or a folder of .txt, .md and .json',
+    )
+    .addOption(optionOf(benchOptions.limit, { help: 'only the first n of --prompts' }))
+    .option(
+      '--answer-tokens <n>',
+      `length of an answer that names none (default: ${usualAnswerTokens}; ${publishedExample.answerTokens} for "${publishedExample.text}", the published example)`,
+      wholeNumber(1),
+    )
     .option(
       '--pipeline <pipeline>',
       'a pipeline of bench/pipelines/ or the path of one',
-      'guarded-rag-reasoning',
+      publishedExample.pipeline,
     )
     .option('--model <model>', 'the chat model, as `tokenwork bench` takes it', 'smollm2-135m')
     .addOption(optionOf(benchOptions.dtype))
     .addOption(optionOf(benchOptions.engine))
     .addOption(optionOf(benchOptions.device))
-    .option('--completion-tokens <n>', 'length of the answer', wholeNumber(1), 2)
-    .option('--repetitions <n>', 'times the prompt and the reference are measured', wholeNumber(1), 5)
+    .addOption(optionOf(benchOptions.threads))
+    .addOption(optionOf(benchOptions.seed))
+    .addOption(optionOf(benchOptions.energy))
+    .option('--repetitions <n>', 'times each prompt and the reference are measured', wholeNumber(1), 5)
+    .option('--full', 'also each stage with its interval, and the published claim part by part')
     .option('--out <file>', 'write the page about the run there (HTML), or its result (.json)')
     .addOption(optionOf(benchOptions.json, { help: 'machine output' }))
     .addOption(optionOf(benchOptions.quiet))
@@ -58,59 +81,49 @@ export function traceCommand(): Command {
       `
 Examples:
   tokenwork trace "Hello"
-  tokenwork trace "Hello" --pipeline guarded-chat --completion-tokens 32
+  tokenwork trace - --pipeline plain-chat --answer-tokens 200 < prompt.txt
+  tokenwork trace --prompts prompts.jsonl --model hf:OWNER/NAME --limit 20
   tokenwork trace "Hello" --json`,
     )
     .action(trace);
 }
 
-async function trace(text: string, flags: TraceFlags): Promise<void> {
-  const {
-    model,
-    dtype,
-    engine,
-    device,
-    completionTokens,
-    repetitions,
-    out,
-    json = false,
-    quiet = false,
-  } = flags;
-  if (text === '') {
-    throw new TokenworkError(
-      'empty-prompt',
-      'The prompt is empty.',
-      'A decoder needs at least one token to start from: tokenwork trace "Hello".',
-    );
-  }
+async function trace(argument: string | undefined, flags: TraceFlags): Promise<void> {
+  const { model, dtype, engine, device, threads, seed, energy, repetitions } = flags;
+  const { out, full = false, json = false, quiet = false } = flags;
+  const input = await promptsToTrace(argument, flags);
   const pipeline = await loadPipeline(flags.pipeline);
   const line = progressLine(process.stderr, quiet || json);
   const interrupt = onInterrupt(() => line.note('Stopping. Press Ctrl-C again to leave at once.'));
   const scratch = mkdtempSync(join(tmpdir(), 'tokenwork-trace-'));
+  if (input.skipped > 0) line.note(`${input.skipped} conversations in which nobody asks were left out.`);
   try {
     const { result } = await runBench({
-      suite: promptSuite({ text, pipeline, model, dtype, completionTokens, repetitions }),
-      engine,
-      device,
+      suite: promptSuite({ prompts: input.prompts, pipeline, model, dtype, repetitions }),
+      ...{ engine, device, threads, seed, energy },
+      // They are of the page alone.
+      ceilings: out !== undefined,
       out: join(scratch, 'result.json'),
       command: `tokenwork ${process.argv.slice(2).join(' ')}`,
       signal: interrupt.signal,
       onProgress: ({ message }) => line.show(message),
     });
     line.clear();
-    const traced = traceIn(result);
+    const traced = tracedPrompts(result);
+    refuseNone(traced);
     if (out !== undefined) {
       const isPage = !out.endsWith('.json');
       await writeOutputFile(out, isPage ? await pageOf(result) : `${JSON.stringify(result, null, 1)}\n`);
     }
-    if (json) {
-      await printData(`${printableJson(machineOutput(traced), 2)}\n`);
-      return;
-    }
-    const name = `"${text.length > 40 ? `${text.slice(0, 39)}…` : text}" through ${pipeline.name}`;
-    const rendered = renderPromptTrace(traced, { ...terminalOf(process.stdout), name, model });
-    await printData(`${rendered}\n`);
+    const asked = { result, input, pipeline: pipeline.name };
+    await printData(
+      json
+        ? `${printableJson(machineOutput(traced, asked), 2)}\n`
+        : `${humanOutput(traced, { ...asked, full })}\n`,
+    );
     if (out !== undefined) line.note(`Written: ${out}`);
+  } catch (thrown) {
+    throw thrown instanceof TokenworkError && thrown.code === 'interrupted' ? stopped(thrown) : thrown;
   } finally {
     line.clear();
     interrupt.dispose();
@@ -118,47 +131,86 @@ async function trace(text: string, flags: TraceFlags): Promise<void> {
   }
 }
 
-/** Throws TokenworkError `nothing-measured` with what failed. */
-function traceIn(result: Result): PromptTrace {
-  const isTraced = new Set(
-    result.cells.filter(({ factors }) => factors.prompt === tracedPrompt).map(({ id }) => id),
-  );
-  const failed = result.requests.find(({ outcome }) => outcome.status === 'failed');
-  const ok = result.requests.filter(isOk);
-  const [traced, reference]: [OkRequest[], OkRequest[]] = [
-    ok.filter(({ cell }) => isTraced.has(cell)),
-    ok.filter(({ cell }) => !isTraced.has(cell)),
-  ];
-  if (traced.length > 0 && reference.length > 0) return promptTrace(traced, reference, tracedPrompt);
-  const why = failed?.outcome.status === 'failed' ? failed.outcome.message : 'no request came to an end.';
-  throw new TokenworkError(
-    'nothing-measured',
-    `The prompt could not be traced: ${why}`,
-    'Try a shorter prompt, another --pipeline or another --model.',
+/** A run's own error says how to go on with it, and nothing of a trace is kept. */
+function stopped(cause: TokenworkError): TokenworkError {
+  return new TokenworkError(
+    'interrupted',
+    'The trace was stopped before its end, and nothing of it is kept.',
+    'Run it again, with fewer --repetitions or a --limit if it takes too long.',
+    { cause },
   );
 }
 
-function machineOutput({
-  metric,
-  repetitions,
-  plainToken,
-  waterfall,
-  effective,
-  stages,
-  claim,
-}: PromptTrace) {
+/** Throws TokenworkError `nothing-measured` with what failed. */
+function refuseNone(traced: readonly TracedPrompt[]): void {
+  if (traced.some((prompt) => prompt.trace !== null)) return;
+  throw new TokenworkError(
+    'nothing-measured',
+    `${traced.length > 1 ? 'No prompt' : 'The prompt'} could ${traced.length > 1 ? '' : 'not '}be traced: ${traced[0]?.reason}`,
+    'Try a shorter prompt, fewer --answer-tokens, another --pipeline or another --model.',
+  );
+}
+
+interface Asked {
+  result: Result;
+  input: TraceInput;
+  pipeline: string;
+}
+
+function humanOutput(
+  traced: readonly TracedPrompt[],
+  { result, input, pipeline, full }: Asked & { full: boolean },
+): string {
+  const screen = terminalOf(process.stdout);
+  const texts = new Map(input.prompts.map(({ name, text }) => [name, text]));
+  const { cell, trace: only } = traced.find((prompt) => prompt.trace !== null)!;
+  const shared = { ...screen, result, model: tracedModel(result, cell.model) };
+  if (!input.isFile && only !== null) {
+    const name = `"${excerptOf(texts.get(only.waterfall.of)!, 40)}" through ${pipeline}`;
+    return renderPromptTrace(only, { ...shared, name, isPublishedExample: input.isPublishedExample, full });
+  }
+  const rows = traced.map((prompt) => ({ ...prompt, excerpt: excerptOf(texts.get(prompt.name)!, 30) }));
+  return renderPromptTable(rows, { ...shared, pipeline });
+}
+
+/** The beginning of a text, on one line. */
+function excerptOf(text: string, most: number): string {
+  const letters = [...plainText(text)];
+  return letters.length > most ? `${letters.slice(0, most - 1).join('')}…` : letters.join('');
+}
+
+function machineOutput(traced: readonly TracedPrompt[], { result, input, pipeline }: Asked): object {
+  const { cell, trace: first } = traced.find((prompt) => prompt.trace !== null)!;
+  const { metric, plainToken, reference } = first!;
+  const shared = {
+    metric,
+    pipeline,
+    model: cell.model,
+    plainToken: { ...plainToken, unit: metricOf(metric).unit, model: cell.model, reference },
+    warnings: result.warnings,
+  };
+  if (!input.isFile) return { ...machineFigures(first!, input.isPublishedExample), ...shared };
+  const prompts = traced.map(({ name, trace: own, reason }) =>
+    own === null ? { name, failed: reason } : { name, ...machineFigures(own, false) },
+  );
+  return { ...shared, prompts };
+}
+
+function machineFigures(
+  { repetitions, cost, waterfall, effective, stages, claim }: PromptTrace,
+  hasClaim: boolean,
+): object {
   return {
     billed: waterfall.billed,
     effective: effective.value,
     low: effective.low,
     high: effective.high,
-    metric,
     repetitions,
-    plainToken,
+    cost,
     stages: stages.map(({ name, processed, billed, visibility, interval: { value, low, high } }) => {
       return { name, processed, billed, effective: value, low, high, visibility };
     }),
-    claim,
+    ...(hasClaim && { claim }),
   };
 }
 
