@@ -16,6 +16,7 @@ import { isStaged, type StageColumns, stageColumns } from './stages/columns.js';
 import { type Component, componentsOf } from './stages/components.js';
 import { type StageEffect, type StageWeight, stageEffects } from './stages/effects.js';
 import { type StageFindings, stageFindings } from './stages/findings.js';
+import { isTrace } from './stages/traced-prompts.js';
 import { type Waterfall, waterfallsOf } from './stages/waterfall.js';
 import type { Design } from './statistic.js';
 import { type CellTotals, totalsOf } from './uniformity/cell-totals.js';
@@ -103,6 +104,9 @@ export function findingsOf(result: Result, options: FindingsOptions = {}): Findi
   return findingsFrom(tabled(result, result.requests), options);
 }
 
+const noWorkload =
+  'a trace is of single prompts beside a reference request, and they are no workload to be billed';
+
 /** The findings from a result whose rows stand in columns. */
 export function findingsFrom({ head, table, ledger }: TabledResult, options: FindingsOptions = {}): Findings {
   const { seed = 1, resamples = 2000, metrics = workMetricNames() } = options;
@@ -144,7 +148,10 @@ export function findingsFrom({ head, table, ledger }: TabledResult, options: Fin
     leading: byImportance(metrics).find((metric) => isStaged(table, metric)) ?? null,
     drivers: new DriverAnalysis(factorsOf(table)),
     reference: referenceCells(table),
-    options: { design, seed, resamples, parts: new CellParts(seed) },
+    options: {
+      ...{ design, seed, resamples, parts: new CellParts(seed) },
+      ...(isTrace(table) && { unjudged: noWorkload }),
+    },
   };
   for (const metric of metrics) {
     const reason = addMetric(findings, metric, context);

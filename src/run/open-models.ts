@@ -183,7 +183,7 @@ async function hasChatTemplate(folder: DecoderFolder): Promise<boolean> {
 function joinedMessages(id: string): Warning {
   return {
     code: 'messages-joined',
-    message: `${id} has no chat template in its folder, so it reads messages joined by blank lines, without their roles.`,
-    hint: 'Name a model folder with a chat_template, to measure the tokens that a server would make of them.',
+    message: `${id} has no chat_template in a tokenizer_config.json or chat_template.jinja beside it, so it reads messages joined by blank lines, without their roles.`,
+    hint: 'Put the template beside the model, to measure the tokens that a server would make of them; that inside a GGUF file is not read.',
   };
 }

@@ -10,6 +10,11 @@ export interface TracedPrompt {
   reason: string | null;
 }
 
+/** Whether a result is a trace. */
+export function isTrace({ cells }: { cells: readonly Cell[] }): boolean {
+  return cells.some(({ factors }) => factors.promptKind === tracedKind);
+}
+
 /** The prompts of a trace, in its order; none for a result of anything else. */
 export function tracedPrompts({ cells, requests }: Result): TracedPrompt[] {
   const traced = cells.filter(({ factors }) => factors.promptKind === tracedKind);

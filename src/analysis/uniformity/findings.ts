@@ -55,10 +55,12 @@ export function uniformityOf(
 ): Uniformity {
   const sample = sampleBuffer(totals).fill(totals.work);
   const of = uniformityStatistics(sample, noise, options);
-  const drivers =
+  const { unjudged } = options;
+  const level =
     of.misbilledShare.verdict === 'not distinguishable'
       ? 'work per token does not vary beyond noise'
-      : analysis.driversOf(totals, sample);
+      : undefined;
+  const drivers = unjudged ?? level ?? analysis.driversOf(totals, sample);
   return {
     unit,
     cells: totals.cell.length,
@@ -81,8 +83,9 @@ export function uniformityOf(
         return [tariff, fitted && { prices: named, misbilledShare: fitted.misbilledShare }];
       }),
     ) as Uniformity['tariffs'],
-    worstCells: worstCells(table, totals, sample, noise, worstListed),
-    extremes: extremesOf(table, totals, sample, noise),
+    worstCells: unjudged === undefined ? worstCells(table, totals, sample, noise, worstListed) : [],
+    extremes:
+      unjudged === undefined ? extremesOf(table, totals, sample, noise) : { overpays: null, underpays: null },
     drivers: typeof drivers === 'string' ? null : drivers.drivers,
     ...(typeof drivers === 'string' && { driversReason: drivers }),
     driversLeftOut: typeof drivers === 'string' ? [] : drivers.leftOut,

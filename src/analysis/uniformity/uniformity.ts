@@ -25,6 +25,8 @@ export interface UniformityOptions {
   parts?: CellParts;
   /** One statistic instead of all, which is ten times quicker. */
   only?: 'misbilledShare';
+  /** Why nothing is judged: the cells are no workload. */
+  unjudged?: string;
 }
 
 /** Numbers that a bootstrap may draw: of a metric about half a second; less for one statistic, and of a part. */
@@ -37,11 +39,14 @@ const drawBudget = { all: 1_000_000, part: 100_000 };
 export function uniformityStatistics(
   sample: CellSample,
   noise: Noise | null,
-  { design, seed, resamples, parts = new CellParts(seed), only }: UniformityOptions,
+  { design, seed, resamples, parts = new CellParts(seed), only, unjudged }: UniformityOptions,
 ): Record<StatisticName, Statistic> {
   const { totals } = sample;
   const measures = measuresFor(totals, only);
-  if (totals.work.length === totals.models) return nothingToCompare(measures);
+  const alone =
+    totals.work.length === totals.models ? 'one cell has no other to be compared with' : undefined;
+  const why = unjudged ?? alone;
+  if (why !== undefined) return allUnknown(measures, why);
   const values = new Map(measures.map((measure) => [measure.name, measure.of(sample)]));
   const observed = { sample, measures, values };
   const stream = (part: number) => createRandom(deriveSeed(seed, part));
@@ -114,8 +119,7 @@ function allNegligible(found: Record<StatisticName, Statistic>): Record<Statisti
   return Object.fromEntries(entries) as Record<StatisticName, Statistic>;
 }
 
-function nothingToCompare(measures: readonly Measure[]): Record<StatisticName, Statistic> {
-  const reason = 'one cell has no other to be compared with';
+function allUnknown(measures: readonly Measure[], reason: string): Record<StatisticName, Statistic> {
   return Object.fromEntries(measures.map(({ name }) => [name, unknown(reason)])) as Record<
     StatisticName,
     Statistic

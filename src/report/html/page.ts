@@ -1,6 +1,7 @@
 import type { Findings } from '../../analysis/findings.js';
 import { leadingMetric } from '../../analysis/findings.js';
 import { tableOf } from '../../analysis/requests/table-builder.js';
+import { isTrace } from '../../analysis/stages/traced-prompts.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { renderDocument } from './document.js';
@@ -20,6 +21,7 @@ import { requestsScatter } from './sections/requests.js';
 import { rooflineSection } from './sections/roofline.js';
 import { stagesSection } from './sections/stages.js';
 import { timelineSection } from './sections/timeline.js';
+import { tracedPromptsSection, traceMasthead } from './sections/traced-prompts.js';
 import { troubleSection } from './sections/trouble.js';
 import { uniformityOverview } from './sections/uniformity-overview.js';
 import { whoPays } from './sections/who-pays.js';
@@ -32,6 +34,16 @@ const aboutRun: readonly SectionOf[] = [
   questionsSection,
   latencySection,
   rooflineSection,
+  timelineSection,
+  cellsSection,
+  methodSection,
+  machineSection,
+  troubleSection,
+];
+
+/** Of a trace: its prompts, and no statistics of a workload, which it is none of. */
+const aboutTrace: readonly SectionOf[] = [
+  tracedPromptsSection,
   timelineSection,
   cellsSection,
   methodSection,
@@ -63,9 +75,12 @@ function articleOf(result: Result, findings: Findings, index: number): Html {
     id: (name) => `r${index + 1}-${name}`,
   };
   const drawn = (sections: readonly SectionOf[]) => sections.flatMap((section) => section(context) ?? []);
-  const [first, chosen, rest] = [drawn(overview), drawn(byMetric), drawn(aboutRun)];
+  const traced = isTrace(result);
+  const [first, chosen, rest] = traced
+    ? [[], [], drawn(aboutTrace)]
+    : [drawn(overview), drawn(byMetric), drawn(aboutRun)];
   return html`<article id="${context.id('result')}">
-${masthead(context)}
+${traced ? traceMasthead(context) : masthead(context)}
 ${contents([...first, ...chosen, ...rest], context)}
 ${first.map((section) => sectionMarkup(section, context))}
 ${chosen.length > 0 && html`<div class="by-metric">${metricSwitch(context)}${chosen.map((section) => sectionMarkup(section, context))}</div>`}

@@ -6,7 +6,7 @@ import { claimTable, effectiveTokens } from '../tables/stages.js';
 import type { Table } from '../tables/table.js';
 import { formatCount, formatTokens } from '../words/format.js';
 import { metricName } from '../words/names.js';
-import { plainTokenSentence, promptLines } from '../words/prompt-trace.js';
+import { plainTokenSentence, promptLines, worthRange } from '../words/prompt-trace.js';
 import { fittingColumns, renderTable } from './table.js';
 import { renderWaterfall } from './waterfall.js';
 import { wrap } from './wrap.js';
@@ -69,16 +69,9 @@ export function renderPromptTable(
   const { width } = screen;
   const traces = rows.flatMap(({ trace }) => trace ?? []);
   const { metric } = traces[0]!;
-  const times = traces
-    .map(({ effective, waterfall }) => effective.value / waterfall.billed)
-    .sort((a, b) => a - b);
-  const range =
-    times.length === 1
-      ? `${formatTokens(times[0]!)} effective tokens`
-      : `from ${formatTokens(times[0]!)} to ${formatTokens(times.at(-1)!)} effective tokens`;
   return [
     wrap(
-      `${formatCount(rows.length, 'prompt')} through ${pipeline}: a billed token is worth ${range}, by ${metricName(metric)}.`,
+      `${formatCount(rows.length, 'prompt')} through ${pipeline}: a billed token is worth ${worthRange(traces)} effective tokens, by ${metricName(metric)}.`,
       width,
     ),
     tableText(promptsTable(rows, metric), screen),

@@ -2,7 +2,7 @@ import { type PromptCost, type WorkPart, workParts } from '../../analysis/stages
 import type { PromptTrace } from '../../analysis/stages/prompt-trace.js';
 import { metricOf, type WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
-import { formatCount, formatEstimate, inUnit, percent, unitFor } from './format.js';
+import { formatCount, formatEstimate, formatTokens, inUnit, percent, unitFor } from './format.js';
 import { metricName } from './names.js';
 
 /** Parts that a sentence names; smaller ones stand in the waterfall. */
@@ -63,6 +63,13 @@ function partWords({ component, share }: WorkPart, index: number): string {
 export function largestPart({ waterfall }: PromptTrace): string {
   const first = workParts(waterfall)?.parts[0];
   return first === undefined ? '' : `${percent(first.share)} ${first.component.toLowerCase()}`;
+}
+
+/** `1.1 to 14.4`: what a billed token of each prompt is worth, in plain tokens; one number where all agree. */
+export function worthRange(traces: readonly PromptTrace[]): string {
+  const times = traces.map(({ effective, waterfall }) => effective.value / waterfall.billed);
+  const [low, high] = [formatTokens(Math.min(...times)), formatTokens(Math.max(...times))];
+  return low === high ? low : `${low} to ${high}`;
 }
 
 /** The plain token with its unit, model and reference request. */

@@ -78,13 +78,21 @@ function stageTables(findings: Findings): Html {
 function waterfalls(findings: Findings, id: PageContext['id']): Html | null {
   const farthest = farthestWaterfall(findings);
   const inOrder = [...new Set([...(farthest === null ? [] : [farthest]), ...findings.waterfalls])];
-  const drawn = inOrder.flatMap((waterfall) => {
+  return waterfallChart(inOrder, ({ of }) => cellName(of, findings.workload.models), id);
+}
+
+/** Waterfalls of which the first is shown, and the others are to choose from; `null` for none. */
+export function waterfallChart(
+  waterfalls: readonly Waterfall[],
+  named: (waterfall: Waterfall) => string,
+  id: PageContext['id'],
+): Html | null {
+  const drawn = waterfalls.flatMap((waterfall) => {
     const steps = waterfallSteps(waterfall);
     return steps === null ? [] : [{ waterfall, steps: steps.map(barOf) }];
   });
   const [first] = drawn;
   if (first === undefined) return null;
-  const named = ({ of }: Waterfall) => cellName(of, findings.workload.models);
   return renderChart({
     id: id('waterfall'),
     label: `From billed to effective tokens, stage by stage, of ${named(first.waterfall)}`,
