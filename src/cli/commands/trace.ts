@@ -169,7 +169,7 @@ function humanOutput(
     const name = `"${excerptOf(texts.get(only.waterfall.of)!, 40)}" through ${pipeline}`;
     return renderPromptTrace(only, { ...shared, name, isPublishedExample: input.isPublishedExample, full });
   }
-  const rows = traced.map((prompt) => ({ ...prompt, excerpt: excerptOf(texts.get(prompt.name)!, 30) }));
+  const rows = traced.map((prompt) => ({ ...prompt, excerpt: excerptOf(texts.get(prompt.name)!, 20) }));
   return renderPromptTable(rows, { ...shared, pipeline });
 }
 
