@@ -21,4 +21,6 @@ await bundle.close();
 // In a page, these would end or change the script element that holds it.
 const script = output[0].code.replaceAll('</script', '<\\/script').replaceAll('<!--', '<\\!--');
 await writeFile(`${to}client-bundle.js`, script);
-await writeFile(`${to}client-bundle.css`, await readFile(`${from}page.css`, 'utf8'));
+// In order: what comes later wins.
+const styles = ['page', 'parts', 'print'].map((name) => readFile(`${from}${name}.css`, 'utf8'));
+await writeFile(`${to}client-bundle.css`, (await Promise.all(styles)).join(''));

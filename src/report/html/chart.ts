@@ -3,6 +3,7 @@ import type { ChartSpec } from './charts/kinds.js';
 import { type Html, html, inlineJson, type Part } from './html.js';
 import { staticSvg } from './static-svg.js';
 import { htmlTable } from './table.js';
+import { explained } from './words.js';
 
 export interface Chart {
   /** Unique in the page; letters, digits and hyphens. */
@@ -10,6 +11,7 @@ export interface Chart {
   spec: ChartSpec;
   /** The chart in a sentence, for those who cannot see it. */
   label: string;
+  /** Words in it are explained where it is a text of this program, without names from a result. */
   caption?: Part;
   /** The numbers that it draws. */
   table: readonly ShownColumn[];
@@ -27,7 +29,7 @@ export interface Chart {
 export function renderChart(chart: Chart): Html {
   const { id, spec, label, caption, table, choices = [], zoom = false, width = 960, drawn = true } = chart;
   return html`<figure class="chart" id="${id}">
-${caption && html`<figcaption>${caption}</figcaption>`}
+${caption && html`<figcaption>${typeof caption === 'string' ? explained(caption) : caption}</figcaption>`}
 ${(choices.length > 0 || zoom) && html`<div class="controls">${choices.map((choice) => chooser(id, choice))}${zoom && zoomButtons}</div>`}
 <div class="plot" tabindex="0" role="img" aria-label="${label}">${drawn && staticSvg(spec, id, width)}</div>
 <p class="spoken" aria-live="polite"></p>

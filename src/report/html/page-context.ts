@@ -25,6 +25,8 @@ export interface Section {
   /** A sentence or two on how to read it. */
   lead?: Part;
   body: Html;
+  /** Content of a section for experts, which is folded up: a phrase. */
+  folded?: string;
 }
 
 /** A section's id, apart from those of its charts. */

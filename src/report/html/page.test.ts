@@ -15,7 +15,7 @@ const page = pageOf(rich);
 describe('the page', () => {
   it('says the headline, and draws every section', () => {
     expect(page).toMatch(/<h1>On this workload \d+% \[/);
-    const titles = [...page.matchAll(/<h2[^>]*>([^<]*)/g)].map(([, title]) => title);
+    const titles = [...page.matchAll(/<h3[^>]*>([^<]*)/g)].map(([, title]) => title);
     expect(titles).toEqual([
       'By every measure of work',
       'Who pays for whom',

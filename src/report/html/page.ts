@@ -5,7 +5,7 @@ import { isTrace } from '../../analysis/stages/traced-prompts.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { renderDocument } from './document.js';
-import { contents, pageBody, sectionMarkup } from './frame.js';
+import { evidenceHead, pageBody, sectionMarkup } from './frame.js';
 import { type Html, html } from './html.js';
 import { masthead } from './masthead.js';
 import { metricSwitch } from './metric-panels.js';
@@ -81,7 +81,7 @@ function articleOf(result: Result, findings: Findings, index: number): Html {
     : [drawn(overview), drawn(byMetric), drawn(aboutRun)];
   return html`<article id="${context.id('result')}">
 ${traced ? traceMasthead(context) : masthead(context)}
-${contents([...first, ...chosen, ...rest], context)}
+${evidenceHead([...first, ...chosen, ...rest], context)}
 ${first.map((section) => sectionMarkup(section, context))}
 ${chosen.length > 0 && html`<div class="by-metric">${metricSwitch(context)}${chosen.map((section) => sectionMarkup(section, context))}</div>`}
 ${rest.map((section) => sectionMarkup(section, context))}

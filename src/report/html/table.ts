@@ -1,5 +1,6 @@
 import { readColumns, type ShownColumn } from '../tables/table.js';
 import { type Html, html } from './html.js';
+import { explainedHeading } from './words.js';
 
 /** More rows than this are cut in the middle: a page is no data file. */
 const mostRows = 200;
@@ -22,7 +23,7 @@ export function htmlTable(all: readonly ShownColumn[], label: string, { prose = 
 }
 
 function headerCell({ header: [name, unit], align }: ShownColumn): Html {
-  return html`<th scope="col" class="${align}">${name}${unit !== '' && html` <span class="unit">${unit}</span>`}</th>`;
+  return html`<th scope="col" class="${align}">${explainedHeading(name)}${unit !== '' && html` <span class="unit">${unit}</span>`}</th>`;
 }
 
 function bodyCell({ text, align }: ShownColumn, row: number, isHead: boolean): Html {

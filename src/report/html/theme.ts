@@ -1,6 +1,7 @@
 /**
  * The page's colours by name. Charts are SVG and take them as CSS variables, so that light, dark and paper
- * are the style sheet's business alone; their values are in client/page.css.
+ * are the style sheet's business alone; their values are in client/page.css. A colour stands for its meaning
+ * and for nothing else on any page; the palettes below share no hue with it but that of what was measured.
  */
 export const color = {
   ink: 'var(--ink)',
@@ -8,10 +9,20 @@ export const color = {
   line: 'var(--line)',
   grid: 'var(--grid)',
   surface: 'var(--surface)',
+  /** Measured; also what can be pressed. */
   accent: 'var(--accent)',
-  warm: 'var(--warm)',
-  good: 'var(--good)',
+  /** Pays more than it costs. */
+  over: 'var(--over)',
+  /** Pays less than it costs. */
+  under: 'var(--under)',
+  /** Work that no bill shows. */
+  hidden: 'var(--hidden)',
+  /** Failed, cut short, slower than before. */
+  trouble: 'var(--trouble)',
 } as const;
+
+/** The meaning of a mark's colour; `muted` cannot be told from noise, or from no difference. */
+export type Tone = 'accent' | 'over' | 'under' | 'hidden' | 'trouble' | 'muted';
 
 /** Hues that differ for all common kinds of colour vision; each has a shape and a dash of its own besides. */
 export const categorical = ['var(--s1)', 'var(--s2)', 'var(--s3)', 'var(--s4)', 'var(--s5)', 'var(--s6)'];

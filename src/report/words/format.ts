@@ -120,6 +120,13 @@ export function inUnit({ name, per }: DisplayUnit): NumberStyle {
   return { ...numbers, per, suffix, inBrackets: suffix, alone: (value) => formatNumber(value / per) };
 }
 
+/** Notation of an interval's ends in a base unit, `largest` being the larger. */
+export function styleOf(unit: string, largest: number): NumberStyle {
+  if (unit === 'ratio') return shares;
+  if (unit === '×') return ratios;
+  return unit === '' ? numbers : inUnit(axisUnit(unit, largest));
+}
+
 /** `7.5–9.0%`: both ends with as many digits, enough to tell them apart. */
 export function formatInterval(
   low: number | null,

@@ -86,7 +86,7 @@ export const lorenz: ChartKind<LorenzSpec> = {
           ],
           showSymbol: false,
           silent: true,
-          lineStyle: { color: color.warm, width: 2 },
+          lineStyle: { color: color.ink, width: 2 },
           markLine: undefined,
           z: 4,
           ...still,
@@ -96,7 +96,7 @@ export const lorenz: ChartKind<LorenzSpec> = {
           data: [[gap.bill, gap.bill]],
           symbolSize: 1,
           silent: true,
-          itemStyle: { color: color.warm },
+          itemStyle: { color: color.ink },
           label: noteText(gap.text, {
             position: 'left',
             distance: 8,

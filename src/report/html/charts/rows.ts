@@ -1,7 +1,7 @@
-import { axisUnit, formatWithUnit } from '../../words/format.js';
+import { axisUnit, formatInterval, formatWithUnit, styleOf } from '../../words/format.js';
 import { linearAxis, logAxis, logBounds } from '../axes.js';
 import { baseOption, noteText, still } from '../base-option.js';
-import { color } from '../theme.js';
+import { color, type Tone } from '../theme.js';
 import { tooltipMarkup } from '../tooltip.js';
 import { type ChartKind, isNarrow } from '../view.js';
 
@@ -14,7 +14,7 @@ export interface Row {
   high: number | null;
   /** A second figure to hold against it. */
   mark?: number | null;
-  tone?: 'accent' | 'warm' | 'good' | 'muted';
+  tone?: Tone;
   /** Text at the row's end; the value where absent. */
   text?: string;
 }
@@ -36,6 +36,7 @@ export interface RowsSpec {
 const rowHeight = 28;
 const head = 14;
 const foot = 52;
+const twoLines = { fontSize: 11, lineHeight: 13, overflow: 'break' };
 /** Pixels, on average. */
 const letter = 7.4;
 
@@ -88,7 +89,11 @@ export const rows: ChartKind<RowsSpec> = {
           left,
           color.ink,
         ),
-        labels(texts, 'right', right, color.muted),
+        {
+          ...labels(texts, 'right', right, color.muted),
+          // A figure cut short is another figure: its interval goes below it.
+          ...(narrow && { axisLabel: { ...labels([], 'right', right, color.muted).axisLabel, ...twoLines } }),
+        },
       ],
       series: [
         {
@@ -218,7 +223,9 @@ function rowTooltip({ label, value, low, high, mark }: Row, axis: RowsSpec['axis
   const show = (figure: number) => formatWithUnit(figure, axis.unit);
   return tooltipMarkup(label, [
     [axis.name, show(value)],
-    ...(low === null || high === null ? [] : [['95% interval', `${show(low)} – ${show(high)}`] as const]),
+    ...(low === null || high === null
+      ? []
+      : [['95% interval', formatInterval(low, high, styleOf(axis.unit, high))] as const]),
     ...(mark === undefined || mark === null ? [] : [[markName, show(mark)] as const]),
   ]);
 }

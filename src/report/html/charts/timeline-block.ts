@@ -35,7 +35,7 @@ export function drawBlock(blocks: TimelineBlocks, { coordSys }: Params, api: Api
     return { x: left, y: y - height / 2, width: Math.max(0.6, right - left), height };
   };
   if (blocks.failed[index]! > 0 && blocks.count[index] === 1) {
-    const style = { fill: 'none', stroke: color.warm, lineWidth: 1.5 };
+    const style = { fill: 'none', stroke: color.trouble, lineWidth: 1.5 };
     return { type: 'rect', shape: clipped(start, end), style };
   }
   const children: object[] = [

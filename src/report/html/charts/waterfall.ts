@@ -16,14 +16,14 @@ export interface WaterfallBar {
   label: string;
   from: number;
   to: number;
-  /** A total stands on the axis; a step adds (`hidden`: what no bill shows) or takes away. */
+  /** A total stands on the axis; a step is worth more than its bill (`hidden`: it has none) or less. */
   kind: 'total' | 'more' | 'hidden' | 'less';
   /** Rows of the tooltip. */
   details: [name: string, value: string][];
 }
 
 const rowHeight = 30;
-const tones = { total: color.ink, more: color.accent, hidden: color.warm, less: color.good };
+const tones = { total: color.ink, more: color.under, hidden: color.hidden, less: color.over };
 
 interface Api {
   value(dimension: number): number;

@@ -42,3 +42,18 @@ export function switchMetrics(): void {
     });
   }
 }
+
+/** A button unfolds all that its article has folded but the charts' numbers, and folds it up again. */
+export function unfoldAll(): void {
+  for (const button of document.querySelectorAll<HTMLButtonElement>('[data-unfold]')) {
+    const folded = [
+      ...(button.closest('article') ?? document.body).querySelectorAll<HTMLDetailsElement>('details'),
+    ].filter((details) => details.closest('.chart') === null);
+    button.hidden = folded.length === 0;
+    button.addEventListener('click', () => {
+      const open = folded.some((details) => !details.open);
+      for (const details of folded) details.open = open;
+      button.textContent = open ? 'Fold all' : 'Unfold all';
+    });
+  }
+}

@@ -14,9 +14,8 @@ import type { ComparisonContext } from './context.js';
 const mostRows = 40;
 
 function toneOf(row: { metric: string; verdict: ComparisonVerdict | null }): Row['tone'] {
-  if (isChange(row, 'more')) return 'warm';
-  if (isChange(row, 'less')) return 'good';
-  return row.verdict === 'same' ? 'accent' : 'muted';
+  if (isChange(row, 'more')) return 'trouble';
+  return isChange(row, 'less') ? 'accent' : 'muted';
 }
 const ratioAxis = { name: 'candidate ÷ baseline', unit: '', scale: 'log' as const };
 const noChange = { value: 1, text: 'no change' };
@@ -28,7 +27,7 @@ export function means({ comparison, id }: ComparisonContext): Section {
     name: 'means',
     short: 'All cells',
     title: 'Over all cells',
-    lead: 'Geometric mean of the cells’ ratios with its 95% interval; left of the line the candidate took less.',
+    lead: 'Geometric mean of the cells’ ratios with its 95% interval; left of the line (blue) the candidate took less, right of it (red) more; grey is the same, or cannot be told.',
     body: renderChart({
       id: id('means-chart'),
       label: 'Candidate over baseline in every metric, all cells together',

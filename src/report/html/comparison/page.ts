@@ -2,7 +2,7 @@ import type { Comparison } from '../../../analysis/compare/compare.js';
 import { perCellMetrics } from '../../tables/comparison.js';
 import { type ComparedNames, comparisonHeadline, leadingComparison } from '../../words/comparison.js';
 import { renderDocument } from '../document.js';
-import { contents, pageBody, sectionMarkup } from '../frame.js';
+import { evidenceHead, pageBody, sectionMarkup } from '../frame.js';
 import { type Html, html } from '../html.js';
 import { metricSwitch } from '../metric-panels.js';
 import type { Section } from '../page-context.js';
@@ -41,7 +41,7 @@ function articleOf(comparison: Comparison, names: ComparedNames, index: number):
 <h1>${comparisonHeadline(comparison)}</h1>
 ${comparison.warnings.map(({ message, hint }) => html`<p class="notice">${message} ${hint}</p>`)}
 </header>
-${contents([...first, ...chosen, ...rest], context)}
+${evidenceHead([...first, ...chosen, ...rest], context)}
 ${first.map((section) => sectionMarkup(section, context))}
 ${chosen.length > 0 && html`<div class="by-metric">${metricSwitch(context, 'Compared by')}${chosen.map((section) => sectionMarkup(section, context))}</div>`}
 ${rest.map((section) => sectionMarkup(section, context))}

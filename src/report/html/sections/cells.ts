@@ -1,5 +1,6 @@
 import { summarizeCells } from '../../../analysis/cell-summary.js';
 import { cellTable, legend, shownRows } from '../../tables/cells.js';
+import type { Column } from '../../tables/table.js';
 import { formatCount } from '../../words/format.js';
 import { html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
@@ -25,6 +26,12 @@ export function cellsSection({ result }: PageContext): Section | null {
     short: 'Cells',
     title: 'Every cell of the workload',
     lead: 'A cell is a point of the workload’s design; its repetitions differ by noise alone.',
-    body: html`${htmlTable(columns, title)}<p class="note">${notes.join(' ')}</p>`,
+    body: html`${htmlTable(keyFirst(columns), title)}<p class="note">${notes.join(' ')}</p>`,
   };
+}
+
+/** The cost of a token beside the cell's name: the columns behind it may lie beyond the edge. */
+function keyFirst([cell, ...rest]: readonly Column[]): Column[] {
+  const isKey = ({ header: [name] }: Column) => name.endsWith('/token');
+  return [cell!, ...rest.filter(isKey), ...rest.filter((column) => !isKey(column))];
 }

@@ -6,6 +6,7 @@ import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';
 import type { PageContext, Section } from '../page-context.js';
 import { htmlTable } from '../table.js';
+import { explained } from '../words.js';
 
 /** Which factor makes work per token vary, and which tariff would do better. */
 export function driversSection(context: PageContext): Section | null {
@@ -33,7 +34,7 @@ function driversChart({ findings, id }: PageContext, { metric, name, uniformity,
     drawn,
     width: 500,
     label: `Shares of the variance of ${name} per token by factor`,
-    caption: `Shapley shares of the variance of log ${name} per token`,
+    caption: `Shapley share of each factor in the variance of log ${name} per token`,
     spec: {
       kind: 'rows',
       style: 'bar',
@@ -54,5 +55,5 @@ function driversChart({ findings, id }: PageContext, { metric, name, uniformity,
 function tariffTable({ findings }: PageContext, { metric }: MetricPanel): Html {
   const { title, columns, notes } = tariffsTable(findings, metric);
   return html`<div>${htmlTable(columns, title)}
-<p class="note">${notes}</p></div>`;
+<p class="note">${explained((notes ?? []).join(' '))}</p></div>`;
 }

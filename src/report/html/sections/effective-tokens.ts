@@ -6,6 +6,7 @@ import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import { type MetricPanel, metricPanels } from '../metric-panels.js';
 import type { PageContext, Section } from '../page-context.js';
+import type { Tone } from '../theme.js';
 
 /** Bars that a page can hold; of more cells, the two ends are shown. */
 const mostBars = 40;
@@ -17,7 +18,7 @@ export function effectiveTokens(context: PageContext): Section | null {
     name: 'effective',
     short: 'Effective tokens',
     title: 'Effective tokens: the bill if tokens were work',
-    lead: html`The plain token is the work per billed token of a reference request of 128 + 128 tokens. A request's effective tokens are its work in plain tokens. A bar that goes beyond its diamond (blue) is a request that is billed too little, one that falls short of it (orange) too much; grey ones cannot be told from their bill.`,
+    lead: 'The plain token is the work per billed token of a reference request of 128 + 128 tokens. A request’s effective tokens are its work in plain tokens. A bar that goes beyond its diamond (green) is a request that is billed too little, one that falls short of it (orange) too much; grey ones cannot be told from their bill.',
     body: metricPanels(context, (panel) => chart(context, panel)),
   };
 }
@@ -55,10 +56,10 @@ function chart({ findings, id }: PageContext, { metric, name, unit, drawn }: Met
   });
 }
 
-/** Grey where the interval holds the bill, blue where it is too low, orange where it is too high. */
-function toneOf({ billed, effective, low, high }: EffectiveTokens): 'muted' | 'accent' | 'warm' {
+/** Whether the bill is too low or too high; neither where the interval holds it. */
+function toneOf({ billed, effective, low, high }: EffectiveTokens): Tone {
   if (low !== null && high !== null && low <= billed && billed <= high) return 'muted';
-  return effective > billed ? 'accent' : 'warm';
+  return effective > billed ? 'under' : 'over';
 }
 
 function whyNone(

@@ -38,10 +38,11 @@ export function machineSection({ result }: PageContext): Section {
     name: 'machine',
     short: 'Machine',
     title: 'The machine and the run',
+    folded: 'hardware, ceilings, software, models, sensors, and how to run it again',
     body: html`<dl class="facts">${facts.map(([term, fact]) => html`<dt>${term}</dt><dd>${fact}</dd>`)}</dl>
-${models.length > 0 && html`<h3>Models</h3><ul>${models.map((model) => html`<li>${describeModel(model)}</li>`)}</ul>`}
-${ceilings === null ? html`<p class="absent">The machine’s ceilings were not measured.</p>` : html`<h3>Ceilings, with ${formatCount(ceilings.threads, 'thread')}</h3>${prose(ceilingsTable(ceilings))}`}
-${environment.sensors.length > 0 && html`<h3>Sensors</h3>${prose(sensorsTable(result))}`}`,
+${models.length > 0 && html`<h4>Models</h4><ul>${models.map((model) => html`<li>${describeModel(model)}</li>`)}</ul>`}
+${ceilings === null ? html`<p class="absent">The machine’s ceilings were not measured.</p>` : html`<h4>Ceilings, with ${formatCount(ceilings.threads, 'thread')}</h4>${prose(ceilingsTable(ceilings))}`}
+${environment.sensors.length > 0 && html`<h4>Sensors</h4>${prose(sensorsTable(result))}`}`,
   };
 }
 

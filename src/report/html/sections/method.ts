@@ -22,13 +22,14 @@ export function methodSection({ result, findings }: PageContext): Section {
     name: 'method',
     short: 'Method',
     title: 'What was measured, and how',
+    folded: 'method and provenance of every figure, whether totals add up, statistics',
     body: html`${htmlTable(table.columns, table.title, { prose: true })}
 <p class="note">${Object.entries(provenances)
       .filter(([name]) => used.has(name as never) && name !== 'unavailable')
       .map(([, words]) => words)
       .join('; ')}.</p>
 ${conservation(result)}
-<h3>Statistics</h3>
+<h4>Statistics</h4>
 <p>${workload.requests} requests in ${workload.cells} cells${workload.failed > 0 && `, ${workload.failed} more failed`}. ${workload.intervals} Seed ${workload.seed}. The misbilled share is the Hoover index of work against the bill over cells, corrected for noise. “Not distinguishable” means within the central 95% of what noise alone would give.</p>
 ${workload.models.length > 1 && html`<p>Each model has a price per token of its own.</p>`}
 ${Object.entries(notMeasured).map(
@@ -40,5 +41,5 @@ ${Object.entries(notMeasured).map(
 /** Attributed totals against what the devices counted. */
 function conservation(result: Result): Html | null {
   const { columns, title } = conservationTable(result);
-  return columns[0]!.text.length === 0 ? null : html`<h3>Does it add up?</h3>${htmlTable(columns, title)}`;
+  return columns[0]!.text.length === 0 ? null : html`<h4>Does it add up?</h4>${htmlTable(columns, title)}`;
 }

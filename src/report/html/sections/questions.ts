@@ -14,7 +14,7 @@ export function questionsSection({ findings, id }: PageContext): Section | null 
     short: 'Questions',
     title: 'What the suite asked, and what the run answers',
     body: html`${questions.map(
-      (question, index) => html`<h3>${question.text}</h3>
+      (question, index) => html`<h4>${question.text}</h4>
 ${
   question.reason === undefined
     ? html`<ul>${question.answers.map((answer) => html`<li>${answerSentence(question, answer)}</li>`)}</ul>
@@ -47,15 +47,11 @@ function answersChart(question: AnsweredQuestion, statistic: Answer['statistic']
         value: answer.value!,
         low: answer.low,
         high: answer.high,
-        tone: toneOf(answer),
+        tone:
+          answer.verdict === 'more' || answer.verdict === 'less' ? ('accent' as const) : ('muted' as const),
         text: answerFigure(answer),
       })),
     },
     table: answersTable(question, known).columns,
   });
-}
-
-function toneOf({ verdict }: Answer): 'warm' | 'good' | 'muted' {
-  if (verdict === 'more') return 'warm';
-  return verdict === 'less' ? 'good' : 'muted';
 }

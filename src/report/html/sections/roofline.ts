@@ -23,6 +23,7 @@ export function rooflineSection({ result, findings, id }: PageContext): Section 
     name: 'roofline',
     short: 'Roofline',
     title: 'How much of the machine was used',
+    folded: 'rates reached by stage and cell, against the machine’s ceilings',
     lead: 'The line is the most that this machine was measured to do: on its slope memory is what limits, on its flat part arithmetic. A point is a cell’s median in one stage; the nearer to the line, the better used.',
     body: renderChart({
       id: id('roofline'),

@@ -48,7 +48,7 @@ function hiddenShares(findings: Findings, id: PageContext['id']): Html | null {
         value: value!,
         low,
         high,
-        tone: 'warm' as const,
+        tone: 'hidden' as const,
         text: formatEstimate({ value, low, high }, shares),
       })),
     },
@@ -66,7 +66,7 @@ function stageTables(findings: Findings): Html {
   if (!first) return html`<p class="absent">The work of single stages was not measured.</p>`;
   const others = (Object.keys(findings.hiddenWork) as WorkMetric[]).filter((metric) => metric !== leading);
   const byStage = stages(leading);
-  return html`<h3>What each part of answering costs, by ${metricName(leading)}</h3>${first}${
+  return html`<h4>What each part of answering costs, by ${metricName(leading)}</h4>${first}${
     byStage && html`<details><summary>Stage by stage</summary>${byStage}</details>`
   }${others.map((metric) => {
     const own = components(metric);
@@ -96,7 +96,7 @@ export function waterfallChart(
   return renderChart({
     id: id('waterfall'),
     label: `From billed to effective tokens, stage by stage, of ${named(first.waterfall)}`,
-    caption: `From what a request is billed to what it is worth in plain tokens, by ${metricName(first.waterfall.metric)}. A stage adds what it is worth beyond what it is billed (blue; orange where no bill shows it), or takes away (green).`,
+    caption: `From what a request is billed to what it is worth in plain tokens, by ${metricName(first.waterfall.metric)}. A stage adds what it is worth beyond what it is billed (green; violet where no bill shows it), or takes away (orange).`,
     choices: [
       {
         name: 'of',

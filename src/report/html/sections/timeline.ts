@@ -49,6 +49,7 @@ export function timelineSection({ result, findings, id }: PageContext): Section 
     name: 'timeline',
     short: 'Time line',
     title: 'The run as it happened',
+    folded: `each request on its worker${panels.length > 0 ? `, ${panels.length === 1 ? '1 strip' : `${panels.length} strips`} of what sensors read` : ''}`,
     body: html`${renderChart({
       id: id('timeline'),
       zoom: true,

@@ -6,6 +6,7 @@ import { renderChart } from '../chart.js';
 import { html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
 import { htmlTable } from '../table.js';
+import { explained } from '../words.js';
 
 /** The misbilled share by every measure of work, each with its interval beside what noise alone would give. */
 export function uniformityOverview({ metrics, findings, id }: PageContext): Section | null {
@@ -26,13 +27,14 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
     name: 'measures',
     short: 'All measures',
     title: 'By every measure of work',
-    lead: 'The share of a bill of one price per token that lands on the wrong requests. Tokens track work where the dot lies on the diamond: there, noise alone explains it.',
+    lead: 'The misbilled share of a per-token bill: what lands on the wrong requests. Tokens track work where the dot lies on the diamond: there, noise alone explains it.',
     body: html`${
       known.length > 0 &&
       renderChart({
         id: id('misbilled'),
         label,
-        caption: '● misbilled, with its 95% interval; ◇ what noise alone would give.',
+        caption:
+          '● misbilled share, with its 95% interval; ◇ what noise alone would give. Grey cannot be told from it.',
         spec: {
           kind: 'rows',
           style: 'dot',
@@ -53,8 +55,8 @@ export function uniformityOverview({ metrics, findings, id }: PageContext): Sect
         },
         table: pickColumns(table, ['work', ...drawn]),
       })
-    }${htmlTable(statistics, table.title)}
-${table.notes!.map((note) => html`<p class="note">${note}</p>`)}
+    }<details><summary>More statistics: R², elasticity, Gini, spread of work per token</summary>${htmlTable(statistics, table.title)}
+${table.notes!.map((note) => html`<p class="note">${explained(note)}</p>`)}</details>
 ${unknown.map(({ name, of }) => html`<p class="note">${name}: not known, as ${of.misbilledShare.reason}.</p>`)}`,
   };
 }
