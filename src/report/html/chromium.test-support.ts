@@ -53,6 +53,12 @@ export async function openPage(
   return { page, complaints: complaints!, requests: requests! };
 }
 
+/** Unfolds what is for experts. */
+export async function unfold(page: Page): Promise<void> {
+  const button = page.locator('[data-unfold]');
+  for (const own of await button.all()) if (await own.isVisible()) await own.click();
+}
+
 /** Scrolls through the page until every chart that is not hidden has been drawn anew. */
 export async function drawAll(page: Page): Promise<void> {
   for (const figure of await page.locator('figure.chart:visible').all()) {

@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import { findingsOf } from '../../analysis/findings.js';
-import { chromiumPath, drawAll, launchChromium, openPage } from './chromium.test-support.js';
+import { chromiumPath, drawAll, launchChromium, openPage, unfold } from './chromium.test-support.js';
 import { largeResult } from './large-result.test-support.js';
 import { renderPage } from './page.js';
 
@@ -26,6 +26,7 @@ describe('a result of 100,000 requests', { timeout }, () => {
     const browser = await launchChromium();
     try {
       const { page, complaints } = await openPage(browser, markup);
+      await unfold(page);
       await drawAll(page);
       expect(complaints).toEqual([]);
     } finally {

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { compareResults } from '../../analysis/compare/compare.js';
 import { findingsOf } from '../../analysis/findings.js';
 import { factorial, simulateResult } from '../../analysis/simulated-result.test-support.js';
-import { chromiumPath, drawAll, launchChromium, openPage } from './chromium.test-support.js';
+import { chromiumPath, drawAll, launchChromium, openPage, unfold } from './chromium.test-support.js';
 import { renderComparisonPage } from './comparison/page.js';
 import { renderPage } from './page.js';
 import { richResult } from './rich-result.test-support.js';
@@ -22,8 +22,9 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', () => {
     'has no serious accessibility fault in the %s theme',
     async (colorScheme) => {
       const { page } = await openPage(browser, rich, { colorScheme });
+      await unfold(page);
       await drawAll(page);
-      for (const details of await page.locator('details:visible').all())
+      for (const details of await page.locator('.chart details:visible').all())
         await details.locator('summary').click();
       const { violations } = await new AxeBuilder({ page }).analyze();
       const grave = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');

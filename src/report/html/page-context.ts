@@ -1,3 +1,4 @@
+import type { Answer } from '../../analysis/answer/answer.js';
 import type { Findings } from '../../analysis/findings.js';
 import type { RequestTable } from '../../analysis/requests/request-table.js';
 import type { WorkMetric } from '../../core/metrics.js';
@@ -8,6 +9,7 @@ import type { Html, Part } from './html.js';
 export interface PageContext {
   result: Result;
   findings: Findings;
+  answer: Answer;
   table: RequestTable;
   /** Those that have findings, the most telling first. */
   metrics: readonly WorkMetric[];

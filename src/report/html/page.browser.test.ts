@@ -1,14 +1,22 @@
+import { readFileSync } from 'node:fs';
 import type { Browser } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { findingsOf } from '../../analysis/findings.js';
 import { testResult } from '../../analysis/result.test-support.js';
+import { readResult } from '../../core/migrate.js';
 import type { Result } from '../../core/result.js';
-import { chromiumPath, drawAll, launchChromium, openPage } from './chromium.test-support.js';
+import { chromiumPath, drawAll, launchChromium, openPage, unfold } from './chromium.test-support.js';
 import { hostileResult } from './hostile-result.test-support.js';
 import { renderPage } from './page.js';
 import { richResult } from './rich-result.test-support.js';
 
 const pageOf = (result: Result) => renderPage([{ result, findings: findingsOf(result) }]);
+
+/** A real one, which was measured on a CPU. */
+function sharedResult(): Result {
+  const path = '../../../results/epyc-2c-24g/quick-2026-11-28.json';
+  return readResult(JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')));
+}
 
 /** A browser on a busy machine is slow. */
 const timeout = 180_000;
@@ -26,6 +34,7 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout },
 
   it('draws every chart without a complaint, and asks for nothing', async () => {
     const { page, complaints, requests } = await openPage(browser, rich);
+    await unfold(page);
     for (const metric of await page.locator('[data-metric-switch] input').all()) {
       await metric.check();
       await drawAll(page);
@@ -38,6 +47,7 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout },
 
   it('shows its charts and its numbers without script', async () => {
     const { page, complaints } = await openPage(browser, rich, { javaScriptEnabled: false });
+    for (const fold of await page.locator('.folded summary').all()) await fold.click();
     const plots = await page.locator('figure.chart:visible .plot > svg').all();
     expect(plots.length).toBeGreaterThan(8);
     for (const plot of plots) expect((await plot.boundingBox())!.height).toBeGreaterThan(80);
@@ -71,6 +81,7 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout },
 
   it('zooms the time line by buttons and wheel, and shows all again', async () => {
     const { page } = await openPage(browser, rich);
+    await unfold(page);
     await drawAll(page);
     const figure = page.locator('#r1-timeline');
     const labels = () => figure.locator('svg text').allTextContents();
@@ -102,6 +113,77 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout },
     }
   });
 
+  it('says its answer on one screen, and nothing of it beside the screen', async () => {
+    const result = sharedResult();
+    const real = renderPage([{ result, findings: findingsOf(result, { resamples: 100 }) }]);
+    const { page } = await openPage(browser, real, { viewport: { width: 1280, height: 800 } });
+    const { y, height } = (await page.locator('.masthead').boundingBox())!;
+    expect(y + height).toBeLessThan(800);
+    for (const part of ['h1', '.stats > div', '.pays > .over', '.pays > .under', '.pays > div:last-child']) {
+      expect(await page.locator(part).first().textContent()).toMatch(/\S/);
+    }
+    expect(await page.locator('.stats > div').count()).toBe(3);
+  });
+
+  it('explains a word under the pointer, to the keyboard and to a finger, until Escape', async () => {
+    const { page } = await openPage(browser, rich, { hasTouch: true });
+    const word = page.locator('h1 .word', { hasText: 'per-token bill' });
+    const note = page.getByRole('tooltip');
+    const open = [() => word.hover(), () => word.focus(), () => word.tap()];
+    for (const explain of open) {
+      await explain();
+      await note.getByText('one price for every token').waitFor();
+      await page.keyboard.press('Escape');
+      await note.waitFor({ state: 'hidden' });
+      await page.mouse.move(0, 0);
+      await word.blur();
+    }
+    expect(page.url()).not.toContain('#');
+  });
+
+  it('unfolds what is for experts where a link leads into it, and all at once', async () => {
+    const { page } = await openPage(browser, rich);
+    const strips = page.locator('#r1-timeline');
+    expect(await strips.isVisible()).toBe(false);
+    await page.getByRole('link', { name: 'Time line' }).click();
+    await strips.waitFor();
+    const table = page.getByRole('columnheader', { name: 'Gini' });
+    expect(await table.isVisible()).toBe(false);
+    await page.getByRole('button', { name: 'Unfold all' }).click();
+    await table.waitFor();
+    await page.getByRole('button', { name: 'Fold all' }).click();
+    await table.waitFor({ state: 'hidden' });
+  });
+
+  it.each([1280, 400])('shows the cost of a token of every cell at %d px', async (width) => {
+    const { page } = await openPage(browser, rich, { viewport: { width, height: 800 } });
+    const table = page.getByRole('region', { name: 'Medians of every cell' });
+    const heading = table.getByRole('columnheader', { name: '/token' }).first();
+    const { x, width: wide } = (await heading.boundingBox())!;
+    expect(x).toBeGreaterThan(0);
+    expect(x + wide).toBeLessThanOrEqual(width);
+    for (const cell of await table.locator('tbody th').all()) {
+      expect((await cell.boundingBox())!.width).toBeGreaterThan(60);
+    }
+  });
+
+  it('prints no frame without content, nothing beyond the paper, and no fold', async () => {
+    const { page } = await openPage(browser, rich, { viewport: { width: 690, height: 1000 } });
+    await drawAll(page);
+    await page.emulateMedia({ media: 'print' });
+    const visible = async (selector: string) => page.locator(`${selector}:visible`).all();
+    for (const plot of await visible('.chart .plot svg')) {
+      const { width, height } = (await plot.boundingBox())!;
+      expect(Math.min(width, height)).toBeGreaterThan(60);
+      expect(height).toBeLessThan(900);
+    }
+    for (const frame of await visible('.chart, .scroll, .folded, .stats > div, .pays > div')) {
+      expect(await frame.textContent()).toMatch(/\S/);
+    }
+    expect(await visible('summary')).toEqual([]);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(690);
+  });
+
   it('goes round the themes', async () => {
     const { page } = await openPage(browser, rich, { colorScheme: 'light' });
     const background = () => page.evaluate('getComputedStyle(document.body).backgroundColor');
@@ -117,12 +199,14 @@ describe.skipIf(chromiumPath === undefined)('the page in Chromium', { timeout },
 
   it.each([400, 320])('scrolls in no direction but down at %d px', async (width) => {
     const { page } = await openPage(browser, rich, { viewport: { width, height: 800 } });
+    await unfold(page);
     await drawAll(page);
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
   });
 
   it('runs nothing of a hostile result, wherever its text comes to stand', async () => {
     const { page, complaints, requests } = await openPage(browser, pageOf(hostileResult()));
+    await unfold(page);
     await drawAll(page);
     for (const plot of await page.locator('.plot:visible').all()) {
       await plot.focus();

@@ -1,3 +1,4 @@
+import { answerOf } from '../../analysis/answer/answer.js';
 import type { Findings } from '../../analysis/findings.js';
 import { leadingMetric } from '../../analysis/findings.js';
 import { tableOf } from '../../analysis/requests/table-builder.js';
@@ -70,6 +71,7 @@ function articleOf(result: Result, findings: Findings, index: number): Html {
   const context: PageContext = {
     result,
     findings,
+    answer: answerOf(result, findings),
     table: tableOf(result),
     metrics: leading === null ? [] : [leading, ...measured.filter((metric) => metric !== leading)],
     id: (name) => `r${index + 1}-${name}`,

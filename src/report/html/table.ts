@@ -16,7 +16,7 @@ export function htmlTable(all: readonly ShownColumn[], label: string, { prose = 
   const cut =
     rows > mostRows &&
     html`<p class="note">The first and last ${mostRows / 2} of ${rows} rows; the result file holds them all.</p>`;
-  return html`<div class="scroll${rows > 30 && ' long'}" role="region" tabindex="0" aria-label="${label}"><table${prose && html` class="prose"`}>
+  return html`<div class="scroll${rows > 30 && ' long'}${columns.length > 10 && ' wide'}" role="region" tabindex="0" aria-label="${label}"><table${prose && html` class="prose"`}>
 <thead><tr>${columns.map(headerCell)}</tr></thead>
 <tbody>${shown.map((row) => html`<tr>${columns.map((column, index) => bodyCell(column, row, index === 0))}</tr>\n`)}</tbody>
 </table></div>${cut}`;

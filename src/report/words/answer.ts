@@ -35,9 +35,16 @@ export function machineWords({ machine, models, startedAt }: Answer): string {
   return `${parts.join(', ')}; ${[...new Set(engines)].join('; ')}; ${startedAt.slice(0, 10)}`;
 }
 
-/** The answer in a sentence: whether tokens track the work of these models' requests. */
+/** The answer with what it depends on and what would mend it. */
 export function answerSentence(answer: Answer): string {
-  const { metric, misbilledShare: found, models, drivers, mend } = answer;
+  const { misbilledShare, mend } = answer;
+  if (misbilledShare?.verdict !== 'non-uniform') return claimSentence(answer);
+  const parts = [claimSentence(answer), driversSentence(answer), mend && mendSentence(mend)];
+  return parts.filter((part) => part !== null).join(' ');
+}
+
+/** Whether tokens track the work of these models' requests. */
+export function claimSentence({ metric, misbilledShare: found, models }: Answer): string {
   if (metric === null || found === null)
     return 'Whether tokens track work is not known: no work was measured.';
   const name = metricName(metric);
@@ -62,9 +69,11 @@ export function answerSentence(answer: Answer): string {
   if (found.verdict === null) {
     return `Of ${whose}, by ${name}, ${said}; how much of it is noise is not known: ${found.reason}.`;
   }
-  const mostly =
-    drivers.length === 0 ? '' : ` It depends mostly on ${drivers.map(factorName).join(' and ')}.`;
-  return `Tokens do not track the ${name} of ${whose}: ${said}.${mostly}${mend === null ? '' : ` ${mendSentence(mend)}`}`;
+  return `Tokens do not track the ${name} of ${whose}: ${said}.`;
+}
+
+export function driversSentence({ drivers }: Answer): string | null {
+  return drivers.length === 0 ? null : `It depends mostly on ${drivers.map(factorName).join(' and ')}.`;
 }
 
 /** `Output tokens at 2.5 times the price of input tokens would leave 3.2%.` */
@@ -80,13 +89,23 @@ export function mendSentence({ tariff, prices, misbilledShare }: Mend): string {
 
 /** `prefill 195 tokens/s, decode 74 tokens/s`. */
 export function speedWords({ speed: { prefill, decode } }: AnsweredModel): string {
-  const rate = ({ value, reason }: Figure) =>
-    value === null ? `not known (${reason})` : `${formatNumber(value)} tokens/s`;
-  return `prefill ${rate(prefill)}, decode ${rate(decode)} (medians over cells)`;
+  return `prefill ${rateWords(prefill)}, decode ${rateWords(decode)} (medians over cells)`;
+}
+
+/** `74.2 tokens/s`. */
+export function rateWords({ value, reason }: Figure): string {
+  return value === null ? `not known (${reason})` : `${formatNumber(value)} tokens/s`;
 }
 
 /** `1198 CPU-ms per request, 6532 per 1,000 billed tokens (5170–12200 by cell)`. */
-export function costWords({ metric, unit, perRequest, perThousandTokens, cheapest, dearest }: Cost): string {
+export function costWords(cost: Cost): string {
+  const { unit, perRequest, perThousandTokens, byCell } = costFigures(cost);
+  const range = byCell === null ? '' : ` (${byCell})`;
+  return `${perRequest} ${unit} per request, ${perThousandTokens} per 1,000 billed tokens${range}`;
+}
+
+/** A cost's figures in one unit. */
+export function costFigures({ metric, unit, perRequest, perThousandTokens, cheapest, dearest }: Cost) {
   const names: Record<string, { name: string; per: number }> = {
     cpuTime: { name: 'CPU-ms', per: 1e6 },
     gpuTime: { name: 'GPU-ms', per: 1e6 },
@@ -94,17 +113,22 @@ export function costWords({ metric, unit, perRequest, perThousandTokens, cheapes
   };
   const { name, per } = names[metric] ?? { name: unit, per: 1 };
   const shown = (value: number) => formatNumber(value / per);
-  return (
-    `${shown(perRequest)} ${name} per request, ${shown(perThousandTokens)} per 1,000 billed tokens` +
-    (cheapest < dearest ? ` (${shown(cheapest)}–${shown(dearest)} by cell)` : '')
-  );
+  return {
+    unit: name,
+    perRequest: shown(perRequest),
+    perThousandTokens: shown(perThousandTokens),
+    byCell: cheapest < dearest ? `${shown(cheapest)}–${shown(dearest)} by cell` : null,
+  };
 }
 
 /** `pays 1.37× what it costs: 256-token prompt, 8-token answer`. */
-export function subsidyWords(subsidy: NamedSubsidy, { models }: Pick<Answer, 'models'>): string {
-  const { of, paysTimesItsCost } = subsidy;
-  const model = models.length > 1 ? `${of.model}: ` : '';
-  return `${model}${cellInWords(of)}, pays ${formatNumber(paysTimesItsCost)}× what it costs`;
+export function subsidyWords(subsidy: NamedSubsidy, answer: Pick<Answer, 'models'>): string {
+  return `${payerWords(subsidy, answer)}, pays ${formatNumber(subsidy.paysTimesItsCost)}× what it costs`;
+}
+
+/** The request that pays, in words; with its model where there are several. */
+export function payerWords({ of }: NamedSubsidy, { models }: Pick<Answer, 'models'>): string {
+  return `${models.length > 1 ? `${of.model}: ` : ''}${cellInWords(of)}`;
 }
 
 /** What to do next, as sentences without the commands that this result's path belongs into. */

@@ -24,6 +24,12 @@ describe('the glossary', () => {
 });
 
 describe('words in a text', () => {
+  it('are intervals in brackets too', () => {
+    expect(wordsIn('10.1% [7.9–12.4%] of it [sic]').filter(({ word }) => word)).toEqual([
+      { text: '[7.9–12.4%]', word: '95% interval' },
+    ]);
+  });
+
   it('are found where they are said first, whole, the longest that fits', () => {
     const parts = wordsIn('CPU time of two cells: excellent CPU time, and hidden work.');
     expect(parts.filter(({ word }) => word !== undefined)).toEqual([

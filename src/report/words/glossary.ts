@@ -78,21 +78,24 @@ export function wordOf(heading: string): string | undefined {
 /** All words, in the order in which a list of them is read. */
 export const allWords: readonly string[] = [...meanings.keys()].sort((a, b) => a.localeCompare(b, 'en'));
 
+const names = [...allWords]
+  .sort((a, b) => b.length - a.length)
+  .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'));
 const inText = new RegExp(
-  `(?<![\\p{L}\\d])(?:${[...allWords]
-    .sort((a, b) => b.length - a.length)
-    .map((word) => word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-    .join('|')})s?(?![\\p{L}\\d])`,
+  `(?<![\\p{L}\\d])(?:${names.join('|')})s?(?![\\p{L}\\d])|\\[[^\\]]*\\d[^\\]]*\\]`,
   'giu',
 );
 
-/** A text in parts, `word` where a part is one of the glossary's that the text says for the first time. */
+/**
+ * A text in parts, `word` where a part is one of the glossary's that the text says for the first time; an interval in
+ * brackets says that it is one.
+ */
 export function wordsIn(text: string): { text: string; word?: string }[] {
   const parts: { text: string; word?: string }[] = [];
   const told = new Set<string>();
   let from = 0;
   for (const { 0: found, index } of text.matchAll(inText)) {
-    const word = wordOf(found)!;
+    const word = found.startsWith('[') ? '95% interval' : wordOf(found)!;
     if (told.has(word)) continue;
     told.add(word);
     parts.push({ text: text.slice(from, index) }, { text: found, word });

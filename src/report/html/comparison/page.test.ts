@@ -26,7 +26,7 @@ describe('the page of a comparison', () => {
   const page = pageOf(run(1), [run(2, 1.2)]);
 
   it('says first what changed, and shows every cell with its verdict', () => {
-    expect(page).toMatch(
+    expect(page.replaceAll(/<\/?a\b[^>]*>/g, '')).toMatch(
       /<h1>The candidate took 1\.\d+× \[.*\] the baseline&#39;s CPU time; of 6 cells slower in 3/,
     );
     for (let index = 0; index < 6; index++) expect(page).toContain(`>cell-${index}</th>`);

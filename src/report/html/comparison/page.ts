@@ -6,6 +6,7 @@ import { evidenceHead, pageBody, sectionMarkup } from '../frame.js';
 import { type Html, html } from '../html.js';
 import { metricSwitch } from '../metric-panels.js';
 import type { Section } from '../page-context.js';
+import { explained } from '../words.js';
 import { bothSides, means, ratios } from './charts.js';
 import type { ComparisonContext } from './context.js';
 import { machines, method, settings, shape } from './sections.js';
@@ -38,7 +39,7 @@ function articleOf(comparison: Comparison, names: ComparedNames, index: number):
   return html`<article id="${context.id('comparison')}">
 <header class="masthead">
 <p class="kicker">What changed, and is it real? ${names.candidate} against ${names.baseline}</p>
-<h1>${comparisonHeadline(comparison)}</h1>
+<h1>${explained(comparisonHeadline(comparison))}</h1>
 ${comparison.warnings.map(({ message, hint }) => html`<p class="notice">${message} ${hint}</p>`)}
 </header>
 ${evidenceHead([...first, ...chosen, ...rest], context)}
