@@ -21,11 +21,16 @@ echo "$tarball: $(wc -l <<< "$listing") files, $(du -k "$work/$tarball" | cut -f
 mkdir "$work/project"
 cd "$work/project"
 export npm_config_cache="$work/npm-cache" TOKENWORK_CACHE="$work/models"
-# The installer of onnxruntime-node would download its CUDA libraries where there is a CUDA; a user says so likewise.
-export ONNXRUNTIME_NODE_INSTALL=skip
+# `npm run` passes the clone's .npmrc on, which no user has.
+unset npm_config_onnxruntime_node_install ONNXRUNTIME_NODE_INSTALL ONNXRUNTIME_NODE_INSTALL_CUDA
+without_cuda() { # without_cuda FOLDER: fails where the installer of onnxruntime-node fetched what is not in its package
+  ! find "$1" -name 'libonnxruntime_providers_*' | grep . || { echo 'The installation downloaded libraries of CUDA.'; return 1; }
+}
 npm init --yes > /dev/null
 npm pkg set type=module
 npm install --no-audit --no-fund "$work/$tarball"
+without_cuda .
+echo "Installed: $(du -sm node_modules | cut -f1) MiB"
 
 # The folder is a repository of the user's own, whose commit is none of tokenwork's.
 git init --quiet && git -c user.name=user -c user.email=user@localhost commit --quiet --allow-empty --message start
@@ -36,3 +41,10 @@ node measure.js measured.json
 node who-overpays.js ci.json ci.html
 [ "$(head -c 15 ci.html)" = '<!doctype html>' ] || { echo 'The example wrote no page.'; exit 1; }
 node count-and-compare.js ci.json ci.json
+
+# From the repository, for all projects of a user: npm clones it, builds it and leaves out what only its authors need.
+npm install --global --prefix "$work/global" --no-audit --no-fund "git+file://$root"
+without_cuda "$work/global"
+[ "$("$work/global/bin/tokenwork" --version)" = "$(node -p "require('$root/package.json').version")" ]
+[ ! -e "$work/global/lib/node_modules/tokenwork/src" ]
+echo "Installed from git: $(du -sm "$work/global" | cut -f1) MiB"
