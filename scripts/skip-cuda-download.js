@@ -24,7 +24,8 @@ try {
 function skipDownload() {
   const { npm_config_user_agent: agent = '', npm_config_local_prefix: root } = process.env;
   // In a clone .npmrc says it. Other package managers run scripts in another order, or none.
-  if (!fileURLToPath(import.meta.url).includes(`${sep}node_modules${sep}`) || !agent.startsWith('npm/')) return;
+  if (!fileURLToPath(import.meta.url).includes(`${sep}node_modules${sep}`) || !agent.startsWith('npm/'))
+    return;
   if (root !== undefined && dependsItself(root)) return;
   const require = createRequire(import.meta.url);
   const installer = join(dirname(require.resolve('onnxruntime-node/package.json')), 'script', 'install.js');
