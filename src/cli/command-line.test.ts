@@ -1,6 +1,15 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  closeSync,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -133,6 +142,39 @@ describe('bench', () => {
     const result = resultSchema.parse(JSON.parse(stdout));
     expect(result.requests).toHaveLength(1);
     expect(result.run.complete).toBe(true);
+  });
+
+  it('replaces no file that lies there unless it is told to', async () => {
+    const out = saved('precious.json', measured(1));
+    const before = readFileSync(out, 'utf8');
+    const { status, stderr } = await tokenwork('bench', '--suite', 'ci', '--out', out);
+    expect(status).toBe(2);
+    expect(stderr).toMatch(/precious\.json cannot be written: a file lies there\.\n.*--force/);
+    expect(readFileSync(out, 'utf8')).toBe(before);
+    // Beyond that refusal: the suite is what is refused next.
+    const forced = await tokenwork('bench', '--suite', 'no-such', '--out', out, '--force');
+    expect(forced.stderr).toContain('no-such');
+    expect((await tokenwork('bench', '--suite', 'ci', '--force')).stderr).toContain('without --out');
+  });
+
+  it('asks before models of gigabytes are built, and refuses where nobody can answer', async () => {
+    const cache = join(scratch, 'empty-cache');
+    vi.stubEnv('TOKENWORK_CACHE', cache);
+    const large = ['llama-3.2-1b', '--dtype', 'fp32'];
+    const out = ['--out', join(scratch, 'large.json')];
+    for (const args of [
+      ['bench', '--suite', 'ci', '--device', 'cpu', ...out, '--model', ...large],
+      ['models', 'build', ...large],
+    ]) {
+      const { status, stderr } = await tokenwork(...args);
+      expect(status).toBe(2);
+      // 1,235,814,400 weights of 4 bytes.
+      expect(stderr).toMatch(/llama-3\.2-1b \(fp32\).* would have to be built first, 4\.6\d* GiB in /);
+      expect(stderr).toContain('--yes');
+    }
+    vi.unstubAllEnvs();
+    process.env.TOKENWORK_CACHE = modelCache;
+    expect(existsSync(join(cache, 'models'))).toBe(false);
   });
 
   it('exits with 3 where every request failed', async () => {

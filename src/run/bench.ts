@@ -3,6 +3,7 @@
  * journal, and the result is the journal folded; so a run can be killed at any moment and go on later.
  */
 import { randomUUID } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { runOnGpu } from '../core/busy-machine.js';
 import { exitCode } from '../core/codes.js';
@@ -25,7 +26,7 @@ import { metricsTable } from './metrics.js';
 import { type BenchOptions, benchOptionsOf, type RecordedOptions, runOptionsOf } from './options.js';
 import { prepareResumed, prepareRun } from './prepare.js';
 import { tell, tellNote } from './progress.js';
-import { refuseOtherThanFile, writeResult } from './result-file.js';
+import { refuseExistingFile, refuseOtherThanFile, writeResult } from './result-file.js';
 import {
   recordingRestarted,
   refuseOtherBeginning,
@@ -94,6 +95,8 @@ async function startRun(options: RecordedOptions): Promise<BenchOutcome> {
   const startedAt = new Date();
   const path = resolve(options.out ?? defaultPath(options, startedAt));
   const journalPath = journalPathOf(path);
+  // Where a journal lies beside it, creating that tells how to go on with its run.
+  if (!options.force && !existsSync(journalPath)) refuseExistingFile(path);
   return holding(options, journalPath, path, (recorder) =>
     measureAll(options, { path, journalPath, startedAt, recorder }),
   );

@@ -102,6 +102,12 @@ export interface BenchOptions {
   validateAttribution?: boolean | undefined;
   /** Path of the result; by default in the working directory, named after suite and time. */
   out?: string | undefined;
+  /** Replaces the file at `out` where there is one. */
+  force?: boolean | undefined;
+  /** Models of more than 2 GiB are built without asking. */
+  yes?: boolean | undefined;
+  /** Asks whether models of more than 2 GiB may be built. Without it and without `yes` they are not. */
+  askToBuild?: ((question: string) => Promise<boolean>) | undefined;
   /** The journal, or the incomplete result, of a run to go on with. */
   resume?: string | undefined;
   cacheDirectory?: string | undefined;

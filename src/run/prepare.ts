@@ -12,10 +12,10 @@ import { identityOf } from '../workload/pipelines/roles.js';
 import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
 import { type Suite, suiteOf } from '../workload/suite.js';
 import { readTrace } from '../workload/trace.js';
-import { refuseFullDisk } from './disk-space.js';
 import { type ChosenDevice, chooseDevice } from './gpu/choice.js';
 import type { ModelOnDevice } from './gpu/gate.js';
 import { fittingModels } from './gpu/memory.js';
+import { refuseUnexpectedBuilds } from './large-builds.js';
 import { chatRole, neededEngines, type RunModel, resolveModels, withHelpers } from './models.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
@@ -64,14 +64,17 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
     backend: options.backend ?? 'auto',
     needed: await neededEngines(asked),
   });
+  if (workload.suite?.needsGpu && chosen.device === 'cpu' && options.device !== 'cpu')
+    throw needsGpu(workload.suite.name, chosen.reason);
   const { models: wanted, warnings: unfitting } = await fittingModels(asked, chosen);
   log('memory fit: %d of %d models, %j', wanted.length, asked.length, unfitting);
   if (wanted.length === 0) {
     const { message, hint } = unfitting[0]!;
     throw new TokenworkError('device-memory-too-small', message, hint);
   }
-  await refuseFullDisk(wanted, options);
-  const models = await resolveModels(withHelpers(wanted, workload.pipelines), chosen, options);
+  const all = withHelpers(wanted, workload.pipelines);
+  await refuseUnexpectedBuilds(all, chosen.engine, options);
+  const models = await resolveModels(all, chosen, options);
   const byIdentity = new Map(models.map((model) => [identityOf(model), model.id]));
   const plan = workload.expand(
     models
@@ -118,6 +121,14 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
 /** Ids of the models that requests of a cell run: its own, and those its pipeline has roles for. */
 export function modelsOfCell({ model, request }: PlannedCell): string[] {
   return [model, ...Object.values(request.pipeline?.models ?? {})];
+}
+
+function needsGpu(suite: string, reason: string): TokenworkError {
+  return new TokenworkError(
+    'gpu-needed',
+    `The suite ${suite} is for a GPU, and would run on the CPU: ${reason}.`,
+    'See `tokenwork doctor` for what is missing; --device cpu runs it on the CPU all the same.',
+  );
 }
 
 function refuseUnsampled(options: BenchOptions): void {

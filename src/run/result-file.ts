@@ -39,6 +39,16 @@ export function writeResult(path: string, result: Result): void {
   }
 }
 
+/** Throws TokenworkError `unwritable-output` where a file lies at `path`. */
+export function refuseExistingFile(path: string): void {
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) return;
+  throw new TokenworkError(
+    'unwritable-output',
+    `${path} cannot be written: a file lies there.`,
+    'Name another file with --out, or add --force to replace it.',
+  );
+}
+
 /**
  * Refuses what a result cannot be put in place of, before anything is measured: renaming a file over
  * `/dev/null` would replace the device. Throws TokenworkError `unwritable-output`.

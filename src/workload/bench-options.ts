@@ -155,6 +155,16 @@ export const benchOptions = {
     help: 'where the result goes (- for stdout; default: ./tokenwork-SUITE-TIME.json)',
     value: text,
   },
+  force: {
+    flag: '--force',
+    help: 'replace the file of --out where there is one',
+    value: z.boolean(),
+  },
+  yes: {
+    flag: '--yes',
+    help: 'build models of more than 2 GiB without asking',
+    value: z.boolean(),
+  },
   resume: {
     flag: '--resume <file>',
     help: 'go on with a run that was cut short: its journal or its incomplete result',

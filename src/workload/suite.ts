@@ -29,6 +29,8 @@ export type SuiteSampling = z.infer<typeof samplingSchema>;
 const suiteSchema = z
   .strictObject({
     description: z.string().min(1),
+    /** Too large for a CPU, where it runs only as `--device cpu` asks for that. */
+    needsGpu: z.boolean().optional(),
     models: z
       .array(z.strictObject({ model: z.string().min(1), dtype: benchOptions.dtype.value.optional() }))
       .min(1),

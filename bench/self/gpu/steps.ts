@@ -76,7 +76,7 @@ export function stepsFor(roads: readonly Road[], out: string, small: boolean): S
 }
 
 function benchOn({ device, engine }: Road, rest: readonly string[]): string[] {
-  return ['bench', '--device', device, '--engine', engine, '--quiet', ...rest];
+  return ['bench', '--device', device, '--engine', engine, '--quiet', '--yes', '--force', ...rest];
 }
 
 function suiteOf(model: string, dtype: string, small: boolean) {

@@ -14,6 +14,7 @@ import { describePipelines } from '../../workload/pipelines/pipeline.js';
 import type { ShippedFile } from '../../workload/shipped-file.js';
 import { describeSuites } from '../../workload/suite.js';
 import { optionOf } from '../arguments.js';
+import { askerOn } from '../ask.js';
 import { onInterrupt } from '../interrupt.js';
 import { pageHint, shellWord } from '../page-hint.js';
 import { progressLine } from '../progress.js';
@@ -70,6 +71,8 @@ async function bench(flags: GivenOptions): Promise<void> {
       'Name the trace file with --trace FILE.',
     );
   }
+  if (flags.force && flags.out === undefined)
+    throw new TokenworkError('bad-option', '--force is given without --out.', 'Leave it out.');
   const toStdout = json || flags.out === '-';
   const line = progressLine(process.stderr, quiet);
   const interrupt = onInterrupt(() =>
@@ -80,6 +83,7 @@ async function bench(flags: GivenOptions): Promise<void> {
     out: flags.out === '-' ? undefined : flags.out,
     command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
     signal: interrupt.signal,
+    askToBuild: askerOn(line, interrupt.signal),
     onProgress: (progress) => {
       if (progress.note !== undefined) line.note(progress.note);
       line.show(describe(progress));

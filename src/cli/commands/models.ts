@@ -7,6 +7,7 @@ import { buildModel, builtModelDirectory } from '../../models/build/build-model.
 import { buildEncoder, builtEncoderDirectory } from '../../models/build/encoder/build.js';
 import { buildGguf, builtGgufDirectory } from '../../models/build/gguf/build.js';
 import { defaultGraphVariant, type GraphVariant, graphVariants } from '../../models/build/graph-variant.js';
+import { cacheDirectory } from '../../models/cache-directory.js';
 import { type Dtype, type ModelFormat, modelFormats } from '../../models/dtype.js';
 import { encoderParameters, listEncoderRecipes } from '../../models/encoder/recipe.js';
 import { listOllama, type OllamaModel } from '../../models/ollama/store.js';
@@ -14,11 +15,15 @@ import { listRecipes, parameterCount } from '../../models/recipe.js';
 import { countedOnly, defaultBuildDtype, locateModel } from '../../models/resolve.js';
 import { renderTable } from '../../report/terminal/table.js';
 import { formatQuantity } from '../../report/words/format.js';
+import { builtWeightBytes } from '../../run/gpu/memory.js';
+import { agreeToBuild } from '../../run/large-builds.js';
 import { benchOptions } from '../../workload/bench-options.js';
 import { oneOf, optionOf, wholeNumber } from '../arguments.js';
+import { askerOn } from '../ask.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
+import { cacheCommands } from './models-cache.js';
 
 interface BuildFlags {
   dtype: Dtype;
@@ -26,6 +31,7 @@ interface BuildFlags {
   graphVariant?: GraphVariant;
   seed: number;
   labels?: number;
+  yes?: boolean;
 }
 
 export function modelsCommand(): Command {
@@ -40,11 +46,13 @@ export function modelsCommand(): Command {
   withBuildOptions(
     command
       .command('build')
-      .description('Build a model and print the folder it is in; once built it is kept'),
+      .description('Build a model and print the folder it is in; once built it is kept')
+      .addOption(optionOf(benchOptions.yes)),
   ).action(build);
   withBuildOptions(
     command.command('path').description('Print the folder of a model that has been built'),
   ).action(path);
+  for (const one of cacheCommands()) command.addCommand(one);
   return command;
 }
 
@@ -135,6 +143,14 @@ async function build(spec: string, flags: BuildFlags): Promise<void> {
   const line = progressLine(process.stderr, false);
   const interrupt = onInterrupt(() => {});
   try {
+    const { bytes } = buildable;
+    if (bytes !== null && (await buildable.built()) === null) {
+      const [names, { signal }] = [`${spec} (${flags.dtype})`, interrupt];
+      await agreeToBuild(
+        { names, bytes, directory: cacheDirectory() },
+        { yes: flags.yes, askToBuild: askerOn(line, signal) },
+      );
+    }
     const directory = await buildable.build({
       signal: interrupt.signal,
       onProgress: ({ message, fraction }) => line.show(`${message} ${Math.floor(fraction * 100)}%`),
@@ -160,7 +176,7 @@ async function path(spec: string, flags: BuildFlags): Promise<void> {
   await printData(`${directory}\n`);
 }
 
-/** The model that a spec names, as `flags` want it built. */
+/** The model that a spec names, as `flags` want it built; `bytes` of its weights, null of an encoder, which is small. */
 async function buildableOf(spec: string, flags: BuildFlags) {
   const { dtype, seed, labels } = flags;
   const located = await locateModel(spec);
@@ -175,6 +191,7 @@ async function buildableOf(spec: string, flags: BuildFlags) {
     const head = labels === undefined ? embedding : ({ kind: 'classification', labels } as const);
     const target = { dtype, seed, head };
     return {
+      bytes: null,
       build: (watch: BuildWatch) => buildEncoder(located.recipe, { ...target, ...watch }),
       built: () => builtEncoderDirectory(located.recipe, target),
     };
@@ -182,6 +199,7 @@ async function buildableOf(spec: string, flags: BuildFlags) {
   if (labels !== undefined) throw misused('--labels', `${spec} is no recipe of an encoder`);
   if (located.kind === 'recipe' && flags.format === 'gguf') {
     return {
+      bytes: builtWeightBytes(located.recipe, dtype),
       build: (watch: BuildWatch) => buildGguf(located.recipe, { dtype, seed, ...watch }),
       built: () => builtGgufDirectory(located.recipe, { dtype, seed }),
     };
@@ -189,6 +207,7 @@ async function buildableOf(spec: string, flags: BuildFlags) {
   if (located.kind === 'recipe') {
     const target = { dtype, seed, graphVariant: flags.graphVariant ?? defaultGraphVariant(located.recipe) };
     return {
+      bytes: builtWeightBytes(located.recipe, dtype),
       build: (watch: BuildWatch) => buildModel(located.recipe, { ...target, ...watch }),
       built: () => builtModelDirectory(located.recipe, target),
     };

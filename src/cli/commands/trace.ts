@@ -18,6 +18,7 @@ import { benchOptions } from '../../workload/bench-options.js';
 import { loadPipeline } from '../../workload/pipelines/pipeline.js';
 import { promptSuite } from '../../workload/prompt-suite.js';
 import { optionOf, wholeNumber } from '../arguments.js';
+import { askerOn } from '../ask.js';
 import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
 import { progressLine } from '../progress.js';
@@ -38,6 +39,7 @@ interface TraceFlags
   repetitions: number;
   full?: boolean;
   out?: string;
+  yes?: boolean;
   json?: boolean;
   quiet?: boolean;
 }
@@ -74,6 +76,7 @@ export function traceCommand(): Command {
     .option('--repetitions <n>', 'times each prompt and the reference are measured', wholeNumber(1), 5)
     .option('--full', 'also each stage with its interval, and the published claim part by part')
     .option('--out <file>', 'write the page about the run there (HTML), or its result (.json)')
+    .addOption(optionOf(benchOptions.yes))
     .addOption(optionOf(benchOptions.json, { help: 'machine output' }))
     .addOption(optionOf(benchOptions.quiet))
     .addHelpText(
@@ -106,6 +109,8 @@ async function trace(argument: string | undefined, flags: TraceFlags): Promise<v
       out: join(scratch, 'result.json'),
       command: `tokenwork ${process.argv.slice(2).join(' ')}`,
       signal: interrupt.signal,
+      yes: flags.yes,
+      askToBuild: askerOn(line, interrupt.signal),
       onProgress: ({ message }) => line.show(message),
     });
     line.clear();

@@ -6,7 +6,8 @@ import { messageOf, TokenworkError } from '../../core/errors.js';
 import { otherwise } from '../../core/log.js';
 import { makeDirectories } from '../cache-directory.js';
 
-const prefix = '.building-';
+/** Beginning of the names of folders that are not whole: being built, or being removed. */
+export const unfinishedPrefix = '.building-';
 /** A build of another machine on a shared disk counts as dead after this. */
 const abandonedAfterMs = 24 * 60 * 60 * 1000;
 
@@ -25,8 +26,7 @@ export async function makeFolderOnce(
   try {
     await makeDirectories(parent);
     await removeDeadBuilds(parent);
-    const name = [basename(target), machine(), process.pid, randomBytes(4).toString('hex')].join('@');
-    const temporary = join(parent, `${prefix}${name}`);
+    const temporary = unfinishedBeside(target);
     await mkdir(temporary);
     try {
       await fill(temporary);
@@ -53,13 +53,27 @@ async function renameUnlessThere(from: string, to: string): Promise<void> {
 
 async function removeDeadBuilds(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    if (!name.startsWith(prefix)) continue;
-    const [, host, pid] = name.split('@');
+    if (!name.startsWith(unfinishedPrefix)) continue;
     const path = join(parent, name);
-    const dead =
-      host === machine() ? !isAlive(Number(pid)) : Date.now() - (await stat(path)).mtimeMs > abandonedAfterMs;
-    if (dead) await rm(path, { recursive: true, force: true });
+    if (await isAbandoned(path)) await rm(path, { recursive: true, force: true });
   }
+}
+
+/** A new name beside `target` for what is not whole, which says who works on it. */
+export function unfinishedBeside(target: string): string {
+  return join(dirname(target), `${unfinishedPrefix}${signed(basename(target))}`);
+}
+
+/** A name with this process in it, as `isAbandoned` reads it. */
+export function signed(name: string): string {
+  return [name, machine(), process.pid, randomBytes(4).toString('hex')].join('@');
+}
+
+/** Whether the process that `signed` the name of a file or folder has ended. */
+export async function isAbandoned(path: string): Promise<boolean> {
+  const [, host, pid] = basename(path).split('@');
+  if (host === machine()) return !isAlive(Number(pid));
+  return Date.now() - (await stat(path)).mtimeMs > abandonedAfterMs;
 }
 
 function isAlive(pid: number): boolean {

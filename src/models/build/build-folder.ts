@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { TokenworkError } from '../../core/errors.js';
+import { markUse } from '../cache/uses.js';
 import { makeFolderOnce } from './atomic-folder.js';
 import type { OnBytes } from './synced-file.js';
 
@@ -36,7 +37,9 @@ export async function buildFolder(blueprint: Blueprint, { onProgress, signal }: 
     reportedAt = now;
     onProgress?.({ fraction: written / total, message });
   };
-  return makeFolderOnce(blueprint.target, async (directory) => {
+  const { target } = blueprint;
+  await markUse(dirname(dirname(target)), target);
+  return makeFolderOnce(target, async (directory) => {
     throwIfAborted(signal, name);
     const files = await blueprint.write(directory, onBytes);
     for (const [file, content] of Object.entries(files)) {

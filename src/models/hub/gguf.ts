@@ -3,6 +3,7 @@ import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { TokenworkError } from '../../core/errors.js';
 import { otherwise } from '../../core/log.js';
+import { markUse } from '../cache/uses.js';
 import { makeDirectories } from '../cache-directory.js';
 import { partNames } from '../gguf/parts.js';
 import { readJsonObject } from '../json-file.js';
@@ -63,6 +64,7 @@ export async function downloadGguf(spec: string, options: DownloadOptions): Prom
   const access = {
     ...{ remoteHost, token: process.env.HF_TOKEN || null, silenceMs: options.silenceMs ?? 30_000 },
   };
+  await markUse(options.cacheDirectory, directory);
   await oneAtATime(directory, async () => {
     for (const [index, name] of names.entries()) {
       const url = new URL(`${repo}/resolve/${encodeURIComponent(revision)}/${name}`, remoteHost).href;

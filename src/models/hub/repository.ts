@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { messageOf, TokenworkError } from '../../core/errors.js';
+import { markUse } from '../cache/uses.js';
 import type { Dtype } from '../dtype.js';
 import type { DownloadReport, DownloadRequest } from './download.js';
 import { type HubRepo, hubError, keepsFinishedFiles } from './failure.js';
@@ -69,6 +70,7 @@ export async function downloadRepo(spec: string, options: DownloadOptions): Prom
   const host = new URL(remoteHost).host.replace(/[^\w.-]/g, '_');
   const cacheDirectory = join(options.cacheDirectory, 'hub', host, encodeURIComponent(revision));
   const directory = join(cacheDirectory, repo);
+  await markUse(options.cacheDirectory, directory);
   return oneAtATime(directory, () => downloadInto(directory, { ...hub, cacheDirectory }, options));
 }
 

@@ -3,7 +3,9 @@ import { dirname } from 'node:path';
 import { TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Bytes } from '../core/units.js';
+import type { EngineName } from '../engines/engine.js';
 import { builtModelDirectory } from '../models/build/build-model.js';
+import { builtGgufDirectory } from '../models/build/gguf/build.js';
 import { cacheDirectory } from '../models/cache-directory.js';
 import { defaultBuildDtype, locateModel } from '../models/resolve.js';
 import type { RoleModel } from '../workload/pipelines/roles.js';
@@ -12,15 +14,25 @@ import type { BenchOptions } from './options.js';
 
 /** Below this nobody waits, and nothing is said. */
 const worthSayingBytes: Bytes = 2 ** 30;
+/** Above this nothing is built unasked. */
+const worthAskingBytes: Bytes = 2 * 2 ** 30;
+
+/** What is to be built: names, the bytes of all of them, and where they go. */
+interface Build {
+  names: string;
+  bytes: Bytes;
+  directory: string;
+}
 
 /**
  * Says how much is to be built before any of it is, as models of billions of weights take minutes and tens
- * of gigabytes. Throws TokenworkError `disk-full` where they do not fit onto the disk of the model cache
- * together, so that none is written in vain.
+ * of gigabytes, and asks where it is more than 2 GiB. Throws TokenworkError `disk-too-small` where it does not fit onto
+ * the disk of the model cache together, so that none is written in vain, and what `agreeToBuild` throws.
  */
-export async function refuseFullDisk(
+export async function refuseUnexpectedBuilds(
   wanted: readonly RoleModel[],
-  options: Pick<BenchOptions, 'cacheDirectory' | 'onProgress'>,
+  engine: EngineName,
+  options: Pick<BenchOptions, 'cacheDirectory' | 'onProgress' | 'yes' | 'askToBuild'>,
   freeBytesOf: (directory: string) => Promise<Bytes | null> = freeBytes,
 ): Promise<void> {
   const directory = options.cacheDirectory ?? cacheDirectory();
@@ -29,7 +41,8 @@ export async function refuseFullDisk(
     const located = await locateModel(spec);
     if (located.kind !== 'recipe') continue;
     const { recipe } = located;
-    if ((await builtModelDirectory(recipe, { dtype, cacheDirectory: directory })) !== null) continue;
+    const built = engine === 'llama' ? builtGgufDirectory : builtModelDirectory;
+    if ((await built(recipe, { dtype, cacheDirectory: directory })) !== null) continue;
     missing.push({ name: `${recipe.id} (${dtype})`, bytes: builtWeightBytes(recipe, dtype) });
   }
   const bytes = missing.reduce((sum, model) => sum + model.bytes, 0);
@@ -39,13 +52,29 @@ export async function refuseFullDisk(
     throw new TokenworkError(
       'disk-too-small',
       `Building ${names} takes ${gib(bytes)}, and the disk of ${directory} has ${gib(free)} free.`,
-      'Free some space, set TOKENWORK_CACHE to a folder on another disk, or name fewer models with --model.',
+      'Free some space (`tokenwork models prune`), set TOKENWORK_CACHE to a folder on another disk, or name fewer models with --model.',
     );
-  if (bytes >= worthSayingBytes)
+  // What is asked or refused says it itself.
+  if (bytes >= worthSayingBytes && (options.yes || bytes <= worthAskingBytes))
     options.onProgress?.({
       ...{ phase: 'models', message: 'building models', fraction: null, done: 0, total: 0, etaNs: null },
       note: `To be built first, and kept in ${directory}: ${names}, ${gib(bytes)} in all.`,
     });
+  await agreeToBuild({ names, bytes, directory }, options);
+}
+
+/** Asks before more than 2 GiB are built. Throws TokenworkError `build-unconfirmed` unless that is agreed to. */
+export async function agreeToBuild(
+  { names, bytes, directory }: Build,
+  { yes = false, askToBuild }: Pick<BenchOptions, 'yes' | 'askToBuild'>,
+): Promise<void> {
+  if (bytes <= worthAskingBytes || yes) return;
+  if (await askToBuild?.(`Build ${names}, ${gib(bytes)}, into ${directory}?`)) return;
+  throw new TokenworkError(
+    'build-unconfirmed',
+    `${names} would have to be built first, ${gib(bytes)} in ${directory}; nothing was written.`,
+    'Add --yes to build it, or name a smaller model or --dtype.',
+  );
 }
 
 /** The free bytes of the disk that the directory is on, or will be; null where that is not known. */
