@@ -42,9 +42,11 @@ node who-overpays.js ci.json ci.html
 [ "$(head -c 15 ci.html)" = '<!doctype html>' ] || { echo 'The example wrote no page.'; exit 1; }
 node count-and-compare.js ci.json ci.json
 
-# From the repository, for all projects of a user: npm clones it, builds it and leaves out what only its authors need.
-npm install --global --prefix "$work/global" --no-audit --no-fund "git+file://$root"
+# For all projects of a user. Of a git address npm takes no package that has to be built into a global installation, but
+# it packs one: the same files.
+npm install --global --prefix "$work/global" --no-audit --no-fund "$work/$tarball"
 without_cuda "$work/global"
 [ "$("$work/global/bin/tokenwork" --version)" = "$(node -p "require('$root/package.json').version")" ]
-[ ! -e "$work/global/lib/node_modules/tokenwork/src" ]
-echo "Installed from git: $(du -sm "$work/global" | cut -f1) MiB"
+mkdir "$work/git" && cd "$work/git"
+packed=$(npm pack --silent "git+file://$root" | tail -n 1)
+diff <(sort <<< "$listing") <(tar -tzf "$packed" | sort) || { echo 'Packed from git it holds other files.'; exit 1; }
