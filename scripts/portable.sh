@@ -3,7 +3,7 @@
 #
 #   scripts/portable.sh OUT.tar.xz [--with vulkan|cuda|cuda12|webgpu]… [--node FILE] [--split SIZE] [--level N]
 #
-# There: tar -xJf OUT.tar.xz && tokenwork-*/tokenwork bench --suite gpu
+# There: tar -xJf OUT.tar.xz && tokenwork-*/tokenwork bench --suite gpu --yes
 # or, for all that is to be known of a GPU host in eight minutes: tokenwork-*/measure-gpu FOLDER
 #
 #   --with vulkan   llama.cpp's Vulkan back end, and the Vulkan loader for hosts without one

@@ -1,9 +1,13 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Result } from '../core/result.js';
 
-/** A result taken apart by model, or the one named. Throws TokenworkError `no-such-model`. */
+/**
+ * A result taken apart by the models that answered requests, or the one named. Throws TokenworkError `no-such-model`,
+ * also for a model that only helped another.
+ */
 export function resultsByModel(result: Result, wanted?: string): Result[] {
-  const ids = wanted === undefined ? result.models.map(({ id }) => id) : [wanted];
+  const answering = result.models.filter(({ id }) => result.cells.some(({ model }) => model === id));
+  const ids = wanted === undefined ? answering.map(({ id }) => id) : [wanted];
   return ids.map((id) => resultOfModel(result, id));
 }
 
@@ -17,6 +21,13 @@ function resultOfModel(result: Result, id: string): Result {
     );
   }
   const cells = result.cells.filter(({ model }) => model === id);
+  if (cells.length === 0) {
+    throw new TokenworkError(
+      'no-such-model',
+      `${id} answered no request of the result: it only helped other models.`,
+      `Name one that did: ${[...new Set(result.cells.map(({ model }) => model))].join(', ')}.`,
+    );
+  }
   const own = new Set(cells.map((cell) => cell.id));
   return { ...result, models, cells, requests: result.requests.filter(({ cell }) => own.has(cell)) };
 }

@@ -6,6 +6,7 @@ import { Command } from 'commander';
 import { startLog } from '../core/log.js';
 import { toolVersion } from '../run/tool-version.js';
 import { reportFailure } from './fail.js';
+import { helpCommand, helpWidth } from './help.js';
 
 /** Each is loaded when it is asked for: what all of them import takes half a second. */
 const commands = new Map<string, () => Promise<Command>>([
@@ -16,6 +17,8 @@ const commands = new Map<string, () => Promise<Command>>([
   ['flops', async () => (await import('./commands/flops.js')).flopsCommand()],
   ['models', async () => (await import('./commands/models.js')).modelsCommand()],
   ['doctor', async () => (await import('./commands/doctor.js')).doctorCommand()],
+  ['help', async () => helpCommand()],
+  ['completion', async () => (await import('./completion.js')).completionCommand()],
 ]);
 
 /** The command line as far as `args` need it: their command alone, or all where they name none (as for help). */
@@ -27,22 +30,32 @@ async function commandLine(args: readonly string[]): Promise<Command> {
     .version(toolVersion)
     .option('--verbose', 'log decisions, probes and requests to stderr, and where an error came from')
     .on('option:verbose', startLog)
-    .configureHelp({ showGlobalOptions: true })
+    .helpCommand(false)
+    .configureHelp({
+      showGlobalOptions: true,
+      // The list has a line for each; the second of a description is for its own help.
+      subcommandTerm: (command) => command.name(),
+      subcommandDescription: (command) => command.description().split('\n', 1)[0]!,
+    })
+    .configureOutput({ getOutHelpWidth: helpWidth, getErrHelpWidth: helpWidth })
     .showHelpAfterError('Run with --help to see every option.')
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText(
       'after',
       `
-Exit codes: 0 done; 1 measured, but a threshold asked for was crossed; 2 unusable arguments or input;
-3 the run could not be completed (what was measured is saved, and the message says where).
+Exit codes: 0 done; 1 measured, but a threshold asked for was crossed;
+2 unusable arguments or input; 3 the run could not be completed (what was
+measured is saved, and the message says where).
 
 Start with: tokenwork bench`,
     );
 
-  const named = commands.get(args.find((arg) => !arg.startsWith('-')) ?? '');
-  const loads = named ? [named] : [...commands.values()];
-  for (const command of await Promise.all(loads.map((load) => load()))) program.addCommand(command);
+  const words = args.filter((arg) => !arg.startsWith('-'));
+  const named = words.slice(0, words[0] === 'help' ? 2 : 1).flatMap((word) => commands.get(word) ?? []);
+  const needsAll = named.length === 0 || words[0] === 'completion' || words.join() === 'help';
+  for (const command of await Promise.all((needsAll ? [...commands.values()] : named).map((load) => load())))
+    program.addCommand(command);
   inheritSettings(program);
   return program;
 }

@@ -3,14 +3,14 @@ import { messageOf, TokenworkError } from '../core/errors.js';
 const widthWithoutTerminal = 120;
 
 /**
- * Width and colour of a stream, with COLUMNS, NO_COLOR and FORCE_COLOR heeded. A file or a pipe gets no
+ * Width and colour of a stream, with COLUMNS, NO_COLOR and FORCE_COLOR heeded, the first of the two over the second. A file or a pipe gets no
  * colour unless it is forced, in CI neither: what is kept there is read by programs too.
  */
 export function terminalOf(stream: NodeJS.WriteStream): { width: number; color: boolean } {
   const columns = Number(process.env.COLUMNS);
   return {
     width: columns > 0 ? columns : (stream.columns ?? widthWithoutTerminal),
-    color: stream.isTTY ? stream.hasColors() : isForced(process.env.FORCE_COLOR),
+    color: !process.env.NO_COLOR && (stream.isTTY ? stream.hasColors() : isForced(process.env.FORCE_COLOR)),
   };
 }
 

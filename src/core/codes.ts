@@ -125,6 +125,7 @@ const unusableInput = {
   'unknown-backend': "The environment names a back end that doesn't exist.",
   'unknown-model': 'No recipe, folder or repository goes by that name.',
   'unknown-pipeline': 'No shipped pipeline goes by that name.',
+  'unknown-topic': 'No command, metric or statistic goes by that name.',
   'unknown-suite': 'No shipped suite goes by that name.',
   'unreadable-pipeline': 'A pipeline file cannot be read.',
   'unreadable-prompts': 'A file or folder of prompts cannot be read.',

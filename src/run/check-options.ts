@@ -53,6 +53,7 @@ const schemas: Record<keyof BenchOptions, z.ZodType> = {
   tool: z.strictObject({ version: text, commit: text.nullable() }),
   signal: z.instanceof(AbortSignal),
   onProgress: z.function(),
+  askToBuild: z.function(),
 };
 const names = Object.keys(schemas);
 const optional = z.looseObject(

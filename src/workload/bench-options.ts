@@ -172,7 +172,7 @@ export const benchOptions = {
   },
   json: {
     flag: '--json',
-    help: 'print the result to stdout, and nothing else',
+    help: 'print the result to stdout, and nothing else there; its file is written as well',
     value: z.boolean(),
   },
   quiet: { flag: '--quiet', help: 'no progress', value: z.boolean() },

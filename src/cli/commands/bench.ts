@@ -15,6 +15,7 @@ import type { ShippedFile } from '../../workload/shipped-file.js';
 import { describeSuites } from '../../workload/suite.js';
 import { optionOf } from '../arguments.js';
 import { askerOn } from '../ask.js';
+import { listed } from '../help.js';
 import { onInterrupt } from '../interrupt.js';
 import { pageHint, shellWord } from '../page-hint.js';
 import { progressLine } from '../progress.js';
@@ -30,35 +31,37 @@ export function benchCommand(): Command {
       'after',
       `
 Examples:
-  tokenwork bench                                            the quick suite, about a minute
-  tokenwork bench --model ./my-model --dtype fp32            real weights in transformers.js layout
-  tokenwork bench --model tiny --trace azure.csv --limit 300 a recorded trace
+  tokenwork bench                             the quick suite, about a minute
+  tokenwork bench --model ./my-model --dtype fp32
+                                              weights in transformers.js layout
+  tokenwork bench --model tiny --trace azure.csv --limit 300
+                                              a recorded trace
   tokenwork bench --suite ci --concurrency 2 --out result.json
-  tokenwork bench --pipeline guarded-rag-reasoning           the quick suite with hidden work
-  tokenwork bench --record-sensors gpu.jsonl                 keep what the sensors of this machine read
-  tokenwork bench --sensors recorded:gpu.jsonl               … and play it on another
+  tokenwork bench --pipeline guarded-rag-reasoning
+                                              the quick suite with hidden work
+  tokenwork bench --record-sensors gpu.jsonl  keep what the sensors here read
+  tokenwork bench --sensors recorded:gpu.jsonl
+                                              … and play it on another machine
 `,
     )
     .addHelpText('after', ({ command }) => shippedHelp(command, 'Suites', describeSuites()))
     .addHelpText('after', ({ command }) => shippedHelp(command, 'Pipelines', describePipelines()))
     .addHelpText(
       'after',
-      `Batches run through safety checks, billed retrieval and reasoning, each row by itself. A prefix cache, draft and
-verify, and retrieval that is not billed take one sequence at a time: such batches are refused or left out.`,
+      `Batches run through safety checks, billed retrieval and reasoning, each row by
+itself. A prefix cache, draft and verify, and retrieval that is not billed take
+one sequence at a time: such batches are refused or left out.`,
     )
     .action(bench);
 }
 
-/** Lists shipped files under a title as the help lists options: of each description its first sentence. */
+/** Shipped files under a title, of each description its first sentence. */
 function shippedHelp(command: Command, title: string, files: readonly ShippedFile[]): string {
-  const help = command.createHelp();
-  help.prepareContext({ helpWidth: terminalOf(process.stdout).width });
-  const longest = Math.max(...files.map(({ name }) => name.length));
   const items = files.map(({ name, description }) => {
     const [sentence] = /^.+?[.:](?=\s|$)/s.exec(description) ?? [description];
-    return help.formatItem(name, longest, sentence.replace(/[.:]$/, ''), help);
+    return { name, definition: sentence.replace(/[.:]$/, '') };
   });
-  return `${title}:\n${items.join('\n')}\n`;
+  return listed(command, title, items);
 }
 
 async function bench(flags: GivenOptions): Promise<void> {

@@ -13,6 +13,7 @@ import { renderComparison } from '../../report/terminal/comparison.js';
 import type { ComparedNames } from '../../report/words/comparison.js';
 import { formatNumber } from '../../report/words/format.js';
 import { repeatable } from '../arguments.js';
+import { listed } from '../help.js';
 import { writeOutputFile } from '../output-file.js';
 import { readResultFiles } from '../result-file.js';
 import { printData, terminalOf } from '../terminal.js';
@@ -38,7 +39,7 @@ export function diffCommand(): Command {
     .option('--json', 'machine output; an array where there are several candidates')
     .option('--markdown', 'tables for a pull request')
     .option(
-      '--fail-on <metric>percent%>',
+      '--fail-on <threshold>',
       'exit with 1 where a regression is significant and larger, such as "cpuTime>5%"; repeatable',
       repeatable,
     )
@@ -47,13 +48,10 @@ export function diffCommand(): Command {
       'write a page with paired charts as well: one HTML file that needs no network (- prints only that)',
     )
     .option('--force', 'compare what different workloads have in common')
+    .addHelpText('after', ({ command }) => `\n${listed(command, 'Metrics', metrics)}`)
     .addHelpText(
       'after',
-      `
-Metrics:
-${metrics.map(({ name, definition }) => `  ${name.padEnd(14)} ${definition}`).join('\n')}
-
-Examples:
+      `Examples:
   tokenwork diff before.json after.json --out diff.html
   tokenwork diff before1.json,before2.json after1.json,after2.json
   tokenwork diff main.json branch.json --markdown --fail-on "cpuTime>5%"`,

@@ -55,7 +55,7 @@ Examples:
   tokenwork flops llama-3-8b --prompt-tokens 1 --past-tokens 4096
   tokenwork flops minilm-l6 --prompt-tokens 256 --batch 8
   tokenwork flops resnet50.onnx --shape input=1,3,224,224
-  tokenwork flops ~/models/llama-3.2-1b-q4_k_m.gguf --prompt-tokens 1 --past-tokens 4096`,
+  tokenwork flops ~/models/llama-3.2-1b-q4_k_m.gguf --past-tokens 4096`,
     )
     .action(flops);
 }

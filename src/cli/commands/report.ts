@@ -46,7 +46,7 @@ Examples:
   tokenwork report result.json --out report.html
   tokenwork report result.json --card COST.md
   tokenwork report result.json --csv tables
-  tokenwork report *.json --rows requests.parquet          for DuckDB, pandas or R`,
+  tokenwork report *.json --rows requests.parquet   for DuckDB, pandas or R`,
     )
     .action(report);
 }

@@ -115,7 +115,7 @@ async function trace(argument: string | undefined, flags: TraceFlags): Promise<v
     });
     line.clear();
     const traced = tracedPrompts(result);
-    refuseNone(traced);
+    refuseNone(traced, result);
     if (out !== undefined) {
       const isPage = !out.endsWith('.json');
       await writeOutputFile(out, isPage ? await pageOf(result) : `${JSON.stringify(result, null, 1)}\n`);
@@ -147,12 +147,17 @@ function stopped(cause: TokenworkError): TokenworkError {
 }
 
 /** Throws TokenworkError `nothing-measured` with what failed. */
-function refuseNone(traced: readonly TracedPrompt[]): void {
+function refuseNone(traced: readonly TracedPrompt[], { requests }: Result): void {
   if (traced.some((prompt) => prompt.trace !== null)) return;
+  const tooLong = requests.some(
+    ({ outcome }) =>
+      outcome.status === 'failed' &&
+      (outcome.code === 'context-exceeded' || outcome.code === 'device-out-of-memory'),
+  );
   throw new TokenworkError(
     'nothing-measured',
     `${traced.length > 1 ? 'No prompt' : 'The prompt'} could ${traced.length > 1 ? '' : 'not '}be traced: ${traced[0]?.reason}`,
-    'Try a shorter prompt, fewer --answer-tokens, another --pipeline or another --model.',
+    `Try ${tooLong ? 'a shorter prompt, fewer --answer-tokens, ' : ''}another --pipeline or another --model.`,
   );
 }
 
