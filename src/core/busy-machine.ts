@@ -5,14 +5,39 @@
 
 import type { ModelRecord } from './result.js';
 
-/** From so many cores on that others kept busy, times and an energy of the whole processor are not of the requests. */
-export const notableCores = 0.2;
-/** From so many cores on that a hypervisor gave to other guests, times are of a machine with fewer cores. */
-const notableStolenCores = 0.05;
-/** From such a share of the time on that some task waited for a core, neighbours disturb each other. */
-const notableStall = 0.2;
-/** From such a share of their own time on that requests waited for a core, they were held up. */
-const notableWait = 0.02;
+/** Where a sign begins to matter, and from where on a machine was so disturbed that turns do not even it out either. */
+interface Level {
+  notable: number;
+  heavy: number;
+}
+
+export const levels = {
+  /** Cores that others kept busy: times and an energy of the whole processor are not of the requests alone. */
+  cores: { notable: 0.2, heavy: 1 },
+  /** Cores that a hypervisor gave to other guests: times are of a machine with fewer. */
+  stolenCores: { notable: 0.05, heavy: 0.25 },
+  /** Share of the time in which some task waited for a core. */
+  stall: { notable: 0.2, heavy: 0.8 },
+  /** Share of their own time that requests waited for a core. */
+  waited: { notable: 0.02, heavy: 0.1 },
+  /** Cores that a quota withheld: times are of how it was dealt out. */
+  withheldCores: { notable: 0.02, heavy: 0.1 },
+  /** Fall of the limit of the cores' frequency: requests ran on another clock than those before. */
+  fall: { notable: 0.02, heavy: 0.1 },
+  /** Share of the time in which a GPU was slowed down. */
+  slowdown: { notable: 0.02, heavy: 0.1 },
+} satisfies Record<string, Level>;
+
+/** A sign, in words with the level from which it matters. */
+export interface Sign {
+  words: string;
+  /** Far beyond that level. */
+  heavy: boolean;
+}
+
+function sign(value: number, { notable, heavy }: Level, words: string, limit: string): Sign[] {
+  return value >= notable ? [{ words: `${words} (limit ${limit})`, heavy: value >= heavy }] : [];
+}
 
 /** The use of a machine by others while requests ran. */
 export interface OthersUse {
@@ -26,27 +51,40 @@ export interface OthersUse {
   waited: number;
 }
 
-/** The signs of a busy machine, in words; none where the machine was quiet. */
-export function busySigns({ cores, stolenCores, stall, waited }: OthersUse): string[] {
+/** The signs of a busy machine; none where the machine was quiet. */
+export function busySigns({ cores, stolenCores, stall, waited }: OthersUse): Sign[] {
   const signs = [
-    ...(cores >= notableCores ? [`other processes kept ${cores.toFixed(1)} cores busy`] : []),
-    ...(stolenCores >= notableStolenCores
-      ? [`other guests of the host took ${stolenCores.toFixed(2)} cores`]
-      : []),
-    ...(waited >= notableWait ? [`the requests waited for a core for ${percent(waited)} of their time`] : []),
+    ...sign(
+      cores,
+      levels.cores,
+      `other processes kept ${cores.toFixed(1)} cores busy`,
+      `${levels.cores.notable}`,
+    ),
+    ...sign(
+      stolenCores,
+      levels.stolenCores,
+      `other guests of the host took ${stolenCores.toFixed(2)} cores`,
+      `${levels.stolenCores.notable}`,
+    ),
+    ...sign(
+      waited,
+      levels.waited,
+      `the requests waited for a core for ${percent(waited)} of their time`,
+      percent(levels.waited.notable),
+    ),
   ];
   // Own threads wait for each other too: pressure alone is no sign of others.
-  if (signs.length > 0 && stall >= notableStall)
-    signs.push(`some task waited for a core for ${percent(stall)} of the time`);
-  return signs;
+  if (signs.length === 0) return [];
+  return [
+    ...signs,
+    ...sign(
+      stall,
+      levels.stall,
+      `some task waited for a core for ${percent(stall)} of the time`,
+      percent(levels.stall.notable),
+    ),
+  ];
 }
-
-/** From so many cores on that a quota withheld, times are of how the quota was dealt out. */
-export const notableWithheldCores = 0.02;
-/** From such a fall of the limit of the cores' frequency on, requests ran on another clock than those before. */
-const notableFall = 0.02;
-/** From such a share of the time on that a GPU was slowed down. */
-const notableSlowdown = 0.02;
 
 /** NVML's clock event reasons of heat and of a power brake; a card at its power limit (4) runs as it always does. */
 const slowdownReasons = 0x08 | 0x20 | 0x40 | 0x80;
@@ -66,25 +104,33 @@ export interface Throttling {
   slowedGpus: readonly { device: string; share: number }[];
 }
 
-/** The signs of a machine that was held back, in words; none where nothing did. */
-export function throttleSigns(throttling: Throttling): string[] {
+/** The signs of a machine that was held back; none where nothing did. */
+export function throttleSigns(throttling: Throttling): Sign[] {
   const { withheldCores, thermalThrottles, frequencyLimit, slowedGpus } = throttling;
   // Counted between two readings, of which one may lie outside: half an event is one.
   const times = Math.round(thermalThrottles);
   return [
-    ...(withheldCores >= notableWithheldCores
-      ? [`a CPU quota withheld ${withheldCores.toFixed(2)} cores`]
-      : []),
-    ...(times > 0 ? [`the processor was throttled for heat (${times}×)`] : []),
-    ...(frequencyLimit <= 1 - notableFall
-      ? [`the limit of the cores' frequency fell to ${percent(frequencyLimit)} of what it was`]
-      : []),
-    ...slowedGpus
-      .filter(({ share }) => share >= notableSlowdown)
-      .map(
-        ({ device, share }) =>
-          `${device} was slowed down for heat or power for ${percent(share)} of the time`,
+    ...sign(
+      withheldCores,
+      levels.withheldCores,
+      `a CPU quota withheld ${withheldCores.toFixed(2)} cores`,
+      `${levels.withheldCores.notable}`,
+    ),
+    ...(times > 0 ? [{ words: `the processor was throttled for heat (${times}×)`, heavy: false }] : []),
+    ...sign(
+      1 - frequencyLimit,
+      levels.fall,
+      `the limit of the cores' frequency fell to ${percent(frequencyLimit)} of what it was`,
+      percent(1 - levels.fall.notable),
+    ),
+    ...slowedGpus.flatMap(({ device, share }) =>
+      sign(
+        share,
+        levels.slowdown,
+        `${device} was slowed down for heat or power for ${percent(share)} of the time`,
+        percent(levels.slowdown.notable),
       ),
+    ),
   ];
 }
 

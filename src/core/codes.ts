@@ -141,6 +141,7 @@ const unusableInput = {
 /** Errors that cut a command short: it ends with 3; what was measured is kept, and the message says where. */
 const incomplete = {
   aborted: 'The user stopped a download, a build, a checksum or a count.',
+  'command-failed': 'A command that `diff --run` ran ended with an error or wrote no result.',
   'device-limit': 'A tensor is larger than the GPU takes through this interface.',
   'device-lost': 'The GPU stopped answering.',
   'device-out-of-memory': 'The GPU ran out of memory.',

@@ -1,4 +1,4 @@
-import { notableCores, notableWithheldCores } from '../core/busy-machine.js';
+import { levels } from '../core/busy-machine.js';
 import type { Ceilings } from '../core/result.js';
 import { measureLlamaCeilings } from '../engines/llama/ceilings/ceilings.js';
 import { measureCeilings } from '../engines/onnx/ceilings.js';
@@ -31,8 +31,8 @@ export async function ceilingsFor(
   ) as [number, number, number];
   return {
     ...measured,
-    ...(othersCores >= notableCores && { othersCores }),
-    ...(withheldCores >= notableWithheldCores && { withheldCores }),
+    ...(othersCores >= levels.cores.notable && { othersCores }),
+    ...(withheldCores >= levels.withheldCores.notable && { withheldCores }),
     ...(thermalThrottles > 0 && { thermalThrottles }),
   };
 }

@@ -1,5 +1,4 @@
 import { spawn } from 'node:child_process';
-import { messageOf } from '../core/errors.js';
 import { log } from '../core/log.js';
 
 /** The end of a child process. */
@@ -88,39 +87,44 @@ export async function askBounded(
 }
 
 /**
- * Starts a program in a process group of its own, with `input` for its standard input. `kill` ends the group by
- * SIGKILL; this process's exit does too, as a terminal's Ctrl-C no longer reaches the group.
+ * Starts a program, or a line of the shell, in a process group of its own, with `input` for its standard input. `kill`
+ * ends the group by SIGKILL; this process's exit does too, as a terminal's Ctrl-C no longer reaches the group.
  */
 export function spawnInGroup(
-  command: readonly string[],
+  command: readonly string[] | string,
   env: NodeJS.ProcessEnv = process.env,
   input?: string,
 ) {
   const hasGroups = process.platform !== 'win32';
-  const started = spawn(command[0]!, command.slice(1), {
+  const [program, ...args] = typeof command === 'string' ? [command] : command;
+  const started = spawn(program!, args, {
     stdio: ['pipe', 'pipe', 'pipe'],
+    shell: typeof command === 'string',
     detached: hasGroups,
     windowsHide: true,
     env,
   });
   // A child that has died reads no more; how it ended is told by its end.
-  started.stdin.on('error', (error) => log('standard input of %s: %s', command[0], error));
+  started.stdin.on('error', (error) => log('standard input of %s: %s', program, error));
   started.stdin.end(input);
+  // To the group: what the program started may outlive it, and keep its pipes open.
+  const send = (signal: NodeJS.Signals) => {
+    const { pid } = started;
+    if (pid === undefined) return;
+    try {
+      process.kill(hasGroups ? -pid : pid, signal);
+    } catch (error) {
+      // ESRCH: all of it has ended meanwhile. EPERM: what is left of it are zombies, on macOS.
+      log('%s to %s: %s', signal, program, error);
+    }
+  };
   const kill = () => {
     process.off('exit', kill);
     started.stdout.destroy();
     started.stderr.destroy();
-    const { pid } = started;
-    if (pid === undefined || started.exitCode !== null || started.signalCode !== null) return;
-    try {
-      process.kill(hasGroups ? -pid : pid, 'SIGKILL');
-    } catch (error) {
-      // It ended meanwhile: there is no such process any more.
-      if ((error as NodeJS.ErrnoException).code !== 'ESRCH')
-        throw new Error(messageOf(error), { cause: error });
-    }
+    send('SIGKILL');
   };
   process.once('exit', kill);
   started.once('close', () => process.off('exit', kill));
-  return { process: started, kill };
+  return { process: started, send, kill };
 }

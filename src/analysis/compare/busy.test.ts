@@ -2,15 +2,10 @@ import { describe, expect, it } from 'vitest';
 import type { Result, Timeline } from '../../core/result.js';
 import { comparisonHeadline } from '../../report/words/comparison.js';
 import { signsOfBusyMachine } from './busy.js';
-import { changed, compare, cpuRows, run, slowed } from './compare.test-support.js';
+import type { Comparison } from './compare.js';
+import { changed, compare, cpuRows, onBusyMachine, rate, run, slowed } from './compare.test-support.js';
 import { parseThreshold, refuseUntestable } from './fail-on.js';
 
-/** A reading every 50 ms of a run that takes 200 ms, after one from before its first request. */
-const rate = (device: string, quantity: string, cores: number): Timeline => ({
-  ...{ sensor: 'procfs', device, quantity, unit: 'ratio', samples: 5 },
-  timesNs: [0, 50e6, 100e6, 150e6, 200e6],
-  values: [99, cores, cores, cores, cores],
-});
 const quiet = [rate('system', 'busyTime', 1.1), rate('process', 'cpuTime', 1)];
 const disturbed = [rate('system', 'busyTime', 1.9), rate('process', 'cpuTime', 1)];
 const waiting = (result: Result, share: number): Result => ({
@@ -65,7 +60,7 @@ describe('a machine was busy', () => {
       /^A GPU was busy$/,
     ],
   ])('%s', (_, result, sign) => {
-    expect(signsOfBusyMachine(result)).toEqual([expect.stringMatching(sign)]);
+    expect(signsOfBusyMachine(result).map(({ words }) => words)).toEqual([expect.stringMatching(sign)]);
   });
 
   it('is not said of a quiet one, nor by the time line of a recording', () => {
@@ -79,6 +74,35 @@ describe('a machine was busy', () => {
     const recording = { file: 'a.jsonl', sha256: 'ab', machine: 'b', recordedAt: '2026-11-24T10:00:00.000Z' };
     const played = { ...run(1), timeline: disturbed };
     expect(signsOfBusyMachine({ ...played, environment: { ...played.environment, recording } })).toEqual([]);
+  });
+});
+
+const inTurn = (busyCores: number, paces: readonly number[], factor: number): Comparison =>
+  onBusyMachine({ busyCores, baseline: [1, 1, 1, 1], candidate: paces.map((pace) => factor * pace) });
+
+describe('runs in turn on a busy machine', () => {
+  it('show a planted slowdown of 15%, and warn', () => {
+    const comparison = inTurn(0.5, [1, 1.02, 0.98, 1], 1.15);
+    expect(comparison.geomean.cpuTime).toMatchObject({ verdict: 'slower', ratio: expect.closeTo(1.15, 1) });
+    expect(comparison.warnings[0]).toMatchObject({
+      code: 'measured-busy',
+      message: expect.stringMatching(/0\.5 cores busy \(limit 0\.2\).*intervals are wider/),
+    });
+    expect(() => refuseUntestable(comparison, [parseThreshold('cpuTime>10%')])).not.toThrow();
+  });
+
+  it('bear intervals no narrower than Student’s of the means of runs', () => {
+    // 15% by which the runs of one side differ: an error of √(0.0225 ÷ 6 × ½) of the difference, 6 degrees of freedom.
+    const logs = [0.15, 0.15, 0, 0].map((log) => Math.exp(log));
+    const { drift } = inTurn(0.5, logs, 1);
+    expect(drift.cpuTime).toBeGreaterThanOrEqual(0.98 * 2.4469 * Math.sqrt(((0.15 ** 2 / 6) * 1) / 2));
+    expect(inTurn(0, logs, 1).drift.cpuTime).toBeLessThan(drift.cpuTime!);
+  });
+
+  it('bear no verdict where the machine was busier than turns even out', () => {
+    const comparison = inTurn(1.5, [1, 1, 1, 1], 1.5);
+    expect(comparison.geomean.cpuTime!.verdict).toBeNull();
+    expect(comparison.warnings[0]!.message).toMatch(/more than turns even out/);
   });
 });
 

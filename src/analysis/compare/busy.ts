@@ -1,13 +1,20 @@
-import { busySigns, isSlowedDown, runOnGpu, throttleSigns, waitingShare } from '../../core/busy-machine.js';
+import {
+  busySigns,
+  isSlowedDown,
+  runOnGpu,
+  type Sign,
+  throttleSigns,
+  waitingShare,
+} from '../../core/busy-machine.js';
 import type { Warning, WarningCode } from '../../core/codes.js';
 import type { Result, Timeline } from '../../core/result.js';
 
 /**
- * The signs that a result was measured on a machine that was busy or held back, in words: from its rows and its time
- * line by the thresholds that a run warns by, as older results have the time line alone; else from what the run warned
- * of. The time line of a recording is of another machine.
+ * The signs that a result was measured on a machine that was busy or held back: from its rows and its time line by the
+ * levels that a run warns by, as older results have the time line alone; else from what the run warned of, which does
+ * not tell how far. The time line of a recording is of another machine.
  */
-export function signsOfBusyMachine(result: Result): string[] {
+export function signsOfBusyMachine(result: Result): Sign[] {
   const { requests, environment, models, warnings } = result;
   const own = environment.recording === undefined ? (result.timeline ?? []) : [];
   const window = measuredWindow(requests);
@@ -32,7 +39,9 @@ export function signsOfBusyMachine(result: Result): string[] {
   ];
   if (signs.length > 0) return signs;
   // A sign may have been seen by what the file does not hold: all samples, or the driver of a GPU.
-  return warnings.filter(({ code }) => disturbed.has(code)).map(({ message }) => withoutStop(message));
+  return warnings
+    .filter(({ code }) => disturbed.has(code))
+    .map(({ message }) => ({ words: withoutStop(message), heavy: true }));
 }
 
 const disturbed: ReadonlySet<string> = new Set<WarningCode>(['busy-neighbours', 'throttled']);
@@ -91,19 +100,49 @@ function meanRate(series: Timeline | undefined, { startNs, endNs }: Window): num
   return known > 0 ? sum / known : null;
 }
 
-/** Warns of the sides that were measured on a machine that was busy or held back. */
-export function busyWarnings(signs: {
-  baseline: readonly string[];
-  candidate: readonly string[];
-}): Warning[] {
-  const sides = Object.entries(signs).filter(([, own]) => own.length > 0);
-  if (sides.length === 0) return [];
-  const told = sides.map(([side, own]) => `of the ${side}, ${own.join('; ')}`).join(', and ');
-  return [
-    {
-      code: 'measured-busy',
-      message: `The machine was busy while requests ran: ${told}. So nothing that was measured bears a verdict.`,
-      hint: 'Stop what else runs on the machine, or what holds it back, and measure again.',
-    },
-  ];
+/** What a disturbed machine does to verdicts on what was measured there. */
+export interface Disturbance {
+  /** `withheld`: there are none. `wider`: their intervals hold what the runs of a side differ by. */
+  verdicts: 'as-ever' | 'wider' | 'withheld';
+  warnings: Warning[];
+}
+
+/**
+ * Judges by the runs of both sides. Taking turns evens out a disturbance that both sides had a part of, and shows its
+ * size; not one that is heavy, under which figures are of who shared the machine.
+ */
+export function disturbanceOf(
+  sides: { baseline: readonly Result[]; candidate: readonly Result[] },
+  inTurn: boolean,
+): Disturbance {
+  const found = Object.entries(sides).map(([side, runs]) => ({ side, signs: gravest(runs) }));
+  const busy = found.filter(({ signs }) => signs.length > 0);
+  if (busy.length === 0) return { verdicts: 'as-ever', warnings: [] };
+  const told = busy.map(({ side, signs }) => `of the ${side}, ${signs.map(({ words }) => words).join('; ')}`);
+  const heavy = busy.some(({ signs }) => signs.some((sign) => sign.heavy));
+  const withheld = heavy || !inTurn;
+  const consequence = withheld
+    ? `So nothing that was measured bears a verdict${inTurn ? ': this is more than turns even out' : ''}.`
+    : 'So intervals are wider: they hold what the runs of one side differ by.';
+  const hint = withheld
+    ? `Stop what else runs on the machine, or what holds it back, and measure again${inTurn ? '' : '; where that cannot be, in turn: tokenwork diff --run'}.`
+    : 'More rounds make them narrower, and so does stopping what else runs on the machine.';
+  return {
+    verdicts: withheld ? 'withheld' : 'wider',
+    warnings: [
+      {
+        code: 'measured-busy',
+        message: `The machine was busy while requests ran: ${told.join(', and ')}. ${consequence}`,
+        hint,
+      },
+    ],
+  };
+}
+
+/** The signs of the run that has most of them, heavy ones first: each of several runs has its own figures. */
+function gravest(runs: readonly Result[]): Sign[] {
+  const gravity = (signs: readonly Sign[]) => signs.filter(({ heavy }) => heavy).length * 100 + signs.length;
+  return runs
+    .map(signsOfBusyMachine)
+    .reduce((most, signs) => (gravity(signs) > gravity(most) ? signs : most), []);
 }

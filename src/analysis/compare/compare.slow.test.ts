@@ -1,5 +1,6 @@
 /** Whether the verdicts of `diff` hold what they promise, by hundreds of simulations with fixed seeds. */
 import { describe, expect, it } from 'vitest';
+import { createRandom } from '../../stats/random.js';
 import { simulateResult } from '../simulated-result.test-support.js';
 import {
   cells,
@@ -8,6 +9,7 @@ import {
   compare,
   cpuRows,
   driftForms,
+  onBusyMachine,
   onDriftingMachine,
   run,
   slowed,
@@ -57,6 +59,26 @@ describe('a planted slowdown of 5% under 2% noise, ten repetitions', () => {
     );
     const found = single.filter((comparison) => cpuRows(comparison)[7]!.verdict === 'slower');
     expect(found.length).toBeGreaterThanOrEqual(28);
+  });
+});
+
+describe('a busy machine, whose pace is another in each run', { timeout: 900_000 }, () => {
+  const random = createRandom(7);
+  const paces = (runs: number, ratio = 1) =>
+    Array.from({ length: runs }, () => ratio * Math.exp(0.05 * (2 * random.uniform() - 1)));
+
+  it.each([2, 4])('with %d runs a side in turn, is called a change in at most 5 of 100', (runs) => {
+    const wrong = Array.from({ length: 60 }, (_, seed) =>
+      onBusyMachine({ busyCores: 0.5, baseline: paces(runs), candidate: paces(runs), seed }),
+    ).filter(claims);
+    expect(wrong.length).toBeLessThanOrEqual(3);
+  });
+
+  it('with 4 runs a side hides no slowdown of 15%', () => {
+    const found = Array.from({ length: 40 }, (_, seed) =>
+      onBusyMachine({ busyCores: 0.5, baseline: paces(4), candidate: paces(4, 1.15), seed }),
+    ).filter(({ geomean }) => geomean.cpuTime!.verdict === 'slower');
+    expect(found.length).toBeGreaterThanOrEqual(36);
   });
 });
 

@@ -1,5 +1,5 @@
 /** Comparisons of simulated runs. Imported by tests only. */
-import type { Result } from '../../core/result.js';
+import type { Result, Timeline } from '../../core/result.js';
 import { normalSource } from '../../stats/normal.js';
 import { createRandom, type Random } from '../../stats/random.js';
 import { factorial, type SimulatedCell, simulateResult } from '../simulated-result.test-support.js';
@@ -87,6 +87,33 @@ export function onDriftingMachine({
     );
   }
   return compare(sides[0], sides[1]);
+}
+
+/** A reading every 50 ms of a run that takes 200 ms, after one from before its first request. */
+export const rate = (device: string, quantity: string, cores: number): Timeline => ({
+  ...{ sensor: 'procfs', device, quantity, unit: 'ratio', samples: 5 },
+  timesNs: [0, 50e6, 100e6, 150e6, 200e6],
+  values: [99, cores, cores, cores, cores],
+});
+
+/** Runs of two sides in turn, A B B A A B B A, each at a pace of its own beside others that keep cores busy. */
+export interface OnBusyMachine {
+  busyCores: number;
+  /** By run: what its requests take, as a ratio. */
+  baseline: readonly number[];
+  candidate: readonly number[];
+  seed?: number;
+}
+
+export function onBusyMachine({ busyCores, baseline, candidate, seed = 1 }: OnBusyMachine): Comparison {
+  const timeline = [rate('system', 'busyTime', 1 + busyCores), rate('process', 'cpuTime', 1)];
+  const side = (paces: readonly number[], turns: readonly number[]): Result[] =>
+    paces.map((pace, k) => {
+      const result = run(1000 * seed + turns[k]!, 5, slowed(pace));
+      const startedAt = new Date(Date.parse(result.run.startedAt) + 500 * turns[k]!).toISOString();
+      return { ...result, timeline, run: { ...result.run, startedAt } };
+    });
+  return compare(side(baseline, [0, 3, 4, 7]), side(candidate, [1, 2, 5, 6]));
 }
 
 /** Whether a comparison claims a change, of any cell or of all together. */

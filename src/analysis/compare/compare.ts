@@ -5,7 +5,7 @@ import type { Result } from '../../core/result.js';
 import { verdictRepetitions } from '../../core/verdict.js';
 import { smallestPValue } from '../../stats/mann-whitney.js';
 import { deriveSeed } from '../../stats/random.js';
-import { busyWarnings, signsOfBusyMachine } from './busy.js';
+import { disturbanceOf } from './busy.js';
 import { type ComparedCell, compareCells } from './cells.js';
 import {
   type CeilingRatios,
@@ -51,9 +51,11 @@ export interface CompareOptions {
 const verdicts =
   'faster or slower, of amounts less or more: Mann–Whitney at 5%, adjusted over the cells of a metric (Benjamini–Hochberg), beyond 1%, and an interval without 1. same: shown within 1% by two one-sided tests at 5%. ~: neither could be shown.';
 const ratioOf = 'Ratio of medians, candidate over baseline, with a 95% interval: bootstrap, and drift';
+const estimated = 'which was estimated from runs in turn, all cells together, and taken out of the medians';
 const method = {
   once: `${ratioOf} of the size that is seen within the runs. ${verdicts}`,
-  inTurn: `${ratioOf}, which was estimated from runs in turn, all cells together, and taken out of the medians. ${verdicts}`,
+  inTurn: `${ratioOf}, ${estimated}. ${verdicts}`,
+  busy: `${ratioOf}, ${estimated}; at least what runs of one side differ by. ${verdicts}`,
 };
 
 /** One side of a comparison: a run, or several of one kind. */
@@ -94,19 +96,17 @@ function compare(
   const matched = matchWorkloads(baselines, candidates, force);
   const [before, after] = [sideOf(matched.baselines), sideOf(matched.candidates)];
   const inTurn = tookTurns(before, after);
-  const busy = busyWarnings({
-    baseline: [...new Set(baselines.flatMap(signsOfBusyMachine))],
-    candidate: [...new Set(candidates.flatMap(signsOfBusyMachine))],
-  });
+  const disturbance = disturbanceOf({ baseline: baselines, candidate: candidates }, inTurn);
+  const busy = disturbance.verdicts === 'wider';
   const cells: ComparedCell[] = [];
   const noisy: ComparedCell[] = [];
   const geomean: Record<string, GeometricMean> = {};
   const drift: Record<string, number> = {};
   for (const [index, metric] of comparedMetrics([...baselines, ...candidates]).entries()) {
-    const undrifted = withoutDrift(before, after, metric, inTurn);
+    const undrifted = withoutDrift(before, after, metric, { inTurn, busy });
     const rows = compareCells(undrifted, metric, deriveSeed(seed, index));
     const mean = geometricMean(undrifted, metric, rows, deriveSeed(seed + 1, index));
-    const unjudged = busy.length > 0 && !metric.derived;
+    const unjudged = disturbance.verdicts === 'withheld' && !metric.derived;
     cells.push(...(unjudged ? rows.map((row) => ({ ...row, verdict: null })) : rows));
     if (!metric.derived) noisy.push(...rows);
     if (mean === null) continue;
@@ -134,9 +134,9 @@ function compare(
     drift,
     ceilings: ceilingRatios(baseline.hardware.ceilings, candidate.hardware.ceilings),
     shape: shapeOf(before, after),
-    method: inTurn ? method.inTurn : method.once,
+    method: busy ? method.busy : inTurn ? method.inTurn : method.once,
     warnings: [
-      ...busy,
+      ...disturbance.warnings,
       ...(inTurn ? [] : [notInTurn]),
       ...leftOutWarning(matched.leftOut.length),
       ...powerWarnings(noisy),
@@ -157,7 +157,7 @@ const notInTurn: Warning = {
   code: 'drift-not-covered',
   message:
     'The sides were not run in turn: drift of the machine between them is covered as far as it is seen within the runs, and no further.',
-  hint: 'Run them in turn, several times each, and compare them all: tokenwork diff a1.json,a2.json b1.json,b2.json.',
+  hint: 'Run them in turn, several times each, and compare them all: tokenwork diff --run COMMAND COMMAND.',
 };
 
 function leftOutWarning(count: number): Warning[] {

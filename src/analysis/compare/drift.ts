@@ -1,5 +1,6 @@
 import { verdictRepetitions } from '../../core/verdict.js';
 import { median } from '../../stats/quantile.js';
+import { studentTCritical } from '../../stats/student-t.js';
 import type { RequestTable } from '../requests/request-table.js';
 import { estimateDrift } from './drift-model.js';
 import type { Side } from './sides.js';
@@ -25,13 +26,14 @@ const ofEstimate = 1.15;
 /**
  * Estimates how the machine's pace drifted in a metric: over all cells together, as they take turns within each round.
  * Where the sides took turns, drift is taken out. Where they did not it can't be told from a change, so the ratio
- * stays, and bears what drift of the kind that is seen within the runs may do from one to the other.
+ * stays, and bears what drift of the kind that is seen within the runs may do from one to the other. Of a busy machine
+ * it bears no less than runs of one side differ by: neighbours come and go between runs, which no slow drift describes.
  */
 export function withoutDrift(
   baseline: Side,
   candidate: Side,
   metric: ComparedMetric,
-  inTurn: boolean,
+  { inTurn, busy }: { inTurn: boolean; busy: boolean },
 ): Undrifted {
   const untouched = { baseline: baseline.table, candidate: candidate.table, reach: 0, narrowReach: 0 };
   if (metric.derived) return untouched;
@@ -59,12 +61,34 @@ export function withoutDrift(
         own.candidate === isCandidate ? own.rounds.map((round) => [round, drift[k]!] as const) : [],
       ),
     );
+  const between = busy ? betweenRuns([pacesByRun(baseline, before), pacesByRun(candidate, after)]) : () => 0;
   return {
     baseline: dividedBy(baseline.table, metric, driftOf(false)),
     candidate: dividedBy(candidate.table, metric, driftOf(true)),
-    reach: ofEstimate * reach(significance),
-    narrowReach: ofEstimate * reach(2 * significance),
+    reach: ofEstimate * Math.max(reach(significance), between(significance)),
+    narrowReach: ofEstimate * Math.max(reach(2 * significance), between(2 * significance)),
   };
+}
+
+function pacesByRun({ runOfRound }: Side, paces: readonly Pace[]): number[] {
+  const byRun = new Map<number, number[]>();
+  for (const { rounds, logPace } of paces) {
+    const run = runOfRound[rounds[0]!]!;
+    byRun.set(run, [...(byRun.get(run) ?? []), logPace]);
+  }
+  return [...byRun.values()].map((own) => median(own)!);
+}
+
+/** Student's half-width of the difference of two means of runs, by the pooled variance of the runs of a side. */
+function betweenRuns(sides: readonly number[][]): (tail: number) => number {
+  const df = sides.reduce((sum, runs) => sum + runs.length - 1, 0);
+  const squares = sides.map((runs) => {
+    const mean = runs.reduce((sum, pace) => sum + pace, 0) / runs.length;
+    return runs.reduce((sum, pace) => sum + (pace - mean) ** 2, 0);
+  });
+  const ofMeans = sides.reduce((sum, runs) => sum + 1 / runs.length, 0);
+  const error = Math.sqrt((squares.reduce((sum, own) => sum + own, 0) / df) * ofMeans);
+  return (tail) => studentTCritical(tail / 2, df) * error;
 }
 
 /** Neighbouring rounds of a side, and the median over cells of log work beside the cell's own median. */

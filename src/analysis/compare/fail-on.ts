@@ -1,6 +1,7 @@
 import { closest } from 'fastest-levenshtein';
 import { TokenworkError } from '../../core/errors.js';
 import { findMetric, metrics } from '../../core/metrics.js';
+import type { Result } from '../../core/result.js';
 import { verdictRepetitions } from '../../core/verdict.js';
 import type { Comparison } from './compare.js';
 import { isChange } from './verdicts.js';
@@ -74,6 +75,25 @@ export function refuseUntestable(
           `Run both sides with --repetitions ${verdictRepetitions} or more.`,
         );
   }
+}
+
+/** Throws TokenworkError `threshold-untestable` where so many runs like these will hold too few repetitions for a verdict. */
+export function refuseTooFew(firstOfEach: readonly Result[], runs: number): void {
+  const fewest = Math.min(...firstOfEach.map(mostRepetitions));
+  if (fewest * runs >= verdictRepetitions) return;
+  const needed = Math.ceil(verdictRepetitions / runs);
+  throw new TokenworkError(
+    'threshold-untestable',
+    `No threshold can be tested: ${runs} runs of ${fewest} repetitions are fewer than the ${verdictRepetitions} that a verdict takes.`,
+    `Run both sides with --repetitions ${needed} or more, or add --rounds.`,
+  );
+}
+
+/** In a trace, requests of one cell are its repetitions. */
+function mostRepetitions({ run, requests }: Result): number {
+  const counts = new Map<string, number>();
+  for (const { cell } of requests) counts.set(cell, (counts.get(cell) ?? 0) + 1);
+  return Math.max(run.repetitions, ...counts.values());
 }
 
 /** The rows and geometric means that took more, which takes significance, and by more than allowed. */

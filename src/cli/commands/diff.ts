@@ -1,7 +1,13 @@
 import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type Comparison, compareResults } from '../../analysis/compare/compare.js';
-import { crossings, parseThreshold, refuseUntestable } from '../../analysis/compare/fail-on.js';
+import {
+  crossings,
+  parseThreshold,
+  refuseTooFew,
+  refuseUntestable,
+  type Threshold,
+} from '../../analysis/compare/fail-on.js';
 import { exitCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { otherwise } from '../../core/log.js';
@@ -12,10 +18,13 @@ import { renderComparisonMarkdown } from '../../report/markdown/comparison.js';
 import { renderComparison } from '../../report/terminal/comparison.js';
 import type { ComparedNames } from '../../report/words/comparison.js';
 import { formatNumber } from '../../report/words/format.js';
-import { repeatable } from '../arguments.js';
+import { repeatable, wholeNumber } from '../arguments.js';
 import { listed } from '../help.js';
+import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
+import { progressLine } from '../progress.js';
 import { readResultFiles } from '../result-file.js';
+import { runInTurn } from '../run-in-turn.js';
 import { printData, terminalOf } from '../terminal.js';
 
 interface DiffFlags {
@@ -24,7 +33,13 @@ interface DiffFlags {
   failOn?: string[];
   force?: boolean;
   out?: string;
+  run?: boolean;
+  rounds?: number;
+  keep?: string;
 }
+
+/** Of each side; fewer cannot take turns. */
+const fewestRounds = 2;
 
 export function diffCommand(): Command {
   return new Command('diff')
@@ -36,6 +51,16 @@ export function diffCommand(): Command {
       'a result, or several of one kind joined by commas, run in turn with the candidate',
     )
     .argument('<candidate...>', 'results to hold against it, each one or several')
+    .option(
+      '--run',
+      'baseline and candidates are commands that end in `tokenwork bench …`, each in quotes: run them in turn (A B B A …) and compare what they measured',
+    )
+    .option(
+      '--rounds <n>',
+      `with --run: times each command is run (default: ${fewestRounds})`,
+      wholeNumber(fewestRounds),
+    )
+    .option('--keep <folder>', 'with --run: a new folder that the results stay in')
     .option('--json', 'machine output; an array where there are several candidates')
     .option('--markdown', 'tables for a pull request')
     .option(
@@ -54,7 +79,13 @@ export function diffCommand(): Command {
       `Examples:
   tokenwork diff before.json after.json --out diff.html
   tokenwork diff before1.json,before2.json after1.json,after2.json
-  tokenwork diff main.json branch.json --markdown --fail-on "cpuTime>5%"`,
+  tokenwork diff main.json branch.json --markdown --fail-on "cpuTime>5%"
+  tokenwork diff --run "tokenwork bench --dtype fp32" "tokenwork bench --dtype q4"
+  tokenwork diff --run "cd base && npx tokenwork bench --suite ci --repetitions 10" \\
+    "cd branch && npx tokenwork bench --suite ci --repetitions 10" --fail-on "cpuTime>5%"
+
+With --run each command is a line of the shell, to which --quiet --out FILE is appended. A command that fails ends the
+comparison with exit code 3, and so does Ctrl-C: the runs that were done are kept, and the message says where.`,
     )
     .action(diff);
 }
@@ -67,11 +98,16 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
       'Leave out the others, or name a file with --out.',
     );
   }
+  if (!flags.run && (flags.rounds !== undefined || flags.keep !== undefined)) {
+    throw new TokenworkError(
+      'bad-option',
+      '--rounds and --keep are given without --run.',
+      'Add --run, and commands in place of files.',
+    );
+  }
   const thresholds = (flags.failOn ?? []).map(parseThreshold);
-  const sides: Result[][] = [];
-  for (const side of [baselinePath, ...candidatePaths])
-    sides.push(await readResultFiles(await filesOf(side)));
-  const [baseline, ...candidates] = sides;
+  const asked = [baselinePath, ...candidatePaths];
+  const [baseline, ...candidates] = flags.run ? await measured(asked, flags, thresholds) : await read(asked);
   const comparisons = compareResults(baseline!, candidates, { force: flags.force === true });
   const compared = comparisons.map((comparison, index) => ({
     comparison,
@@ -88,6 +124,36 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
       );
       process.exitCode = exitCode.thresholdCrossed;
     }
+  }
+}
+
+async function read(sides: readonly string[]): Promise<Result[][]> {
+  const results: Result[][] = [];
+  for (const side of sides) results.push(await readResultFiles(await filesOf(side)));
+  return results;
+}
+
+/** The results of commands that are run in turn. What could not be compared or tested ends them after the first round. */
+async function measured(
+  commands: readonly string[],
+  { rounds = fewestRounds, keep, force = false }: DiffFlags,
+  thresholds: readonly Threshold[],
+): Promise<Result[][]> {
+  const line = progressLine(process.stderr, false);
+  const interrupt = onInterrupt(() =>
+    line.note('Stopping: what has been measured is kept. Press Ctrl-C again to leave at once.'),
+  );
+  try {
+    return await runInTurn(commands, {
+      ...{ rounds, keep, line, signal: interrupt.signal },
+      checkFirst([first, ...others]) {
+        compareResults(first!, others, { force });
+        if (thresholds.length > 0) refuseTooFew([first!, ...others], rounds);
+      },
+    });
+  } finally {
+    line.clear();
+    interrupt.dispose();
   }
 }
 

@@ -1,4 +1,4 @@
-import { busySigns, notableCores, type QueuedRequest, waitingShare } from '../../core/busy-machine.js';
+import { busySigns, levels, type QueuedRequest, waitingShare } from '../../core/busy-machine.js';
 import type { Warning } from '../../core/codes.js';
 import { counterCurve } from '../counter-curve.js';
 import { type DeviceUse, isGpu, ownUtilisation } from './devices.js';
@@ -32,11 +32,11 @@ export function busyMachine(
   const countsEnergy = devices.some(
     ({ metric, device, counted }) => metric === 'energy' && counted && !isGpu(device),
   );
-  const energy = countsEnergy && others >= notableCores ? " Others' energy is in the requests'." : '';
+  const energy = countsEnergy && others >= levels.cores.notable ? " Others' energy is in the requests'." : '';
   return [
     {
       code: 'busy-neighbours',
-      message: `The machine was busy while requests ran: ${signs.join('; ')}.${energy}`,
+      message: `The machine was busy while requests ran: ${signs.map(({ words }) => words).join('; ')}.${energy}`,
       hint: 'Times are of a machine that was shared: stop what else runs on it and measure again.',
     },
   ];

@@ -26,7 +26,7 @@ export function throttling(segments: readonly Segment[], { usesGpu }: SamplingSe
   return [
     {
       code: 'throttled',
-      message: `The machine was held back while requests ran: ${signs.join('; ')}.`,
+      message: `The machine was held back while requests ran: ${signs.map(({ words }) => words).join('; ')}.`,
       hint: 'Times are of a slower machine: raise the quota, or let it cool and hold its clock, and measure again.',
     },
   ];
