@@ -5,6 +5,7 @@ import { exitCode } from '#tokenwork/core/codes.js';
 import { messageOf } from '#tokenwork/core/errors.js';
 import { batchDecode } from './batch-decode.js';
 import { buildTime } from './build-time.js';
+import { contention } from './contention.js';
 import { cpuAttribution } from './cpu-attribution.js';
 import { decodeSpeed } from './decode-speed.js';
 import type { Figure, FigureResult } from './figure.js';
@@ -38,6 +39,7 @@ const figures: Figure[] = [
   weightsIndependence,
   ...findingsSpeed,
   ...pageOpen,
+  contention,
   wholeCommand,
   ...llama,
   ...gpuFigures(),

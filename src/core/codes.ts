@@ -207,7 +207,7 @@ export const warningCodes = {
   'ledger-mismatch': "A request's stages do not add up to the request.",
   'machine-changed': 'A run went on on another machine than it began on.',
   'measured-busy':
-    'A compared result is of a busy or throttled machine, so what was measured bears no verdict.',
+    'A compared result is of a busy or throttled machine, so intervals are wider or verdicts withheld.',
   'messages-joined': 'A model has no chat template, so messages were joined into one text.',
   'model-left-out': 'A model of the workload was left out.',
   'not-counted': "Part of a model's graph could not be counted, so its FLOPs and bytes are left out.",

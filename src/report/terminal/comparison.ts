@@ -8,7 +8,12 @@ import {
   shapeTable,
 } from '../tables/comparison.js';
 import type { Table } from '../tables/table.js';
-import { type ComparedNames, comparisonHeadline, comparisonNotes } from '../words/comparison.js';
+import {
+  type ComparedNames,
+  comparisonHeadline,
+  comparisonNotes,
+  partWarnings,
+} from '../words/comparison.js';
 import { fittingColumns, renderTable } from './table.js';
 import { wrap } from './wrap.js';
 
@@ -21,16 +26,18 @@ export function renderComparison(
   const colors = createColors(color);
   const table = ({ columns }: Table) =>
     columns[0]!.text.length === 0 ? '' : renderTable(fittingColumns(columns, width), width, colors.bold);
+  const { loud, others } = partWarnings(comparison);
   const sections = [
     wrap(`${candidate} against ${baseline}`, width),
     colors.bold(wrap(comparisonHeadline(comparison), width)),
+    loud.map((warning) => colors.yellow(wrap(warning, width))).join('\n'),
     table(configurationTable(comparison)) || 'Both ran with the same settings.',
     table(meansTable(comparison)),
     table(cellRatiosTable(comparison)),
     table(ceilingRatiosTable(comparison)),
     table(shapeTable(comparison)),
     colors.dim(
-      comparisonNotes(comparison)
+      comparisonNotes({ ...comparison, warnings: others })
         .map((note) => wrap(note, width))
         .join('\n'),
     ),

@@ -54,3 +54,13 @@ export interface ComparedNames {
 export function comparisonNotes({ method, warnings }: Comparison): string[] {
   return [method, ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`)];
 }
+
+/** Warnings that stand beside the answer, as they say what it is worth, and those that follow it. */
+export function partWarnings({ warnings }: Comparison): { loud: string[]; others: Comparison['warnings'] } {
+  return {
+    loud: warnings
+      .filter(({ code }) => code === 'measured-busy')
+      .map(({ message, hint }) => `Warning: ${message} ${hint}`),
+    others: warnings.filter(({ code }) => code !== 'measured-busy'),
+  };
+}
