@@ -304,7 +304,8 @@ describe('report', () => {
     });
 
     it('is what a reader is told of', async () => {
-      expect((await tokenwork('report', path)).stderr).toContain('--out report.html');
+      expect((await tokenwork('report', path)).stdout).toMatch(/--out\s+report\.html/);
+      expect((await tokenwork('report', path, '--full')).stderr).toContain('--out report.html');
     });
   });
 

@@ -11,14 +11,21 @@ export interface ProgressLine {
 
 const redrawNs = 200_000_000n;
 
+/** Lines in a log that nobody watches. */
+const loggedNs = 10_000_000_000n;
+
 /**
- * A moving line on a terminal; where stderr is not one, nothing but the notes. Redrawn by events and at
- * most five times a second, never by a timer: an animation would burn CPU time beside the requests that
+ * A moving line on a terminal; where stderr is not one, a lasting line every ten seconds. Redrawn by events and
+ * at most five times a second, never by a timer: an animation would burn CPU time beside the requests that
  * are being measured.
  */
-export function progressLine(stream: NodeJS.WriteStream, quiet: boolean): ProgressLine {
+export function progressLine(
+  stream: NodeJS.WriteStream,
+  quiet: boolean,
+  now: () => bigint = process.hrtime.bigint,
+): ProgressLine {
   const moving = stream.isTTY && !quiet;
-  let drawnAt = 0n;
+  let drawnAt = moving ? 0n : now();
   let drawn = false;
   const clear = () => {
     if (!drawn) return;
@@ -27,9 +34,13 @@ export function progressLine(stream: NodeJS.WriteStream, quiet: boolean): Progre
   };
   return {
     show(text) {
-      const now = process.hrtime.bigint();
-      if (!moving || now - drawnAt < redrawNs) return;
-      drawnAt = now;
+      const at = now();
+      if (quiet || at - drawnAt < (moving ? redrawNs : loggedNs)) return;
+      drawnAt = at;
+      if (!moving) {
+        stream.write(`${plainText(text)}\n`);
+        return;
+      }
       clear();
       stream.write(plainText(text).slice(0, Math.max(20, stream.columns - 1)));
       drawn = true;

@@ -214,6 +214,7 @@ export const warningCodes = {
   'no-batch': 'Cells whose stages take one sequence at a time were left out of the batches.',
   'nvidia-smi-failed': 'The driver of NVIDIA GPUs did not tell of them.',
   'nvidia-smi-says': 'Warnings stood beside the answer of nvidia-smi.',
+  'over-budget': 'Cells were left out, as all would take longer than the budget of the suite.',
   oversubscribed: 'More threads compute than the machine has cores.',
   'parity-mismatch': 'A model was measured although its logits on the GPU are not those of the CPU.',
   'parity-unchecked': 'Logits on the GPU could not be held against those of the CPU.',

@@ -44,6 +44,8 @@ const settingsSchema = z.strictObject({
   threads: options.threads.value,
   concurrency: options.concurrency.value,
   repetitions: options.repetitions.value,
+  /** Seconds by which cells were chosen; in journals from before there were budgets, absent. */
+  budget: options.budget.value.optional(),
   seed: options.seed.value,
   warmup: options.warmup.value,
   deadlineMs: options.deadline.value.nullable(),

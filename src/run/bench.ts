@@ -18,13 +18,14 @@ import { readBegunJournal, readJournal } from '../journal/read.js';
 import { isMemoryPending, isPending, memoryOf, stateOf, validationOf } from '../journal/state.js';
 import { type Inventory, takeInventory } from '../sensors/inventory.js';
 import { suiteName } from '../workload/suite.js';
+import { withinBudget } from './budget.js';
 import { ceilingsFor, measureCeilingsAgain } from './ceilings.js';
 import { checkOptions } from './check-options.js';
 import { fitToDevice, withDevice } from './gpu/fit.js';
 import { environmentOf, oversubscribed } from './machine.js';
 import { metricsTable } from './metrics.js';
 import { type BenchOptions, benchOptionsOf, type RecordedOptions, runOptionsOf } from './options.js';
-import { prepareResumed, prepareRun } from './prepare.js';
+import { defaultSuiteOf, prepareResumed, prepareRun } from './prepare.js';
 import { tell, tellNote } from './progress.js';
 import { refuseExistingFile, refuseOtherThanFile, writeResult } from './result-file.js';
 import {
@@ -142,14 +143,15 @@ async function measureAll(
     asked && { kind: 'begun', version: journalVersion, command, options: asked },
   );
   const part = async (): Promise<Part> => {
-    const prepared = await fitToDevice(await prepareRun(options), options);
-    const { settings, suite, cells, questions } = prepared;
+    const whole = await fitToDevice(await prepareRun(options), options);
     refuseStopped(options);
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
     const { usableCores, hardware } = inventory;
     const ceilings =
-      options.ceilings === false ? null : await ceilingsFor(prepared, usableCores, options.signal);
+      options.ceilings === false ? null : await ceilingsFor(whole, usableCores, options.signal);
+    const prepared = withinBudget(whole, ceilings);
+    const { settings, suite, cells, questions } = prepared;
     return {
       ...{ prepared, inventory, originNs, ceilings },
       ...{ finished: new Set(), crashes: new Map(), validation: validationOf([]) },
@@ -317,7 +319,8 @@ function finish(journal: Journal, path: string): BenchOutcome {
   );
 }
 
-function defaultPath({ suite = 'quick', trace }: BenchOptions, at: Date): string {
+function defaultPath(options: BenchOptions, at: Date): string {
+  const { suite = defaultSuiteOf(options), trace } = options;
   const named = trace?.path ?? (typeof suite === 'string' ? suite : suiteName(suite));
   const name = basename(named).replace(/\.[^.]*$/, '');
   return `tokenwork-${name}-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}.json`;

@@ -10,7 +10,7 @@ import type { SensorChoice } from './sampling/choice.js';
 
 /** Options of the command line as a run takes them. */
 export function benchOptionsOf(given: GivenOptions): Partial<BenchOptions> {
-  const { model, trace, limit, deadline, json: _json, quiet: _quiet, ...same } = given;
+  const { model, trace, limit, deadline, json: _json, quiet: _quiet, full: _full, ...same } = given;
   return {
     ...same,
     ...(trace !== undefined && { trace: { path: trace, limit } }),
@@ -28,7 +28,7 @@ export function runOptionsOf(options: BenchOptions): RunOptions | null {
   const { energy, validateAttribution, allowParityMismatch } = options;
   return {
     ...{ suite, sensors, pipeline, dtype, device, engine, backend, threads },
-    ...{ concurrency, repetitions, seed, warmup },
+    ...{ concurrency, repetitions, budget: options.budget, seed, warmup },
     ...{ energy, validateAttribution, allowParityMismatch },
     model: models && [...models],
     trace: trace?.path,
@@ -65,7 +65,10 @@ export interface BenchProgress {
 
 /** Options of a run. The suite decides what is left out, or the run that is resumed. */
 export interface BenchOptions {
-  /** A suite by name or path (default `quick`), or what would stand in its file; or, in its place, a trace. */
+  /**
+   * A suite by name or path (default `quick`, or `plain` where models are named), or what would stand in its file; or, in
+   * its place, a trace.
+   */
   suite?: string | SuiteDocument | Suite | undefined;
   trace?: { path: string; limit?: number | undefined } | undefined;
   /** A pipeline by name or path, in place of those that the workload names; reference requests stay plain chat. */
@@ -84,6 +87,8 @@ export interface BenchOptions {
   /** Requests in flight. */
   concurrency?: number | undefined;
   repetitions?: number | undefined;
+  /** Seconds that requests may take, in place of the suite's `budgetSeconds`; `none`: all cells are run. */
+  budget?: number | 'none' | undefined;
   seed?: number | undefined;
   /** Requests per worker and model that are run and discarded first. */
   warmup?: number | undefined;

@@ -41,7 +41,14 @@ export interface PreparedRun {
   warnings: RecordedWarning[];
 }
 
-const defaultSuite = 'quick';
+/**
+ * The suite where none is named. A model of the user's own answers plain chat alone, unless a pipeline is
+ * asked for: the safety checks of `quick` would judge it by models that it has nothing to do with.
+ */
+export function defaultSuiteOf({ models = [], pipeline }: Pick<BenchOptions, 'models' | 'pipeline'>): string {
+  return models.length > 0 && pipeline === undefined ? 'plain' : 'quick';
+}
+
 const defaultWarmup = 2;
 
 /**
@@ -102,6 +109,7 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
       // Sharing takes two.
       concurrency: options.concurrency ?? Math.max(plan.concurrency, validate ? 2 : 1),
       repetitions: options.repetitions ?? plan.repetitions,
+      budget: options.budget ?? plan.budgetSeconds ?? 'none',
       seed: plan.seed,
       warmup: options.warmup ?? defaultWarmup,
       deadlineMs: options.deadlineMs ?? null,
@@ -179,11 +187,13 @@ interface Workload {
 }
 
 async function readWorkload({
-  suite: named = defaultSuite,
+  suite: asked,
   trace: file,
   pipeline: pipelineName,
+  models: wanted,
   seed,
 }: BenchOptions): Promise<Workload> {
+  const named = asked ?? defaultSuiteOf({ models: wanted, pipeline: pipelineName });
   const pipeline = pipelineName === undefined ? undefined : await loadPipeline(pipelineName);
   const instead = pipeline === undefined ? [] : [pipeline];
   if (file === undefined) {

@@ -27,7 +27,7 @@ const count = z.int().positive();
 export const benchOptions = {
   suite: {
     flag: '--suite <name>',
-    help: 'a suite by name (listed below), or the path of a suite file (default: quick)',
+    help: 'a suite by name (listed below), or the path of a suite file (default: quick, or plain with --model)',
     value: text,
     repeated: 'suite',
   },
@@ -106,6 +106,13 @@ export const benchOptions = {
     value: count,
     repeated: 'repetitions',
   },
+  budget: {
+    flag: '--budget <seconds>',
+    help: 'what requests may take as foretold by the machine’s ceilings, in place of what the suite says; cells are left out from its end until they fit (none: all cells)',
+    value: z.union([z.literal('none'), z.coerce.number().positive()]),
+    expected: 'a number of seconds above 0, or none',
+    repeated: 'budget',
+  },
   warmup: {
     flag: '--warmup <n>',
     help: 'requests per worker and model that are run first and discarded',
@@ -173,6 +180,11 @@ export const benchOptions = {
   json: {
     flag: '--json',
     help: 'print the result to stdout, and nothing else there; its file is written as well',
+    value: z.boolean(),
+  },
+  full: {
+    flag: '--full',
+    help: 'print every table and finding, not the answer alone',
     value: z.boolean(),
   },
   quiet: { flag: '--quiet', help: 'no progress', value: z.boolean() },

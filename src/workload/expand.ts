@@ -49,12 +49,13 @@ export function expandSuite(
       'Use a model with a longer context, or a suite with shorter prompts.',
     );
   }
-  const { repetitions, concurrency, questions } = suite;
+  const { repetitions, concurrency, budgetSeconds, questions } = suite;
   return {
     suite: suite.name,
     seed,
     repetitions,
     concurrency,
+    budgetSeconds,
     cells: [...cells.values()],
     questions,
     warnings,

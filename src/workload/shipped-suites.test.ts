@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { verdictRepetitions } from '../core/verdict.js';
+import { plainChat } from '../stages/pipeline.js';
 import { expandSuite } from './expand.js';
 import { modelIds, wantedModels } from './models.js';
 import { listSuites, loadSuite } from './suite.js';
@@ -54,4 +56,27 @@ describe.each(shipped)('the suite %s', (name) => {
       expect(reference, model).toBeDefined();
     }
   });
+});
+
+it.each(shipped)('%s repeats its cells as often as a verdict needs', async (name) => {
+  expect((await loadSuite(name)).repetitions).toBeGreaterThanOrEqual(verdictRepetitions);
+});
+
+it('ci runs every type of stage', async () => {
+  const { plan } = await planOf('ci');
+  const types = plan.cells.flatMap(({ request: { pipeline = plainChat } }) =>
+    pipeline.stages.map(({ type }) => type),
+  );
+  // Speculation is a policy of decode there, and a cache one of prefill.
+  expect(new Set(types)).toEqual(
+    new Set(['tokenization', 'safety', 'retrieval', 'prefill', 'reasoning', 'decode', 'detokenization']),
+  );
+  const ids = plan.cells.map(({ id }) => id).join(' ');
+  expect(ids).toContain('speculative-chat');
+  expect(ids).toContain('prefill.cache=cold');
+});
+
+it('plain, which models of one’s own get, asks no other model', async () => {
+  const { plan } = await planOf('plain');
+  expect(plan.cells.every(({ request }) => request.pipeline === undefined)).toBe(true);
 });

@@ -7,6 +7,7 @@ import { log } from '../core/log.js';
 import { namedRecord } from '../core/named-record.js';
 import { questionSchema } from '../core/question.js';
 import { plainText } from '../core/text.js';
+import { verdictRepetitions } from '../core/verdict.js';
 import { benchOptions } from './bench-options.js';
 import { blockSchema } from './block.js';
 import { readDocument } from './document.js';
@@ -35,7 +36,13 @@ const suiteSchema = z
       .array(z.strictObject({ model: z.string().min(1), dtype: benchOptions.dtype.value.optional() }))
       .min(1),
     design: z.array(blockSchema).min(1),
-    repetitions: benchOptions.repetitions.value,
+    /** As many as a verdict needs, where absent. */
+    repetitions: benchOptions.repetitions.value.default(verdictRepetitions),
+    /**
+     * Seconds that requests may take, foretold by the machine's ceilings: cells are left out from the end of the
+     * design until they fit. Loading, warming up and the ceilings come on top.
+     */
+    budgetSeconds: z.number().positive().optional(),
     concurrency: benchOptions.concurrency.value.default(1),
     seed: benchOptions.seed.value.default(1),
     stop: z.enum(['forced', 'eos']).default('forced'),

@@ -1,11 +1,8 @@
 import { existsSync } from 'node:fs';
 import { Command } from 'commander';
-import { findingsOf } from '../../analysis/findings.js';
 import { exitCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { printableJson } from '../../core/text.js';
-import { renderFindings } from '../../report/terminal/findings.js';
-import { renderRun } from '../../report/terminal/run.js';
 import { formatDuration } from '../../report/words/format.js';
 import { runBench } from '../../run/bench.js';
 import { type BenchOptions, type BenchProgress, benchOptionsOf } from '../../run/options.js';
@@ -19,11 +16,12 @@ import { listed } from '../help.js';
 import { onInterrupt } from '../interrupt.js';
 import { pageHint, shellWord } from '../page-hint.js';
 import { progressLine } from '../progress.js';
+import { renderReport } from '../report-text.js';
 import { printData, terminalOf } from '../terminal.js';
 
 export function benchCommand(): Command {
   const command = new Command('bench').description(
-    'Run a workload and record what each request cost.\nWrites a result file and prints a table of medians per cell.',
+    'Run a workload and record what each request cost.\nWrites a result file and prints the answer, with --full every table.',
   );
   for (const option of Object.values(benchOptions)) command.addOption(optionOf(option));
   return command
@@ -31,9 +29,9 @@ export function benchCommand(): Command {
       'after',
       `
 Examples:
-  tokenwork bench                             the quick suite, about a minute
+  tokenwork bench                             the quick suite, a minute at most
   tokenwork bench --model ./my-model --dtype fp32
-                                              weights in transformers.js layout
+                                              your own weights, by the plain suite
   tokenwork bench --model tiny --trace azure.csv --limit 300
                                               a recorded trace
   tokenwork bench --suite ci --concurrency 2 --out result.json
@@ -65,7 +63,7 @@ function shippedHelp(command: Command, title: string, files: readonly ShippedFil
 }
 
 async function bench(flags: GivenOptions): Promise<void> {
-  const { trace, limit, suite, json = false, quiet = false } = flags;
+  const { trace, limit, suite, json = false, quiet = false, full = false } = flags;
   if (trace !== undefined && suite !== undefined) throw together('--trace', '--suite');
   if (limit !== undefined && trace === undefined) {
     throw new TokenworkError(
@@ -76,6 +74,7 @@ async function bench(flags: GivenOptions): Promise<void> {
   }
   if (flags.force && flags.out === undefined)
     throw new TokenworkError('bad-option', '--force is given without --out.', 'Leave it out.');
+  if (trace !== undefined && flags.budget !== undefined) throw together('--trace', '--budget');
   const toStdout = json || flags.out === '-';
   const line = progressLine(process.stderr, quiet);
   const interrupt = onInterrupt(() =>
@@ -100,10 +99,8 @@ async function bench(flags: GivenOptions): Promise<void> {
       line.note(`Result: ${path}`);
       await printData(`${printableJson(result)}\n`);
     } else {
-      const terminal = terminalOf(process.stdout);
-      await printData(`${renderRun(result, { ...terminal, savedAt: path })}\n`);
-      await printData(renderFindings(findingsOf(result), terminal));
-      line.note(pageHint([path]));
+      await printData(renderReport(result, path, { ...terminalOf(process.stdout), full }));
+      if (full) line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
   } catch (thrown) {

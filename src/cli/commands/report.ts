@@ -7,11 +7,10 @@ import type { Result } from '../../core/result.js';
 import { printableJson } from '../../core/text.js';
 import { renderCostCard } from '../../report/markdown/cost-card.js';
 import { tablesOf } from '../../report/tables/result.js';
-import { renderFindings } from '../../report/terminal/findings.js';
-import { renderRun } from '../../report/terminal/run.js';
 import { writeTables } from '../csv-folder.js';
 import { writeOutputFile } from '../output-file.js';
 import { pageHint } from '../page-hint.js';
+import { renderReport } from '../report-text.js';
 import { refuseRowsTarget, writeRows } from '../request-rows.js';
 import { readResultFiles, readTabledFile } from '../result-file.js';
 import { printData, terminalOf } from '../terminal.js';
@@ -19,9 +18,10 @@ import { printData, terminalOf } from '../terminal.js';
 export function reportCommand(): Command {
   return new Command('report')
     .description(
-      'Say what a result shows: do tokens track the work?\nPrints the table of medians and the findings drawn from it.',
+      'Say what a result shows: do tokens track the work?\nPrints the answer, with --full every table and finding.',
     )
     .argument('<result...>', 'files that `tokenwork bench` wrote')
+    .option('--full', 'every table and finding, not the answer alone')
     .option('--json', 'the findings as machine output; an array where several results are given')
     .option(
       '--out <file>',
@@ -52,6 +52,7 @@ Examples:
 }
 
 interface ReportFlags {
+  full?: boolean;
   json?: boolean;
   out?: string;
   card?: string | true;
@@ -62,7 +63,7 @@ interface ReportFlags {
 }
 
 async function report(paths: string[], flags: ReportFlags): Promise<void> {
-  const { json = false, out, card, csv, model, rows, force = false } = flags;
+  const { full = false, json = false, out, card, csv, model, rows, force = false } = flags;
   if (rows !== undefined) {
     const other = (['json', 'out', 'card', 'csv'] as const).find((name) => flags[name] !== undefined);
     if (other !== undefined) {
@@ -136,12 +137,12 @@ async function report(paths: string[], flags: ReportFlags): Promise<void> {
   else {
     const terminal = terminalOf(process.stdout);
     for (const [index, { result, findings }] of runs.entries()) {
-      const text = `${renderRun(result, { ...terminal, savedAt: paths[index] })}\n${renderFindings(findings, terminal)}`;
+      const text = renderReport(result, paths[index]!, { ...terminal, full }, findings);
       await printData(index === 0 ? text : `\n${text}`);
     }
   }
   if (out !== undefined) process.stderr.write(`Page: ${out}\n`);
-  else if (!json) process.stderr.write(`${pageHint(paths)}\n`);
+  else if (full && !json) process.stderr.write(`${pageHint(paths)}\n`);
 }
 
 async function printFindings(findings: readonly Findings[]): Promise<void> {

@@ -9,7 +9,7 @@ import { formatCount, percent } from '../words/format.js';
 import { headline } from '../words/headline.js';
 import { metricName } from '../words/names.js';
 import { renderStages } from './stages.js';
-import { fittingColumns, renderTable } from './table.js';
+import { renderInBlocks } from './table.js';
 import { wrap } from './wrap.js';
 
 export interface FindingsTextOptions {
@@ -44,7 +44,7 @@ export function renderFindings(findings: Findings, { width, color }: FindingsTex
 }
 
 function table(columns: readonly ShownColumn[], width: number, style: (text: string) => string): string {
-  return renderTable(fittingColumns(columns, width), width, style);
+  return renderInBlocks(columns, width, style);
 }
 
 function worst(

@@ -7,10 +7,10 @@ import { type CellSummary, summarizeCells } from '../../analysis/cell-summary.js
 import type { Result } from '../../core/result.js';
 import { cellTable, legend, shownRows } from '../tables/cells.js';
 import { recordingNotice } from '../words/recording.js';
-import { describeFailures, findings } from '../words/run-findings.js';
+import { describeFailures, describeIncomplete, findings } from '../words/run-findings.js';
 import { conservation, setting, unmeasured } from '../words/setting.js';
 import { samplingNotes } from './sampling.js';
-import { fittingColumns, renderTable } from './table.js';
+import { renderInBlocks } from './table.js';
 import { wrap } from './wrap.js';
 
 export interface RunReportOptions {
@@ -36,28 +36,19 @@ export function renderRun(result: Result, { width, color, savedAt }: RunReportOp
     ...(summaries.length === 0 ? ['No cell was planned.'] : [table, paragraphs(notes, colors.dim)]),
     paragraphs(findings(result, summaries), colors.bold),
     paragraphs([...conservation(result), ...samplingNotes(result), ...unmeasured(result)], colors.dim),
-    paragraphs([...incomplete(result), ...describeFailures(result)], colors.red),
+    paragraphs([...describeIncomplete(result), ...describeFailures(result)], colors.red),
     paragraphs(warnings, colors.yellow),
     ...(savedAt === undefined ? [] : [`Result: ${savedAt}`]),
   ];
   return `${sections.filter((section) => section !== '').join('\n\n')}\n`;
 }
 
-function incomplete({ run, requests }: Result): string[] {
-  if (run.complete) return [];
-  return [`The run was cut short: ${requests.length} of ${run.plannedRequests} planned requests were run.`];
-}
-
 /** More cells than this are shown by their cheapest and dearest only. */
 const limits = { mostRows: 40, rowsPerEnd: 8 };
 
-/** The table of cells, with which rows and columns there was no room for. */
+/** The table of cells, with which rows there was no room for. */
 function cells(summaries: readonly CellSummary[], width: number, style: (text: string) => string) {
   const { rows, note } = shownRows(summaries, limits);
   const { columns } = cellTable(rows);
-  const shown = fittingColumns(columns, width);
-  const kept = new Set(shown.map(({ header }) => header[0]));
-  const missing = columns.flatMap(({ header }) => (kept.has(header[0]) ? [] : [header[0]]));
-  const leftOut = missing.length === 0 ? [] : [`No room at this width for ${missing.join(', ')}.`];
-  return { table: renderTable(shown, width, style), notes: [...note, legend(shown), ...leftOut] };
+  return { table: renderInBlocks(columns, width, style), notes: [...note, legend(columns)] };
 }

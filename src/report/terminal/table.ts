@@ -4,10 +4,13 @@ import { readColumns, type ShownColumn } from '../tables/table.js';
 const gap = 2;
 const narrowestFirstColumn = 10;
 
+/** Names are cut to this, before a column is left out or moved below. */
+const shortName = 24;
+
 /** The columns there is room for in `width`: those of the least priority are left out, never the first two. */
 export function fittingColumns(columns: readonly ShownColumn[], width: number): ShownColumn[] {
   const kept = readColumns(columns);
-  const total = () => kept.reduce((sum, column) => sum + widthOf(column), gap * (kept.length - 1));
+  const total = () => totalWidth(kept);
   while (kept.length > 2 && total() > width) {
     const least = kept.slice(1).reduce((a, b) => (b.priority < a.priority ? b : a));
     kept.splice(kept.indexOf(least), 1);
@@ -15,9 +18,31 @@ export function fittingColumns(columns: readonly ShownColumn[], width: number): 
   return kept;
 }
 
+/** A table with all of its columns: those there is no room for are below the others, beside the names again. */
+export function renderInBlocks(
+  columns: readonly ShownColumn[],
+  width: number,
+  style: (text: string) => string,
+): string {
+  const [names, ...rest] = readColumns(columns);
+  const blocks: ShownColumn[][] = [];
+  for (const column of rest) {
+    const last = blocks.at(-1);
+    if (last !== undefined && totalWidth([names!, ...last, column]) <= width) last.push(column);
+    else blocks.push([column]);
+  }
+  if (blocks.length === 0) return renderTable([names!], width, style);
+  return blocks.map((block) => renderTable([names!, ...block], width, style)).join('\n\n');
+}
+
+/** Characters that columns take, the first as short as names may be cut. */
+function totalWidth([first, ...rest]: readonly ShownColumn[]): number {
+  return rest.reduce((sum, column) => sum + gap + widthOf(column), Math.min(widthOf(first!), shortName));
+}
+
 /**
- * A table without lines. Where it is still wider than `width`, its first column is cut on the left, where
- * names differ least. `style` sets off the header.
+ * A table without lines. Where it is still wider than `width`, its first column is cut in the middle: names
+ * begin and end differently. `style` sets off the header.
  */
 export function renderTable(
   columns: readonly ShownColumn[],
@@ -27,7 +52,7 @@ export function renderTable(
   const first = columns[0]!;
   const others = columns.slice(1).reduce((sum, column) => sum + gap + widthOf(column), 0);
   const room = Math.max(width - others, narrowestFirstColumn);
-  const cut = { ...first, text: first.text.map((value) => cutLeft(value, room)) };
+  const cut = { ...first, text: first.text.map((value) => cutMiddle(value, room)) };
   const shown = [cut, ...columns.slice(1)];
 
   const grid = new Grid({
@@ -54,8 +79,10 @@ export function widthOf({ header, text }: ShownColumn): number {
   return [...header, ...text].reduce((widest, { length }) => Math.max(widest, length), 0);
 }
 
-function cutLeft(text: string, room: number): string {
-  return text.length <= room ? text : `…${text.slice(text.length - room + 1)}`;
+function cutMiddle(text: string, room: number): string {
+  if (text.length <= room) return text;
+  const end = Math.floor((room - 1) / 2);
+  return `${text.slice(0, room - 1 - end)}…${text.slice(text.length - end)}`;
 }
 
 const blankChars = {

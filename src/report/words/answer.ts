@@ -76,13 +76,13 @@ export function driversSentence({ drivers }: Answer): string | null {
   return drivers.length === 0 ? null : `It depends mostly on ${drivers.map(factorName).join(' and ')}.`;
 }
 
-/** `Output tokens at 2.5 times the price of input tokens would leave 3.2%.` */
+/** `Output tokens at 2.5 × the input price would leave 3.2%.` */
 export function mendSentence({ tariff, prices, misbilledShare }: Mend): string {
   const [only] = prices;
   const fee = tariff === 'inputOutputFee' ? ' and a fee per request' : '';
   const list =
     prices.length === 1 && only!.inputPerToken > 0
-      ? `Output tokens at ${formatNumber(only!.outputPerToken / only!.inputPerToken)} times the price of input tokens${fee}`
+      ? `Output tokens at ${formatNumber(only!.outputPerToken / only!.inputPerToken)}× the price of input tokens${fee}`
       : `A price for input, one for output tokens${fee}`;
   return `${list} would leave ${percent(misbilledShare)}.`;
 }
@@ -101,7 +101,7 @@ export function rateWords({ value, reason }: Figure): string {
 export function costWords(cost: Cost): string {
   const { unit, perRequest, perThousandTokens, byCell } = costFigures(cost);
   const range = byCell === null ? '' : ` (${byCell})`;
-  return `${perRequest} ${unit} per request, ${perThousandTokens} per 1,000 billed tokens${range}`;
+  return `${perRequest} ${unit} per request, ${perThousandTokens} per 1,000 tokens${range}`;
 }
 
 /** A cost's figures in one unit. */
@@ -136,7 +136,7 @@ export function nextSentences({ next }: Answer): string[] {
   const sentences: Record<NextStep, string> = {
     resume: 'Finish the run: bench --resume.',
     'quiet-machine': 'Measure on a machine with nothing else to do.',
-    repeat: `Repeat each cell ${verdictRepetitions} times (--repetitions ${verdictRepetitions}), so that diff can give verdicts.`,
+    repeat: `Repeat each cell ${verdictRepetitions} times (--repetitions ${verdictRepetitions}), for verdicts of diff.`,
     'real-model': 'Measure your own model: --model FILE.gguf, a folder or hf:OWNER/NAME.',
   };
   return next.map((step) => sentences[step]);

@@ -46,6 +46,10 @@ describe('a cell in words', () => {
       '64-token prompt, 32-token answer, through agent, prefill cache warm',
     ],
     [
+      { promptTokens: 64, completionTokens: 32, 'prefill.cache': 'none' },
+      '64-token prompt, 32-token answer, no prefill cache',
+    ],
+    [
       { promptTokens: 64, completionTokens: 32, pipeline: 'reasoning-chat', 'reasoning.drawn': 90 },
       '64-token prompt, 32-token answer, through reasoning-chat, 90 tokens of reasoning',
     ],

@@ -70,5 +70,6 @@ function factorInWords(factor: string, value: Value): string {
   if (policy === 'drawn') return `${value} tokens of ${stage}`;
   const name = policy.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   if (typeof value === 'boolean') return `${value ? 'with' : 'without'} ${`${stage} ${name}`.trim()}`;
+  if (value === 'none') return `no ${`${stage} ${name}`.trim()}`;
   return `${`${stage} ${name}`.trim()} ${value}`;
 }

@@ -2,13 +2,14 @@ import type { CellSummary } from '../../analysis/cell-summary.js';
 import { repetitionNoise, type SpreadOrReason, spreadByModel } from '../../analysis/spread.js';
 import { type Percentiles, tailLatencies } from '../../analysis/tail-latency.js';
 import { isOk, type Result } from '../../core/result.js';
+import { cellInWords } from './cells.js';
 import { formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
 
 /** Findings of the run, as sentences. */
 export function findings(result: Result, summaries: readonly CellSummary[]): string[] {
   const spreads = spreadByModel(summaries);
   return [
-    ...spreads.map((spread) => describeSpread(spread, spreads.length > 1)),
+    ...spreads.map((spread) => describeSpread(spread, result, spreads.length > 1)),
     ...noise(result),
     ...tails(result),
   ];
@@ -21,17 +22,17 @@ const noSpread = {
 };
 
 /** `A billed token cost between 4.10 and 38.0 CPU-ms depending on the request: 9.27× apart (cheapest …)`. */
-function describeSpread(spread: SpreadOrReason, nameModel: boolean): string {
+function describeSpread(spread: SpreadOrReason, { cells }: Result, nameModel: boolean): string {
   const of = nameModel ? ` of ${spread.model}` : '';
   if (spread.ratio === null) {
     return `How far the cost of a billed token${of} varies is not known: ${noSpread[spread.reason]}.`;
   }
-  const { cheapest, dearest, ratio, model } = spread;
-  const name = (cell: string) => (cell.startsWith(`${model}/`) ? cell.slice(model.length + 1) : cell);
+  const { cheapest, dearest, ratio } = spread;
+  const name = (cell: string) => cellInWords(cells.find(({ id }) => id === cell)!);
   return (
     `A billed token${of} cost between ${milliseconds(cheapest.ns)} and ${milliseconds(dearest.ns)} CPU-ms ` +
     `depending on the request: ${formatNumber(ratio)}× apart ` +
-    `(cheapest ${name(cheapest.cell)}, dearest ${name(dearest.cell)}).`
+    `(cheapest: ${name(cheapest.cell)}; dearest: ${name(dearest.cell)}).`
   );
 }
 
@@ -60,6 +61,12 @@ function percentiles({ median, p90, p95, p99 }: Percentiles): string {
     value === null ? [] : [`${name} ${formatDuration(value)}`],
   );
   return [`median ${formatDuration(median)}`, ...tail].join(', ');
+}
+
+/** Says of a run that was cut short how far it came; nothing of others. */
+export function describeIncomplete({ run, requests }: Result): string[] {
+  if (run.complete) return [];
+  return [`The run was cut short: ${requests.length} of ${run.plannedRequests} planned requests were run.`];
 }
 
 /** `4 of 57 requests failed: 3 × context-exceeded (…), 1 × worker-died (…)`; nothing where none did. */
