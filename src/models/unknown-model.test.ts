@@ -73,6 +73,8 @@ describe('a name that is no model here', () => {
       digest: `sha256:${'0'.repeat(64)}`,
       size: 1,
     };
+    await mkdir(join(directory, 'ollama/blobs'));
+    await writeFile(join(directory, 'ollama/blobs', layer.digest.replace(':', '-')), '0');
     for (const tag of ['8b', 'latest'])
       await writeFile(join(manifests, tag), JSON.stringify({ layers: [layer] }));
     expect((await refusal('llama3.1')).hint).toBe('Did you mean "ollama:llama3.1"?');

@@ -31,7 +31,7 @@ export function benchCommand(): Command {
 Examples:
   tokenwork bench                             the quick suite, a minute at most
   tokenwork bench --model ./my-model --dtype fp32
-                                              your own weights, by the plain suite
+                                              your own model, by the plain suite
   tokenwork bench --model tiny --trace azure.csv --limit 300
                                               a recorded trace
   tokenwork bench --suite ci --concurrency 2 --out result.json

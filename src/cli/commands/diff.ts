@@ -80,12 +80,15 @@ export function diffCommand(): Command {
   tokenwork diff before.json after.json --out diff.html
   tokenwork diff before1.json,before2.json after1.json,after2.json
   tokenwork diff main.json branch.json --markdown --fail-on "cpuTime>5%"
-  tokenwork diff --run "tokenwork bench --dtype fp32" "tokenwork bench --dtype q4"
-  tokenwork diff --run "cd base && npx tokenwork bench --suite ci --repetitions 10" \\
-    "cd branch && npx tokenwork bench --suite ci --repetitions 10" --fail-on "cpuTime>5%"
+  tokenwork diff --run "tokenwork bench --dtype fp32" \\
+    "tokenwork bench --dtype q4"
+  tokenwork diff --fail-on "cpuTime>5%" \\
+    --run "cd base && npx tokenwork bench --suite ci --repetitions 10" \\
+    "cd branch && npx tokenwork bench --suite ci --repetitions 10"
 
-With --run each command is a line of the shell, to which --quiet --out FILE is appended. A command that fails ends the
-comparison with exit code 3, and so does Ctrl-C: the runs that were done are kept, and the message says where.`,
+With --run each command is a line of the shell, to which --quiet --out FILE is
+appended. A command that fails ends the comparison with exit code 3, and so does
+Ctrl-C: the runs that were done are kept, and the message says where.`,
     )
     .action(diff);
 }

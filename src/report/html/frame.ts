@@ -23,9 +23,11 @@ export function evidenceHead(sections: readonly Section[], { id }: Pick<PageCont
 export function sectionMarkup(
   { name, title, lead, body, folded }: Section,
   { id }: Pick<PageContext, 'id'>,
+  level: 2 | 3 = 3,
 ): Html {
   const own = sectionId(name, id);
-  const heading = html`<h3 id="${own}-title">${title}</h3>`;
+  const heading =
+    level === 2 ? html`<h2 id="${own}-title">${title}</h2>` : html`<h3 id="${own}-title">${title}</h3>`;
   const content = html`${lead && html`<p class="lead">${told(lead)}</p>`}
 ${body}`;
   if (folded === undefined) {

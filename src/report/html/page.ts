@@ -44,7 +44,6 @@ const aboutRun: readonly SectionOf[] = [
 
 /** Of a trace: its prompts, and no statistics of a workload, which it is none of. */
 const aboutTrace: readonly SectionOf[] = [
-  tracedPromptsSection,
   timelineSection,
   cellsSection,
   methodSection,
@@ -78,11 +77,12 @@ function articleOf(result: Result, findings: Findings, index: number): Html {
   };
   const drawn = (sections: readonly SectionOf[]) => sections.flatMap((section) => section(context) ?? []);
   const traced = isTrace(result);
-  const [first, chosen, rest] = traced
-    ? [[], [], drawn(aboutTrace)]
-    : [drawn(overview), drawn(byMetric), drawn(aboutRun)];
+  const [opening, first, chosen, rest] = traced
+    ? [drawn([tracedPromptsSection]), [], [], drawn(aboutTrace)]
+    : [[], drawn(overview), drawn(byMetric), drawn(aboutRun)];
   return html`<article id="${context.id('result')}">
 ${traced ? traceMasthead(context) : masthead(context)}
+${opening.map((section) => sectionMarkup(section, context, 2))}
 ${evidenceHead([...first, ...chosen, ...rest], context)}
 ${first.map((section) => sectionMarkup(section, context))}
 ${chosen.length > 0 && html`<div class="by-metric">${metricSwitch(context)}${chosen.map((section) => sectionMarkup(section, context))}</div>`}

@@ -68,7 +68,8 @@ function factorInWords(factor: string, value: Value): string {
   const [stage, policy] = dot < 0 ? ['', factor] : [factor.slice(0, dot), factor.slice(dot + 1)];
   if (policy === 'flagged' || policy === 'sampled') return `${value ? '' : 'not '}${policy} by ${stage}`;
   if (policy === 'drawn') return `${value} tokens of ${stage}`;
-  const name = policy.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+  // What is no policy of a stage is a name of someone's own, which is said as it is.
+  const name = dot < 0 ? policy : policy.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
   if (typeof value === 'boolean') return `${value ? 'with' : 'without'} ${`${stage} ${name}`.trim()}`;
   if (value === 'none') return `no ${`${stage} ${name}`.trim()}`;
   return `${`${stage} ${name}`.trim()} ${value}`;
