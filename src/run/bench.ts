@@ -146,11 +146,12 @@ async function measureAll(
     const whole = await fitToDevice(await prepareRun(options), options);
     refuseStopped(options);
     tell(options.onProgress, 'machine', 'taking stock of this machine');
+    const stockNs = process.hrtime.bigint();
     const inventory = await takeInventory();
     const { usableCores, hardware } = inventory;
     const ceilings =
       options.ceilings === false ? null : await ceilingsFor(whole, usableCores, options.signal);
-    const prepared = withinBudget(whole, ceilings);
+    const prepared = withinBudget(whole, ceilings, Number(process.hrtime.bigint() - stockNs) / 1e9);
     const { settings, suite, cells, questions } = prepared;
     return {
       ...{ prepared, inventory, originNs, ceilings },

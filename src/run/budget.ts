@@ -1,8 +1,10 @@
 import type { Warning } from '../core/codes.js';
 import type { Ceilings } from '../core/result.js';
+import { cellsForMemory } from '../journal/state.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { expectedTime, ratesOf } from './expected-time.js';
 import { modelsOfCell, type PreparedRun } from './prepare.js';
+import { warmUpCells } from './warm-up.js';
 
 /**
  * Time of requests over their roofline time: 23.9 s of 16.5 s for a round of the quick suite on two EPYC cores,
@@ -14,21 +16,31 @@ const overRoofline = 1.5;
 const fewestCells = 3;
 
 /**
- * A run with as many of its cells as fit the budget of its suite, by their roofline time at the machine's
- * ceilings. Cells are left out from the end of the design, of each model alike, and none is changed, so that
- * what is measured is the beginning of the same suite everywhere. Without ceilings nothing can be foretold,
- * and nothing is left out.
+ * A run with as many of its cells as fit the budget of its suite, which is of the whole run but for building its
+ * models: warming up, measuring, once more for peak memory, by roofline times at the machine's ceilings; and twice
+ * the seconds that these took, as they are measured again at the end and workers open models meanwhile. Cells are
+ * left out from the end of the design, of each model alike, and none is changed, so that what is measured is the
+ * beginning of the same suite everywhere. Without ceilings nothing can be foretold, and nothing is left out.
  */
-export function withinBudget(prepared: PreparedRun, ceilings: Ceilings | null): PreparedRun {
+export function withinBudget(
+  prepared: PreparedRun,
+  ceilings: Ceilings | null,
+  ceilingSeconds: number,
+): PreparedRun {
   const { settings, models, cells } = prepared;
-  const { budget = 'none', repetitions, concurrency } = settings;
+  const { budget = 'none', repetitions, concurrency, warmup } = settings;
   if (budget === 'none' || ceilings === null) return prepared;
   const rates = ratesOf(ceilings);
   const costs = new Map(models.map(({ id, folder }) => [id, folder.cost]));
-  const secondsOf = ({ model, request, count }: PlannedCell) =>
-    (overRoofline * expectedTime(request, costs.get(model)!, rates).requestNs * repetitions * count) /
-    (1e9 * concurrency);
-  const keep = beginning(cells, secondsOf, budget);
+  const expectedNs = ({ model, request }: PlannedCell) =>
+    overRoofline * expectedTime(request, costs.get(model)!, rates).requestNs;
+  const secondsOf = (kept: readonly PlannedCell[]) => {
+    const measuredNs = sum(kept.map((cell) => expectedNs(cell) * repetitions * cell.count)) / concurrency;
+    const warmUpNs = warmup * sum(warmUpCells(kept, expectedNs).map(expectedNs));
+    const memoryNs = sum(cellsForMemory(kept, settings, new Map()).map(expectedNs));
+    return (warmUpNs + measuredNs + memoryNs) / 1e9;
+  };
+  const keep = beginning(cells, secondsOf, budget - 2 * ceilingSeconds);
   if (keep.size === cells.length) return prepared;
   const kept = cells.filter((cell) => keep.has(cell));
   const needed = new Set(kept.flatMap(modelsOfCell));
@@ -44,8 +56,8 @@ export function withinBudget(prepared: PreparedRun, ceilings: Ceilings | null): 
 /** Cells in the order of the design, all models taking turns, as long as they fit. */
 function beginning(
   cells: readonly PlannedCell[],
-  secondsOf: (cell: PlannedCell) => number,
-  budget: number,
+  secondsOf: (kept: readonly PlannedCell[]) => number,
+  seconds: number,
 ): Set<PlannedCell> {
   const positions = new Map<string, number>();
   const ranked = cells.map((cell) => {
@@ -53,14 +65,16 @@ function beginning(
     positions.set(cell.model, position + 1);
     return { cell, position };
   });
-  const keep = new Set<PlannedCell>();
-  let seconds = 0;
+  const keep: PlannedCell[] = [];
   for (const { cell, position } of ranked.sort((a, b) => a.position - b.position)) {
-    seconds += secondsOf(cell);
-    if (position >= fewestCells && seconds > budget) break;
-    keep.add(cell);
+    if (position >= fewestCells && secondsOf([...keep, cell]) > seconds) break;
+    keep.push(cell);
   }
-  return keep;
+  return new Set(keep);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
 }
 
 function overBudget(cells: readonly PlannedCell[], keep: ReadonlySet<PlannedCell>, budget: number): Warning {

@@ -87,7 +87,7 @@ export interface BenchOptions {
   /** Requests in flight. */
   concurrency?: number | undefined;
   repetitions?: number | undefined;
-  /** Seconds that requests may take, in place of the suite's `budgetSeconds`; `none`: all cells are run. */
+  /** Seconds that the run may take, in place of the suite's `budgetSeconds`; `none`: all cells are run. */
   budget?: number | 'none' | undefined;
   seed?: number | undefined;
   /** Requests per worker and model that are run and discarded first. */

@@ -35,8 +35,7 @@ export async function warmUp(warming: WarmingUp): Promise<WarmUp> {
   signal?.addEventListener('abort', stop);
   const done: WarmUp = { requests: 0, alongside: {} };
   try {
-    for (const alike of cellsByKind(cells)) {
-      const cell = medianCell(alike, expectedNs);
+    for (const cell of warmUpCells(cells, expectedNs)) {
       await Promise.all(
         pool.slots.map(async (slot) => {
           for (let request = 0; request < requestsPerWorker && !signal?.aborted; request++) {
@@ -51,6 +50,14 @@ export async function warmUp(warming: WarmingUp): Promise<WarmUp> {
     signal?.removeEventListener('abort', stop);
   }
   return done;
+}
+
+/** The cells whose requests are run to warm up: of each kind one. */
+export function warmUpCells(
+  cells: readonly PlannedCell[],
+  expectedNs: WarmingUp['expectedNs'],
+): PlannedCell[] {
+  return [...cellsByKind(cells)].map((alike) => medianCell(alike, expectedNs));
 }
 
 /** The cells of each pipeline, and within it of each kind of work that policies and chance make of it. */

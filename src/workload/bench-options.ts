@@ -108,7 +108,7 @@ export const benchOptions = {
   },
   budget: {
     flag: '--budget <seconds>',
-    help: 'what requests may take as foretold by the machine’s ceilings, in place of what the suite says; cells are left out from its end until they fit (none: all cells)',
+    help: 'what the run may take, as the machine’s ceilings foretell it, in place of what the suite says; cells are left out from its end until the rest fits (none: all cells)',
     value: z.union([z.literal('none'), z.coerce.number().positive()]),
     expected: 'a number of seconds above 0, or none',
     repeated: 'budget',

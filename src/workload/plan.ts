@@ -24,7 +24,7 @@ export interface WorkloadPlan {
   /** Repetition rounds and requests in flight where the user names none. */
   repetitions: number;
   concurrency: number;
-  /** Seconds that requests may take where the user names none; all cells are run where absent. */
+  /** Seconds that the run may take where the user names none; all cells are run where absent. */
   budgetSeconds?: number | undefined;
   cells: PlannedCell[];
   questions: Question[];

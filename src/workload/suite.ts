@@ -39,8 +39,8 @@ const suiteSchema = z
     /** As many as a verdict needs, where absent. */
     repetitions: benchOptions.repetitions.value.default(verdictRepetitions),
     /**
-     * Seconds that requests may take, foretold by the machine's ceilings: cells are left out from the end of the
-     * design until they fit. Loading, warming up and the ceilings come on top.
+     * Seconds that the run may take, but for building its models, as the machine's ceilings foretell it: cells are
+     * left out from the end of the design until the rest fits.
      */
     budgetSeconds: z.number().positive().optional(),
     concurrency: benchOptions.concurrency.value.default(1),
