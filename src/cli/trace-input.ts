@@ -1,11 +1,11 @@
 import { createReadStream } from 'node:fs';
-import { basename } from 'node:path';
 import { TokenworkError } from '../core/errors.js';
-import { type PromptRecord, readPrompts, readPromptText } from '../workload/prompt-file.js';
-import { type PromptToTrace, referenceTokens } from '../workload/prompt-suite.js';
+import { type NamedPrompt, namedPrompts, usualAnswerTokens } from '../workload/named-prompts.js';
+import { readPromptText } from '../workload/prompt-file.js';
+import { referenceTokens } from '../workload/prompt-suite.js';
 
 export interface TraceInput {
-  prompts: PromptToTrace[];
+  prompts: NamedPrompt[];
   /** Whether they come from a file of prompts, and so are shown as a table. */
   isFile: boolean;
   /** Whether it is what the published claim speaks of: "Hello" through its pipeline, answered with two tokens. */
@@ -24,15 +24,6 @@ export interface InputFlags {
 
 /** "Hello", 1 token in and 2 out. */
 export const publishedExample = { text: 'Hello', pipeline: 'guarded-rag-reasoning', answerTokens: 2 };
-
-/**
- * An answer of a short chat turn. One of two tokens would make any pipeline look costly, as what runs once a request is
- * then weighed against next to nothing.
- */
-export const usualAnswerTokens = 64;
-
-/** More would take days; `--limit` names the first of them. */
-const mostPrompts = 10_000;
 
 /** The prompts that the command line names. Throws TokenworkError `bad-option`, and what reading them throws. */
 export async function promptsToTrace(argument: string | undefined, flags: InputFlags): Promise<TraceInput> {
@@ -79,39 +70,7 @@ function single(text: string, { pipeline, answerTokens }: InputFlags): TraceInpu
 }
 
 async function fromFile(path: string, { limit, answerTokens }: InputFlags): Promise<TraceInput> {
-  let skipped = 0;
-  const records: PromptRecord[] = [];
-  for await (const record of readPrompts(path, { onSkipped: () => skipped++ })) {
-    records.push(record);
-    if (records.length === limit) break;
-    if (records.length > mostPrompts) {
-      const most = mostPrompts.toLocaleString('en');
-      throw new TokenworkError(
-        'too-many-requests',
-        `${path} holds more than ${most} prompts.`,
-        'Add --limit N.',
-      );
-    }
-  }
-  const files = new Set(records.map((record) => record.path));
-  const unique = uniqueNames();
-  const prompts = records.map(({ name, path: file, line, text, messages, maxTokens }) => ({
-    name: unique(name ?? (files.size > 1 ? `${basename(file)}:${line}` : `line ${line}`)),
-    text,
-    ...(messages && { messages }),
-    answerTokens: maxTokens ?? answerTokens ?? usualAnswerTokens,
-  }));
-  return { prompts, isFile: true, isPublishedExample: false, skipped };
-}
-
-/** Makes a name one of its own: cells go by it, beside the reference request. */
-function uniqueNames(): (name: string) => string {
-  const taken = new Map([[`p${referenceTokens}`, 1]]);
-  return (name) => {
-    const before = taken.get(name) ?? 0;
-    taken.set(name, before + 1);
-    const own = before === 0 ? name : `${name} (${before + 1})`;
-    if (own !== name) taken.set(own, 1);
-    return own;
-  };
+  // The reference request's cell goes by its own.
+  const read = await namedPrompts(path, { limit, answerTokens, taken: [`p${referenceTokens}`] });
+  return { ...read, isFile: true, isPublishedExample: false };
 }

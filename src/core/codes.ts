@@ -183,6 +183,7 @@ export type FailureCode = ErrorCode | keyof typeof failureCodes;
 
 /** Every code of a warning, with its meaning. */
 export const warningCodes = {
+  'answers-capped': "Answers to prompts were cut to what the model's context leaves.",
   'attribution-untested': 'No concurrent requests ran long enough to test how counters are shared.',
   'attribution-unvalidated': 'Sharing of counters was to be tested, and the requests alone are missing.',
   'backend-mismatch': "Native back end and Node binding differ in their logits, so the binding's were used.",
@@ -218,6 +219,7 @@ export const warningCodes = {
   oversubscribed: 'More threads compute than the machine has cores.',
   'parity-mismatch': 'A model was measured although its logits on the GPU are not those of the CPU.',
   'parity-unchecked': 'Logits on the GPU could not be held against those of the CPU.',
+  'prompts-left-out': 'Conversations of a file of prompts in which nobody asks were left out.',
   'recorded-sensors': 'Sensors were played from a recording, and are not of this machine.',
   'recording-cut-short': 'A recording of the sensors could not be written to its end.',
   'recording-restarted': 'A recording was played from its beginning again when the run went on.',

@@ -47,8 +47,8 @@ export function foldJournal(contents: JournalContents): Result {
       repetitions: settings.repetitions,
       plannedRequests,
       ...(header.questions && header.questions.length > 0 && { questions: header.questions }),
-      // A trace is a sample of what some server was asked; a suite's cells are the design itself.
-      design: 'trace' in settings.workload ? 'sampled' : 'fixed',
+      // A trace, and a user's prompts, are a sample of what some server is asked; a suite's cells are the design itself.
+      design: 'suite' in settings.workload ? 'fixed' : 'sampled',
       settings,
     },
     hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },

@@ -22,6 +22,11 @@ const settingsSchema = z.strictObject({
   workload: z.union([
     z.strictObject({ suite: options.suite.value }),
     z.strictObject({ trace: options.trace.value, limit: options.limit.value.nullable() }),
+    z.strictObject({
+      prompts: options.prompts.value,
+      limit: options.limit.value.nullable(),
+      answerTokens: options.answerTokens.value.nullable(),
+    }),
   ]),
   models: z.array(
     z.strictObject({

@@ -321,8 +321,8 @@ function finish(journal: Journal, path: string): BenchOutcome {
 }
 
 function defaultPath(options: BenchOptions, at: Date): string {
-  const { suite = defaultSuiteOf(options), trace } = options;
-  const named = trace?.path ?? (typeof suite === 'string' ? suite : suiteName(suite));
+  const { suite = defaultSuiteOf(options), trace, prompts } = options;
+  const named = (trace ?? prompts)?.path ?? (typeof suite === 'string' ? suite : suiteName(suite));
   const name = basename(named).replace(/\.[^.]*$/, '');
   return `tokenwork-${name}-${at.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}.json`;
 }

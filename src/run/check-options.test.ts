@@ -30,7 +30,7 @@ describe('options of a run', () => {
     ['repetition', 'Did you mean "repetitions"?'],
     ['model', 'Its like here is models.'],
     ['deadline', 'Its like here is deadlineMs.'],
-    ['limit', 'Its like here is trace: { path, limit }.'],
+    ['limit', 'Its like here is trace: { path, limit } or prompts: { path, limit }.'],
     ['toString', 'Options: '],
     ['nothing-of-the-kind', 'Options: '],
   ])('are none by the name of %s', (name, hint) => {

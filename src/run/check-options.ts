@@ -10,7 +10,7 @@ import {
 } from '../workload/bench-options.js';
 import type { BenchOptions } from './options.js';
 
-const { model, deadline, limit, trace, ...shared } = benchOptions;
+const { model, deadline, limit, trace, prompts, answerTokens, ...shared } = benchOptions;
 const text = z.string().min(1);
 
 /** Limits of the command line, which keep a run from taking the machine down, hold here too. */
@@ -43,6 +43,11 @@ const schemas: Record<keyof BenchOptions, z.ZodType> = {
     }),
   ]),
   trace: z.strictObject({ path: trace.value, limit: limit.value.optional() }),
+  prompts: z.strictObject({
+    path: prompts.value,
+    limit: limit.value.optional(),
+    answerTokens: answerTokens.value.optional(),
+  }),
   models: model.value.readonly(),
   deadlineMs: deadline.value,
   ceilings: z.boolean(),
@@ -64,7 +69,8 @@ const optional = z.looseObject(
 const otherwiseNamed: Record<string, string> = {
   model: 'models',
   deadline: 'deadlineMs',
-  limit: 'trace: { path, limit }',
+  limit: 'trace: { path, limit } or prompts: { path, limit }',
+  answerTokens: 'prompts: { path, answerTokens }',
   quiet: 'onProgress, without which nothing is told',
   json: 'the result that is returned',
 };
@@ -92,8 +98,9 @@ export function checkOptions(options: BenchOptions): void {
       ? bad(`${where} cannot be ${shown(given)}.`, hint)
       : bad(`${where} is ${shown(given)}: ${message}.`, hint);
   }
-  if (options.suite !== undefined && options.trace !== undefined)
-    throw bad('suite and trace cannot be given together.', 'Leave out one of them.');
+  const [one, other] = (['suite', 'trace', 'prompts'] as const).filter((name) => options[name] !== undefined);
+  if (other !== undefined)
+    throw bad(`${one} and ${other} cannot be given together.`, 'Leave out one of them.');
 }
 
 const choose = 'Use one of ';

@@ -10,10 +10,22 @@ import type { SensorChoice } from './sampling/choice.js';
 
 /** Options of the command line as a run takes them. */
 export function benchOptionsOf(given: GivenOptions): Partial<BenchOptions> {
-  const { model, trace, limit, deadline, json: _json, quiet: _quiet, full: _full, ...same } = given;
+  const {
+    model,
+    trace,
+    prompts,
+    answerTokens,
+    limit,
+    deadline,
+    json: _json,
+    quiet: _quiet,
+    full: _full,
+    ...same
+  } = given;
   return {
     ...same,
     ...(trace !== undefined && { trace: { path: trace, limit } }),
+    ...(prompts !== undefined && { prompts: { path: prompts, limit, answerTokens } }),
     ...(model !== undefined && { models: model }),
     ...(deadline !== undefined && { deadlineMs: deadline * 1000 }),
   };
@@ -21,7 +33,7 @@ export function benchOptionsOf(given: GivenOptions): Partial<BenchOptions> {
 
 /** The options that decide what a run is, by their names on the command line; null where one cannot stand there. */
 export function runOptionsOf(options: BenchOptions): RunOptions | null {
-  const { suite, trace, models, deadlineMs, sensors } = options;
+  const { suite, trace, prompts, models, deadlineMs, sensors } = options;
   if (typeof suite === 'object' || typeof sensors === 'object') return null;
   const { pipeline, dtype, device, engine, backend, threads, concurrency, repetitions, seed, warmup } =
     options;
@@ -32,7 +44,9 @@ export function runOptionsOf(options: BenchOptions): RunOptions | null {
     ...{ energy, validateAttribution, allowParityMismatch },
     model: models && [...models],
     trace: trace?.path,
-    limit: trace?.limit,
+    prompts: prompts?.path,
+    answerTokens: prompts?.answerTokens,
+    limit: (trace ?? prompts)?.limit,
     deadline: deadlineMs === undefined ? undefined : deadlineMs / 1000,
   };
 }
@@ -67,10 +81,14 @@ export interface BenchProgress {
 export interface BenchOptions {
   /**
    * A suite by name or path (default `quick`, or `plain` where models are named), or what would stand in its file; or, in
-   * its place, a trace.
+   * its place, a trace or prompts.
    */
   suite?: string | SuiteDocument | Suite | undefined;
   trace?: { path: string; limit?: number | undefined } | undefined;
+  /**
+   * A file or folder of prompts. Their answers are exactly `max_tokens` long, as the file says, or `answerTokens` (64).
+   */
+  prompts?: { path: string; limit?: number | undefined; answerTokens?: number | undefined } | undefined;
   /** A pipeline by name or path, in place of those that the workload names; reference requests stay plain chat. */
   pipeline?: string | undefined;
   models?: readonly string[] | undefined;

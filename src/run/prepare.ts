@@ -4,9 +4,12 @@ import type { Question } from '../core/question.js';
 import type { RecordedWarning } from '../core/result.js';
 import type { JournalHeader, Settings } from '../journal/entry.js';
 import { graphVariants } from '../models/build/graph-variant.js';
+import { loadTokenizer } from '../models/tokenizer.js';
 import { expandSuite } from '../workload/expand.js';
+import { expandPrompts } from '../workload/expand-prompts.js';
 import { expandTrace } from '../workload/expand-trace.js';
 import { wantedModels } from '../workload/models.js';
+import { namedPrompts } from '../workload/named-prompts.js';
 import { loadPipeline, type Pipeline } from '../workload/pipelines/pipeline.js';
 import { identityOf } from '../workload/pipelines/roles.js';
 import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
@@ -16,7 +19,14 @@ import { type ChosenDevice, chooseDevice } from './gpu/choice.js';
 import type { ModelOnDevice } from './gpu/gate.js';
 import { fittingModels } from './gpu/memory.js';
 import { refuseUnexpectedBuilds } from './large-builds.js';
-import { chatRole, neededEngines, type RunModel, resolveModels, withHelpers } from './models.js';
+import {
+  chatRole,
+  neededEngines,
+  type RunModel,
+  resolveModels,
+  tokenizerDirectoryOf,
+  withHelpers,
+} from './models.js';
 import type { BenchOptions } from './options.js';
 import { tell } from './progress.js';
 import {
@@ -62,7 +72,11 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
   const workload = await readWorkload(options);
   const asked = wantedModels(workload.suite, options);
   if (asked.length === 0) {
-    throw new TokenworkError('no-model', 'A trace says nothing about models.', 'Name one with --model.');
+    throw new TokenworkError(
+      'no-model',
+      'Neither a trace nor a file of prompts says anything about models.',
+      'Name one with --model.',
+    );
   }
   tell(options.onProgress, 'machine', 'looking for a device');
   const chosen = await chooseDevice({
@@ -83,12 +97,13 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
   await refuseUnexpectedBuilds(all, chosen.engine, options);
   const models = await resolveModels(all, chosen, options);
   const byIdentity = new Map(models.map((model) => [identityOf(model), model.id]));
-  const plan = workload.expand(
-    models
-      .filter(({ roles }) => roles.includes(chatRole))
-      .map(({ id, spec, folder }) => ({ id, spec, contextLength: folder.contextLength })),
-    (model) => byIdentity.get(identityOf(model))!,
-  );
+  const planned: PlannedModel[] = [];
+  for (const model of models.filter(({ roles }) => roles.includes(chatRole))) {
+    const { id, spec, folder } = model;
+    const countTokens = 'prompts' in workload.asked ? await tokenCounter(model) : undefined;
+    planned.push({ id, spec, contextLength: folder.contextLength, countTokens });
+  }
+  const plan = workload.expand(planned, (model) => byIdentity.get(identityOf(model))!);
   const needed = new Set(plan.cells.flatMap(modelsOfCell));
   const used = models.filter(({ id }) => needed.has(id));
   return {
@@ -124,6 +139,14 @@ export async function prepareRun(options: BenchOptions): Promise<PreparedRun> {
     onDevice: new Map(),
     warnings: [...plan.warnings, ...unfitting, ...used.flatMap(({ folder }) => folder.notices)],
   };
+}
+
+/** Absent where only the engine can tell, as a GGUF file alone holds the tokenizer. Throws what reading a tokenizer throws. */
+async function tokenCounter(model: RunModel): Promise<PlannedModel['countTokens']> {
+  const directory = tokenizerDirectoryOf(model.folder);
+  if (directory === null) return undefined;
+  const { encode, encodeChat } = await loadTokenizer(directory);
+  return ({ text, messages }) => (messages && encodeChat ? encodeChat(messages) : encode(text)).length;
 }
 
 /** Ids of the models that requests of a cell run: its own, and those its pipeline has roles for. */
@@ -189,6 +212,7 @@ interface Workload {
 async function readWorkload({
   suite: asked,
   trace: file,
+  prompts: own,
   pipeline: pipelineName,
   models: wanted,
   seed,
@@ -196,6 +220,16 @@ async function readWorkload({
   const named = asked ?? defaultSuiteOf({ models: wanted, pipeline: pipelineName });
   const pipeline = pipelineName === undefined ? undefined : await loadPipeline(pipelineName);
   const instead = pipeline === undefined ? [] : [pipeline];
+  if (own !== undefined) {
+    const { path, limit, answerTokens } = own;
+    const read = await namedPrompts(path, { limit, answerTokens });
+    return {
+      asked: { prompts: path, limit: limit ?? null, answerTokens: answerTokens ?? null },
+      suite: null,
+      pipelines: instead,
+      expand: (models, modelIdOf) => expandPrompts({ path, ...read }, models, { seed, pipeline, modelIdOf }),
+    };
+  }
   if (file === undefined) {
     const suite = await suiteOf(named);
     return {

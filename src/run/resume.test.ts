@@ -23,6 +23,10 @@ describe('resuming', () => {
   it.each([
     [{ suite: 'quick' }, 'suite was sample and is quick'],
     [{ trace: { path: '/x.csv' } }, 'trace was null and is /x.csv'],
+    [
+      { prompts: { path: '/x.jsonl', answerTokens: 8 } },
+      'prompts was null and is /x.jsonl; answer-tokens was null and is 8',
+    ],
     [{ models: ['n'] }, 'model was m and is n'],
     [{ dtype: 'q4' as const }, 'dtype was fp32 and is q4'],
     [{ repetitions: 5, seed: 2 }, 'repetitions was 3 and is 5; seed was 1 and is 2'],

@@ -31,9 +31,17 @@ const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
     before: 'trace' in workload ? resolve(workload.trace) : null,
     now: trace && resolve(trace.path),
   }),
-  limit: ({ workload }, { trace }) => ({
-    before: 'trace' in workload ? workload.limit : null,
-    now: trace?.limit,
+  prompts: ({ workload }, { prompts }) => ({
+    before: 'prompts' in workload ? resolve(workload.prompts) : null,
+    now: prompts && resolve(prompts.path),
+  }),
+  answerTokens: ({ workload }, { prompts }) => ({
+    before: 'prompts' in workload ? workload.answerTokens : null,
+    now: prompts?.answerTokens,
+  }),
+  limit: ({ workload }, { trace, prompts }) => ({
+    before: 'suite' in workload ? null : workload.limit,
+    now: (trace ?? prompts)?.limit,
   }),
   model: (settings, { models = [] }) => ({
     before: chatModels(settings)

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { devices, engineNames } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
+import { usualAnswerTokens } from './named-prompts.js';
 
 /** An option of the command line, and what follows from it elsewhere. */
 export interface OptionRecord {
@@ -37,9 +38,21 @@ export const benchOptions = {
     value: text,
     repeated: 'trace',
   },
+  prompts: {
+    flag: '--prompts <path>',
+    help: 'measure prompts of yours instead: JSONL (texts, {"prompt"}, {"messages"}, with "max_tokens"), an OpenAI batch, ShareGPT, or a folder of .txt, .md and .json',
+    value: text,
+    repeated: 'prompts',
+  },
+  answerTokens: {
+    flag: '--answer-tokens <n>',
+    help: `length of the answers to --prompts that name none (default: ${usualAnswerTokens}); all answers are exactly as long as asked for`,
+    value: count,
+    repeated: 'answer-tokens',
+  },
   limit: {
     flag: '--limit <n>',
-    help: 'only the first n requests of the trace',
+    help: 'only the first n requests of the trace, or of the prompts',
     value: count,
     repeated: 'limit',
   },

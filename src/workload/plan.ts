@@ -8,6 +8,7 @@ import type { Warning } from '../core/codes.js';
 import type { Question } from '../core/question.js';
 import { resultSchema } from '../core/result.js';
 import { requestSpecSchema } from '../stages/request-spec.js';
+import type { NamedPrompt } from './named-prompts.js';
 import type { ModelKind, RoleModel } from './pipelines/roles.js';
 
 /** A point of the design with the request that stands for it; all its requests are alike. */
@@ -39,6 +40,8 @@ export interface PlannedModel {
   spec: string;
   id: string;
   contextLength: number;
+  /** Tokens of a prompt; absent where only the engine can tell. */
+  countTokens?: ((prompt: Pick<NamedPrompt, 'text' | 'messages'>) => number) | undefined;
 }
 
 /** Names a model that pipelines have a role for as the run does. */

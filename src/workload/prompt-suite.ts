@@ -1,20 +1,12 @@
 import { tracedKind } from '../core/result.js';
 import type { Dtype } from '../models/dtype.js';
-import type { ChatMessage } from '../models/tokenizer.js';
+import type { NamedPrompt } from './named-prompts.js';
 import type { Pipeline } from './pipelines/pipeline.js';
 import type { Prompt } from './prompts.js';
 import type { Suite } from './suite.js';
 
 /** Prompt and completion tokens of the request that plain tokens are measured by. */
 export const referenceTokens = 128;
-
-/** A prompt to trace, under a name of its own. */
-export interface PromptToTrace {
-  name: string;
-  text: string;
-  messages?: ChatMessage[];
-  answerTokens: number;
-}
 
 /**
  * A suite of a cell per prompt, each through the pipeline, and the reference request through plain chat, which says what
@@ -27,7 +19,7 @@ export function promptSuite({
   dtype,
   repetitions,
 }: {
-  prompts: readonly PromptToTrace[];
+  prompts: readonly NamedPrompt[];
   pipeline: Pipeline;
   model: string;
   dtype: Dtype | undefined;

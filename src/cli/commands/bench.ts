@@ -34,6 +34,8 @@ Examples:
                                               your own model, by the plain suite
   tokenwork bench --model tiny --trace azure.csv --limit 300
                                               a recorded trace
+  tokenwork bench --model tiny --prompts prompts.jsonl
+                                              your own prompts, three times each
   tokenwork bench --suite ci --concurrency 2 --out result.json
   tokenwork bench --pipeline guarded-rag-reasoning
                                               the quick suite with hidden work
@@ -63,18 +65,10 @@ function shippedHelp(command: Command, title: string, files: readonly ShippedFil
 }
 
 async function bench(flags: GivenOptions): Promise<void> {
-  const { trace, limit, suite, json = false, quiet = false, full = false } = flags;
-  if (trace !== undefined && suite !== undefined) throw together('--trace', '--suite');
-  if (limit !== undefined && trace === undefined) {
-    throw new TokenworkError(
-      'bad-option',
-      '--limit is given without --trace.',
-      'Name the trace file with --trace FILE.',
-    );
-  }
+  const { json = false, quiet = false, full = false } = flags;
+  refuseWorkload(flags);
   if (flags.force && flags.out === undefined)
     throw new TokenworkError('bad-option', '--force is given without --out.', 'Leave it out.');
-  if (trace !== undefined && flags.budget !== undefined) throw together('--trace', '--budget');
   const toStdout = json || flags.out === '-';
   const line = progressLine(process.stderr, quiet);
   const interrupt = onInterrupt(() =>
@@ -131,6 +125,29 @@ function nothingMeasured(path: string): TokenworkError {
     'Every request failed, so nothing was measured.',
     `The result in ${path} gives the reason of each.`,
   );
+}
+
+function refuseWorkload({ suite, trace, prompts, limit, answerTokens, budget }: GivenOptions): void {
+  const given = Object.entries({ trace, prompts, suite }).flatMap(([name, of]) =>
+    of === undefined ? [] : [name],
+  );
+  if (given.length > 1) throw together(`--${given[0]}`, `--${given[1]}`);
+  if (given.length > 0 && suite === undefined && budget !== undefined)
+    throw together(`--${given[0]}`, '--budget');
+  if (limit !== undefined && trace === undefined && prompts === undefined) {
+    throw new TokenworkError(
+      'bad-option',
+      '--limit is given without --trace or --prompts.',
+      'Name the file with --trace FILE or --prompts FILE.',
+    );
+  }
+  if (answerTokens !== undefined && prompts === undefined) {
+    throw new TokenworkError(
+      'bad-option',
+      '--answer-tokens is given without --prompts.',
+      'Name the file with --prompts FILE.',
+    );
+  }
 }
 
 function together(one: string, other: string): TokenworkError {

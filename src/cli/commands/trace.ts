@@ -15,6 +15,7 @@ import { tracedModel } from '../../report/words/prompt-trace.js';
 import { runBench } from '../../run/bench.js';
 import type { BenchOptions } from '../../run/options.js';
 import { benchOptions } from '../../workload/bench-options.js';
+import { usualAnswerTokens } from '../../workload/named-prompts.js';
 import { loadPipeline } from '../../workload/pipelines/pipeline.js';
 import { promptSuite } from '../../workload/prompt-suite.js';
 import { optionOf, wholeNumber } from '../arguments.js';
@@ -23,13 +24,7 @@ import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
 import { progressLine } from '../progress.js';
 import { printData, terminalOf } from '../terminal.js';
-import {
-  type InputFlags,
-  promptsToTrace,
-  publishedExample,
-  type TraceInput,
-  usualAnswerTokens,
-} from '../trace-input.js';
+import { type InputFlags, promptsToTrace, publishedExample, type TraceInput } from '../trace-input.js';
 
 interface TraceFlags
   extends InputFlags,

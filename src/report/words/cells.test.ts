@@ -16,6 +16,10 @@ describe('a cell in words', () => {
       'prompt "even-sum-ko" (Korean arithmetic), 32-token answer',
     ],
     [
+      { ...plain, prompt: 'line 3', promptTokens: 120, completionTokens: 64 },
+      'prompt "line 3" of 120 tokens, 64-token answer',
+    ],
+    [
       {
         ...plain,
         prompt: 'even-sum-code',

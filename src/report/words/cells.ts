@@ -28,9 +28,9 @@ export function cellInWords({ id, factors }: Cell): string {
   const { batch = 1, neighbours, stop, sampling, temperature, topK, pipeline, ...others } = rest;
   if (completionTokens === undefined) return id;
   const asked =
-    promptTokens === undefined
-      ? textPrompt({ prompt, promptKind, language })
-      : `${promptTokens}-token prompt`;
+    prompt === undefined
+      ? `${promptTokens}-token prompt`
+      : `${textPrompt({ prompt, promptKind, language })}${promptTokens === undefined ? '' : ` of ${promptTokens} tokens`}`;
   const answer =
     stop === 'eos' ? `answer of at most ${completionTokens} tokens` : `${completionTokens}-token answer`;
   const words = [

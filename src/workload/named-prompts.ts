@@ -1,0 +1,71 @@
+import { basename } from 'node:path';
+import { TokenworkError } from '../core/errors.js';
+import type { ChatMessage } from '../models/tokenizer.js';
+import { type PromptRecord, readPrompts } from './prompt-file.js';
+
+/** A prompt of a file under a name of its own: `custom_id` or `id`, else its file and line. */
+export interface NamedPrompt {
+  name: string;
+  text: string;
+  messages?: ChatMessage[];
+  /** Completion tokens of its answer. */
+  answerTokens: number;
+}
+
+/** The answer of a short chat turn, where the file leaves its length open. */
+export const usualAnswerTokens = 64;
+
+/** More would take days; `--limit` names the first of them. */
+const mostPrompts = 10_000;
+
+/**
+ * The prompts of a file or folder, the first `limit` of them, with how many conversations in which nobody asks were left
+ * out. Throws TokenworkError `too-many-requests`, and what reading them throws.
+ *
+ * @param taken names that no prompt may have
+ */
+export async function namedPrompts(
+  path: string,
+  { limit, answerTokens = usualAnswerTokens, taken = [] }: NamedPromptsOptions,
+): Promise<{ prompts: NamedPrompt[]; skipped: number }> {
+  let skipped = 0;
+  const records: PromptRecord[] = [];
+  for await (const record of readPrompts(path, { onSkipped: () => skipped++ })) {
+    records.push(record);
+    if (records.length === limit) break;
+    if (records.length > mostPrompts) {
+      const most = mostPrompts.toLocaleString('en');
+      throw new TokenworkError(
+        'too-many-requests',
+        `${path} holds more than ${most} prompts.`,
+        'Add --limit N.',
+      );
+    }
+  }
+  const files = new Set(records.map((record) => record.path));
+  const unique = uniqueNames(taken);
+  const prompts = records.map(({ name, path: file, line, text, messages, maxTokens }) => ({
+    name: unique(name ?? (files.size > 1 ? `${basename(file)}:${line}` : `line ${line}`)),
+    text,
+    ...(messages && { messages }),
+    answerTokens: maxTokens ?? answerTokens,
+  }));
+  return { prompts, skipped };
+}
+
+interface NamedPromptsOptions {
+  limit?: number | undefined;
+  answerTokens?: number | undefined;
+  taken?: readonly string[];
+}
+
+/** Makes a name one of its own: cells go by it. */
+function uniqueNames(reserved: readonly string[]): (name: string) => string {
+  const taken = new Set(reserved);
+  return (name) => {
+    let own = name;
+    for (let number = 2; taken.has(own); number++) own = `${name} (${number})`;
+    taken.add(own);
+    return own;
+  };
+}
