@@ -385,6 +385,27 @@ describe('diff', () => {
   const baseline = saved('baseline.json', measured(1));
   const slower = saved('slower.json', measured(2, 1.3));
 
+  it.each([
+    ['cpuTime<=2ms/token', 0, /within the budget/],
+    ['cpuTime<=1ms/token', 1, /CPU time per token is 1\.69 ms .* above the budget of 1 ms/],
+    ['energy<=1J/request', 2, /cannot be tested/],
+  ])('holds a budget of one result, %s, and of the candidate', async (budget, code, said) => {
+    for (const args of [
+      ['report', baseline],
+      ['diff', slower, baseline],
+    ]) {
+      const { status, stderr } = await tokenwork(...args, '--fail-on', budget);
+      expect(stderr).toMatch(said);
+      expect(status).toBe(code);
+    }
+  });
+
+  it('refuses a regression of one result', async () => {
+    const { status, stderr } = await tokenwork('report', baseline, '--fail-on', 'cpuTime>5%');
+    expect(stderr).toContain('takes two results');
+    expect(status).toBe(2);
+  });
+
   it('exits with 1 where a regression is significant and larger than allowed', async () => {
     const { status, stderr } = await tokenwork('diff', baseline, slower, '--fail-on', 'cpuTime>5%');
     expect(stderr).toContain('cpuTime');

@@ -26,7 +26,7 @@ function limited({ value, least, most }: OptionRecord): z.ZodType {
 type SameName = keyof typeof BenchOptionRecords & keyof BenchOptions;
 const asOnCommandLine = Object.fromEntries(
   Object.entries(shared)
-    .filter(([name]) => name !== 'json' && name !== 'quiet' && name !== 'full')
+    .filter(([name]) => !['json', 'quiet', 'full', 'failOn'].includes(name))
     .map(([name, record]) => [name, limited(record)]),
 ) as Record<SameName, z.ZodType>;
 

@@ -20,6 +20,7 @@ export function benchOptionsOf(given: GivenOptions): Partial<BenchOptions> {
     json: _json,
     quiet: _quiet,
     full: _full,
+    failOn: _failOn,
     ...same
   } = given;
   return {

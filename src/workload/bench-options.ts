@@ -185,6 +185,11 @@ export const benchOptions = {
     help: 'build models of more than 2 GiB without asking',
     value: z.boolean(),
   },
+  failOn: {
+    flag: '--fail-on <budget>',
+    help: 'exit with 1 where the result surely breaks a budget, such as "cpuTime<=20ms/token", "ttft<=300ms" or "misbilled<=10%"; repeatable',
+    value: z.array(text),
+  },
   resume: {
     flag: '--resume <file>',
     help: 'go on with a run that was cut short: its journal or its incomplete result',

@@ -12,6 +12,7 @@ import type { ShippedFile } from '../../workload/shipped-file.js';
 import { describeSuites } from '../../workload/suite.js';
 import { optionOf } from '../arguments.js';
 import { askerOn } from '../ask.js';
+import { parseBudgets, testBudgets } from '../fail-on.js';
 import { listed } from '../help.js';
 import { onInterrupt } from '../interrupt.js';
 import { pageHint, shellWord } from '../page-hint.js';
@@ -37,6 +38,8 @@ Examples:
   tokenwork bench --model tiny --prompts prompts.jsonl
                                               your own prompts, three times each
   tokenwork bench --suite ci --concurrency 2 --out result.json
+  tokenwork bench --fail-on "misbilled<=10%"
+                                              exit with 1 where more is misbilled
   tokenwork bench --pipeline guarded-rag-reasoning
                                               the quick suite with hidden work
   tokenwork bench --record-sensors gpu.jsonl  keep what the sensors here read
@@ -69,6 +72,7 @@ async function bench(flags: GivenOptions): Promise<void> {
   refuseWorkload(flags);
   if (flags.force && flags.out === undefined)
     throw new TokenworkError('bad-option', '--force is given without --out.', 'Leave it out.');
+  const budgets = parseBudgets(flags.failOn);
   const toStdout = json || flags.out === '-';
   const line = progressLine(process.stderr, quiet);
   const interrupt = onInterrupt(() =>
@@ -97,6 +101,7 @@ async function bench(flags: GivenOptions): Promise<void> {
       if (full) line.note(pageHint([path]));
     }
     if (!result.requests.some(({ outcome }) => outcome.status === 'ok')) throw nothingMeasured(path);
+    testBudgets([result], budgets);
   } catch (thrown) {
     refused = thrown instanceof TokenworkError && thrown.exitCode === exitCode.unusableInput;
     throw thrown;

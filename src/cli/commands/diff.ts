@@ -1,13 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { Command } from 'commander';
 import { type Comparison, compareResults } from '../../analysis/compare/compare.js';
-import {
-  crossings,
-  parseThreshold,
-  refuseTooFew,
-  refuseUntestable,
-  type Threshold,
-} from '../../analysis/compare/fail-on.js';
+import { crossings, refuseTooFew, refuseUntestable, type Threshold } from '../../analysis/compare/fail-on.js';
 import { exitCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { otherwise } from '../../core/log.js';
@@ -19,6 +13,7 @@ import { renderComparison } from '../../report/terminal/comparison.js';
 import type { ComparedNames } from '../../report/words/comparison.js';
 import { formatNumber } from '../../report/words/format.js';
 import { repeatable, wholeNumber } from '../arguments.js';
+import { parseFailOn, testBudgets } from '../fail-on.js';
 import { listed } from '../help.js';
 import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
@@ -65,7 +60,7 @@ export function diffCommand(): Command {
     .option('--markdown', 'tables for a pull request')
     .option(
       '--fail-on <threshold>',
-      'exit with 1 where a regression is significant and larger, such as "cpuTime>5%"; repeatable',
+      'exit with 1 where a regression is significant and larger, such as "cpuTime>5%", or a candidate surely breaks a budget, such as "cpuTime<=20ms/token"; repeatable',
       repeatable,
     )
     .option(
@@ -108,7 +103,7 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
       'Add --run, and commands in place of files.',
     );
   }
-  const thresholds = (flags.failOn ?? []).map(parseThreshold);
+  const { thresholds, budgets } = parseFailOn(flags.failOn);
   const asked = [baselinePath, ...candidatePaths];
   const [baseline, ...candidates] = flags.run ? await measured(asked, flags, thresholds) : await read(asked);
   const comparisons = compareResults(baseline!, candidates, { force: flags.force === true });
@@ -119,6 +114,7 @@ async function diff(baselinePath: string, candidatePaths: string[], flags: DiffF
   const page = flags.out === undefined ? undefined : await pageOf(compared);
   if (page !== undefined && flags.out !== '-') await writeOutputFile(flags.out!, page);
   await printData(page !== undefined && flags.out === '-' ? page : render(compared, flags));
+  testBudgets(candidates.flat(), budgets);
   for (const comparison of comparisons) {
     refuseUntestable(comparison, thresholds);
     for (const { threshold, cell, ratio } of crossings(comparison, thresholds)) {

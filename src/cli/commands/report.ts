@@ -7,7 +7,9 @@ import type { Result } from '../../core/result.js';
 import { printableJson } from '../../core/text.js';
 import { renderCostCard } from '../../report/markdown/cost-card.js';
 import { tablesOf } from '../../report/tables/result.js';
+import { repeatable } from '../arguments.js';
 import { writeTables } from '../csv-folder.js';
+import { parseBudgets, testBudgets } from '../fail-on.js';
 import { writeOutputFile } from '../output-file.js';
 import { pageHint } from '../page-hint.js';
 import { renderReport } from '../report-text.js';
@@ -37,6 +39,11 @@ export function reportCommand(): Command {
       'write a flat row per request instead, of all results: FILE.csv or FILE.parquet (- for CSV on stdout)',
     )
     .option('--force', 'replace the files of --csv or --rows where there are some')
+    .option(
+      '--fail-on <budget>',
+      'exit with 1 where a result surely breaks a budget, such as "cpuTime<=20ms/token"; repeatable',
+      repeatable,
+    )
     .option('--model <id>', 'the card of this model only; without it, one of each model')
     .addHelpText(
       'after',
@@ -46,6 +53,7 @@ Examples:
   tokenwork report result.json --out report.html
   tokenwork report result.json --card COST.md
   tokenwork report result.json --csv tables
+  tokenwork report result.json --fail-on "ttft<=300ms"
   tokenwork report *.json --rows requests.parquet   for DuckDB, pandas or R`,
     )
     .action(report);
@@ -60,9 +68,16 @@ interface ReportFlags {
   model?: string;
   rows?: string;
   force?: boolean;
+  failOn?: string[];
 }
 
 async function report(paths: string[], flags: ReportFlags): Promise<void> {
+  const budgets = parseBudgets(flags.failOn);
+  await print(paths, flags);
+  if (budgets.length > 0) testBudgets(await readResultFiles(paths), budgets);
+}
+
+async function print(paths: string[], flags: ReportFlags): Promise<void> {
   const { full = false, json = false, out, card, csv, model, rows, force = false } = flags;
   if (rows !== undefined) {
     const other = (['json', 'out', 'card', 'csv'] as const).find((name) => flags[name] !== undefined);
