@@ -5,6 +5,8 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { applyToLog } from './analysis/applied/applied.js';
+import { UsageTally } from './analysis/applied/usage-tally.js';
 import { compareResults } from './analysis/compare/compare.js';
 import { findingsOf } from './analysis/findings.js';
 import { realisticResult, testResult } from './analysis/result.test-support.js';
@@ -24,6 +26,7 @@ import { parsePipeline } from './workload/pipelines/pipeline.js';
 import { loadPrompts, parsePrompt } from './workload/prompts.js';
 import { parseSuite } from './workload/suite.js';
 import { readTrace } from './workload/trace.js';
+import { readUsage } from './workload/usage-log.js';
 
 const nasty = [
   ...[-1, 0, 1, 2 ** 31, 2 ** 53, 1e308, 0.5, null, true, [], {}],
@@ -222,6 +225,20 @@ const readTraceOf = (text: string, path: string) => {
   return readTrace(path);
 };
 
+const readUsageOf = async (text: string, path: string) => {
+  const tally = new UsageTally();
+  writeFileSync(path, text);
+  for await (const usage of readUsage(path)) if (usage) tally.add(usage);
+  return applyToLog(small, tally.bins());
+};
+const usage = lines([
+  { created: 1780272000, model: 'm', usage: { prompt_tokens: 9, completion_tokens: 4 } },
+  {
+    timestamp: '2026-06-01T00:00:00Z',
+    usage: { input_tokens: 7, input_tokens_details: { cached_tokens: 3 } },
+  },
+]);
+
 const samples = [session, [1, 1, 60], [2, 1, 61], [3, 1, null]];
 const textOf = (json: unknown) => JSON.stringify(json, null, 1);
 const prompt = '---\nkind: a\nlanguage: en\n---\n\nHello\n';
@@ -238,6 +255,7 @@ export const kinds: Kind[] = [
   kind('a prompt', (list) => parsePrompt('x', mutatedText(prompt, list))),
   kind('a trace in CSV', (list, path) => readTraceOf(mutatedText(traceCsv, list), path)),
   kind('a trace in JSONL', (list, path) => readTraceOf(mutatedText(traceJson, list), path)),
+  kind('a log of usage', (list, path) => readUsageOf(mutatedText(usage, list), path)),
   kind('a result', (list) => explain(mutatedJson(small, list))),
   // Of the same kind, and long enough to be compared; it takes far longer.
   kind('a result of three cells', (list) => explain(mutatedJson(comparable, list)), 20),

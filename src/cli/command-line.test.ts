@@ -259,6 +259,45 @@ describe('output that cannot be written', () => {
 });
 
 describe('report', () => {
+  it('applies what was measured to a log of usage, and says that it is an estimate', async () => {
+    const grid = [16, 64, 256].flatMap((promptTokens) =>
+      [8, 32, 128].map((completionTokens) => ({ promptTokens, completionTokens, rate: 1 })),
+    );
+    // Cells of one kind are alike in all but their lengths.
+    const drawn = simulateResult(
+      grid.map(({ rate, ...factors }) => ({ ...factors, rate, factors })),
+      { seed: 1, repetitions: 3, noise: 0.01 },
+    );
+    const result = saved('applied.json', drawn);
+    const line = { usage: { prompt_tokens: 100, completion_tokens: 20 } };
+    const usage = saved('june.jsonl', `${JSON.stringify(line)}\n${JSON.stringify({ error: 'none' })}\n`);
+    const text = await tokenwork('report', result, '--usage', usage);
+    expect(text.status).toBe(0);
+    expect(text.stdout).toMatch(/^Estimated, not measured: .* in 9 measured cells/);
+    expect(text.stdout).toContain('Covered: 1 of 1 requests, 100% of their 120 tokens.');
+    expect(text.stdout).toContain('1 line holds no usage, and is not counted.');
+    const { stdout } = await tokenwork('report', result, '--usage', usage, '--json');
+    expect(JSON.parse(stdout)).toMatchObject({
+      coverage: { covered: { requests: 1, tokens: 120 } },
+      work: { cpuTime: { provenance: 'estimated' } },
+      usage: { name: 'june.jsonl', without: 1 },
+    });
+  });
+
+  it.each([
+    [['--out', 'page.html'], '--usage and --out'],
+    [['--fail-on', 'misbilled<=1%'], '--usage and --fail-on'],
+    [['--usage', 'empty'], 'holds no usage'],
+    [['--usage', 'none'], 'cannot be read'],
+  ])('refuses a log with %j', async (args, said) => {
+    saved('empty', '{}\n');
+    const result = saved('applied.json', measured(1));
+    const named = args.map((arg) => (arg === 'empty' || arg === 'none' ? join(scratch, arg) : arg));
+    const { status, stderr } = await tokenwork('report', result, '--usage', join(scratch, 'empty'), ...named);
+    expect(stderr).toContain(said);
+    expect(status).toBe(2);
+  });
+
   it('prints findings as JSON', async () => {
     const { status, stdout } = await tokenwork('report', saved('a.json', measured(1)), '--json');
     expect(status).toBe(0);

@@ -16,6 +16,7 @@ import { renderReport } from '../report-text.js';
 import { refuseRowsTarget, writeRows } from '../request-rows.js';
 import { readResultFiles, readTabledFile } from '../result-file.js';
 import { printData, terminalOf } from '../terminal.js';
+import { printUsage } from '../usage-report.js';
 
 export function reportCommand(): Command {
   return new Command('report')
@@ -44,7 +45,14 @@ export function reportCommand(): Command {
       'exit with 1 where a result surely breaks a budget, such as "cpuTime<=20ms/token"; repeatable',
       repeatable,
     )
-    .option('--model <id>', 'the card of this model only; without it, one of each model')
+    .option(
+      '--usage <file>',
+      'apply what was measured to a log instead: a JSON value a line, each the usage of a request or the response body around it (- for stdin)',
+    )
+    .option(
+      '--model <id>',
+      'the card, or the work for --usage, of this model only; without it, a card of each model',
+    )
     .addHelpText(
       'after',
       `
@@ -54,6 +62,7 @@ Examples:
   tokenwork report result.json --card COST.md
   tokenwork report result.json --csv tables
   tokenwork report result.json --fail-on "ttft<=300ms"
+  tokenwork report result.json --usage june.jsonl   what the bill of a log hides
   tokenwork report *.json --rows requests.parquet   for DuckDB, pandas or R`,
     )
     .action(report);
@@ -69,12 +78,29 @@ interface ReportFlags {
   rows?: string;
   force?: boolean;
   failOn?: string[];
+  usage?: string;
 }
 
 async function report(paths: string[], flags: ReportFlags): Promise<void> {
   const budgets = parseBudgets(flags.failOn);
+  if (flags.usage !== undefined) return reportUsage(paths, { ...flags, usage: flags.usage });
   await print(paths, flags);
   if (budgets.length > 0) testBudgets(await readResultFiles(paths), budgets);
+}
+
+/** Throws TokenworkError `bad-option` for what a log has not. */
+async function reportUsage(paths: string[], flags: ReportFlags & { usage: string }): Promise<void> {
+  const other = (['out', 'card', 'csv', 'rows', 'failOn'] as const).find((name) => flags[name] !== undefined);
+  if (other !== undefined || paths.length > 1) {
+    const what = other === undefined ? 'several results' : `--${other === 'failOn' ? 'fail-on' : other}`;
+    throw new TokenworkError(
+      'bad-option',
+      `--usage and ${what} cannot be given together.`,
+      'Ask for the one after the other.',
+    );
+  }
+  const [result] = await readResultFiles(paths);
+  await printUsage(result!, flags);
 }
 
 async function print(paths: string[], flags: ReportFlags): Promise<void> {
