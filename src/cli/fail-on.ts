@@ -26,12 +26,15 @@ export function parseBudgets(texts: readonly string[] = []): Budget[] {
 }
 
 /**
- * Tells on stderr how each budget was kept, and makes the command exit with 1 where one was broken. Throws TokenworkError
- * `threshold-untestable`.
+ * Tells on stderr how each budget was kept, of which result where there are several, and makes the command exit with 1
+ * where one was broken. Throws TokenworkError `threshold-untestable`.
  */
 export function testBudgets(results: readonly Result[], budgets: readonly Budget[]): void {
-  for (const outcome of results.flatMap((result) => checkBudgets(result, budgets))) {
-    process.stderr.write(`${budgetInWords(outcome)}\n`);
-    if (outcome.verdict === 'broken') process.exitCode = exitCode.thresholdCrossed;
+  for (const [index, result] of results.entries()) {
+    const whose = results.length === 1 ? '' : `Result ${index + 1} of ${results.length}: `;
+    for (const outcome of checkBudgets(result, budgets)) {
+      process.stderr.write(`${whose}${budgetInWords(outcome)}\n`);
+      if (outcome.verdict === 'broken') process.exitCode = exitCode.thresholdCrossed;
+    }
   }
 }
