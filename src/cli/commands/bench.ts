@@ -39,7 +39,7 @@ Examples:
                                               your own prompts, three times each
   tokenwork bench --suite ci --concurrency 2 --out result.json
   tokenwork bench --fail-on "misbilled<=10%"
-                                              exit with 1 where more is misbilled
+                                              exit with 1 where more is so
   tokenwork bench --pipeline guarded-rag-reasoning
                                               the quick suite with hidden work
   tokenwork bench --record-sensors gpu.jsonl  keep what the sensors here read
