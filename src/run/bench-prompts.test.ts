@@ -15,7 +15,13 @@ it('measures prompts of a user, keeps their texts out of the result, and goes on
     { prompt: 'quux zeppelin '.repeat(4000) },
   ];
   writeFileSync(path, lines.map((line) => JSON.stringify(line)).join('\n'));
-  const asked = { prompts: { path, answerTokens: 5 }, models: ['tiny'], dtype: 'fp32' as const, out };
+  const asked = {
+    prompts: { path, answerTokens: 5 },
+    models: ['tiny'],
+    dtype: 'fp32' as const,
+    sensors: 'none' as const,
+    out,
+  };
   let journal = '';
   const { result } = await bench({
     ...asked,
