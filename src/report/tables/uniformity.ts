@@ -177,7 +177,12 @@ export function tariffsTable({ uniformity, workload }: Findings, metric: WorkMet
         absent: 'not determined',
       }),
     ],
-    notes: [`Prices in ${metricName(metric)}. The misbilled share here is as fitted, with noise in it.`],
+    notes: [
+      `Prices in ${metricName(metric)}. The misbilled share here is as fitted, with noise in it.`,
+      ...(rows.some(({ input, output, fee }) => Math.min(input ?? 0, output ?? 0, fee ?? 0) < 0)
+        ? ['One with a negative price fits, and is no price list that could be asked for.']
+        : []),
+    ],
   };
 }
 
