@@ -5,6 +5,7 @@
  */
 import type { EngineRecord } from '../core/result.js';
 import type { Bytes } from '../core/units.js';
+import type { ChatMessage } from '../models/tokenizer.js';
 
 /** The device that computes: this machine's CPU, or a GPU through the interface of that name. */
 export const devices = ['cpu', 'cuda', 'vulkan', 'metal', 'webgpu'] as const;
@@ -109,10 +110,15 @@ export interface Sequence {
   close(): void;
 }
 
-/** Text to token ids and back. */
+/** Text to token ids and back, by what the model's own file holds. */
 export interface ModelTokenizer {
   /** With the special tokens (BOS) that the model asks for. */
   encode(text: string): number[];
+  /**
+   * Ids of a conversation by the chat template, up to where it is answered; null: the file has none. Throws
+   * TokenworkError `bad-tokenizer` where the template does not render.
+   */
+  encodeChat: ((messages: readonly ChatMessage[]) => number[]) | null;
   /** Special tokens left out. */
   decode(ids: readonly number[]): string;
 }

@@ -174,16 +174,17 @@ function readsMessages(id: string, cells: readonly PlannedCell[]): boolean {
   );
 }
 
-/** The template inside a GGUF file is not read; that of a tokenizer beside it is. */
+/** Of a GGUF file without a tokenizer beside it, the template inside counts. */
 async function hasChatTemplate(folder: DecoderFolder): Promise<boolean> {
   const directory = tokenizerDirectoryOf(folder);
-  return directory !== null && (await readTokenizerFiles(directory)).hasChatTemplate;
+  if (directory !== null) return (await readTokenizerFiles(directory)).hasChatTemplate;
+  return folder.format === 'gguf' && folder.hasChatTemplate;
 }
 
 function joinedMessages(id: string): Warning {
   return {
     code: 'messages-joined',
-    message: `${id} has no chat_template in a tokenizer_config.json or chat_template.jinja beside it, so it reads messages joined by blank lines, without their roles.`,
-    hint: 'Put the template beside the model, to measure the tokens that a server would make of them; that inside a GGUF file is not read.',
+    message: `${id} has no chat template (in its GGUF file, tokenizer_config.json or chat_template.jinja), so it reads messages joined by blank lines, without their roles.`,
+    hint: 'Put the template beside the model, to measure the tokens that a server would make of them.',
   };
 }

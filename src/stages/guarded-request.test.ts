@@ -10,6 +10,7 @@ import { fakeEncoder } from './testing/fake-encoder.js';
 
 const letters = {
   encode: (text: string) => Array.from(text, (letter) => letter.charCodeAt(0) % 40),
+  encodeChat: null,
   decode: (ids: readonly number[]) => ids.map((id) => String.fromCharCode(97 + (id % 26))).join(''),
 };
 const decoderOf = (id: string) => ({

@@ -3,8 +3,7 @@ import type { Encoder } from '../engines/engine.js';
 import type { Tokenizer } from '../models/tokenizer.js';
 import type { MeteredModel } from './meter.js';
 
-/** Without `encodeChat` where it lies in the model's own file, whose template is not read. */
-export type TextTokenizer = Pick<Tokenizer, 'encode' | 'decode'> & Partial<Pick<Tokenizer, 'encodeChat'>>;
+export type TextTokenizer = Pick<Tokenizer, 'encode' | 'decode' | 'encodeChat'>;
 
 /** A loaded decoder, ready to run requests on the calling thread. */
 export interface LoadedModel extends MeteredModel {

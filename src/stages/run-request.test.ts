@@ -164,6 +164,7 @@ describe('tokenization', () => {
   it('is part of the request', async () => {
     const tokenizer = {
       encode: (text: string) => [...text].map((letter) => letter.charCodeAt(0) - 96),
+      encodeChat: null,
       decode: (ids: readonly number[]) => String.fromCharCode(...ids.map((id) => 96 + id)),
     };
     const { tokens, stages } = await finish(

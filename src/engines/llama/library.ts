@@ -33,11 +33,15 @@ export interface LlamaApi {
   loadParts(paths: BigUint64Array, count: number, params: Fields): Address | null;
   freeModel(model: Address): void;
   vocabularyOf(model: Address): Address;
+  chatTemplate(model: Address, name: null): string | null;
   isRecurrent(model: Address): boolean;
   isHybrid(model: Address): boolean;
   hasEncoder(model: Address): boolean;
   embeddingLength(model: Address): number;
   vocabularySize(vocabulary: Address): number;
+  beginningToken(vocabulary: Address): number;
+  endToken(vocabulary: Address): number;
+  tokenText(vocabulary: Address, token: number): string;
   tokenize(
     vocabulary: Address,
     text: Uint8Array,
@@ -101,11 +105,15 @@ const signatures: Record<
   loadParts: ['llama', 'llama_model_load_from_splits', pointer, [pointer, 'size_t', modelParams]],
   freeModel: ['llama', 'llama_model_free', 'void', [pointer]],
   vocabularyOf: ['llama', 'llama_model_get_vocab', pointer, [pointer]],
+  chatTemplate: ['llama', 'llama_model_chat_template', 'str', [pointer, 'str']],
   isRecurrent: ['llama', 'llama_model_is_recurrent', 'bool', [pointer]],
   isHybrid: ['llama', 'llama_model_is_hybrid', 'bool', [pointer]],
   hasEncoder: ['llama', 'llama_model_has_encoder', 'bool', [pointer]],
   embeddingLength: ['llama', 'llama_model_n_embd_out', 'int32', [pointer]],
   vocabularySize: ['llama', 'llama_vocab_n_tokens', 'int32', [pointer]],
+  beginningToken: ['llama', 'llama_vocab_bos', 'int32', [pointer]],
+  endToken: ['llama', 'llama_vocab_eos', 'int32', [pointer]],
+  tokenText: ['llama', 'llama_vocab_get_text', 'str', [pointer, 'int32']],
   tokenize: [
     'llama',
     'llama_tokenize',

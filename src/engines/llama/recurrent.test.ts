@@ -18,6 +18,8 @@ function tensor(name: string, ...shape: number[]): TestTensor {
   return { name, type: 0, shape, bytes: 4 * shape.reduce((product, dim) => product * dim, 1) };
 }
 
+const template = '{% for message in messages %}{{ message.content }}{% endfor %}';
+
 /** A model of two layers of Mamba, all weights 0 but one. */
 function writeMamba(path: string): void {
   const layer = (at: string) => [
@@ -48,6 +50,7 @@ function writeMamba(path: string): void {
       'mamba.attention.layer_norm_rms_epsilon': 0.00001,
       'tokenizer.ggml.model': 'llama',
       'tokenizer.ggml.tokens': tokens,
+      'tokenizer.chat_template': template,
     },
     [
       tensor('token_embd.weight', hidden, tokens.length),
@@ -77,6 +80,18 @@ describe.skipIf(findLlama('cpu') === null)('a recurrent model in llama.cpp', () 
     expect(cost.notCounted).toContain('"mamba"');
     const steps = await trying({ prefixCache: false });
     expect(steps.every(({ logits }) => logits.every(Number.isFinite))).toBe(true);
+  });
+
+  it('has the chat template of its file', async () => {
+    const { paths, contextLength, cost, hasChatTemplate } = await openGguf(path, {
+      cacheDirectory: directory,
+    });
+    const model = { paths, contextLength, kvBytesPerPosition: cost.kvBytesPerToken };
+    const decoder = new LlamaDecoder(model, { threads: 1, device: 'cpu' });
+    const ids = decoder.tokenizer.encodeChat?.([{ role: 'user', content: '</s>' }]);
+    decoder.close();
+    expect(hasChatTemplate).toBe(true);
+    expect(ids).toEqual([2]);
   });
 
   it.each([

@@ -1,25 +1,47 @@
+import { Template } from '@huggingface/jinja';
+import { messageOf, TokenworkError } from '../../core/errors.js';
 import type { ModelTokenizer } from '../engine.js';
 import type { LlamaModel } from './model.js';
 
 /**
  * The tokenizer inside a GGUF file, for as long as its model is open. Marks of special tokens in a text are read as
- * such.
+ * such. Chat templates are rendered here and not by llama.cpp, whose C API knows a list of them by sight.
  */
-export function vocabularyTokenizer({ api, vocabulary }: LlamaModel): ModelTokenizer {
+export function vocabularyTokenizer({
+  api,
+  address,
+  vocabulary,
+}: Pick<LlamaModel, 'api' | 'address' | 'vocabulary'>): ModelTokenizer {
+  const encode = (text: string, addSpecial: boolean) => {
+    const bytes = Buffer.from(text);
+    const withEnd = Buffer.concat([bytes, Buffer.alloc(64)]);
+    const room = (length: number) => {
+      const tokens = new Int32Array(Math.max(length, 64));
+      const count = api.tokenize(vocabulary, withEnd, bytes.length, tokens, tokens.length, addSpecial, true);
+      return { tokens, count };
+    };
+    // A negative count is the room that was needed.
+    let { tokens, count } = room(bytes.length + 8);
+    if (count < 0) ({ tokens, count } = room(-count));
+    return Array.from(tokens.subarray(0, count));
+  };
+  const textOf = (token: number) => (token < 0 ? '' : api.tokenText(vocabulary, token));
+  const template = api.chatTemplate(address, null);
   return {
-    encode(text) {
-      const bytes = Buffer.from(text);
-      const withEnd = Buffer.concat([bytes, Buffer.alloc(64)]);
-      const room = (length: number) => {
-        const tokens = new Int32Array(Math.max(length, 64));
-        const count = api.tokenize(vocabulary, withEnd, bytes.length, tokens, tokens.length, true, true);
-        return { tokens, count };
-      };
-      // A negative count is the room that was needed.
-      let { tokens, count } = room(bytes.length + 8);
-      if (count < 0) ({ tokens, count } = room(-count));
-      return Array.from(tokens.subarray(0, count));
-    },
+    encode: (text) => encode(text, true),
+    encodeChat:
+      template === null
+        ? null
+        : (messages) => {
+            const text = render(template, {
+              messages,
+              add_generation_prompt: true,
+              bos_token: textOf(api.beginningToken(vocabulary)),
+              eos_token: textOf(api.endToken(vocabulary)),
+            });
+            // The template writes BOS itself where the model wants one.
+            return encode(text, false);
+          },
     decode(ids) {
       const tokens = new Int32Array(Math.max(ids.length, 64));
       tokens.set(ids);
@@ -35,4 +57,17 @@ export function vocabularyTokenizer({ api, vocabulary }: LlamaModel): ModelToken
       return text.toString('utf8', 0, Math.max(0, count));
     },
   };
+}
+
+function render(template: string, values: Record<string, unknown>): string {
+  try {
+    return new Template(template).render(values);
+  } catch (cause) {
+    throw new TokenworkError(
+      'bad-tokenizer',
+      `The chat template inside the GGUF file (tokenizer.chat_template) does not render: ${messageOf(cause)}`,
+      'Give prompts as texts, or put a tokenizer.json and chat_template.jinja that fit beside the file.',
+      { cause },
+    );
+  }
 }

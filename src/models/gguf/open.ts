@@ -21,6 +21,8 @@ export interface GgufFile extends LocalModel {
   bosTokenId: number | null;
   /** The folder of a tokenizer.json that has the very tokens of the file; null: the vocabulary in the file alone. */
   tokenizerDirectory: string | null;
+  /** Whether the file has a chat template; one beside it is part of the tokenizer there. */
+  hasChatTemplate: boolean;
   /** Null where the architecture is not known: then `cost.notCounted` says so, and the model can be run all the same. */
   decoder: DecoderGraph | null;
 }
@@ -59,6 +61,7 @@ export async function openGguf(path: string, options: Omit<OpenOptions, 'dtype'>
     vocabulary: model.tokens!.length,
     eosTokenIds: [...new Set(ends)],
     bosTokenId: number('tokenizer.ggml.bos_token_id'),
+    hasChatTemplate: typeof model.metadata.get('tokenizer.chat_template') === 'string',
     tokenizerDirectory:
       options.source === 'synthesised' ? dirname(path) : await tokenizerBeside(path, model.tokens!),
     notices: notCountedNotice({ id, cost: counted.cost }),

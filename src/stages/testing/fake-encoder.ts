@@ -30,6 +30,7 @@ export function fakeEncoder(id: string, { contextLength = 20, size = 4 } = {}): 
   };
   const tokenizer = {
     encode: (text: string) => [101, ...Array.from(text, (letter) => letter.charCodeAt(0) % 100), 102],
+    encodeChat: null,
     decode: () => '',
   };
   return { id, encoder, cost: costPerPosition, tokenizer, rows };
