@@ -78,6 +78,7 @@ it.each([
     { verdict: 'not distinguishable', value: 0.01, low: 0, high: 0.03 },
     /as well as can be told: 1% .* 3% at most/,
   ],
+  [{ verdict: 'not distinguishable', value: 0.01 }, /the wrong requests \(noise alone: 1%\)\.$/],
   [{ verdict: null, value: 0.1, reason: 'nothing was repeated' }, /noise is not known: nothing was repeated/],
   [{ verdict: null, value: null, reason: 'one cell' }, /is not known: one cell\.$/],
 ] as const)('of %j it claims no more than that', (found, sentence) => {

@@ -54,9 +54,11 @@ export function claimSentence({ metric, misbilledShare: found, models }: Answer)
   const share = formatEstimate(found, shares);
   const floor = found.noiseFloor === null ? '' : ` (noise alone: ${percent(found.noiseFloor)})`;
   if (found.verdict === 'not distinguishable') {
+    // Of a sample of few cells there is no interval.
+    const most = found.high === null ? '' : `, ${percent(found.high)} at most`;
     return (
       `Tokens track the ${name} of ${whose} as well as can be told: ${percent(found.value)} of a per-token bill ` +
-      `seems to land on the wrong requests, ${percent(found.high)} at most${floor}.`
+      `seems to land on the wrong requests${most}${floor}.`
     );
   }
   if (found.verdict === 'negligible') {

@@ -23,9 +23,10 @@ export function headline(findings: Findings): string {
   const name = metricName(metric);
   if (value === null) return `Whether tokens track ${name} is not known: ${reason}.`;
   if (verdict === 'not distinguishable') {
+    const most = high === null ? '' : `, ${percent(high)} at most`;
     return (
       `On this workload tokens track ${name} as well as can be told: ${percent(value)} of a per-token bill ` +
-      `seems to land on the wrong requests, ${percent(high!)} at most, and noise alone would give ${percent(noiseFloor!)}.`
+      `seems to land on the wrong requests${most}, and noise alone would give ${percent(noiseFloor!)}.`
     );
   }
   if (verdict === 'negligible') {
