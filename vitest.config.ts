@@ -15,8 +15,10 @@ const pure = [
   'src/models/encoder/*.test.ts',
   'src/models/build/!(decoder).test.ts',
 ];
-/** Real runs of a minute and simulations of hundreds: `npm run test:slow`. */
+/** Real runs of a minute: `npm run test:slow`, with the simulations. */
 const slow = 'src/**/*.slow.test.ts';
+/** Coverage of intervals and false alarms, over hundreds of simulated results. */
+const simulations = 'src/analysis/**/*.slow.test.ts';
 
 export default defineConfig({
   test: {
@@ -38,7 +40,11 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: 'slow', include: [slow], testTimeout: 300_000 },
+        test: { name: 'slow', include: [slow], exclude: [simulations], testTimeout: 300_000 },
+      },
+      {
+        extends: true,
+        test: { name: 'slow-simulations', include: [simulations], testTimeout: 300_000 },
       },
     ],
   },
