@@ -59,6 +59,7 @@ cat > "$bare/tmp/gguf.json" << 'SUITE'
 SUITE
 inside "$bare" /bundle/tokenwork bench --suite /tmp/gguf.json --engine llama --device cpu --quiet --out /tmp/gguf-result.json > /dev/null
 grep -q '"complete": *true' "$bare/tmp/gguf-result.json" || { echo 'The GGUF model did not run.'; exit 1; }
+inside "$bare" /bundle/measure-gpu --help > /dev/null || { echo 'measure-gpu does not start.'; exit 1; }
 inside "$bare" /bundle/tokenwork report /tmp/result.json --out /tmp/result.html > /dev/null
 [ "$(head -c 15 "$bare/tmp/result.html")" = '<!doctype html>' ] || { echo 'No page was written.'; exit 1; }
 
