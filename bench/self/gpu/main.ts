@@ -9,24 +9,27 @@
  */
 import { createWriteStream, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { readResultFile } from '#tokenwork/cli/result-file.js';
 import { exitCode } from '#tokenwork/core/codes.js';
 import { runStep } from './step.js';
 import { type Road, stepsFor } from './steps.js';
 import { type Reached, reachedIn } from './summary.js';
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    minutes: { type: 'string', default: '8' },
-    small: { type: 'boolean', default: false },
-  },
-});
-const [out] = positionals;
+const command = new Command('measure-gpu')
+  .description(
+    'Measure all that is to be known of a GPU host: sensors, energy, speed, suites. OUT is a folder for the results.',
+  )
+  .argument('<out>', 'the folder to write to')
+  .option('--minutes <n>', 'what it may take in all; what there is no time for is left out', '8')
+  .option('--small', 'tiny shapes, to rehearse on a software GPU', false)
+  .exitOverride(({ exitCode: code }) => process.exit(code === 0 ? 0 : exitCode.unusableInput))
+  .parse();
+const values = command.opts<{ minutes: string; small: boolean }>();
+const [out] = command.args;
 const minutes = Number(values.minutes);
 if (out === undefined || !(minutes > 0)) {
-  process.stderr.write('Name the folder to write to: measure-gpu OUT [--minutes 8] [--small]\n');
+  process.stderr.write('--minutes is a number above 0, such as --minutes 8.\n');
   process.exit(exitCode.unusableInput);
 }
 mkdirSync(out, { recursive: true });
