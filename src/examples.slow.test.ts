@@ -18,7 +18,8 @@ it('the library is quiet, refuses what overlaps, stops on a signal, and leaves n
   const said = runAsUser(`${given}
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP', 'uncaughtException', 'unhandledRejection', 'beforeExit'];
     // One that gives back the cached models at the process's end may stay, however many runs there are.
-    const listeners = () => [...signals.map((name) => process.listenerCount(name)), process.listenerCount('exit') > 1].join();
+    const exits = process.listenerCount('exit');
+    const listeners = () => [...signals.map((name) => process.listenerCount(name)), process.listenerCount('exit') > exits + 1].join();
     const before = listeners();
     const codeOf = ({ reason }) => reason && [reason.code, reason.exitCode];
     const ends = [];
