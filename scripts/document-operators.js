@@ -5,6 +5,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { handledOf } from '../dist/models/cost/rules/handled.js';
 import { ruleFor } from '../dist/models/cost/rules/index.js';
+import { markdownTable } from './between-marks.js';
 
 const rules = new URL('../src/models/cost/rules/', import.meta.url);
 const { operators, versions } = JSON.parse(readFileSync(new URL('operator-schemas.json', rules), 'utf8'));
@@ -37,9 +38,6 @@ const cells = [
   ['Operator', 'Attribute or input', 'Handled'],
   ...rows.map(([name, what, how]) => [`\`${name}\``, what && `\`${what}\``, how]),
 ];
-const widths = [0, 1, 2].map((column) => Math.max(...cells.map((row) => row[column].length)));
-const line = (row) => `| ${row.map((cell, column) => cell.padEnd(widths[column])).join(' | ')} |`;
-const rule = `| ${widths.map((width) => '-'.repeat(width)).join(' | ')} |`;
 const text = `# Operators
 
 What the rules take into account of each operator that they count, over all versions of onnx ${versions.onnx} and of
@@ -47,7 +45,7 @@ ONNX Runtime ${versions.onnxruntime}. What is "not counted exactly" makes FLOPs 
 node has it set. Operators that stand nowhere here are unknown, and named where they are met. \`npm run schema\` writes
 this file.
 
-${[line(cells[0]), rule, ...cells.slice(1).map(line)].join('\n')}
+${markdownTable(cells)}
 `;
 
 const target = new URL('OPERATORS.md', rules);
