@@ -1,5 +1,6 @@
 import { Template } from '@huggingface/jinja';
 import { messageOf, TokenworkError } from '../../core/errors.js';
+import type { ChatMessage } from '../../models/tokenizer.js';
 import type { ModelTokenizer } from '../engine.js';
 import type { LlamaModel } from './model.js';
 
@@ -26,22 +27,25 @@ export function vocabularyTokenizer({
     return Array.from(tokens.subarray(0, count));
   };
   const textOf = (token: number) => (token < 0 ? '' : api.tokenText(vocabulary, token));
-  const template = api.chatTemplate(address, null);
+  const source = api.chatTemplate(address, null);
+  // Parsed once: requests are timed while they are tokenized.
+  let template: Template | undefined;
+  const encodeChat = (text: string, messages: readonly ChatMessage[]) => {
+    const rendered = rendering(() => {
+      template ??= new Template(text);
+      return template.render({
+        messages,
+        add_generation_prompt: true,
+        bos_token: textOf(api.beginningToken(vocabulary)),
+        eos_token: textOf(api.endToken(vocabulary)),
+      });
+    });
+    // The template writes BOS itself where the model wants one.
+    return encode(rendered, false);
+  };
   return {
     encode: (text) => encode(text, true),
-    encodeChat:
-      template === null
-        ? null
-        : (messages) => {
-            const text = render(template, {
-              messages,
-              add_generation_prompt: true,
-              bos_token: textOf(api.beginningToken(vocabulary)),
-              eos_token: textOf(api.endToken(vocabulary)),
-            });
-            // The template writes BOS itself where the model wants one.
-            return encode(text, false);
-          },
+    encodeChat: source === null ? null : (messages) => encodeChat(source, messages),
     decode(ids) {
       const tokens = new Int32Array(Math.max(ids.length, 64));
       tokens.set(ids);
@@ -59,9 +63,9 @@ export function vocabularyTokenizer({
   };
 }
 
-function render(template: string, values: Record<string, unknown>): string {
+function rendering(render: () => string): string {
   try {
-    return new Template(template).render(values);
+    return render();
   } catch (cause) {
     throw new TokenworkError(
       'bad-tokenizer',
