@@ -1,6 +1,8 @@
 import type { Warning } from '../core/codes.js';
 import type { Ceilings } from '../core/result.js';
+import type { Nanoseconds } from '../core/units.js';
 import { cellsForMemory } from '../journal/state.js';
+import { sum } from '../stats/sum.js';
 import type { PlannedCell } from '../workload/plan.js';
 import { expectedTime, ratesOf } from './expected-time.js';
 import { modelsOfCell, type PreparedRun } from './prepare.js';
@@ -32,12 +34,17 @@ export function withinBudget(
   if (budget === 'none' || ceilings === null) return prepared;
   const rates = ratesOf(ceilings);
   const costs = new Map(models.map(({ id, folder }) => [id, folder.cost]));
-  const expectedNs = ({ model, request }: PlannedCell) =>
-    overRoofline * expectedTime(request, costs.get(model)!, rates).requestNs;
+  const expected = new Map(
+    cells.map((cell) => [
+      cell,
+      overRoofline * expectedTime(cell.request, costs.get(cell.model)!, rates).requestNs,
+    ]),
+  );
+  const expectedNs = (cell: PlannedCell) => expected.get(cell)!;
   const secondsOf = (kept: readonly PlannedCell[]) => {
-    const measuredNs = sum(kept.map((cell) => expectedNs(cell) * repetitions * cell.count)) / concurrency;
-    const warmUpNs = warmup * sum(warmUpCells(kept, expectedNs).map(expectedNs));
-    const memoryNs = sum(cellsForMemory(kept, settings, new Map()).map(expectedNs));
+    const measuredNs = total(kept, (cell) => expectedNs(cell) * repetitions * cell.count) / concurrency;
+    const warmUpNs = warmup * total(warmUpCells(kept, expectedNs), expectedNs);
+    const memoryNs = total(cellsForMemory(kept, settings, new Map()), expectedNs);
     return (warmUpNs + measuredNs + memoryNs) / 1e9;
   };
   const keep = beginning(cells, secondsOf, budget - 2 * ceilingSeconds);
@@ -73,8 +80,8 @@ function beginning(
   return new Set(keep);
 }
 
-function sum(values: readonly number[]): number {
-  return values.reduce((total, value) => total + value, 0);
+function total(cells: readonly PlannedCell[], of: (cell: PlannedCell) => Nanoseconds): Nanoseconds {
+  return sum(Float64Array.from(cells, of));
 }
 
 function overBudget(cells: readonly PlannedCell[], keep: ReadonlySet<PlannedCell>, budget: number): Warning {
