@@ -9,7 +9,7 @@ import { verdictRepetitions, worthNaming } from '../../core/verdict.js';
 import { type Findings, leadingMetric } from '../findings.js';
 import type { Statistic } from '../statistic.js';
 import type { Driver } from '../uniformity/drivers.js';
-import type { Prices } from '../uniformity/tariff.js';
+import { canBeAsked, type Prices } from '../uniformity/tariff.js';
 import type { Tariff } from '../uniformity/tariff-fit.js';
 import type { CrossSubsidy } from '../uniformity/worst-cells.js';
 import { type Cost, costsOf } from './costs.js';
@@ -127,13 +127,9 @@ function mendOf({ tariffs, unit }: NonNullable<Findings['uniformity'][WorkMetric
     const fitted = tariffs[tariff];
     if (fitted === null) continue;
     const { prices, misbilledShare } = fitted;
-    const meaningful = prices.every(
-      ({ inputPerToken, outputPerToken, perRequest }) =>
-        inputPerToken >= 0 && outputPerToken >= 0 && perRequest >= 0,
-    );
     const mends =
       misbilledShare <= oneRate.misbilledShare / 2 && oneRate.misbilledShare - misbilledShare >= worthNaming;
-    if (meaningful && mends) return { tariff, prices, unit, misbilledShare };
+    if (prices.every(canBeAsked) && mends) return { tariff, prices, unit, misbilledShare };
   }
   return null;
 }

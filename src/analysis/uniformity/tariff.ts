@@ -11,6 +11,11 @@ export interface Prices {
   perRequest: number;
 }
 
+/** Whether prices could be asked for: a fit may give a negative one. */
+export function canBeAsked({ inputPerToken, outputPerToken, perRequest }: Omit<Prices, 'model'>): boolean {
+  return Math.min(inputPerToken, outputPerToken, perRequest) >= 0;
+}
+
 interface FittedTariff {
   prices: Prices[];
   misbilledShare: number;

@@ -2,6 +2,7 @@ import type { CostCard } from '../../analysis/card/cost-card.js';
 import type { EffectiveTokens } from '../../analysis/effective-tokens.js';
 import type { Findings } from '../../analysis/findings.js';
 import { leadingMetric } from '../../analysis/findings.js';
+import { canBeAsked } from '../../analysis/uniformity/tariff.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { batchesTable, figureName, lengthsTable, plainTokenTable } from '../tables/costs.js';
@@ -93,7 +94,7 @@ function prices(findings: Findings): string {
       const explained = rSquared[tariff].value;
       return own === undefined || explained === null ? [] : [{ tariff, own, explained }];
     })
-    .filter(({ own }) => Math.min(own.inputPerToken, own.outputPerToken, own.perRequest) >= 0)
+    .filter(({ own }) => canBeAsked(own))
     .sort((a, b) => b.explained - a.explained);
   if (best === undefined) return '';
   const { inputPerToken, outputPerToken, perRequest } = best.own;

@@ -1,6 +1,7 @@
 import type { EffectiveTokens } from '../../analysis/effective-tokens.js';
 import type { Findings, Uniformity } from '../../analysis/findings.js';
 import type { Statistic } from '../../analysis/statistic.js';
+import { canBeAsked } from '../../analysis/uniformity/tariff.js';
 import type { Tariff } from '../../analysis/uniformity/tariff-fit.js';
 import type { WorkMetric } from '../../core/metrics.js';
 import {
@@ -179,7 +180,7 @@ export function tariffsTable({ uniformity, workload }: Findings, metric: WorkMet
     ],
     notes: [
       `Prices in ${metricName(metric)}. The misbilled share here is as fitted, with noise in it.`,
-      ...(rows.some(({ input, output, fee }) => Math.min(input ?? 0, output ?? 0, fee ?? 0) < 0)
+      ...(Object.values(tariffs).some((fitted) => fitted !== null && !fitted.prices.every(canBeAsked))
         ? ['One with a negative price fits, and is no price list that could be asked for.']
         : []),
     ],
