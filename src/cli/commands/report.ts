@@ -84,8 +84,17 @@ interface ReportFlags {
 async function report(paths: string[], flags: ReportFlags): Promise<void> {
   const budgets = parseBudgets(flags.failOn);
   if (flags.usage !== undefined) return reportUsage(paths, { ...flags, usage: flags.usage });
-  await print(paths, flags);
-  if (budgets.length > 0) testBudgets(await readResultFiles(paths), budgets);
+  await refuseTogether(paths, flags);
+  const { json = false, out, card, csv } = flags;
+  const findingsAlone = json && out === undefined && card === undefined && csv === undefined;
+  if (findingsAlone && budgets.length === 0) {
+    const findings: Findings[] = [];
+    for (const path of paths) findings.push(findingsFrom(await readTabledFile(path)));
+    return printFindings(findings);
+  }
+  const results = await readResultFiles(paths);
+  await print(results, paths, flags);
+  testBudgets(results, budgets);
 }
 
 /** Throws TokenworkError `bad-option` for what a log has not. */
@@ -103,8 +112,9 @@ async function reportUsage(paths: string[], flags: ReportFlags & { usage: string
   await printUsage(result!, flags);
 }
 
-async function print(paths: string[], flags: ReportFlags): Promise<void> {
-  const { full = false, json = false, out, card, csv, model, rows, force = false } = flags;
+/** Throws TokenworkError `bad-option` for what does not go together, or what `--rows` may not write to. */
+async function refuseTogether(paths: string[], flags: ReportFlags): Promise<void> {
+  const { json = false, out, card, csv, model, rows, force = false } = flags;
   if (rows !== undefined) {
     const other = (['json', 'out', 'card', 'csv'] as const).find((name) => flags[name] !== undefined);
     if (other !== undefined) {
@@ -146,12 +156,10 @@ async function print(paths: string[], flags: ReportFlags): Promise<void> {
       'Write the tables of each result into a folder of its own.',
     );
   }
-  if (json && out === undefined && card === undefined && csv === undefined) {
-    const findings: Findings[] = [];
-    for (const path of paths) findings.push(findingsFrom(await readTabledFile(path)));
-    return printFindings(findings);
-  }
-  const results = await readResultFiles(paths);
+}
+
+async function print(results: readonly Result[], paths: string[], flags: ReportFlags): Promise<void> {
+  const { full = false, json = false, out, card, csv, model, rows, force = false } = flags;
   if (rows !== undefined) {
     const count = await writeRows(rows, results);
     if (rows !== '-') process.stderr.write(`Rows: ${rows}, ${count} of them.\n`);
