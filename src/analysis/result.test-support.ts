@@ -46,7 +46,7 @@ export function failedRequest(changes: Changes<FailedRequest> = {}): FailedReque
 /** A result of one model `m` (fp32, 1e10 FLOP/s and 1e10 B/s of ceilings) with one cell and no request. */
 export function testResult(changes: Changes<Result> = {}): Result {
   return {
-    schemaVersion: 3,
+    schemaVersion: 4,
     tool: { name: 'tokenwork', version: '0.1.0', commit: null },
     run: {
       id: 'run-1',

@@ -22,7 +22,7 @@ export interface Roofline {
 /** Achieved rates by cell and stage (Williams et al. 2009); `null` where no ceiling was measured. */
 export function rooflineOf(result: Result): Roofline | null {
   const dtypeOf = new Map(result.models.map(({ id, dtype }) => [id, dtype]));
-  const dtypes = [...new Set(result.models.map(({ dtype }) => dtype))];
+  const dtypes = [...new Set(result.models.flatMap(({ dtype }) => dtype ?? []))];
   const roofs = new Map<string, { flopsPerSecond: number; bytesPerSecond: number }>();
   for (const dtype of dtypes) {
     const { gemm, bandwidth }: Roof = roofOf(result.hardware.ceilings, dtype);

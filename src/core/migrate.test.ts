@@ -7,7 +7,7 @@ import { migrations, readResult, upgrade } from './migrate.js';
 import type { Result } from './result.js';
 
 const emptyResult: Result = {
-  schemaVersion: 3,
+  schemaVersion: 4,
   tool: { name: 'tokenwork', version: '0.1.0', commit: null },
   run: {
     id: 'r',
@@ -54,7 +54,7 @@ describe('reading a result', () => {
     expect(() => readResult({ ...emptyResult, schemaVersion: 7 })).toThrow(
       expect.objectContaining({
         code: 'result-too-new',
-        message: expect.stringMatching(/version 7.*up to 3/),
+        message: expect.stringMatching(/version 7.*up to 4/),
       }),
     );
   });

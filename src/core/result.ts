@@ -18,9 +18,10 @@ import {
   recordingSchema,
   samplerCostSchema,
 } from './sampling-record.js';
+import { servedSchema, serverRecordSchema } from './server-record.js';
 import { absenceReason, metricSchema, workSchema } from './work.js';
 
-export const schemaVersion = 3;
+export const schemaVersion = 4;
 
 const count = z.int().nonnegative();
 const timeNs = z.int();
@@ -101,8 +102,11 @@ export type Adapter = z.infer<typeof adapterSchema>;
 
 const engineSchema = z.looseObject({
   name: z.string(),
-  /** `native`: ONNX Runtime's C API with zero-copy KV buffers; `node`: the Node binding. */
-  backend: z.enum(['native', 'node']),
+  /**
+   * `native`: ONNX Runtime's C API with zero-copy KV buffers, or llama.cpp's; `node`: the Node binding; `server`: a
+   * server over HTTP, whose device and threads are its own.
+   */
+  backend: z.enum(['native', 'node', 'server']),
   /** Why this back end and no other, in words. */
   backendReason: z.string(),
   device: z.string(),
@@ -153,16 +157,18 @@ export type ColdStart = z.infer<typeof coldStartSchema>;
 
 export const modelRecordSchema = z.looseObject({
   id: z.string(),
-  source: z.enum(['synthesised', 'folder', 'hub']),
-  sha256: z.string(),
-  parameters: count,
-  dtype: z.string(),
-  graphVariant: z.string(),
-  contextLength: count,
+  /** `server`: a server holds it, and shows no more of it than it tells; null below is what it does not. */
+  source: z.enum(['synthesised', 'folder', 'hub', 'server']),
+  sha256: z.string().nullable(),
+  parameters: count.nullable(),
+  dtype: z.string().nullable(),
+  graphVariant: z.string().nullable(),
+  contextLength: count.nullable(),
   engine: engineSchema,
-  cost: costModelSchema,
+  /** Null where nothing says what shape the model has. */
+  cost: costModelSchema.nullable(),
   /** Reading the model and creating the session, before any request. */
-  loadNs: timeNs,
+  loadNs: timeNs.nullable(),
   /** Recorded of runs on a GPU. */
   placement: placementSchema.optional(),
   /** Layers that llama.cpp put on the GPU, the output head among them; its embedding table stays on the CPU. */
@@ -283,6 +289,10 @@ export const okRequestSchema = z.strictObject({
   /** ns that its threads were ready to run and waited for a core, in its first run; Linux only. */
   runQueueWait: timeNs.nonnegative().optional(),
   stages: z.array(stageSchema),
+  /** Of a request to a server. */
+  served: servedSchema.optional(),
+  /** 95% intervals of attributed work, by metric. */
+  intervals: namedRecord(z.tuple([z.number(), z.number()])).optional(),
 });
 /** The row of a request that came to its end. */
 export type OkRequest = z.infer<typeof okRequestSchema>;
@@ -293,6 +303,8 @@ export const failedRequestSchema = z.strictObject({
   tokens: tokensSchema.nullable(),
   times: requestTimesSchema.nullable(),
   work: workSchema.partial().optional(),
+  /** Of a request to a server. */
+  served: servedSchema.optional(),
 });
 /** The row of a request that failed, with the reason. */
 export type FailedRequest = z.infer<typeof failedRequestSchema>;
@@ -361,6 +373,8 @@ export const resultSchema = z.strictObject({
     sampler: samplerCostSchema.optional(),
     /** Set where a recording was sampled in place of this machine: energy, GPU time and the time line are of another. */
     recording: recordingSchema.optional(),
+    /** The servers that requests went to; the hardware is the client's, and theirs where they say so. */
+    servers: z.array(serverRecordSchema).optional(),
   }),
   models: z.array(modelRecordSchema),
   metrics: namedRecord(metricSchema),

@@ -37,7 +37,7 @@ describe('a benchmark', () => {
       expect(request.interTokenLatency === null).toBe(factors.completionTokens === 1);
       expect(request.work.flops).toBeGreaterThan(0);
       const evaluated = request.tokens.processed - 1;
-      expect(request.work.kvBytes).toBe(evaluated * result.models[0]!.cost.kvBytesPerToken);
+      expect(request.work.kvBytes).toBe(evaluated * result.models[0]!.cost!.kvBytesPerToken);
     }
     if (result.metrics.peakMemory!.provenance === 'measured') {
       const ok = result.requests.filter(isOk);

@@ -9,7 +9,7 @@ import type { LoadedWorker, SensorState } from './workers/protocol.js';
  */
 export function metricsTable(
   { models, peakMemory }: LoadedWorker,
-  records: readonly { cost: CostModel }[] = [],
+  records: readonly { cost: CostModel | null }[] = [],
 ): Record<WorkMetric, Metric> {
   const cpuTimes = models.map(({ cpuTime }) => cpuTime);
   const sensors: Partial<Record<WorkMetric, SensorState>> = {
@@ -19,7 +19,8 @@ export function metricsTable(
   };
   const entries = workMetricNames().map((name) => [name, entryOf(metricOf(name), sensors[name])]);
   const table = Object.fromEntries(entries) as Record<WorkMetric, Metric>;
-  if (records.length === 0 || records.some(({ cost }) => cost.notCounted === undefined)) return table;
+  if (records.length === 0 || records.some(({ cost }) => cost !== null && cost.notCounted === undefined))
+    return table;
   for (const name of Object.keys(notCounted) as (keyof typeof notCounted)[]) {
     table[name] = {
       unit: table[name].unit,

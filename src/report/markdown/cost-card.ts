@@ -28,7 +28,7 @@ export function renderCostCard(card: CostCard, findings: Findings, result: Resul
   const { model, hardware, measuredAt } = card;
   const sections = [
     `# What tokens of ${markdownText(model.id)} cost`,
-    `**${markdownText(model.dtype)} on ${markdownText(hardware.cpu.brand)}${hardware.gpus.map((gpu) => `, ${markdownText(gpu.model)}`).join('')}**, measured on ${markdownText(measuredAt.slice(0, 10))} with tokenwork ${markdownText(card.reproduce.version)}`,
+    `**${markdownText(model.dtype ?? 'Unknown dtype')} on ${markdownText(hardware.cpu.brand)}${hardware.gpus.map((gpu) => `, ${markdownText(gpu.model)}`).join('')}**, measured on ${markdownText(measuredAt.slice(0, 10))} with tokenwork ${markdownText(card.reproduce.version)}`,
     `> ${markdownText(headline(findings))}`,
     ...plainToken(card),
     ...changes(card, findings),
@@ -170,7 +170,7 @@ function reproduction({ reproduce, model }: CostCard): string[] {
   const safe = isOneCall(command);
   return [
     '## How to measure it again',
-    `tokenwork ${markdownText(version)}${revision === undefined ? '' : `, commit ${revision}`}${changed === '' ? '' : ' with local changes'}; seed ${seed}; model digest ${markdownText(model.sha256.slice(0, 12))}.${complete ? '' : ' The run was cut short.'}${safe ? '' : ' Its command is left out: it is more than a call of tokenwork.'}`,
+    `tokenwork ${markdownText(version)}${revision === undefined ? '' : `, commit ${revision}`}${changed === '' ? '' : ' with local changes'}; seed ${seed}${model.sha256 === null ? '' : `; model digest ${markdownText(model.sha256.slice(0, 12))}`}.${complete ? '' : ' The run was cut short.'}${safe ? '' : ' Its command is left out: it is more than a call of tokenwork.'}`,
     markdownCode(
       [
         ...(revision === undefined ? [] : [`git checkout ${revision}`]),

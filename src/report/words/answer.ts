@@ -5,17 +5,15 @@ import { verdictRepetitions } from '../../core/verdict.js';
 import { cellInWords } from './cells.js';
 import { formatBytes, formatCount, formatEstimate, formatNumber, percent, shares } from './format.js';
 import { factorName, metricName } from './names.js';
-import { formatParameters } from './setting.js';
+import { weightsInWords } from './setting.js';
 
 /** `smollm2-135m: 135 M parameters, q4, random weights`, and what ran beside it. */
 export function modelWords({ id, record }: AnsweredModel, { helpers }: Answer): string {
-  const weights = record.source === 'synthesised' ? ', random weights' : '';
   const beside = helpers.map((helper) =>
     helper.roles.length === 0 ? helper.id : `${helper.id} as ${helper.roles.join(' and ')}`,
   );
   return (
-    `${id}: ${formatParameters(record.parameters)} parameters, ${record.dtype}${weights}` +
-    (beside.length === 0 ? '' : `; stages ran ${beside.join(', ')}`)
+    `${id}: ${weightsInWords(record)}` + (beside.length === 0 ? '' : `; stages ran ${beside.join(', ')}`)
   );
 }
 

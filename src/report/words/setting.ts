@@ -77,36 +77,48 @@ function devices(models: readonly ModelRecord[]): string[] {
 
 export function describeModel({
   id,
-  source,
-  parameters,
-  dtype,
   graphVariant,
   engine,
   loadNs,
   warmup,
   roles,
   coldStart,
+  ...record
 }: ModelRecord): string {
-  const weights = {
-    synthesised: 'random weights',
-    folder: 'weights from its folder',
-    hub: 'weights from the Hub',
-  };
   const sharing = engine.sharedSession ? ', session shared' : '';
   // What a pipeline alone asks for runs in requests that are another model's.
   const warmedUp = `${roles?.includes('chat') === false ? 'ran in ' : ''}${formatCount(warmup.requests, 'warm-up request')} left out`;
   const fallback = engine.backend === 'node' ? ` (${engine.backendReason})` : '';
+  const graph = graphVariant === null ? '' : `, ${graphVariant} graph`;
+  const model = `Model ${id}: ${weightsInWords(record)}${graph}`;
+  if (engine.backend === 'server') return `${model}; ${engine.name} ${engine.version}, a server; ${warmedUp}`;
   return (
-    `Model ${id}: ${formatParameters(parameters)} parameters, ${dtype}, ${graphVariant} graph, ${weights[source]}; ` +
-    `${engine.name} ${engine.version} ${engine.backend}${fallback} on ${engine.device}` +
+    `${model}; ${engine.name} ${engine.version} ${engine.backend}${fallback} on ${engine.device}` +
     `${engine.adapter ? ` (${engine.adapter.name})` : `, ${formatCount(engine.threads, 'thread')}`}${sharing}; ` +
-    `loaded in ${formatDuration(loadNs)}, ${warmedUp}` +
-    (coldStart ? `, cold start ${formatDuration(loadNs + coldStart.shadersNs)} with its shaders` : '')
+    `loaded in ${formatDuration(loadNs ?? 0)}, ${warmedUp}` +
+    (coldStart ? `, cold start ${formatDuration((loadNs ?? 0) + coldStart.shadersNs)} with its shaders` : '')
   );
 }
 
+const sources: Record<ModelRecord['source'], string> = {
+  synthesised: 'random weights',
+  folder: 'weights from its folder',
+  hub: 'weights from the Hub',
+  server: 'weights of the server',
+};
+
+/** `135 M parameters, q4, random weights`, without what is not known. */
+export function weightsInWords({
+  parameters,
+  dtype,
+  source,
+}: Pick<ModelRecord, 'parameters' | 'dtype' | 'source'>): string {
+  const size = parameters === null ? [] : [`${formatParameters(parameters)} parameters`];
+  return [...size, ...(dtype === null ? [] : [dtype]), sources[source]].join(', ');
+}
+
 /** `135 M`. */
-export function formatParameters(parameters: number): string {
+function formatParameters(parameters: number): string {
   if (parameters >= 1e9) return `${formatNumber(parameters / 1e9)} B`;
   if (parameters >= 1e6) return `${formatNumber(parameters / 1e6)} M`;
   return `${formatNumber(parameters / 1e3)} k`;

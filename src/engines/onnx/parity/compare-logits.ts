@@ -84,7 +84,8 @@ export interface BackendChoice {
  */
 export async function compareBackends(model: DecoderModel, options: OnnxOptions): Promise<BackendChoice> {
   const first = await openDecoder(model, options);
-  const { backend, backendReason: reason } = first.record;
+  const { backendReason: reason } = first.record;
+  const backend = first.record.backend === 'native' ? 'native' : 'node';
   // One after the other: two sessions at once would hold a large model's weights twice.
   const sample = async (decoder: Decoder) => {
     try {
