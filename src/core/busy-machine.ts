@@ -136,7 +136,9 @@ export function throttleSigns(throttling: Throttling): Sign[] {
 
 /** Whether models keep a GPU busy; a CPU that acts as one keeps none. */
 export const runOnGpu = (models: readonly Pick<ModelRecord, 'engine'>[]): boolean =>
-  models.some(({ engine }) => engine.device !== 'cpu' && engine.adapter?.kind !== 'software');
+  models.some(
+    ({ engine }) => !['cpu', 'server'].includes(engine.device) && engine.adapter?.kind !== 'software',
+  );
 
 const percent = (share: number): string => `${(share * 100).toFixed(share < 0.1 ? 1 : 0)}%`;
 

@@ -166,7 +166,7 @@ const records = [
     column: { priority: 70, perBilledToken: { heading: 'CPU/token', priority: 95 } },
     unit: 'ns',
     scale: nanosecondUnits,
-    provenance: ['measured', 'unavailable'],
+    provenance: ['measured', 'attributed', 'unavailable'],
     addsUp: both,
     spent: true,
     importance: 3,

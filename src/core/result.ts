@@ -16,6 +16,7 @@ import {
   attributionErrorSchema,
   idleBaselineSchema,
   recordingSchema,
+  regressionSchema,
   samplerCostSchema,
 } from './sampling-record.js';
 import { servedSchema, serverRecordSchema } from './server-record.js';
@@ -385,6 +386,8 @@ export const resultSchema = z.strictObject({
   /** By `energy/DEVICE`, as in `conservation`. */
   idleBaseline: namedRecord(idleBaselineSchema).optional(),
   attributionErrors: z.array(attributionErrorSchema).optional(),
+  /** Of counters of a server that were shared among concurrent requests. */
+  regressions: z.array(regressionSchema).optional(),
   timeline: z.array(timelineSchema).optional(),
   warnings: z.array(warningSchema),
 });

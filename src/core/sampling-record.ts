@@ -37,6 +37,38 @@ export const idleBaselineSchema = z.strictObject({
   drift: z.number().nullable(),
 });
 
+/** The fit by which a counter of a server was shared among the requests in flight. */
+export const regressionSchema = z.strictObject({
+  /** The counter, as `conservation` names it: `cpuTime/server`, `energy/gpu-0` … */
+  account: z.string(),
+  /** Why it could not be shared, in words; null where it was. */
+  refused: z.string().nullable(),
+  fit: z
+    .strictObject({
+      /** In the counter's unit per `per`. */
+      coefficients: z.array(
+        z.strictObject({
+          name: z.string(),
+          per: z.string(),
+          value: z.number(),
+          low: z.number(),
+          high: z.number(),
+        }),
+      ),
+      /** Regressors that the windows could not tell apart from those above. */
+      dropped: z.array(z.string()),
+      conditionNumber: z.number(),
+      windows: count,
+      windowNs: z.number(),
+      /** Windows in a block of the bootstrap. */
+      blockLength: count,
+      /** Root mean square of the residuals ÷ the mean amount of a window. */
+      residualShare: z.number(),
+    })
+    .nullable(),
+});
+export type Regression = z.infer<typeof regressionSchema>;
+
 /** The error of a way of sharing among requests, relative to a better one. */
 export const attributionErrorSchema = z.strictObject({
   metric: z.string(),
@@ -49,5 +81,7 @@ export const attributionErrorSchema = z.strictObject({
   /** Figures that were compared: requests, or cells where `against` is another run of them. */
   compared: count,
   concurrency: count,
+  /** Share of 95% intervals that hold the better figure, where there are intervals. */
+  coverage: z.number().min(0).max(1).optional(),
 });
 export type AttributionError = z.infer<typeof attributionErrorSchema>;

@@ -64,6 +64,8 @@ export const servedSchema = z.strictObject({
   retries: count,
   finishReason: z.string().nullable(),
   usageFrom: z.enum(usageSources).nullable(),
+  /** Whether the server said how many tokens of the prompt it read from its cache; else they are taken as none. */
+  toldCached: z.boolean(),
   /** Completion tokens as the client counted them; null where it cannot. */
   clientTokens: count.nullable(),
   /** Events that held text of any channel; one may hold several tokens. */

@@ -59,6 +59,7 @@ export function foldJournal(contents: JournalContents): Result {
     requests: foldRows(rows),
     conservation,
     ...(sampled.idleBaseline && { idleBaseline: sampled.idleBaseline }),
+    ...(sampled.regressions && { regressions: sampled.regressions }),
     ...(sampled.attributionErrors && { attributionErrors: sampled.attributionErrors }),
     ...(sampled.timeline && { timeline: sampled.timeline }),
     warnings: [

@@ -1,25 +1,30 @@
 import { runOnGpu } from '../core/busy-machine.js';
 import { metricOf } from '../core/metrics.js';
 import type { Conservation, RecordedWarning, Result, Stage } from '../core/result.js';
-import type { Recording, SamplerCost } from '../core/sampling-record.js';
+import type { Recording, Regression, SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
 import type { JournalEntry, JournalHeader, JournalRow } from '../journal/entry.js';
 import { unfinishedValidation, validationOf } from '../journal/state.js';
 import { baselineOf, idleBaseline } from '../sampling/attribution/baseline.js';
-import type { UseMetric } from '../sampling/attribution/devices.js';
-import { attributionErrors } from '../sampling/attribution/errors.js';
+import { type UseMetric, useMetrics } from '../sampling/attribution/devices.js';
+import { attributionErrors, untested } from '../sampling/attribution/errors.js';
 import { partialEnergy, type SamplingSetting, sampledMetric } from '../sampling/attribution/metric.js';
 import { busyMachine, gpuWarnings } from '../sampling/attribution/neighbours.js';
 import type { Segment } from '../sampling/attribution/segment.js';
 import { type SegmentShares, shareSegment, type UsedByRequest } from '../sampling/attribution/shares.js';
 import { throttling } from '../sampling/attribution/throttling.js';
 import { timelineOf } from '../sampling/attribution/timeline.js';
+import { servedErrors } from '../sampling/attribution/served/errors.js';
 import { sampledSegments } from './segments.js';
+import { areShared, isServed, sawGpu, shareServed } from './served.js';
 import { lostFigures } from './warnings.js';
 
 /** The parts of a result that come from samples. */
 export interface FoldedSampling
-  extends Pick<Result, 'metrics' | 'conservation' | 'idleBaseline' | 'attributionErrors' | 'timeline'> {
+  extends Pick<
+    Result,
+    'metrics' | 'conservation' | 'idleBaseline' | 'attributionErrors' | 'regressions' | 'timeline'
+  > {
   rows: JournalRow[];
   sampler: SamplerCost | undefined;
   recording: Recording | undefined;
@@ -35,17 +40,26 @@ export function foldSampling(
   const segments = sampledSegments(entries);
   const { concurrency, sampling } = header.settings;
   const recorded = segments[0]?.recorded ?? null;
-  const usesGpu = recorded?.usesGpu ?? runOnGpu(header.models);
-  const setting = { concurrency, usesGpu };
-  const shares = segments.map((segment) => shareSegment(segment, setting));
+  const usesGpu = recorded?.usesGpu ?? (isServed(header) ? sawGpu(segments) : runOnGpu(header.models));
+  const served =
+    isServed(header) && areShared(header)
+      ? segments.map((segment) => shareServed(segment, header, rows))
+      : null;
+  const setting = { concurrency, usesGpu, regressed: served !== null };
+  const shares = served ?? segments.map((segment) => shareSegment(segment, setting));
   const byId = new Map(shares.flatMap(({ used }) => [...used]));
-  const metrics = metricsOf(header, segments, shares, setting);
+  const regressions = served?.flatMap((segment) => segment.regressions);
+  const metrics = withRefusals(metricsOf(header, segments, shares, setting), regressions);
   const filled = rows.map((row) => {
     const use = byId.get(row.id);
     return use ? fill(row, use, metrics) : row;
   });
   const cellOf = new Map(rows.map(({ id, cell }) => [id, cell]));
-  const errors = sampling.validate ? attributionErrors(segments, shares, cellOf, concurrency) : null;
+  const errors = !sampling.validate
+    ? null
+    : served
+      ? servedErrors(segments, served, cellOf, concurrency)
+      : attributionErrors(segments, shares, cellOf, concurrency);
   const validation = validationOf(entries);
   return {
     rows: filled,
@@ -55,7 +69,8 @@ export function foldSampling(
       idleBaseline: baselinesOf(segments, shares),
       timeline: timelineOf(segments),
     }),
-    ...(errors && { attributionErrors: errors.found }),
+    ...(errors && { attributionErrors: errors }),
+    ...(regressions && { regressions }),
     sampler: costOf(segments),
     recording: recorded ? recordingOf(recorded) : undefined,
     warnings: [
@@ -65,7 +80,8 @@ export function foldSampling(
       ...lostFigures(filled),
       ...shares.slice(0, 1).flatMap(({ devices }) => busyMachine(segments, devices, filled)),
       ...throttling(segments, setting),
-      ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : (errors?.warnings ?? [])),
+      ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : []),
+      ...(errors && validation.isDone && errors.length === 0 ? [untested] : []),
     ],
   };
 }
@@ -76,13 +92,17 @@ function recordingOf({ file, sha256, machine, recordedAt }: Recording): Recordin
 
 /** A metric that an engine measured by itself is left to it. */
 function metricsOf(
-  { metrics }: JournalHeader,
+  header: JournalHeader,
   segments: readonly Segment[],
   shares: readonly SegmentShares[],
   setting: SamplingSetting,
 ): Record<string, Metric> {
-  const sampled = (['energy', 'gpuTime'] as const).filter(
-    (metric) => (metrics[metric]?.provenance ?? 'unavailable') === 'unavailable',
+  const { metrics } = header;
+  // In this process the CPU time of a request is its thread's, or is nothing's.
+  const sampled = useMetrics.filter(
+    (metric) =>
+      (metric !== 'cpuTime' || isServed(header)) &&
+      (metrics[metric]?.provenance ?? 'unavailable') === 'unavailable',
   );
   const best = (metric: UseMetric) => {
     const index = shares.findIndex(({ devices }) =>
@@ -102,12 +122,33 @@ function metricsOf(
   };
 }
 
+/** A metric that no counter of could be shared is unavailable, with the reason that the first gives. */
+function withRefusals(
+  metrics: Record<string, Metric>,
+  regressions: readonly Regression[] = [],
+): Record<string, Metric> {
+  const refused = useMetrics.flatMap((metric) => {
+    const own = regressions.filter(({ account }) => account.startsWith(`${metric}/`));
+    const first = own[0]?.refused ?? null;
+    if (first === null || own.some((regression) => regression.refused === null)) return [];
+    const { unit } = metricOf(metric);
+    return [
+      [
+        metric,
+        { unit, provenance: 'unavailable', method: 'none', reason: 'too-short', hint: first },
+      ] as const,
+    ];
+  });
+  return { ...metrics, ...Object.fromEntries(refused) };
+}
+
 function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metric>): JournalRow {
   const isMeasured = (metric: UseMetric) => (metrics[metric]?.provenance ?? 'unavailable') !== 'unavailable';
-  const filled = (['energy', 'gpuTime'] as const).filter(
-    (metric) => isMeasured(metric) && (row.work?.[metric] ?? null) === null,
-  );
-  const values = Object.fromEntries(filled.map((metric) => [metric, used[metric].value]));
+  const figures = useMetrics.flatMap((metric) => {
+    const figure = used[metric];
+    return figure && isMeasured(metric) && (row.work?.[metric] ?? null) === null ? [{ metric, figure }] : [];
+  });
+  const values = Object.fromEntries(figures.map(({ metric, figure }) => [metric, figure.value]));
   if (!('stages' in row)) {
     const known = Object.entries(values).filter(([, value]) => value !== null);
     return known.length === 0 ? row : { ...row, work: { ...row.work, ...Object.fromEntries(known) } };
@@ -115,16 +156,21 @@ function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metr
   const absent = {
     ...row.absent,
     ...Object.fromEntries(
-      filled
-        .filter((metric) => used[metric].value === null)
-        .map((metric) => [metric, used[metric].reason ?? 'lost']),
+      figures
+        .filter(({ figure }) => figure.value === null)
+        .map(({ metric, figure }) => [metric, figure.reason ?? 'lost']),
     ),
   };
+  const intervals = figures.flatMap(({ metric, figure: { value, interval } }) =>
+    value !== null && interval !== null
+      ? [[metric, [interval[0], interval[1]] as [number, number]] as const]
+      : [],
+  );
   const stages = row.stages.map((stage, index) => {
-    const known = filled.flatMap((metric) => {
-      const figure = used[metric].stages.get(index) ?? unstated(used[metric], stage);
-      return [{ metric, ...figure }];
-    });
+    const known = figures.map(({ metric, figure }) => ({
+      metric,
+      ...(figure.stages.get(index) ?? unstated(figure, stage)),
+    }));
     const lacking = known.filter(({ value }) => value === null);
     return {
       ...stage,
@@ -139,12 +185,13 @@ function fill(row: JournalRow, used: UsedByRequest, metrics: Record<string, Metr
     work: { ...row.work, ...values },
     ...(Object.keys(absent).length > 0 && { absent }),
     ...(used.runs > 1 && { runsInWindow: used.runs }),
+    ...(intervals.length > 0 && { intervals: Object.fromEntries(intervals) }),
     stages,
   };
 }
 
 /** The figure of a stage without one: 0 where it took no time, else absent, as stages that differ between runs are not told apart. */
-function unstated({ reason, value }: UsedByRequest['energy'], { times }: Stage) {
+function unstated({ reason, value }: NonNullable<UsedByRequest['energy']>, { times }: Stage) {
   if (value === null) return { value, reason };
   return times.ended > times.started
     ? { value: null, reason: 'not-applicable' as const }
@@ -162,7 +209,8 @@ function conservationOf(shares: readonly SegmentShares[]): Record<string, Conser
       const { total, idle } = of.attribution;
       let requests = 0;
       for (const [id, { amount }] of of.byRequest) {
-        if (use.counted && amount !== null && used.get(id)![use.metric].value !== null) requests += amount;
+        if (use.counted && amount !== null && (used.get(id)![use.metric]?.value ?? null) !== null)
+          requests += amount;
       }
       const key = `${use.metric}/${use.device}`;
       const before = accounts[key];

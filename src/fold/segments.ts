@@ -46,6 +46,7 @@ class Draft {
       measured: null,
       requests: [],
       alone: [],
+      pairs: [],
       cost: null,
       warnings: [],
     };
@@ -78,6 +79,13 @@ class Draft {
           cell: entry.cell,
           spans: entry.runs.map(spanOf),
           cpuNs: cpuTimeOf(entry.runs),
+        });
+        return;
+      case 'pair':
+        segment.pairs.push({
+          cells: entry.cells,
+          spans: [spanOf(entry.run)],
+          cpuNs: cpuTimeOf([entry.run]),
         });
         return;
       case 'ended':

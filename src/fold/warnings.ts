@@ -3,6 +3,7 @@ import { checkLedger } from '../core/ledger-check.js';
 import { metricOf } from '../core/metrics.js';
 import type { Conservation, RecordedWarning } from '../core/result.js';
 import type { JournalEntry, JournalHeader, JournalRow } from '../journal/entry.js';
+import { servedWarnings } from './served-warnings.js';
 
 /** Everything that a journal warns of, but for its samples. */
 export function warningsOf(
@@ -17,6 +18,7 @@ export function warningsOf(
     ...(resumes.length > 0 ? [resumedWarning(resumes.length)] : []),
     ...failureWarnings(rows),
     ...unsettledWarnings(entries),
+    ...servedWarnings(header.cells, rows),
   ];
 }
 

@@ -17,8 +17,8 @@ import { plannedCellSchema } from '../workload/plan.js';
 import { measuredRunSchema, preparationSchema } from './measured-run.js';
 import { samplingEntries } from './samples.js';
 
-/** The options of a run as they were decided, which resuming it must repeat. */
-const settingsSchema = z.strictObject({
+/** The part of the settings that every run has. */
+const anySettings = {
   workload: z.union([
     z.strictObject({ suite: options.suite.value }),
     z.strictObject({ trace: options.trace.value, limit: options.limit.value.nullable() }),
@@ -28,6 +28,21 @@ const settingsSchema = z.strictObject({
       answerTokens: options.answerTokens.value.nullable(),
     }),
   ]),
+  concurrency: options.concurrency.value,
+  repetitions: options.repetitions.value,
+  seed: options.seed.value,
+  warmup: options.warmup.value,
+  deadlineMs: options.deadline.value.nullable(),
+  sampling: z.strictObject({
+    /** `auto`, `none`, `recorded:FILE`, or `custom` for sensors that were given by name. */
+    sensors: z.string(),
+    energy: options.energy.value,
+    validate: options.validateAttribution.value,
+  }),
+};
+
+const localSettingsSchema = z.strictObject({
+  ...anySettings,
   models: z.array(
     z.strictObject({
       id: z.string(),
@@ -47,20 +62,32 @@ const settingsSchema = z.strictObject({
   engine: z.enum(engineNames).optional(),
   backend: options.backend.value,
   threads: options.threads.value,
-  concurrency: options.concurrency.value,
-  repetitions: options.repetitions.value,
   /** Seconds by which cells were chosen; in journals from before there were budgets, absent. */
   budget: options.budget.value.optional(),
-  seed: options.seed.value,
-  warmup: options.warmup.value,
-  deadlineMs: options.deadline.value.nullable(),
-  sampling: z.strictObject({
-    /** `auto`, `none`, `recorded:FILE`, or `custom` for sensors that were given by name. */
-    sensors: z.string(),
-    energy: options.energy.value,
-    validate: options.validateAttribution.value,
-  }),
 });
+/** Settings of a run in this process. */
+export type LocalSettings = z.infer<typeof localSettingsSchema>;
+
+const servedSettingsSchema = z.strictObject({
+  ...anySettings,
+  endpoint: options.endpoint.value,
+  /** The served models, by endpoint. */
+  models: z.array(z.strictObject({ id: z.string(), spec: z.string() })),
+  api: options.api.value,
+  /** The variable that holds the key. */
+  apiKeyEnv: options.apiKeyEnv.value.nullable(),
+  /** Names of further headers, whose values are written nowhere. */
+  headers: z.array(z.string()),
+  shape: options.shape.value.nullable(),
+  dtype: options.dtype.value.nullable(),
+  metricsUrl: options.metricsUrl.value,
+  retries: options.retries.value,
+});
+/** Settings of a run whose requests go to a server. */
+export type ServedSettings = z.infer<typeof servedSettingsSchema>;
+
+/** The options of a run as they were decided, which resuming it must repeat. */
+const settingsSchema = z.union([localSettingsSchema, servedSettingsSchema]);
 export type Settings = z.infer<typeof settingsSchema>;
 
 export const journalVersion = 2;
@@ -95,6 +122,10 @@ const headerSchema = z.strictObject({
   warnings: z.array(warningSchema),
 });
 export type JournalHeader = z.infer<typeof headerSchema>;
+/** The header of a run in this process. */
+export type LocalHeader = JournalHeader & { settings: LocalSettings };
+/** The header of a run whose requests go to a server. */
+export type ServedHeader = JournalHeader & { settings: ServedSettings };
 /** A model's record, but for its warm-up, which is yet to come. */
 export type JournalModel = JournalHeader['models'][number];
 

@@ -49,6 +49,8 @@ export const samplingEntries = [
     cell: z.string(),
     runs: z.array(measuredRunSchema).min(1),
   }),
+  /** Requests of two cells that were sent to a server at once, with no other beside them. */
+  z.strictObject({ kind: z.literal('pair'), cells: z.array(z.string()).length(2), run: measuredRunSchema }),
   /** Measuring requests alone began, was stopped in good order, or is complete. */
   z.strictObject({ kind: z.literal('validation'), state: z.enum(['begun', 'stopped', 'done']) }),
   /** Sampling ended in good order. */

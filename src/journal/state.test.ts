@@ -105,7 +105,7 @@ describe('peak memory of requests of their own', () => {
 
   it('leaves a run to be finished where it is missing', () => {
     const journal = (entries: JournalEntry[], memoryApart?: boolean) =>
-      isMemoryPending({ path: '', header: { ...header, memoryApart }, entries, validBytes: 0 });
+      isMemoryPending({ header: { ...header, memoryApart }, entries });
     expect(journal([], true)).toBe(true);
     expect(journal([ended(first, 7), ended(second, 8)], true)).toBe(false);
     expect(journal([])).toBe(false);

@@ -91,7 +91,7 @@ export function evenly<Item>(items: readonly Item[], most: number): readonly Ite
 }
 
 /** Whether that is so of any cell of a run. */
-export function isMemoryPending({ header, entries }: JournalContents): boolean {
+export function isMemoryPending({ header, entries }: Pick<JournalContents, 'header' | 'entries'>): boolean {
   const { memoryApart = false, cells, settings } = header;
   return memoryApart && cellsForMemory(cells, settings, memoryOf(entries)).length > 0;
 }

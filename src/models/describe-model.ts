@@ -34,20 +34,29 @@ export interface ModelDescription {
   notices: Warning[];
 }
 
+interface DescribeOptions extends ResolveOptions {
+  /** `last`: a shape is counted with the logits of each row's last position alone, as servers compute them. */
+  logits?: 'last' | undefined;
+}
+
 /**
  * Describes the model a spec names, as `resolveModel` reads it, from its graph alone: a recipe of any size
  * takes no weights and no disk. The path of any .onnx or .gguf file is accepted too.
  * Throws TokenworkError as `resolveModel` does, save that a lone .onnx file need not be a decoder.
  */
-export async function describeModel(spec: string, options: ResolveOptions = {}): Promise<ModelDescription> {
+export async function describeModel(spec: string, options: DescribeOptions = {}): Promise<ModelDescription> {
   const located = await locateModel(spec);
+  const keepsLast = options.logits === 'last';
   switch (located.kind) {
-    case 'recipe':
-      return { ...(await describeRecipe(located.recipe, options)), notices: located.notices };
+    case 'recipe': {
+      const { recipe, notices } = located;
+      const kept: Recipe = keepsLast ? { ...recipe, logits: 'on-demand' } : recipe;
+      return { ...(await describeRecipe(kept, options)), notices };
+    }
     case 'counted': {
       const { id, shape, notices } = located;
       const { dtype = defaultBuildDtype } = options;
-      const graph = buildCountedGraph(id, shape, dtype);
+      const graph = buildCountedGraph(id, shape, dtype, { keepsEarly: keepsLast });
       const roles = await rolesOf(graph, { tiedEmbeddings: shape.tiedEmbeddings, signal: options.signal });
       return { id, dtype, graph, notices, ...roles };
     }

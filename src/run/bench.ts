@@ -2,45 +2,31 @@
  * run/: worker pool + schedule + journal → a result file. Everything that is measured passes through the
  * journal, and the result is the journal folded; so a run can be killed at any moment and go on later.
  */
-import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
-import { runOnGpu } from '../core/busy-machine.js';
 import { exitCode } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { withHome } from '../core/home.js';
 import type { Result } from '../core/result.js';
 import { foldJournal } from '../fold/result.js';
 import { Journal, journalNamed, journalPathOf, resultPathOf } from '../journal/append.js';
-import { type JournalBeginning, type JournalEntry, journalVersion } from '../journal/entry.js';
+import { type JournalBeginning, journalVersion } from '../journal/entry.js';
 import { lockJournal } from '../journal/lock.js';
 import { readBegunJournal, readJournal } from '../journal/read.js';
-import { isMemoryPending, isPending, memoryOf, stateOf, validationOf } from '../journal/state.js';
-import { type Inventory, takeInventory } from '../sensors/inventory.js';
+import { isMemoryPending, isPending, validationOf } from '../journal/state.js';
 import { suiteName } from '../workload/suite.js';
-import { withinBudget } from './budget.js';
-import { ceilingsFor, measureCeilingsAgain } from './ceilings.js';
 import { checkOptions } from './check-options.js';
-import { fitToDevice, withDevice } from './gpu/fit.js';
-import { environmentOf, oversubscribed } from './machine.js';
-import { metricsTable } from './metrics.js';
+import { withoutHeaderValues } from './endpoint/connect.js';
+import { measureServed, resumeServed } from './endpoint/run.js';
+import { measureHere, resumeHere } from './here.js';
 import { type BenchOptions, benchOptionsOf, type RecordedOptions, runOptionsOf } from './options.js';
-import { defaultSuiteOf, prepareResumed, prepareRun } from './prepare.js';
-import { tell, tellNote } from './progress.js';
+import { tellNote } from './progress.js';
 import { refuseExistingFile, refuseOtherThanFile, writeResult } from './result-file.js';
-import {
-  recordingRestarted,
-  refuseOtherBeginning,
-  refuseOtherEngines,
-  refuseOtherGpu,
-  refuseOtherModels,
-  refuseOtherOptions,
-  refuseOtherRecording,
-  resumeWarnings,
-} from './resume.js';
-import { describeMachine, SensorRecorder } from './sampling/recorder.js';
-import { interruptedEarly, type Ready, refuseStopped, runSegment, type Segment } from './segment.js';
+import { refuseOtherBeginning, refuseOtherOptions } from './resume.js';
+import { SensorRecorder } from './sampling/recorder.js';
+import { interruptedEarly } from './stopped.js';
 import { thisTool } from './tool-version.js';
+import { defaultSuiteOf } from './workload.js';
 
 /** A finished run. */
 export interface BenchOutcome {
@@ -63,7 +49,8 @@ export async function runBench(given: BenchOptions = {}): Promise<BenchOutcome> 
       'Wait for the first to end (await bench(…)) before starting the next.',
     );
   }
-  const { resume, command = 'bench() of the package tokenwork', tool = thisTool() } = given;
+  const { resume, header, tool = thisTool() } = given;
+  const command = withoutHeaderValues(given.command ?? 'bench() of the package tokenwork', header);
   const options: RecordedOptions = { ...given, command, tool };
   running = true;
   try {
@@ -135,54 +122,19 @@ async function measureAll(
   options: RecordedOptions,
   { path, journalPath, startedAt, recorder }: Places,
 ): Promise<BenchOutcome> {
-  const originNs = process.hrtime.bigint();
   const { command } = options;
   const asked = runOptionsOf(options);
   const journal = Journal.create(
     journalPath,
     asked && { kind: 'begun', version: journalVersion, command, options: asked },
   );
-  const part = async (): Promise<Part> => {
-    const whole = await fitToDevice(await prepareRun(options), options);
-    refuseStopped(options);
-    tell(options.onProgress, 'machine', 'taking stock of this machine');
-    const stockNs = process.hrtime.bigint();
-    const inventory = await takeInventory();
-    const { usableCores, hardware } = inventory;
-    const ceilings =
-      options.ceilings === false ? null : await ceilingsFor(whole, usableCores, options.signal);
-    const prepared = withinBudget(whole, ceilings, Number(process.hrtime.bigint() - stockNs) / 1e9);
-    const { settings, suite, cells, questions } = prepared;
-    return {
-      ...{ prepared, inventory, originNs, ceilings },
-      ...{ finished: new Set(), crashes: new Map(), validation: validationOf([]) },
-      ...{ memory: new Map(), memoryPending: false },
-      firstEntry: ({ loaded, records, sensors, warnings }) => ({
-        kind: 'header',
-        version: journalVersion,
-        id: randomUUID(),
-        suite,
-        startedAt: startedAt.toISOString(),
-        command,
-        settings,
-        tool: { name: 'tokenwork', ...options.tool },
-        hardware: { ...hardware, ceilings },
-        environment: environmentOf(inventory, loaded, sensors),
-        models: records.map((record) => withDevice(record, prepared)),
-        metrics: metricsTable(loaded, records),
-        cells,
-        ...(loaded.memoryApart && { memoryApart: true }),
-        questions,
-        warnings: [
-          ...prepared.warnings,
-          ...warnings,
-          ...inventory.warnings,
-          ...oversubscribed(settings, usableCores),
-        ],
-      }),
-    };
-  };
-  return measurePart(part, journal, () => journal.abandon(), { path, options, recorder });
+  const run = options.endpoint === undefined ? measureHere : measureServed;
+  return measured(
+    () => run({ journal, options, startedAt, recorder }),
+    journal,
+    () => journal.abandon(),
+    path,
+  );
 }
 
 async function resumeRun(options: RecordedOptions, named: string): Promise<BenchOutcome> {
@@ -192,35 +144,22 @@ async function resumeRun(options: RecordedOptions, named: string): Promise<Bench
     const contents = readBegunJournal(journalPath);
     if (contents.header === null) return startAgain(contents.begun, options, { path, journalPath, recorder });
     const { entries, validBytes } = contents;
-    const header = { ...contents.header, settings: withHome(contents.header.settings) };
-    refuseOtherOptions(header, options);
-    const validation = validationOf(entries);
-    // All is measured, and only the result was not written: that takes no model.
-    const memoryPending = isMemoryPending(contents);
-    if (foldJournal(contents).run.complete && !isPending(header.settings, validation) && !memoryPending)
-      return finish(Journal.reopen(journalPath, validBytes), path);
-    const prepared = await prepareResumed(header, options);
-    refuseOtherModels(header, prepared.models);
-    refuseOtherGpu(header, prepared.chosen);
-    refuseOtherRecording(entries, prepared.sensors.recorded);
-    const inventory = await takeInventory();
-    const { rows, crashes, clockNs } = stateOf(contents);
+    const settings = withHome(contents.header.settings);
+    refuseOtherOptions({ settings }, options);
     const journal = Journal.reopen(journalPath, validBytes);
-    const part = async (): Promise<Part> => ({
-      ...{ prepared, inventory, crashes, validation, memory: memoryOf(entries), memoryPending },
-      originNs: process.hrtime.bigint() - BigInt(Math.ceil(clockNs)),
-      ceilings: header.hardware.ceilings,
-      finished: new Set(rows.keys()),
-      firstEntry: ({ records }) => {
-        refuseOtherEngines(header, records);
-        const warnings = [
-          ...resumeWarnings(header, inventory.hardware.id, options.tool),
-          ...recordingRestarted(prepared.sensors.recorded),
-        ];
-        return { kind: 'resumed', at: new Date().toISOString(), warnings };
-      },
-    });
-    return measurePart(part, journal, () => journal.close(), { path, options, recorder });
+    // All is measured, and only the result was not written: that takes no model.
+    const isDone =
+      foldJournal(contents).run.complete &&
+      !isPending(settings, validationOf(entries)) &&
+      !isMemoryPending(contents);
+    if (isDone) return finish(journal, path);
+    const { header } = contents;
+    const task = { journal, options, recorder, entries };
+    const run = () =>
+      'endpoint' in settings
+        ? resumeServed({ ...task, header: { ...header, settings } })
+        : resumeHere({ ...task, header: { ...header, settings } });
+    return measured(run, journal, () => journal.close(), path);
   });
 }
 
@@ -247,38 +186,15 @@ async function holding(
   }
 }
 
-/** A run that this process measures: all of it, or what is left of one that is resumed. */
-interface Part extends Omit<Segment, 'journal' | 'options' | 'recorder' | 'onReady'> {
-  inventory: Inventory;
-  /** The entry that the part begins with in the journal, once all is open. Throws what must refuse the part. */
-  firstEntry(ready: Ready): Extract<JournalEntry, { kind: 'header' | 'resumed' }>;
-}
-
-/** Measures a part into the journal and writes the result; `leave` gives the journal up where that fails. */
-async function measurePart(
-  open: () => Promise<Part>,
+/** Writes the result of what `run` measures into the journal; `leave` gives the journal up where that fails. */
+async function measured(
+  run: () => Promise<void>,
   journal: Journal,
   leave: () => void,
-  { path, options, recorder }: { path: string; options: BenchOptions; recorder: SensorRecorder | null },
+  path: string,
 ): Promise<BenchOutcome> {
   try {
-    const { inventory, firstEntry, ...part } = await open();
-    await runSegment({
-      ...part,
-      ...{ journal, options, recorder },
-      onReady: (ready) => {
-        const { records, sensors } = ready;
-        const entry = firstEntry(ready);
-        recorder?.begin({
-          recordedAt: new Date().toISOString(),
-          machine: describeMachine(inventory.hardware, inventory.os),
-          usesGpu: runOnGpu(records),
-          sensors: [...sensors],
-        });
-        journal.append({ ...entry, warnings: [...entry.warnings, ...(recorder?.takeWarnings() ?? [])] });
-      },
-    });
-    await measureCeilingsAgain(part.prepared, journal, inventory.usableCores, options);
+    await run();
   } catch (thrown) {
     leave();
     throw thrown;

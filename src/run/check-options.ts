@@ -3,11 +3,8 @@ import { z } from 'zod';
 import { didYouMean } from '../core/did-you-mean.js';
 import { TokenworkError } from '../core/errors.js';
 import { firstIssue, formatPath, type JsonPath } from '../core/schema-issue.js';
-import {
-  type benchOptions as BenchOptionRecords,
-  benchOptions,
-  type OptionRecord,
-} from '../workload/bench-options.js';
+import { type benchOptions as BenchOptionRecords, benchOptions } from '../workload/bench-options.js';
+import type { OptionRecord } from '../workload/option-record.js';
 import type { BenchOptions } from './options.js';
 
 const { model, deadline, limit, trace, prompts, answerTokens, ...shared } = benchOptions;
@@ -58,7 +55,7 @@ const schemas: Record<keyof BenchOptions, z.ZodType> = {
   tool: z.strictObject({ version: text, commit: text.nullable() }),
   signal: z.instanceof(AbortSignal),
   onProgress: z.function(),
-  askToBuild: z.function(),
+  confirm: z.function(),
 };
 const names = Object.keys(schemas);
 const optional = z.looseObject(
@@ -101,6 +98,26 @@ export function checkOptions(options: BenchOptions): void {
   const [one, other] = (['suite', 'trace', 'prompts'] as const).filter((name) => options[name] !== undefined);
   if (other !== undefined)
     throw bad(`${one} and ${other} cannot be given together.`, 'Leave out one of them.');
+  refuseOtherKind(options);
+}
+
+/** Refuses options of runs on servers where none is named, and those of runs in this process where one is. */
+function refuseOtherKind(options: BenchOptions): void {
+  const isServed = options.endpoint !== undefined;
+  for (const [name, record] of Object.entries<OptionRecord>(benchOptions)) {
+    const value = options[name as keyof BenchOptions];
+    if (value === undefined || value === 'auto' || value === false || record.only === undefined) continue;
+    if (isServed === (record.only === 'server') || options.resume !== undefined) continue;
+    const [flag] = record.flag.split(' ');
+    throw isServed
+      ? bad(`${flag} is for models in this process, and --endpoint names a server.`, 'Leave out one of them.')
+      : bad(`${flag} is for servers, and none is named.`, 'Name one with --endpoint URL.');
+  }
+  if (isServed && options.dtype !== undefined && options.shape === undefined)
+    throw bad(
+      '--dtype is of the model that --shape names, and none is named.',
+      'Name it with --shape MODEL.',
+    );
 }
 
 const choose = 'Use one of ';

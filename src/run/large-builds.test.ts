@@ -73,10 +73,8 @@ describe('models of more than 2 GiB', () => {
     });
     const asked: string[] = [];
     const answering = (yes: boolean) => async (question: string) => asked.push(question) > 0 && yes;
-    await expect(agreeToBuild(build, { askToBuild: answering(false) })).rejects.toThrow(
-      'nothing was written',
-    );
-    await expect(agreeToBuild(build, { askToBuild: answering(true) })).resolves.toBeUndefined();
+    await expect(agreeToBuild(build, { confirm: answering(false) })).rejects.toThrow('nothing was written');
+    await expect(agreeToBuild(build, { confirm: answering(true) })).resolves.toBeUndefined();
     expect(asked).toEqual(Array(2).fill('Build llama-3-8b (fp16), 15.0 GiB, into /cache?'));
     await expect(agreeToBuild(build, { yes: true })).resolves.toBeUndefined();
     await expect(agreeToBuild({ ...build, bytes: 2 * 2 ** 30 }, {})).resolves.toBeUndefined();

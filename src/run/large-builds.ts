@@ -32,7 +32,7 @@ interface Build {
 export async function refuseUnexpectedBuilds(
   wanted: readonly RoleModel[],
   engine: EngineName,
-  options: Pick<BenchOptions, 'cacheDirectory' | 'onProgress' | 'yes' | 'askToBuild'>,
+  options: Pick<BenchOptions, 'cacheDirectory' | 'onProgress' | 'yes' | 'confirm'>,
   freeBytesOf: (directory: string) => Promise<Bytes | null> = freeBytes,
 ): Promise<void> {
   const directory = options.cacheDirectory ?? cacheDirectory();
@@ -66,10 +66,10 @@ export async function refuseUnexpectedBuilds(
 /** Asks before more than 2 GiB are built. Throws TokenworkError `build-unconfirmed` unless that is agreed to. */
 export async function agreeToBuild(
   { names, bytes, directory }: Build,
-  { yes = false, askToBuild }: Pick<BenchOptions, 'yes' | 'askToBuild'>,
+  { yes = false, confirm }: Pick<BenchOptions, 'yes' | 'confirm'>,
 ): Promise<void> {
   if (bytes <= worthAskingBytes || yes) return;
-  if (await askToBuild?.(`Build ${names}, ${gib(bytes)}, into ${directory}?`)) return;
+  if (await confirm?.(`Build ${names}, ${gib(bytes)}, into ${directory}?`)) return;
   throw new TokenworkError(
     'build-unconfirmed',
     `${names} would have to be built first, ${gib(bytes)} in ${directory}; nothing was written.`,

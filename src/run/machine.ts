@@ -5,7 +5,7 @@ import type { Warning } from '../core/codes.js';
 import { log } from '../core/log.js';
 import type { Result } from '../core/result.js';
 import { hugePagesGranted } from '../engines/onnx/native/huge-pages.js';
-import type { Settings } from '../journal/entry.js';
+import type { LocalSettings } from '../journal/entry.js';
 import type { SampledSensor } from '../sampling/attribution/segment.js';
 import { readFigureSettings } from '../sensors/figure-settings.js';
 import type { Inventory } from '../sensors/inventory.js';
@@ -17,7 +17,7 @@ const packages = ['onnxruntime-node', 'koffi', 'piscina', '@huggingface/transfor
 /** Describes what the run runs in: versions, settings, and every sensor with whether it can be read. */
 export function environmentOf(
   inventory: Inventory,
-  { models, peakMemory }: LoadedWorker,
+  loaded: LoadedWorker | null,
   sampled: readonly SampledSensor[],
 ): Result['environment'] {
   return {
@@ -25,8 +25,13 @@ export function environmentOf(
     os: inventory.os,
     packages: Object.fromEntries(packages.map((name) => [name, installedVersion(name)])),
     sensors: [
-      sensorRecord('cpu-time', models[0]!.cpuTime),
-      sensorRecord('peak-memory', peakMemory),
+      // Requests to a server take no worker.
+      ...(loaded
+        ? [
+            sensorRecord('cpu-time', loaded.models[0]!.cpuTime),
+            sensorRecord('peak-memory', loaded.peakMemory),
+          ]
+        : []),
       // Numbers of channels are the journal's own.
       ...sampled.map(({ channels, ...sensor }) => ({
         ...sensor,
@@ -46,7 +51,7 @@ function sensorRecord(name: string, state: SensorState): Result['environment']['
 
 /** Requests that want more cores than there are would measure each other. */
 export function oversubscribed(
-  { concurrency, device, threads }: Pick<Settings, 'concurrency' | 'device' | 'threads'>,
+  { concurrency, device, threads }: Pick<LocalSettings, 'concurrency' | 'device' | 'threads'>,
   usableCores: number,
 ): Warning[] {
   if (device !== 'cpu') return takingTurns(device, concurrency);
@@ -62,7 +67,7 @@ export function oversubscribed(
 }
 
 /** Several requests on one GPU: each step of one waits for the others'. */
-function takingTurns(device: Settings['device'], concurrency: number): Warning[] {
+function takingTurns(device: LocalSettings['device'], concurrency: number): Warning[] {
   if (concurrency === 1) return [];
   const how = device === 'webgpu' ? 'take turns at the GPU, step by step' : 'share the GPU';
   return [

@@ -4,19 +4,15 @@ import { type Metric, notCounted } from '../core/work.js';
 import type { LoadedWorker, SensorState } from './workers/protocol.js';
 
 /**
- * Unit, provenance and method of every kind of work, as the workers of this run measure it. `records` are of the
+ * Unit, provenance and method of every kind of work, as the workers of this run measure it; null of requests to a
+ * server. `records` are of the
  * run's models: where none of them could be counted exactly, what is counted is unavailable as a whole.
  */
 export function metricsTable(
-  { models, peakMemory }: LoadedWorker,
+  loaded: LoadedWorker | null,
   records: readonly { cost: CostModel | null }[] = [],
 ): Record<WorkMetric, Metric> {
-  const cpuTimes = models.map(({ cpuTime }) => cpuTime);
-  const sensors: Partial<Record<WorkMetric, SensorState>> = {
-    // Models open alike; where one cannot be measured, its rows are null and the metric says why.
-    cpuTime: cpuTimes.find((state) => !('method' in state)) ?? cpuTimes[0]!,
-    peakMemory,
-  };
+  const sensors: Partial<Record<WorkMetric, SensorState>> = loaded ? statesOf(loaded) : {};
   const entries = workMetricNames().map((name) => [name, entryOf(metricOf(name), sensors[name])]);
   const table = Object.fromEntries(entries) as Record<WorkMetric, Metric>;
   if (records.length === 0 || records.some(({ cost }) => cost !== null && cost.notCounted === undefined))
@@ -31,6 +27,15 @@ export function metricsTable(
     };
   }
   return table;
+}
+
+function statesOf({
+  models,
+  peakMemory,
+}: LoadedWorker): Pick<Record<WorkMetric, SensorState>, 'cpuTime' | 'peakMemory'> {
+  const cpuTimes = models.map(({ cpuTime }) => cpuTime);
+  // Models open alike; where one cannot be measured, its rows are null and the metric says why.
+  return { cpuTime: cpuTimes.find((state) => !('method' in state)) ?? cpuTimes[0]!, peakMemory };
 }
 
 function entryOf(record: MetricRecord, sensor: SensorState | undefined): Metric {

@@ -5,7 +5,7 @@ import type { Decoder, Device, Encoder, EngineName } from '../engines/engine.js'
 import { chooseBackend, comparedWithinMs } from '../engines/onnx/parity/choose-backend.js';
 import type { BackendChoice, Parity } from '../engines/onnx/parity/compare-logits.js';
 import { engineOf, openDecoder, openEncoder, sharesModel } from '../engines/open.js';
-import type { JournalModel, Settings } from '../journal/entry.js';
+import type { JournalModel, LocalSettings } from '../journal/entry.js';
 import { readTokenizerFiles } from '../models/tokenizer.js';
 import { plainChat, readsText } from '../stages/pipeline.js';
 import type { PlannedCell } from '../workload/plan.js';
@@ -46,7 +46,7 @@ interface OpenModel {
 export async function openModels(
   models: readonly RunModel[],
   cells: readonly PlannedCell[],
-  settings: Pick<Settings, 'backend' | 'device' | 'threads'>,
+  settings: Pick<LocalSettings, 'backend' | 'device' | 'threads'>,
   signal?: AbortSignal,
 ): Promise<OpenModels> {
   const opened: OpenModel[] = [];
@@ -146,7 +146,7 @@ function engineOfModel(model: RunModel): EngineName {
 
 async function backEndOf(
   folder: DecoderFolder,
-  { backend, device, threads }: Pick<Settings, 'backend' | 'threads'> & { device: Device },
+  { backend, device, threads }: Pick<LocalSettings, 'backend' | 'threads'> & { device: Device },
   signal: AbortSignal | undefined,
 ): Promise<BackendChoice> {
   if (folder.format === 'gguf' || device === 'vulkan' || device === 'metal')

@@ -1,7 +1,7 @@
 import type { Result } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { EngineName } from '../engines/engine.js';
-import type { Settings } from '../journal/entry.js';
+import type { LocalSettings, ServedSettings } from '../journal/entry.js';
 import type { Dtype } from '../models/dtype.js';
 import type { GivenOptions, RunOptions } from '../workload/bench-options.js';
 import type { Suite, SuiteDocument } from '../workload/suite.js';
@@ -39,10 +39,14 @@ export function runOptionsOf(options: BenchOptions): RunOptions | null {
   const { pipeline, dtype, device, engine, backend, threads, concurrency, repetitions, seed, warmup } =
     options;
   const { energy, validateAttribution, allowParityMismatch } = options;
+  const { endpoint, api, shape, metricsUrl, retries } = options;
   return {
     ...{ suite, sensors, pipeline, dtype, device, engine, backend, threads },
     ...{ concurrency, repetitions, budget: options.budget, seed, warmup },
     ...{ energy, validateAttribution, allowParityMismatch },
+    ...{ api, shape, retries },
+    endpoint: endpoint && [...endpoint],
+    metricsUrl: metricsUrl && [...metricsUrl],
     model: models && [...models],
     trace: trace?.path,
     prompts: prompts?.path,
@@ -92,6 +96,7 @@ export interface BenchOptions {
   prompts?: { path: string; limit?: number | undefined; answerTokens?: number | undefined } | undefined;
   /** A pipeline by name or path, in place of those that the workload names; reference requests stay plain chat. */
   pipeline?: string | undefined;
+  /** Models that run in this process, or with `endpoint` the names of served ones. */
   models?: readonly string[] | undefined;
   dtype?: Dtype | undefined;
   /** `auto` (the default): a GPU that works, else the CPU. */
@@ -100,7 +105,7 @@ export interface BenchOptions {
   allowParityMismatch?: boolean | undefined;
   /** Of models that run in either; `auto` by default. */
   engine?: EngineName | 'auto' | undefined;
-  backend?: Settings['backend'] | undefined;
+  backend?: LocalSettings['backend'] | undefined;
   /** Intra-op threads of each request. */
   threads?: number | undefined;
   /** Requests in flight. */
@@ -124,14 +129,31 @@ export interface BenchOptions {
   energy?: boolean | undefined;
   /** Holds the sharing of counters among concurrent requests against the same requests alone. */
   validateAttribution?: boolean | undefined;
+  /** Addresses of servers that requests are sent to, in place of models in this process. */
+  endpoint?: readonly string[] | undefined;
+  api?: ServedSettings['api'] | undefined;
+  /** The environment variable that holds the servers' key. */
+  apiKeyEnv?: string | undefined;
+  /** `NAME=VALUE`, sent with every request to a server and written nowhere. */
+  header?: readonly string[] | undefined;
+  /** PEM file of certificates to trust beside the system's. */
+  ca?: string | undefined;
+  /** The servers' model, to count its FLOPs and bytes: a recipe, a config.json, a folder or a GGUF file. */
+  shape?: string | undefined;
+  /** The server's process on this machine; by default the one that listens on its port. */
+  serverPid?: number | undefined;
+  /** Counters in Prometheus' format, of the server or of its devices. */
+  metricsUrl?: readonly string[] | undefined;
+  /** Times that a request is sent again after 429 or 503; 0 by default. */
+  retries?: number | undefined;
   /** Path of the result; by default in the working directory, named after suite and time. */
   out?: string | undefined;
   /** Replaces the file at `out` where there is one. */
   force?: boolean | undefined;
-  /** Models of more than 2 GiB are built without asking. */
+  /** Models of more than 2 GiB are built, and public servers are sent requests, without asking. */
   yes?: boolean | undefined;
-  /** Asks whether models of more than 2 GiB may be built. Without it and without `yes` they are not. */
-  askToBuild?: ((question: string) => Promise<boolean>) | undefined;
+  /** Asks whether models of more than 2 GiB may be built, or requests sent to a public server. Without it and `yes` they are not. */
+  confirm?: ((question: string) => Promise<boolean>) | undefined;
   /** The journal, or the incomplete result, of a run to go on with. */
   resume?: string | undefined;
   cacheDirectory?: string | undefined;

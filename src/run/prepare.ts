@@ -2,19 +2,12 @@ import { TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Question } from '../core/question.js';
 import type { RecordedWarning } from '../core/result.js';
-import type { JournalHeader, Settings } from '../journal/entry.js';
+import type { LocalHeader, LocalSettings } from '../journal/entry.js';
 import { graphVariants } from '../models/build/graph-variant.js';
 import { loadTokenizer } from '../models/tokenizer.js';
-import { expandSuite } from '../workload/expand.js';
-import { expandPrompts } from '../workload/expand-prompts.js';
-import { expandTrace } from '../workload/expand-trace.js';
 import { wantedModels } from '../workload/models.js';
-import { namedPrompts } from '../workload/named-prompts.js';
-import { loadPipeline, type Pipeline } from '../workload/pipelines/pipeline.js';
 import { identityOf } from '../workload/pipelines/roles.js';
-import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from '../workload/plan.js';
-import { type Suite, suiteOf } from '../workload/suite.js';
-import { readTrace } from '../workload/trace.js';
+import type { PlannedCell, PlannedModel } from '../workload/plan.js';
 import { type ChosenDevice, chooseDevice } from './gpu/choice.js';
 import type { ModelOnDevice } from './gpu/gate.js';
 import { fittingModels } from './gpu/memory.js';
@@ -36,10 +29,11 @@ import {
   recordingPathOf,
   type SensorChoice,
 } from './sampling/choice.js';
+import { readWorkload } from './workload.js';
 
 /** A run's plan, before anything has been opened. */
 export interface PreparedRun {
-  settings: Settings;
+  settings: LocalSettings;
   suite: string;
   models: RunModel[];
   cells: PlannedCell[];
@@ -51,15 +45,7 @@ export interface PreparedRun {
   warnings: RecordedWarning[];
 }
 
-/**
- * The suite where none is named. A model of the user's own answers plain chat alone, unless a pipeline is
- * asked for: the safety checks of `quick` would judge it by models that it has nothing to do with.
- */
-export function defaultSuiteOf({ models = [], pipeline }: Pick<BenchOptions, 'models' | 'pipeline'>): string {
-  return models.length > 0 && pipeline === undefined ? 'plain' : 'quick';
-}
-
-const defaultWarmup = 2;
+export const defaultWarmup = 2;
 
 /**
  * Reads the workload, makes its models ready and expands it over them. Throws what reading a suite or
@@ -162,7 +148,7 @@ function needsGpu(suite: string, reason: string): TokenworkError {
   );
 }
 
-function refuseUnsampled(options: BenchOptions): void {
+export function refuseUnsampled(options: BenchOptions): void {
   const { sensors = 'auto', energy, validateAttribution, recordSensors, concurrency } = options;
   const asked = {
     '--energy': energy,
@@ -201,56 +187,8 @@ function refuseUnsampled(options: BenchOptions): void {
   }
 }
 
-interface Workload {
-  asked: Settings['workload'];
-  suite: Suite | null;
-  /** All that its requests may go through. */
-  pipelines: Pipeline[];
-  expand(models: readonly PlannedModel[], modelIdOf: ModelIdOf): WorkloadPlan;
-}
-
-async function readWorkload({
-  suite: asked,
-  trace: file,
-  prompts: own,
-  pipeline: pipelineName,
-  models: wanted,
-  seed,
-}: BenchOptions): Promise<Workload> {
-  const named = asked ?? defaultSuiteOf({ models: wanted, pipeline: pipelineName });
-  const pipeline = pipelineName === undefined ? undefined : await loadPipeline(pipelineName);
-  const instead = pipeline === undefined ? [] : [pipeline];
-  if (own !== undefined) {
-    const { path, limit, answerTokens } = own;
-    const read = await namedPrompts(path, { limit, answerTokens });
-    return {
-      asked: { prompts: path, limit: limit ?? null, answerTokens: answerTokens ?? null },
-      suite: null,
-      pipelines: instead,
-      expand: (models, modelIdOf) => expandPrompts({ path, ...read }, models, { seed, pipeline, modelIdOf }),
-    };
-  }
-  if (file === undefined) {
-    const suite = await suiteOf(named);
-    return {
-      asked: { suite: typeof named === 'string' ? named : suite.name },
-      suite,
-      pipelines: [...instead, ...(pipeline ? [] : suite.pipelines.values())],
-      expand: (models, modelIdOf) => expandSuite(suite, models, { seed, pipeline, modelIdOf }),
-    };
-  }
-  const { path, limit } = file;
-  const trace = await readTrace(path, limit === undefined ? {} : { limit });
-  return {
-    asked: { trace: path, limit: limit ?? null },
-    suite: null,
-    pipelines: instead,
-    expand: (models, modelIdOf) => expandTrace(trace, models, { seed, pipeline, modelIdOf }),
-  };
-}
-
 /** The run of a journal, its models made ready again; the workload is the journal's own. */
-export async function prepareResumed(header: JournalHeader, options: BenchOptions): Promise<PreparedRun> {
+export async function prepareResumed(header: LocalHeader, options: BenchOptions): Promise<PreparedRun> {
   const { settings, suite, cells, questions = [], warnings } = header;
   const { device, engine = 'onnx', backend } = settings;
   const answering = settings.models.filter(({ kind = 'decoder' }) => kind === 'decoder');

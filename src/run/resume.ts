@@ -2,7 +2,13 @@ import { resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
-import type { JournalEntry, JournalHeader, Settings } from '../journal/entry.js';
+import type {
+  JournalEntry,
+  JournalHeader,
+  LocalSettings,
+  ServedSettings,
+  Settings,
+} from '../journal/entry.js';
 import type { PlayedRecording } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';
 import { benchOptions, type RepeatedOption, type RunOptions } from '../workload/bench-options.js';
@@ -17,8 +23,14 @@ interface Difference {
   now: unknown;
 }
 
-type SameInBoth = RepeatedOption & keyof Settings & keyof BenchOptions;
-type Comparison = (settings: Settings, options: BenchOptions) => Omit<Difference, 'what'>;
+/** The settings of either kind of run; those of the other are not there. */
+type Kept = Pick<Settings, 'workload' | 'sampling' | 'deadlineMs'> &
+  Partial<Omit<LocalSettings, 'models' | 'dtype'>> &
+  Partial<Omit<ServedSettings, 'models'>> & {
+    models: readonly { spec: string; dtype?: string | null; roles?: string[] | undefined }[];
+  };
+type SameInBoth = RepeatedOption & keyof Kept & keyof BenchOptions;
+type Comparison = (settings: Kept, options: BenchOptions) => Omit<Difference, 'what'>;
 
 /** The comparison of an option with the setting that a run began with; most are kept by the option's own name. */
 const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
@@ -51,16 +63,19 @@ const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
   }),
   pipeline: ({ pipeline = null }, options) => ({ before: pipeline, now: options.pipeline }),
   device: (settings, { device }) => ({
-    before: settings.device,
+    before: settings.device ?? null,
     now: device === 'auto' ? undefined : device,
   }),
   engine: (settings, { engine }) => ({
-    before: settings.engine ?? 'onnx',
+    before: settings.engine ?? ('endpoint' in settings ? null : 'onnx'),
     now: engine === 'auto' ? undefined : engine,
   }),
   dtype: (settings, { dtype }) => ({
     before:
-      chatModels(settings).find((model) => model.dtype !== null && model.dtype !== dtype)?.dtype ?? dtype,
+      'endpoint' in settings
+        ? settings.dtype
+        : (chatModels(settings).find((model) => model.dtype !== null && model.dtype !== dtype)?.dtype ??
+          dtype),
     now: dtype,
   }),
   deadline: ({ deadlineMs }, options) => ({ before: deadlineMs, now: options.deadlineMs }),
@@ -75,7 +90,7 @@ const comparisons: Record<Exclude<RepeatedOption, SameInBoth>, Comparison> &
   }),
 };
 
-const chatModels = ({ models }: Settings) => models.filter(({ roles }) => roles?.includes('chat') ?? true);
+const chatModels = ({ models }: Kept) => models.filter(({ roles }) => roles?.includes('chat') ?? true);
 
 /**
  * Refuses options that contradict those of a run of which nothing was measured; what is left out is as it was.
@@ -101,22 +116,28 @@ export function refuseOtherBeginning(begun: RunOptions, options: BenchOptions): 
  * Refuses options that contradict the run that is to be resumed; what is left out is as it was. Throws
  * TokenworkError `resume-differs`, naming every difference.
  */
-export function refuseOtherOptions({ settings }: JournalHeader, options: BenchOptions): void {
+export function refuseOtherOptions(
+  { settings }: Pick<JournalHeader, 'settings'>,
+  options: BenchOptions,
+): void {
   const differences = Object.entries(benchOptions).flatMap(([name, option]) => {
     if (!('repeated' in option)) return [];
     const compare = comparisons[name as RepeatedOption];
-    const { before, now } = compare?.(settings, options) ?? {
-      before: settings[name as SameInBoth],
+    const kept: Kept = settings;
+    const { before, now } = compare?.(kept, options) ?? {
+      before: kept[name as SameInBoth],
       now: options[name as SameInBoth],
     };
-    return now === undefined || now === before ? [] : [{ what: option.repeated, before, now }];
+    return now === undefined || isDeepStrictEqual(now, before)
+      ? []
+      : [{ what: option.repeated, before, now }];
   });
   refuse(differences);
 }
 
 /** Refuses models whose files have changed. Throws TokenworkError `resume-differs`. */
 export function refuseOtherModels(
-  header: JournalHeader,
+  header: Pick<JournalHeader, 'models'>,
   models: readonly { id: string; folder: Pick<ModelFolder, 'sha256'> }[],
 ): void {
   refuse(
@@ -200,7 +221,9 @@ export function resumeWarnings(
 
 function refuse(differences: readonly Difference[]): void {
   if (differences.length === 0) return;
-  const list = differences.map(({ what, before, now }) => `${what} was ${before} and is ${now}`).join('; ');
+  const list = differences
+    .map(({ what, before, now }) => `${what} was ${before ?? 'not given'} and is ${now}`)
+    .join('; ');
   throw new TokenworkError(
     'resume-differs',
     `The run cannot go on as it began: ${list}.`,

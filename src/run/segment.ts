@@ -1,6 +1,5 @@
 import { monotonicClock } from '../core/clock.js';
 import type { Warning } from '../core/codes.js';
-import { TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import type { Ceilings } from '../core/result.js';
 import type { Bytes } from '../core/units.js';
@@ -22,6 +21,7 @@ import type { PreparedRun } from './prepare.js';
 import { measuringProgress, tell } from './progress.js';
 import type { SensorRecorder } from './sampling/recorder.js';
 import { type RunSampling, startSampling } from './sampling/start.js';
+import { refuseStopped } from './stopped.js';
 import { measureAlone } from './validate-attribution.js';
 import { warmUp } from './warm-up.js';
 import { openPool, type WorkerPool } from './workers/pool.js';
@@ -204,21 +204,4 @@ function crashed({ id, cell, repetition }: ScheduledRequest): JournalEntry {
     },
     processCpuNs: 0,
   };
-}
-
-/** Throws TokenworkError `interrupted` where the run is to stop before anything is measured. */
-export function refuseStopped({ signal, resume }: BenchOptions): void {
-  if (signal?.aborted) throw interruptedEarly(undefined, resume);
-}
-
-/** `resumed`: what the user named to go on with, where this was not the beginning. */
-export function interruptedEarly(cause?: unknown, resumed?: string): TokenworkError {
-  return new TokenworkError(
-    'interrupted',
-    'The run was stopped before a request had finished.',
-    resumed === undefined
-      ? 'Nothing was measured, and nothing is lost: start it again.'
-      : `What was measured before is kept. Go on with: tokenwork bench --resume ${resumed}`,
-    { cause },
-  );
 }

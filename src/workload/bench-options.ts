@@ -3,23 +3,8 @@ import { z } from 'zod';
 import { devices, engineNames } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
 import { usualAnswerTokens } from './named-prompts.js';
-
-/** An option of the command line, and what follows from it elsewhere. */
-export interface OptionRecord {
-  /** The flag as commander takes it, such as `--threads <n>`. */
-  flag: string;
-  help: string;
-  /** Schema of the value, in a suite file and a journal too; it parses the text. A switch is a boolean. */
-  value: z.ZodType;
-  /** Schema of what the command line takes, where a file may hold less, or more, as from a larger machine. */
-  least?: number;
-  most?: number;
-  /** Words for a text that `value` refuses, where its schema has none. */
-  expected?: string;
-  default?: string | number;
-  /** The name under which going on with a run refuses another value than it began with; free where absent. */
-  repeated?: string;
-}
+import type { OptionRecord } from './option-record.js';
+import { serverOptions } from './server-options.js';
 
 const text = z.string().min(1);
 const count = z.int().positive();
@@ -31,42 +16,50 @@ export const benchOptions = {
     help: 'a suite by name (listed below), or the path of a suite file (default: quick, or plain with --model)',
     value: text,
     repeated: 'suite',
+    group: 'Workload',
   },
   trace: {
     flag: '--trace <file>',
     help: 'measure a recorded trace instead: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSONL (input_length, output_length)',
     value: text,
     repeated: 'trace',
+    group: 'Workload',
   },
   prompts: {
     flag: '--prompts <path>',
     help: 'measure prompts of yours instead: JSONL (texts, {"prompt"}, {"messages"}, with "max_tokens"), an OpenAI batch, ShareGPT, or a folder of .txt, .md and .json',
     value: text,
     repeated: 'prompts',
+    group: 'Workload',
   },
   answerTokens: {
     flag: '--answer-tokens <n>',
     help: `length of the answers to --prompts that name none (default: ${usualAnswerTokens}); all answers are exactly as long as asked for`,
     value: count,
     repeated: 'answer-tokens',
+    group: 'Workload',
   },
   limit: {
     flag: '--limit <n>',
     help: 'only the first n requests of the trace, or of the prompts',
     value: count,
     repeated: 'limit',
+    group: 'Workload',
   },
   model: {
     flag: '--model <model>',
-    help: 'a recipe (see `tokenwork models list`), a model folder, a GGUF file, a config.json, ollama:NAME, hf:OWNER/NAME or hf:OWNER/NAME:FILE.gguf; repeatable',
+    help: 'a recipe (see `tokenwork models list`), a model folder, a GGUF file, a config.json, ollama:NAME, hf:OWNER/NAME or hf:OWNER/NAME:FILE.gguf; with --endpoint, the name of a served model; repeatable',
     value: z.array(text),
     repeated: 'model',
+    group: 'Models in this process',
   },
   pipeline: {
     flag: '--pipeline <pipeline>',
     help: 'what every request goes through, in place of what the suite says: a pipeline by name (listed below), or the path of a pipeline file',
     value: text,
     repeated: 'pipeline',
+    only: 'here',
+    group: 'Workload',
   },
   device: {
     flag: '--device <device>',
@@ -74,29 +67,38 @@ export const benchOptions = {
     value: z.enum(['auto', ...devices]),
     default: 'auto',
     repeated: 'device',
+    only: 'here',
+    group: 'Models in this process',
   },
   engine: {
     flag: '--engine <engine>',
     help: 'of recipes, which run in either: auto (the fastest on the device), onnx or llama (llama.cpp, as GGUF); other models run in the engine of their format',
     value: z.enum(['auto', ...engineNames]),
     repeated: 'engine',
+    only: 'here',
+    group: 'Models in this process',
   },
   allowParityMismatch: {
     flag: '--allow-parity-mismatch',
     help: 'measure on the GPU although its logits are not the CPU’s, with a warning',
     value: z.boolean(),
+    only: 'here',
+    group: 'Models in this process',
   },
   dtype: {
     flag: '--dtype <dtype>',
     help: dtypes.join(', '),
     value: z.enum(dtypes),
     repeated: 'dtype',
+    group: 'Models in this process',
   },
   backend: {
     flag: '--backend <backend>',
     help: 'auto, native (ONNX Runtime’s C API) or node (its Node binding)',
     value: z.enum(['auto', 'native', 'node']),
     repeated: 'backend',
+    only: 'here',
+    group: 'Models in this process',
   },
   concurrency: {
     flag: '--concurrency <n>',
@@ -105,6 +107,7 @@ export const benchOptions = {
     // Beyond this a run measures nothing but the scheduler, and can take the machine down with it.
     most: 256,
     repeated: 'concurrency',
+    group: 'Measuring',
   },
   threads: {
     flag: '--threads <n>',
@@ -112,12 +115,15 @@ export const benchOptions = {
     value: count,
     most: 8 * availableParallelism(),
     repeated: 'threads',
+    only: 'here',
+    group: 'Models in this process',
   },
   repetitions: {
     flag: '--repetitions <n>',
     help: 'times each cell is measured',
     value: count,
     repeated: 'repetitions',
+    group: 'Workload',
   },
   budget: {
     flag: '--budget <seconds>',
@@ -125,12 +131,15 @@ export const benchOptions = {
     value: z.union([z.literal('none'), z.coerce.number().positive()]),
     expected: 'a number of seconds above 0, or none',
     repeated: 'budget',
+    only: 'here',
+    group: 'Workload',
   },
   warmup: {
     flag: '--warmup <n>',
     help: 'requests per worker and model that are run first and discarded',
     value: z.int().nonnegative(),
     repeated: 'warmup',
+    group: 'Measuring',
   },
   seed: {
     flag: '--seed <n>',
@@ -138,6 +147,7 @@ export const benchOptions = {
     value: z.int(),
     least: 0,
     repeated: 'seed',
+    group: 'Workload',
   },
   deadline: {
     flag: '--deadline <seconds>',
@@ -145,6 +155,7 @@ export const benchOptions = {
     value: z.number().positive(),
     expected: 'a number of seconds above 0',
     repeated: 'deadlineMs',
+    group: 'Measuring',
   },
   sensors: {
     flag: '--sensors <which>',
@@ -152,60 +163,73 @@ export const benchOptions = {
     value: z.union([z.enum(['auto', 'none']), z.templateLiteral(['recorded:', text])]),
     expected: 'auto, none, or recorded:FILE',
     repeated: 'sensors',
+    group: 'Measuring',
   },
   recordSensors: {
     flag: '--record-sensors <file>',
     help: 'write every sample of the sensors to a new file, to be played with --sensors recorded:FILE anywhere',
     value: text,
+    group: 'Measuring',
   },
   energy: {
     flag: '--energy',
     help: 'repeat each request until a window is long enough for its energy to be read; rows carry the mean',
     value: z.boolean(),
     repeated: 'energy',
+    only: 'here',
+    group: 'Measuring',
   },
   validateAttribution: {
     flag: '--validate-attribution',
     help: 'run the same requests alone as well, and say how far sharing counters among concurrent ones is off',
     value: z.boolean(),
     repeated: 'validate-attribution',
+    group: 'Measuring',
   },
   out: {
     flag: '--out <file>',
     help: 'where the result goes (- for stdout; default: ./tokenwork-SUITE-TIME.json)',
     value: text,
+    group: 'Output',
   },
   force: {
     flag: '--force',
     help: 'replace the file of --out where there is one',
     value: z.boolean(),
+    group: 'Output',
   },
   yes: {
     flag: '--yes',
-    help: 'build models of more than 2 GiB without asking',
+    help: 'build models of more than 2 GiB, and send requests to a public server, without asking',
     value: z.boolean(),
+    group: 'Output',
   },
   failOn: {
     flag: '--fail-on <budget>',
     help: 'exit with 1 where the result surely breaks a budget, such as "cpuTime<=20ms/token", "ttft<=300ms" or "misbilled<=10%"; repeatable',
     value: z.array(text),
+    group: 'Output',
   },
   resume: {
     flag: '--resume <file>',
     help: 'go on with a run that was cut short: its journal or its incomplete result',
     value: text,
+    group: 'Output',
   },
+  ...serverOptions,
   json: {
     flag: '--json',
     help: 'print the result to stdout, and nothing else there; its file is written as well',
     value: z.boolean(),
+    group: 'Output',
   },
   full: {
     flag: '--full',
     help: 'print every table and finding, not the answer alone',
     value: z.boolean(),
+    group: 'Output',
   },
-  quiet: { flag: '--quiet', help: 'no progress', value: z.boolean() },
+  quiet: { flag: '--quiet', help: 'no progress', value: z.boolean(), group: 'Output' },
 } as const satisfies Record<string, OptionRecord>;
 type BenchOptionRecords = typeof benchOptions;
 

@@ -7,6 +7,7 @@ import { formatDuration } from '../../report/words/format.js';
 import { runBench } from '../../run/bench.js';
 import { type BenchOptions, type BenchProgress, benchOptionsOf } from '../../run/options.js';
 import { benchOptions, type GivenOptions } from '../../workload/bench-options.js';
+import { type OptionRecord, optionGroups } from '../../workload/option-record.js';
 import { describePipelines } from '../../workload/pipelines/pipeline.js';
 import type { ShippedFile } from '../../workload/shipped-file.js';
 import { describeSuites } from '../../workload/suite.js';
@@ -24,7 +25,7 @@ export function benchCommand(): Command {
   const command = new Command('bench').description(
     'Run a workload and record what each request cost.\nWrites a result file and prints the answer, with --full every table.',
   );
-  for (const option of Object.values(benchOptions)) command.addOption(optionOf(option));
+  for (const option of inGroups) command.addOption(optionOf(option).helpGroup(`${option.group}:`));
   return command
     .addHelpText(
       'after',
@@ -40,6 +41,8 @@ Examples:
   tokenwork bench --suite ci --concurrency 2 --out result.json
   tokenwork bench --fail-on "misbilled<=10%"
                                               exit with 1 where more is so
+  tokenwork bench --endpoint http://127.0.0.1:8000/v1 --shape llama-3-8b
+                                              a server that runs: vLLM, llama.cpp …
   tokenwork bench --pipeline guarded-rag-reasoning
                                               the quick suite with hidden work
   tokenwork bench --record-sensors gpu.jsonl  keep what the sensors here read
@@ -57,6 +60,11 @@ one sequence at a time: such batches are refused or left out.`,
     )
     .action(bench);
 }
+
+/** Commander lists groups in the order of their first options. */
+const inGroups = optionGroups.flatMap((group) =>
+  Object.values<OptionRecord>(benchOptions).filter((option) => option.group === group),
+);
 
 /** Shipped files under a title, of each description its first sentence. */
 function shippedHelp(command: Command, title: string, files: readonly ShippedFile[]): string {
@@ -83,7 +91,7 @@ async function bench(flags: GivenOptions): Promise<void> {
     out: flags.out === '-' ? undefined : flags.out,
     command: ['tokenwork', ...process.argv.slice(2)].map(shellWord).join(' '),
     signal: interrupt.signal,
-    askToBuild: askerOn(line, interrupt.signal),
+    confirm: askerOn(line, interrupt.signal),
     onProgress: (progress) => {
       if (progress.note !== undefined) line.note(progress.note);
       line.show(describe(progress));

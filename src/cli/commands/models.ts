@@ -148,7 +148,7 @@ async function build(spec: string, flags: BuildFlags): Promise<void> {
       const [names, { signal }] = [`${spec} (${flags.dtype})`, interrupt];
       await agreeToBuild(
         { names, bytes, directory: cacheDirectory() },
-        { yes: flags.yes, askToBuild: askerOn(line, signal) },
+        { yes: flags.yes, confirm: askerOn(line, signal) },
       );
     }
     const directory = await buildable.build({

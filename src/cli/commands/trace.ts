@@ -105,7 +105,7 @@ async function trace(argument: string | undefined, flags: TraceFlags): Promise<v
       command: `tokenwork ${process.argv.slice(2).join(' ')}`,
       signal: interrupt.signal,
       yes: flags.yes,
-      askToBuild: askerOn(line, interrupt.signal),
+      confirm: askerOn(line, interrupt.signal),
       onProgress: ({ message }) => line.show(message),
     });
     line.clear();

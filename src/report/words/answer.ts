@@ -12,9 +12,8 @@ export function modelWords({ id, record }: AnsweredModel, { helpers }: Answer): 
   const beside = helpers.map((helper) =>
     helper.roles.length === 0 ? helper.id : `${helper.id} as ${helper.roles.join(' and ')}`,
   );
-  return (
-    `${id}: ${weightsInWords(record)}` + (beside.length === 0 ? '' : `; stages ran ${beside.join(', ')}`)
-  );
+  const ran = beside.length === 0 ? '' : `; stages ran ${beside.join(', ')}`;
+  return `${id}: ${weightsInWords(record)}${ran}`;
 }
 
 /** `AMD EPYC, 2 cores, 23.5 GiB; on cpu by onnx 1.30.0, 1 thread; 2026-11-28`. */
@@ -26,6 +25,7 @@ export function machineWords({ machine, models, startedAt }: Answer): string {
     ...machine.gpus,
   ];
   const engines = models.map(({ record: { engine } }) => {
+    if (engine.backend === 'server') return `requests to ${engine.name} ${engine.version}`;
     const device = engine.adapter ? `${engine.device} (${engine.adapter.name})` : engine.device;
     const threads = engine.device === 'cpu' ? `, ${formatCount(engine.threads, 'thread')}` : '';
     return `on ${device} by ${engine.name} ${engine.version}${threads}`;

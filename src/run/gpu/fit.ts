@@ -10,7 +10,7 @@ import { chatRole, deviceOfModel, type RunModel } from '../models.js';
 import type { BenchOptions } from '../options.js';
 import { modelsOfCell, type PreparedRun } from '../prepare.js';
 import { tell } from '../progress.js';
-import { refuseStopped } from '../segment.js';
+import { refuseStopped } from '../stopped.js';
 import { checkGguf, checkGgufEncoder, gateEncoder, gateModel, type ModelOnDevice } from './gate.js';
 import { fittingCells, prefixCacheOf } from './memory.js';
 

@@ -8,7 +8,9 @@ import { type Attribution, attribute, type Claim, quantum } from './attribute.js
 import { givesEnergy } from './energy-window.js';
 import type { BusySpan, RequestRun, SampledChannel, Segment, Span } from './segment.js';
 
-export type UseMetric = 'energy' | 'gpuTime';
+/** The CPU time of a request is its thread's own in this process, and shared only on a server. */
+export const useMetrics = ['energy', 'gpuTime', 'cpuTime'] as const;
+export type UseMetric = (typeof useMetrics)[number];
 
 /** A device's use over a segment, from samples. */
 export interface DeviceUse {
@@ -17,6 +19,8 @@ export interface DeviceUse {
   /** The sensor that it was read by. */
   sensor: string;
   curve: CumulativeCurve;
+  /** Between moments so far apart it is known by interpolation only. */
+  resolutionNs: Nanoseconds;
   /** Whether what others did on it is left out. */
   ofProcess: boolean;
   /** Whether it works for the requests: a GPU that no model runs on is no part of their cost. */
@@ -46,7 +50,9 @@ export function devicesOf(segment: Segment, usesGpu: boolean): DeviceUse[] {
     if (uses.some((use) => use.device === device)) continue;
     const curve = energyCurve(series, device);
     if (curve) {
-      uses.push({ metric: 'energy', device, sensor, curve, ofProcess: false, counted: isCounted(device) });
+      const resolutionNs = channel.counterPeriodNs ?? curve.averagedOverNs;
+      const counts = { ofProcess: false, counted: isCounted(device), resolutionNs };
+      uses.push({ metric: 'energy', device, sensor, curve, ...counts });
     }
   }
   const own = channels.filter(
@@ -61,7 +67,8 @@ export function devicesOf(segment: Segment, usesGpu: boolean): DeviceUse[] {
     // A share of time, integrated over seconds, in ns.
     const curve = powerCurve({ timesNs, values: values.map((share) => share * 1e9) }, averagedOverNs);
     const ofProcess = channel.quantity === ownUtilisation;
-    uses.push({ metric: 'gpuTime', device, sensor, curve, ofProcess, counted: isCounted(device) });
+    const counts = { ofProcess, counted: isCounted(device), resolutionNs: averagedOverNs };
+    uses.push({ metric: 'gpuTime', device, sensor, curve, ...counts });
   }
   return uses;
 }
@@ -88,6 +95,8 @@ interface Amount {
 /** A request's use of a device over all its runs, and that of its stages by their place in the row. */
 interface RequestUse extends Amount {
   stages: Map<number, Amount>;
+  /** 95% interval of an amount that was told by regression. */
+  interval?: readonly [low: number, high: number];
 }
 
 export interface SharedUse {

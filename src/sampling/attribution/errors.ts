@@ -26,7 +26,7 @@ export function attributionErrors(
   shares: readonly SegmentShares[],
   cellOf: ReadonlyMap<number, string>,
   concurrency: number,
-): { found: AttributionError[]; warnings: Warning[] } {
+): AttributionError[] {
   const own: Pair[] = [];
   const sharedCpu: [cell: string, value: number][] = [];
   const aloneCpu: [cell: string, value: number][] = [];
@@ -38,7 +38,7 @@ export function attributionErrors(
       if (ownNs !== null) own.push({ shared: value, alone: ownNs });
     }
     for (const [id, { energy }] of shares[index]!.used) {
-      if (energy.value !== null) sharedEnergy.push([cellOf.get(id)!, energy.value]);
+      if (energy && energy.value !== null) sharedEnergy.push([cellOf.get(id)!, energy.value]);
     }
     for (const run of segment.alone) {
       if (run.cpuNs !== null) aloneCpu.push([run.cell, run.cpuNs / run.spans.length]);
@@ -48,15 +48,15 @@ export function attributionErrors(
   }
   const cpuMethod = "share of the process's CPU time, by overlap";
   const energyMethod = 'share of the energy, weighted by CPU or GPU time';
-  const found = [
+  return [
     errorOf('cpuTime', cpuMethod, "the thread's own counter", own, concurrency),
     errorOf('cpuTime', cpuMethod, aloneText, byCell(sharedCpu, aloneCpu), concurrency),
     errorOf('energy', energyMethod, aloneText, byCell(sharedEnergy, aloneEnergy), concurrency),
   ].filter((error) => error !== null);
-  return { found, warnings: found.length > 0 ? [] : [untested] };
 }
 
-const untested: Warning = {
+/** Said where nothing could be held against anything. */
+export const untested: Warning = {
   code: 'attribution-untested',
   message:
     'The sharing among concurrent requests was not tested: no counter moved often enough while they ran.',

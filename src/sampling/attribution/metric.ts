@@ -8,10 +8,13 @@ import type { Segment } from './segment.js';
 export interface SamplingSetting {
   concurrency: number;
   usesGpu: boolean;
+  /** Whether requests went to a server, with several in flight. */
+  regressed?: boolean;
 }
 
-/** Sensors that an energy or a GPU time would come from, nearest first. */
+/** Sensors that such a figure would come from, nearest first. */
 const sources = {
+  server: ['server-process', 'server-metrics'],
   cpu: ['rapl', 'apple', 'nvml', 'nvidia-smi', 'amd'],
   gpu: ['nvml', 'nvidia-smi', 'amd', 'apple', 'rapl'],
 };
@@ -26,9 +29,9 @@ export function sampledMetric(
   const { unit } = metricOf(metric);
   const counted = devices.filter((use) => use.metric === metric && use.counted);
   if (counted.length === 0) {
-    const absence =
+    const absence: Absence =
       metric === 'gpuTime' && !setting.usesGpu
-        ? { reason: 'not-applicable' as const, hint: 'No model ran on a GPU.' }
+        ? { reason: 'not-applicable', hint: 'No model ran on a GPU.' }
         : nearest(metric, segment, setting);
     return { unit, provenance: 'unavailable', method: 'none', ...absence };
   }
@@ -37,13 +40,13 @@ export function sampledMetric(
     ...(segment.recorded === null ? [] : ['RECORDED on another machine, not measured in this run']),
     partsOf(metric, counted),
     ...(lacking.length === 0 ? [] : [`not in it: ${lacking.join(', ')}`]),
-    sharing(metric, setting.concurrency),
+    sharing(metric, setting),
     ...(segment.requests.some(({ spans }) => spans.length > 1) ? [repeated] : []),
     ...(metric === 'energy' ? ['resting power included'] : []),
   ].join('; ');
   // That these requests ran beside what was recorded is an assumption.
-  const provenance =
-    segment.recorded !== null ? 'estimated' : setting.concurrency === 1 ? 'measured' : 'attributed';
+  const isAlone = setting.concurrency === 1 && !setting.regressed;
+  const provenance = segment.recorded !== null ? 'estimated' : isAlone ? 'measured' : 'attributed';
   return { unit, provenance, method, reason: null, hint: null };
 }
 
@@ -65,7 +68,10 @@ function partsOf(metric: UseMetric, counted: readonly DeviceUse[]): string {
 const repeated =
   'requests that ran several times: their runs, without what lies between them, divided by their number, and shared by their stages by their own time where a counter ticks more slowly than they change';
 
-function sharing(metric: UseMetric, concurrency: number): string {
+function sharing(metric: UseMetric, { concurrency, regressed }: SamplingSetting): string {
+  if (regressed) {
+    return 'shared among the requests in flight by a non-negative regression of its windows on what ran in them (tokens computed, tokens decoded, context held, steps; idle time apart), each request charged by its own and all rescaled to the counter';
+  }
   if (concurrency === 1) return 'over a window that holds only the request';
   return metric === 'energy'
     ? 'shared among the requests in flight: of a GPU by their GPU time where it is known, else by overlap; of all else by their CPU time'
@@ -79,7 +85,7 @@ function lackingParts(
   counted: readonly DeviceUse[],
   { usesGpu }: SamplingSetting,
 ): { part: string; absence: Absence | null }[] {
-  if (metric === 'gpuTime') return [];
+  if (metric !== 'energy') return [];
   const parts: { part: string; absence: Absence | null }[] = [];
   const missing = segment.sensors.flatMap((sensor) =>
     sensor.missing.filter(({ quantity }) => quantity === 'energy' || quantity === 'all'),
@@ -132,8 +138,13 @@ export function nearest(
   { sensors }: Pick<Segment, 'sensors'>,
   { usesGpu }: Pick<SamplingSetting, 'usesGpu'>,
 ): Absence {
-  const wanted = metric === 'energy' ? ['energy', 'power', 'all'] : ['utilisation', 'all'];
-  const found = sources[usesGpu || metric === 'gpuTime' ? 'gpu' : 'cpu'].flatMap((name) => {
+  const wanted = {
+    energy: ['energy', 'power', 'all'],
+    gpuTime: ['utilisation', 'all'],
+    cpuTime: ['cpuTime', 'all'],
+  }[metric];
+  const from = metric === 'cpuTime' ? 'server' : usesGpu || metric === 'gpuTime' ? 'gpu' : 'cpu';
+  const found = sources[from].flatMap((name) => {
     const sensor = sensors.find((of) => of.name === name);
     if (sensor === undefined || sensor.reason === 'not-applicable') return [];
     const lacks = sensor.missing.find(({ quantity }) => wanted.includes(quantity));
@@ -143,6 +154,11 @@ export function nearest(
   const best =
     found.find(({ reason }) => reason === 'permission') ?? found.find(({ works }) => works) ?? found[0];
   if (best) return { reason: best.reason, hint: best.hint };
+  if (metric === 'cpuTime') {
+    const hint =
+      'The server’s process is not known: name it with --server-pid, or its counters with --metrics-url.';
+    return { reason: 'unsupported', hint };
+  }
   const hint =
     metric === 'energy' && sensors.some(({ name, reason }) => name === 'rapl' && reason === 'not-applicable')
       ? 'tokenwork reads the energy of processors on Linux on x86 alone, and of GPUs through the drivers of NVIDIA and, on Linux, AMD.'

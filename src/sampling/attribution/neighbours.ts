@@ -20,7 +20,8 @@ export function busyMachine(
   const most = (of: (segment: Segment) => number) => Math.max(0, ...segments.map(of));
   const others = most((segment) => {
     const [all, own] = [rateOf(segment, 'system', 'busyTime'), rateOf(segment, 'process', 'cpuTime')];
-    return all === null || own === null ? 0 : all - own;
+    // A server works for the requests too.
+    return all === null || own === null ? 0 : all - own - (rateOf(segment, 'server', 'cpuTime') ?? 0);
   });
   const signs = busySigns({
     cores: others,

@@ -43,6 +43,10 @@ export interface AloneRun {
   cpuNs: Nanoseconds | null;
 }
 
+export interface PairRun extends Omit<AloneRun, 'cell'> {
+  cells: readonly string[];
+}
+
 /** The samples that one process took, and the requests that it ran beside them. */
 export interface Segment {
   sensors: readonly SampledSensor[];
@@ -55,6 +59,8 @@ export interface Segment {
   measured: Span | null;
   requests: RequestRun[];
   alone: AloneRun[];
+  /** Requests of two cells at once, to a server. */
+  pairs: PairRun[];
   cost: SamplerCost | null;
   warnings: readonly RecordedWarning[];
 }

@@ -10,7 +10,7 @@ export interface SegmentShares {
   used: Map<number, UsedByRequest>;
 }
 
-export type UsedByRequest = Record<UseMetric, Used> & { runs: number };
+export type UsedByRequest = Partial<Record<UseMetric, Used>> & { runs: number };
 
 interface Figure {
   value: number | null;
@@ -19,6 +19,8 @@ interface Figure {
 
 /** The use by one run of the request, over all devices that count. */
 interface Used extends Figure {
+  /** Of an amount that was told by regression, the devices' added up. */
+  interval: readonly [low: number, high: number] | null;
   /** Keyed by their place in the row. */
   stages: Map<number, Figure>;
 }
@@ -47,7 +49,7 @@ export function shareSegment(segment: Segment, { concurrency, usesGpu }: Samplin
   return { devices, shared, used };
 }
 
-function usedBy(id: number, metric: UseMetric, runs: number, shared: SegmentShares['shared']): Used {
+export function usedBy(id: number, metric: UseMetric, runs: number, shared: SegmentShares['shared']): Used {
   const uses = shared
     .filter(({ use }) => use.metric === metric && use.counted)
     .map(({ shares }) => shares.byRequest.get(id)!);
@@ -58,7 +60,13 @@ function usedBy(id: number, metric: UseMetric, runs: number, shared: SegmentShar
       runs,
     ),
   ]);
-  return { ...together(uses, runs), stages: new Map(stages) };
+  return { ...together(uses, runs), stages: new Map(stages), interval: intervalOf(uses) };
+}
+
+function intervalOf(uses: readonly { interval?: Used['interval'] }[]): Used['interval'] {
+  const intervals = uses.flatMap(({ interval }) => (interval ? [interval] : []));
+  if (intervals.length === 0 || intervals.length < uses.length) return null;
+  return intervals.reduce(([low, high], own) => [low + own[0], high + own[1]]);
 }
 
 /** The sum over all devices for one run; absent where it is absent for any of them. */

@@ -1,0 +1,79 @@
+import type { Warning, WarningCode } from '../core/codes.js';
+import type { JournalHeader, JournalRow, OkJournalRow } from '../journal/entry.js';
+
+/** Answers shorter than this say nothing of how they were streamed. */
+const fewTokens = 8;
+/** The share of a request's time in which all of its tokens came, below which something held them back. */
+const burst = 0.01;
+
+interface Check {
+  code: WarningCode;
+  applies(row: Row, planned: Planned): boolean;
+  message(count: number, of: number, example: Row, planned: Planned): string;
+  hint: string;
+}
+
+type Row = OkJournalRow & Required<Pick<OkJournalRow, 'served'>>;
+type Planned = JournalHeader['cells'][number];
+
+const checks: readonly Check[] = [
+  {
+    code: 'token-counts-differ',
+    applies: ({ served, tokens }) =>
+      served.clientTokens !== null && served.clientTokens !== tokens.completion,
+    message: (count, of, { id, served, tokens }) =>
+      `In ${count} of ${of} requests the server counted other completion tokens than it streamed: request ${id} has ${tokens.completion}, and ${served.clientTokens} came.`,
+    hint: 'Rows hold both; figures are of what the server counted, which is what it would bill.',
+  },
+  {
+    code: 'prompt-lengths-differ',
+    applies: ({ tokens }, { request: { prompt } }) =>
+      prompt.kind === 'synthetic' && prompt.tokens !== tokens.prompt,
+    message: (count, of, { id, tokens }, { factors }) =>
+      `In ${count} of ${of} requests the server counted another length of the prompt than its cell has: request ${id} has ${tokens.prompt} tokens, not ${factors.promptTokens}.`,
+    hint: 'Templates and special tokens count. Rows hold what the server counted; cells are named by what was asked for.',
+  },
+  {
+    code: 'answer-lengths-differ',
+    applies: ({ tokens }, { request }) =>
+      request.stop === 'forced' && tokens.completion !== request.completionTokens,
+    message: (count, of, { id, tokens }, { request }) =>
+      `In ${count} of ${of} requests the answer has another length than was asked for: request ${id} has ${tokens.completion} tokens, not ${request.completionTokens}.`,
+    hint: 'Cells then hold requests of unequal work, which is taken for noise; see answers-unforced.',
+  },
+  {
+    code: 'stream-buffered',
+    applies: ({ times, tokens }) =>
+      tokens.completion >= fewTokens &&
+      times.lastToken - times.firstToken < burst * (times.lastToken - times.started),
+    message: (count, of, { id, tokens }) =>
+      `In ${count} of ${of} requests all tokens came at once: those of request ${id}, ${tokens.completion} of them.`,
+    hint: 'Something between client and server holds answers back until they end, so TTFT and TPOT mean nothing. Ask the server directly, or turn off buffering in the proxy.',
+  },
+  {
+    code: 'cached-unknown',
+    applies: ({ served }, { request: { prompt } }) => !served.toldCached && prompt.kind === 'text',
+    message: (count, of) =>
+      `In ${count} of ${of} requests the server did not say how much of the prompt it read from its cache; FLOPs and bytes are counted as if it were none.`,
+    hint: 'vLLM says so with --enable-prompt-tokens-details, SGLang with --enable-cache-report.',
+  },
+  {
+    code: 'requests-retried',
+    applies: ({ served }) => served.retries > 0,
+    message: (count, of) =>
+      `${count} of ${of} requests were sent again, as the server had said to try later.`,
+    hint: 'Their latency counts from when they were due, the waiting included.',
+  },
+];
+
+/** Warnings of what servers said and did, one a kind with the first request that it is of. */
+export function servedWarnings(cells: readonly Planned[], rows: readonly JournalRow[]): Warning[] {
+  const planned = new Map(cells.map((cell) => [cell.id, cell]));
+  const served = rows.filter((row): row is Row => row.outcome.status === 'ok' && row.served !== undefined);
+  return checks.flatMap(({ code, applies, message, hint }) => {
+    const found = served.filter((row) => applies(row, planned.get(row.cell)!));
+    const [first] = found;
+    if (first === undefined) return [];
+    return [{ code, message: message(found.length, served.length, first, planned.get(first.cell)!), hint }];
+  });
+}

@@ -1,0 +1,67 @@
+import type { JournalHeader, JournalRow, ServedHeader } from '../journal/entry.js';
+import { isGpu } from '../sampling/attribution/devices.js';
+import type { RequestRun, Segment } from '../sampling/attribution/segment.js';
+import type { ServedRequest } from '../sampling/attribution/served/share-counter.js';
+import {
+  type ServedRun,
+  type ServedShares,
+  shareServedSegment,
+} from '../sampling/attribution/served/share-segment.js';
+
+/** Whether requests went to servers. */
+export const isServed = (header: JournalHeader): header is ServedHeader => 'endpoint' in header.settings;
+
+/** Whether several of them could be in flight at a server, so that its counters have to be shared. */
+export const areShared = ({ settings }: ServedHeader): boolean => settings.concurrency > 1;
+
+/** Whether sensors saw a GPU, which a server may have computed on. */
+export const sawGpu = (segments: readonly Segment[]): boolean =>
+  segments.some(({ sensors }) =>
+    sensors.some(({ channels }) => channels.some(({ device }) => isGpu(device))),
+  );
+
+/** The shares of a segment's requests in what their servers used. */
+export function shareServed(
+  segment: Segment,
+  header: ServedHeader,
+  rows: readonly JournalRow[],
+): ServedShares {
+  const byId = new Map(rows.map((row) => [row.id, row]));
+  const runs = segment.requests.flatMap((run) => servedRun(run, byId.get(run.id)!));
+  return shareServedSegment(segment, runs, header.settings.seed);
+}
+
+function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
+  const { times } = row;
+  if (times === null) return [];
+  const base = {
+    id,
+    sentNs: times.started,
+    firstTokenNs: times.firstToken,
+    lastTokenNs: times.lastToken,
+    endNs: spans.at(-1)!.endNs,
+  };
+  if (!('stages' in row)) {
+    const request = { ...base, promptTokens: null, cachedTokens: null, completionTokens: null, failed: true };
+    return [{ request, decoded: [] }];
+  }
+  const { tokens, stages, served } = row;
+  const request: ServedRequest = {
+    ...base,
+    promptTokens: tokens.prompt,
+    cachedTokens: tokens.cached,
+    completionTokens: tokens.completion,
+    failed: false,
+    tokenTimesNs: tokenTimes(row.times.firstToken, row.tokenGapsNs, tokens.completion),
+    serverPrefillNs: served?.times?.prefill ?? null,
+  };
+  return [{ request, decoded: stages.slice(1).map((stage) => stage.tokens) }];
+}
+
+/** Null where tokens did not come apart. */
+function tokenTimes(firstNs: number, gapsNs: readonly number[], tokens: number): number[] | null {
+  if (gapsNs.length !== tokens - 1) return null;
+  const times = [firstNs];
+  for (const gapNs of gapsNs) times.push(times.at(-1)! + gapNs);
+  return times;
+}

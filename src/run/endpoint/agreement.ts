@@ -1,0 +1,37 @@
+import { TokenworkError } from '../../core/errors.js';
+import type { BenchOptions } from '../options.js';
+import { isPublic } from './connect.js';
+import type { PreparedServed } from './prepare.js';
+
+/**
+ * Asks once before anything is sent to a public host, saying how much. Nothing is asked of servers on this machine and
+ * on private networks. Throws TokenworkError `public-endpoint` where nobody agrees.
+ */
+export async function agreed(
+  { settings, servers, cells }: PreparedServed,
+  { yes, confirm }: Pick<BenchOptions, 'yes' | 'confirm'>,
+): Promise<void> {
+  const open: string[] = [];
+  for (const { endpoint } of servers.values()) {
+    if (await isPublic(endpoint.record.url)) open.push(new URL(endpoint.record.url).host);
+  }
+  if (open.length === 0 || yes) return;
+  const { repetitions, warmup } = settings;
+  const requests = repetitions * cells.reduce((sum, { count }) => sum + count, 0) + warmup * servers.size;
+  const tokens = cells.reduce(
+    (sum, { count, request: { prompt, completionTokens } }) => ({
+      prompt: sum.prompt + repetitions * count * (prompt.kind === 'synthetic' ? prompt.tokens : 0),
+      texts: sum.texts + (prompt.kind === 'text' ? repetitions * count : 0),
+      completion: sum.completion + repetitions * count * completionTokens,
+    }),
+    { prompt: 0, texts: 0, completion: 0 },
+  );
+  const texts = tokens.texts > 0 ? `, those of ${tokens.texts.toLocaleString('en')} texts` : '';
+  const question = `${requests.toLocaleString('en')} requests would be sent to ${[...new Set(open)].join(' and ')}, a public host: ${tokens.prompt.toLocaleString('en')} prompt tokens${texts} and up to ${tokens.completion.toLocaleString('en')} completion tokens, which it may bill.`;
+  if (await confirm?.(`${question} Send them?`)) return;
+  throw new TokenworkError(
+    'public-endpoint',
+    question,
+    'Say so with --yes, or ask for less: --limit, --repetitions.',
+  );
+}

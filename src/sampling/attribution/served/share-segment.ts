@@ -1,0 +1,134 @@
+import type { Regression } from '../../../core/sampling-record.js';
+import { counterCurve } from '../../counter-curve.js';
+import { quantum } from '../attribute.js';
+import { type DeviceUse, devicesOf, type SharedUse } from '../devices.js';
+import type { Segment } from '../segment.js';
+import { type SegmentShares, type UsedByRequest, usedBy } from '../shares.js';
+import { type ServedRequest, type ServedShare, shareServedCounter } from './share-counter.js';
+
+/** A request to a server with the tokens of the stages of its row after prefill. */
+export interface ServedRun {
+  request: ServedRequest;
+  decoded: readonly number[];
+}
+
+export interface ServedShares extends SegmentShares {
+  regressions: Regression[];
+  /** By account: what each request would be charged by tokens × average. */
+  byAverage: ReadonlyMap<string, ReadonlyMap<number, number>>;
+}
+
+/** Shares out what servers used while several requests were in flight: the CPU time of their processes, energy, GPU time. */
+export function shareServedSegment(segment: Segment, runs: readonly ServedRun[], seed: number): ServedShares {
+  const devices = [...serverProcesses(segment), ...devicesOf(segment, true)];
+  const { measured } = segment;
+  const regressions: Regression[] = [];
+  const byAverage = new Map<string, ReadonlyMap<number, number>>();
+  const none = { devices, shared: [], used: new Map(), regressions, byAverage };
+  if (measured === null) return none;
+  const requests = runs.map(({ request }) => request);
+  const decoded = new Map(runs.map(({ request, decoded: of }) => [request.id, of]));
+  const shared = devices.map((use) => {
+    const account = `${use.metric}/${use.device}`;
+    const unit = use.metric === 'energy' ? quantum.joules : quantum.nanoseconds;
+    const found = shareServedCounter({
+      ...{ curve: use.curve, ...measured, requests, seed, quantum: unit },
+      resolutionNs: use.resolutionNs,
+    });
+    if (found.refused !== null) {
+      regressions.push({ account, refused: found.refused, fit: null });
+      return { use, shares: unshared(use, measured, requests) };
+    }
+    const {
+      byRequest,
+      byAverage: average,
+      refused,
+      total,
+      requests: theirs,
+      idle,
+      unattributed,
+      ...fit
+    } = found;
+    regressions.push({ account, refused, fit });
+    byAverage.set(account, average);
+    const attribution = { total, byRequest: new Map(), requests: theirs, idle, unattributed, unknownNs: 0 };
+    const each = requests.map(({ id }): [number, RequestUse] => {
+      const share = byRequest.get(id);
+      return [
+        id,
+        share ? useOf(share, decoded.get(id)!, unit) : { amount: null, reason: 'lost', stages: new Map() },
+      ];
+    });
+    return { use, shares: { attribution, byRequest: new Map(each) } };
+  });
+  const used = new Map(
+    requests.map(({ id }): [number, UsedByRequest] => {
+      const of = (metric: DeviceUse['metric']) => usedBy(id, metric, 1, shared);
+      return [id, { runs: 1, energy: of('energy'), gpuTime: of('gpuTime'), cpuTime: of('cpuTime') }];
+    }),
+  );
+  return { ...none, shared, used };
+}
+
+type RequestUse = SharedUse['byRequest'] extends Map<number, infer Use> ? Use : never;
+
+/** The CPU time of each server's process with all that it started. */
+function serverProcesses(segment: Segment): DeviceUse[] {
+  return segment.sensors.flatMap(({ name, channels }) =>
+    channels
+      .filter(({ device, quantity }) => /^server/.test(device) && quantity === 'cpuTime')
+      .map((channel) => ({
+        metric: 'cpuTime' as const,
+        device: channel.device,
+        sensor: name,
+        curve: counterCurve(segment.series(channel), channel.counterPeriodNs),
+        ofProcess: true,
+        counted: true,
+        resolutionNs: channel.counterPeriodNs ?? 0,
+      })),
+  );
+}
+
+/** Prefill is the first stage of a row; what was decoded is told apart by its tokens. */
+function useOf(
+  { prefill, decode, amount, low, high }: ServedShare,
+  decoded: readonly number[],
+  unit: number,
+): RequestUse {
+  const tokens = decoded.reduce((sum, own) => sum + own, 0);
+  let [left, leftTokens] = [decode, tokens];
+  const stages: [number, { amount: number; reason: null }][] = [[0, { amount: prefill, reason: null }]];
+  for (const [index, own] of decoded.entries()) {
+    // Of what is left, so that the last takes all of it, and whole quanta stay whole.
+    const part = leftTokens === 0 ? left : Math.round((left * own) / leftTokens / unit) * unit;
+    stages.push([index + 1, { amount: part, reason: null }]);
+    [left, leftTokens] = [left - part, leftTokens - own];
+  }
+  return { amount, reason: null, interval: [low, high], stages: new Map(stages) };
+}
+
+/** All of a counter that could not be shared is `unattributed`. */
+function unshared(
+  { curve }: Pick<DeviceUse, 'curve'>,
+  { startNs, endNs }: NonNullable<Segment['measured']>,
+  requests: readonly ServedRequest[],
+): SharedUse {
+  let total = 0;
+  for (const span of curve.known) {
+    const [from, to] = [Math.max(startNs, span.startNs), Math.min(endNs, span.endNs)];
+    if (to > from) total += curve.at(to)! - curve.at(from)!;
+  }
+  const attribution = {
+    total,
+    byRequest: new Map(),
+    requests: 0,
+    idle: 0,
+    unattributed: total,
+    unknownNs: 0,
+  };
+  const each = requests.map(({ id }): [number, RequestUse] => [
+    id,
+    { amount: null, reason: 'too-short', stages: new Map() },
+  ]);
+  return { attribution, byRequest: new Map(each) };
+}
