@@ -11,6 +11,8 @@ import { nvidiaSmiSensor } from './nvidia/nvidia-smi.js';
 import { nvmlSensor } from './nvidia/nvml.js';
 import { recordedSensors } from './recorded.js';
 import type { Sensor } from './sensor.js';
+import { type ServerMetricsTarget, serverMetricsSensor } from './server/server-metrics.js';
+import { serverProcessSensor } from './server/server-process.js';
 
 /**
  * Names a sensor, in a form that can be sent to another thread. `root` stands for /proc or /sys (of `cpu-quota`, for
@@ -37,6 +39,9 @@ export type SensorSpec =
       insteadOf?: string;
     }
   | { sensor: 'apple'; command?: readonly string[] }
+  /** A server of models on this machine, by its process. */
+  | { sensor: 'server-process'; pid: number; root?: string }
+  | ({ sensor: 'server-metrics' } & ServerMetricsTarget)
   | { sensor: 'recorded'; path: string };
 
 /** Everything that could be read on this machine; what is not there says so when it is opened. */
@@ -88,5 +93,9 @@ function createSensor(spec: Exclude<SensorSpec, { sensor: 'recorded' }>): Sensor
       return amdSensor(spec.root);
     case 'apple':
       return appleSensor(spec.command);
+    case 'server-process':
+      return serverProcessSensor(spec.pid, spec.root);
+    case 'server-metrics':
+      return serverMetricsSensor(spec);
   }
 }

@@ -4,7 +4,7 @@
  */
 
 import koffi from 'koffi';
-import { log } from '../../core/log.js';
+import { log, otherwise } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Absence } from '../absence.js';
 
@@ -37,6 +37,10 @@ export const cpuClockIds: Partial<Record<NodeJS.Platform, { process: number; thr
 // On Linux a thread's own clock packs its id, per include/linux/posix-timers_types.h: CPUCLOCK_SCHED |
 // CPUCLOCK_PERTHREAD_MASK.
 const clockOfThread = (threadId: number) => (~threadId << 3) | 6;
+// A whole process's, by its id: CPUCLOCK_SCHED alone.
+const clockOfProcess = (pid: number) => (~pid << 3) | 2;
+// Advances once per tick of the scheduler, so that its resolution is the length of a tick.
+const coarseClock = 5;
 type ClockGettime = (clock: number, timespec: BigInt64Array) => number;
 
 /**
@@ -96,6 +100,42 @@ export function requestCpuTime(
     reason: 'unsupported',
     hint: 'This platform or engine does not tell threads apart; run with --concurrency 1.',
   };
+}
+
+/** CPU time of other processes. */
+export interface ProcessClocks {
+  /** All threads of the process, dead ones too, without its children; null where there is no such process. */
+  ofProcess(pid: number): Nanoseconds | null;
+  /** So far a reading may lag behind for every thread that runs at that moment. */
+  tickNs: Nanoseconds;
+}
+
+/**
+ * The CPU clocks of other processes on Linux; null elsewhere, and where the kernel refuses them. In ns, as schedstat is,
+ * and for a 100th of its cost, but not up to the moment as this process's own clocks are: the kernel adds what another
+ * process's running thread has used at ticks of the scheduler and whenever the thread waits (`thread_group_cputime` in
+ * kernel/sched/cputime.c). A process that waits is read exactly.
+ */
+export function openProcessClocks(
+  load = () => {
+    const library = koffi.load(null);
+    const clockGettime: ClockGettime = library.func('int clock_gettime(int, void *)');
+    const clockGetres: ClockGettime = library.func('int clock_getres(int, void *)');
+    return { clockGettime, clockGetres };
+  },
+): ProcessClocks | null {
+  if (process.platform !== 'linux') return null;
+  try {
+    const { clockGettime, clockGetres } = load();
+    const timespec = new BigInt64Array(2);
+    const ask = (call: ClockGettime, clock: number) =>
+      call(clock, timespec) === 0 ? Number(timespec[0]) * 1e9 + Number(timespec[1]) : null;
+    const ofProcess = (pid: number) => ask(clockGettime, clockOfProcess(pid));
+    const tickNs = ask(clockGetres, coarseClock);
+    return tickNs === null || ofProcess(process.pid) === null ? null : { ofProcess, tickNs };
+  } catch (error) {
+    return otherwise(null, 'clocks of other processes')(error);
+  }
 }
 
 function posixCpuClock(platform: NodeJS.Platform, load: () => ClockGettime): CpuClock | null {

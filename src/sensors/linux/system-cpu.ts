@@ -3,7 +3,7 @@ import { type Channel, milliseconds, type Sensor } from '../sensor.js';
 import { openCounterFile, refusal, tryCounterFile } from './counter-file.js';
 
 // /proc/stat counts in USER_HZ, fixed at 100 for every architecture that Node runs on (man 5 proc).
-const tickNs = 1e7;
+export const tickNs = 1e7;
 
 const quantities = ['busyTime', 'idleTime', 'waitTime', 'stolenTime'];
 const channels: Channel[] = quantities.map((quantity) => ({

@@ -1,0 +1,150 @@
+import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { type AddressInfo, createServer } from 'node:net';
+import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
+import { monotonicClock } from '../../core/clock.js';
+import { openProcessClocks } from '../linux/cpu-time.js';
+import { openOrFail, record } from '../sensor-probe.test-support.js';
+import { serverProcessSensor } from './server-process.js';
+
+const onLinux = process.platform === 'linux';
+const clock = monotonicClock();
+const children: ChildProcess[] = [];
+afterEach(() => {
+  for (const child of children.splice(0)) child.kill('SIGKILL');
+});
+
+function start(program: string, args: readonly string[]): ChildProcess {
+  const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'ignore'] });
+  children.push(child);
+  return child;
+}
+
+/** Burns the CPU for so many ms when told to, and answers with the CPU time it has used so far, in ns. */
+const burner = `
+  process.stdin.on('data', (told) => {
+    const until = performance.now() + Number(told);
+    while (performance.now() < until);
+    const { user, system } = process.cpuUsage();
+    process.stdout.write(String((user + system) * 1000));
+  });
+  process.stdout.write('0');`;
+
+async function say(child: ChildProcess, told: string): Promise<number> {
+  child.stdin!.write(told);
+  const [answer] = await once(child.stdout!, 'data');
+  // The kernel adds up what a thread has used when it waits, and this one is about to.
+  await sleep(30);
+  return Number(answer);
+}
+
+const cpuTime = 'server cpuTime';
+
+describe.runIf(onLinux)('serverProcessSensor', () => {
+  it('reads what a process says of its own CPU time', async () => {
+    const child = start(process.execPath, ['-e', burner]);
+    await once(child.stdout!, 'data');
+    const sensor = await openOrFail(serverProcessSensor(child.pid!), clock);
+    onTestFinished(() => sensor.close());
+    const before = { own: await say(child, '1'), seen: record(sensor).latest[cpuTime]! };
+    const after = { own: await say(child, '120'), seen: record(sensor).latest[cpuTime]! };
+    expect((after.seen - before.seen) / (after.own - before.own)).toBeCloseTo(1, 1);
+  });
+
+  it('holds the time of a child that burned and ended between two readings', async () => {
+    const script = `read -r _; ${JSON.stringify(process.execPath)} -e 'const t = performance.now(); while (performance.now() < t + 150);'; echo done; read -r _`;
+    const child = start('/bin/sh', ['-c', script]);
+    const sensor = await openOrFail(serverProcessSensor(child.pid!), clock);
+    onTestFinished(() => sensor.close());
+    const before = record(sensor).latest[cpuTime]!;
+    child.stdin!.write('go\n');
+    await once(child.stdout!, 'data');
+    const after = record(sensor).latest[cpuTime]!;
+    // What a machine takes from the child by the way is not known; most of 150 ms it has had.
+    expect(after - before).toBeGreaterThan(75e6);
+    expect(record(sensor).latest[cpuTime]!).toBeGreaterThanOrEqual(after);
+  });
+
+  it('sees resident memory, and ends with the process', async () => {
+    const child = start(process.execPath, ['-e', burner]);
+    await once(child.stdout!, 'data');
+    const sensor = await openOrFail(serverProcessSensor(child.pid!), clock);
+    onTestFinished(() => sensor.close());
+    expect(record(sensor).latest['server residentMemory']).toBeGreaterThan(10 * 2 ** 20);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    record(sensor);
+    expect(() => record(sensor)).toThrow(`the server's process ${child.pid} ended`);
+  });
+
+  it('says that there is no such process', async () => {
+    const { pid } = spawnSync(process.execPath, ['--version']);
+    expect(await serverProcessSensor(pid).open(clock)).toMatchObject({
+      reason: 'unsupported',
+      hint: expect.stringContaining(`no process ${pid}`),
+    });
+  });
+
+  it('agrees with /proc/PID/stat to its ticks', async () => {
+    const child = start(process.execPath, ['-e', burner]);
+    await once(child.stdout!, 'data');
+    await say(child, '30');
+    const { ofProcess, tickNs } = openProcessClocks()!;
+    expect([1e6, 10e6 / 3, 4e6, 10e6]).toContainEqual(expect.closeTo(tickNs, -1));
+    const stat = readFileSync(`/proc/${child.pid}/stat`, 'latin1').split(') ')[1]!.split(' ');
+    const statNs = (Number(stat[11]) + Number(stat[12])) * 10e6;
+    expect(Math.abs(ofProcess(child.pid!)! - statNs)).toBeLessThanOrEqual(20e6);
+    expect(ofProcess(spawnSync(process.execPath, ['--version']).pid)).toBeNull();
+  });
+});
+
+const home = join(dirname(fileURLToPath(import.meta.url)), '../../..');
+const model = join(home, '../shared/models/stories260K/stories260K.gguf');
+const tools = spawnSync('bash', [join(home, 'scripts/llama-tools.sh'), '--no-install'], { encoding: 'utf8' });
+const llamaServer = tools.status === 0 ? join(tools.stdout.trim(), 'llama-server') : '';
+
+const canServe = onLinux && llamaServer !== '' && existsSync(model);
+
+describe.runIf(canServe)('llama-server (skipped where scripts/llama-tools.sh has not fetched it)', () => {
+  it('used over its requests what its clock and its ticks both say', async () => {
+    const port = await freePort();
+    const args = ['-m', model, '-t', '1', '--metrics', '--host', '127.0.0.1', '--port', String(port)];
+    const child = start(llamaServer, args);
+    child.stdout!.resume();
+    const url = `http://127.0.0.1:${port}`;
+    while (!(await fetch(`${url}/health`).catch(() => null))?.ok) await sleep(50);
+    const sensor = await openOrFail(serverProcessSensor(child.pid!), clock);
+    onTestFinished(() => sensor.close());
+    const ticks = () => {
+      const fields = execFileSync('cat', [`/proc/${child.pid}/stat`], { encoding: 'latin1' })
+        .split(') ')[1]!
+        .split(' ');
+      return (Number(fields[11]) + Number(fields[12])) * 10e6;
+    };
+    const beforeNs = { clock: record(sensor).latest[cpuTime]!, ticks: ticks() };
+    const body = JSON.stringify({ prompt: 'Once', n_predict: 400, ignore_eos: true });
+    const answer = await fetch(`${url}/completion`, { method: 'POST', body });
+    expect(answer.status).toBe(200);
+    await answer.text();
+    await sleep(20);
+    const usedNs = {
+      clock: record(sensor).latest[cpuTime]! - beforeNs.clock,
+      ticks: ticks() - beforeNs.ticks,
+    };
+    expect(usedNs.clock).toBeGreaterThan(10e6);
+    // User and system time are cut to a tick of 10 ms each, at both ends.
+    expect(Math.abs(usedNs.clock - usedNs.ticks)).toBeLessThanOrEqual(20e6);
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const { port } = server.address() as AddressInfo;
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
