@@ -40,7 +40,7 @@ export type SensorSpec =
     }
   | { sensor: 'apple'; command?: readonly string[] }
   /** A server of models on this machine, by its process. */
-  | { sensor: 'server-process'; pid: number; root?: string }
+  | { sensor: 'server-process'; pid: number; root?: string; device?: string }
   | ({ sensor: 'server-metrics' } & ServerMetricsTarget)
   | { sensor: 'recorded'; path: string };
 
@@ -94,7 +94,7 @@ function createSensor(spec: Exclude<SensorSpec, { sensor: 'recorded' }>): Sensor
     case 'apple':
       return appleSensor(spec.command);
     case 'server-process':
-      return serverProcessSensor(spec.pid, spec.root);
+      return serverProcessSensor(spec.pid, spec.root, spec.device);
     case 'server-metrics':
       return serverMetricsSensor(spec);
   }

@@ -72,7 +72,7 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
       cost,
       cells,
       questions: plan.questions,
-      sensors: await servedSensors(servers, sensors, options),
+      sensors: servedSensors(servers, sensors, options),
       warnings: [...plan.warnings, ...warnings, ...limits(servers, cells), ...elsewhere(servers)],
     };
   } catch (thrown) {
@@ -101,7 +101,7 @@ export async function prepareResumed(
     const servers = connected.map((server, index) => ({ ...server, id: models[index]!.id }));
     const choice = options.sensors ?? (settings.sampling.sensors as SensorChoice);
     const asked = { ...options, metricsUrl: settings.metricsUrl };
-    const sensors = await servedSensors(servers, choice, asked);
+    const sensors = servedSensors(servers, choice, asked);
     const byId = new Map(servers.map((server) => [server.id, server]));
     return { settings, suite, servers: byId, cost, cells, questions, sensors, warnings };
   } catch (thrown) {

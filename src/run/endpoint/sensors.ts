@@ -1,4 +1,5 @@
 import type { Warning } from '../../core/codes.js';
+import { TokenworkError } from '../../core/errors.js';
 import type { SensorSpec } from '../../sensors/catalogue.js';
 import { processListeningOn } from '../../sensors/server/find-server.js';
 import type { BenchOptions } from '../options.js';
@@ -7,53 +8,78 @@ import type { Server } from './connect.js';
 
 /** The sensors of a run whose requests go to servers. */
 export interface ServedSensors extends ChosenSensors {
-  /** Processes of servers on this machine whose CPU time is read. */
-  pids: number[];
+  /** The process of each server by its id, where it is known. */
+  pids: ReadonlyMap<string, number>;
 }
 
 /**
- * The sensors beside servers: of this machine where they run on it, with the server's process; and the counters that
- * `--metrics-url` names. Of a server elsewhere this machine tells nothing.
+ * The sensors beside servers: of this machine where they run on it, with the servers' processes; and the counters that
+ * `--metrics-url` names. Of a server elsewhere this machine tells nothing. Throws TokenworkError `bad-option`.
  */
-export async function servedSensors(
+export function servedSensors(
   servers: readonly Server[],
   choice: SensorChoice,
   { serverPid, metricsUrl = [] }: Pick<BenchOptions, 'serverPid' | 'metricsUrl'>,
-): Promise<ServedSensors> {
+): ServedSensors {
+  refuseOnePid(servers, serverPid);
   const isHere = servers.every(({ endpoint }) => endpoint.record.onThisMachine);
-  const chosen =
-    isHere || choice !== 'auto' ? chosenSensors(choice) : { specs: [], recorded: null, warnings: [] };
-  if (choice === 'none') return { ...chosen, pids: [] };
-  const scraped = metricsUrl.map((url): SensorSpec => ({ sensor: 'server-metrics', url }));
+  const nothing: ChosenSensors = { specs: [], recorded: null, warnings: [] };
+  const chosen = isHere || choice !== 'auto' ? chosenSensors(choice) : nothing;
+  if (choice === 'none') return { ...chosen, pids: new Map() };
+  const isSeveral = metricsUrl.length > 1 || servers.length > 1;
+  const scraped = metricsUrl.map(
+    (url, replica): SensorSpec => ({ sensor: 'server-metrics', url, ...(isSeveral && { replica }) }),
+  );
   const { pids, warnings } =
-    serverPid === undefined ? await found(servers) : { pids: [serverPid], warnings: [] };
-  const processes = pids.map((pid): SensorSpec => ({ sensor: 'server-process', pid }));
+    serverPid === undefined
+      ? processesOf(servers)
+      : { pids: new Map(servers.map(({ id }) => [id, serverPid])), warnings: [] };
   return {
-    specs: [...chosen.specs, ...processes, ...scraped],
+    specs: [...chosen.specs, ...processSensors(servers, pids), ...scraped],
     recorded: chosen.recorded,
     warnings: [...chosen.warnings, ...warnings],
     pids,
   };
 }
 
+function refuseOnePid(servers: readonly Server[], serverPid: number | undefined): void {
+  if (serverPid === undefined || servers.length === 1) return;
+  throw new TokenworkError(
+    'bad-option',
+    `--server-pid names one process, and there are ${servers.length} endpoints.`,
+    'Leave it out: the processes that listen on their ports are looked up.',
+  );
+}
+
+/** One for each process; devices are numbered as their servers are, where they are not all one. */
+function processSensors(servers: readonly Server[], pids: ReadonlyMap<string, number>): SensorSpec[] {
+  const known = servers.flatMap(({ id }, index) => (pids.has(id) ? [{ pid: pids.get(id)!, index }] : []));
+  const first = known.filter(({ pid }, index) => known.findIndex((other) => other.pid === pid) === index);
+  const isOne = servers.length === 1 || (first.length === 1 && known.length === servers.length);
+  return first.map(({ pid, index }) => ({
+    sensor: 'server-process',
+    pid,
+    ...(!isOne && { device: `server-${index}` }),
+  }));
+}
+
 /** The processes that listen on the servers' ports, of those on this machine. */
-async function found(servers: readonly Server[]): Promise<{ pids: number[]; warnings: Warning[] }> {
-  const pids = new Set<number>();
+function processesOf(servers: readonly Server[]): Pick<ServedSensors, 'pids' | 'warnings'> {
+  const pids = new Map<string, number>();
   const warnings: Warning[] = [];
   for (const { id, endpoint } of servers) {
     const { url, onThisMachine } = endpoint.record;
     if (!onThisMachine) continue;
-    const process = await processListeningOn(portOf(new URL(url)));
-    if (typeof process === 'number') pids.add(process);
+    const { hostname, port, protocol } = new URL(url);
+    const process = processListeningOn(Number(port) || (protocol === 'https:' ? 443 : 80), hostname);
+    if ('pid' in process) pids.set(id, process.pid);
     else {
       warnings.push({
         code: 'server-process-unknown',
-        message: `The process of the server of ${id} is not known, so its CPU time is not measured: ${process.hint}`,
+        message: `The process of the server of ${id} is not known, so its CPU time is not measured: ${process.hint}.`,
         hint: 'Name it with --server-pid PID.',
       });
     }
   }
-  return { pids: [...pids], warnings };
+  return { pids, warnings };
 }
-
-const portOf = ({ port, protocol }: URL): number => Number(port) || (protocol === 'https:' ? 443 : 80);

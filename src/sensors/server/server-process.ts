@@ -9,9 +9,9 @@ import { ProcessTree } from './process-tree.js';
 const periodNs = milliseconds(11);
 const memoryEveryNs = milliseconds(250);
 
-const channels: Channel[] = [
-  { quantity: 'cpuTime', device: 'server', unit: 'ns', kind: 'counter' },
-  { quantity: 'residentMemory', device: 'server', unit: 'B', kind: 'gauge' },
+const channelsOf = (device: string): Channel[] => [
+  { quantity: 'cpuTime', device, unit: 'ns', kind: 'counter' },
+  { quantity: 'residentMemory', device, unit: 'B', kind: 'gauge' },
 ];
 
 /**
@@ -22,9 +22,9 @@ const channels: Channel[] = [
  * agreed with schedstat to the ns at 1 against 270 µs a reading, and lay 0.5 ms above getrusage of the process itself;
  * stat erred by up to 7 ms. While the process runs, the clock moves in steps of 4 ms, as schedstat does.
  */
-export function serverProcessSensor(pid: number, root = '/proc'): Sensor {
+export function serverProcessSensor(pid: number, root = '/proc', device = 'server'): Sensor {
   return {
-    name: 'server-process',
+    name: device === 'server' ? 'server-process' : `server-process-${device.replace(/^server-/, '')}`,
     platforms: ['linux'],
     reads: `CPU time and resident memory of the server's process ${pid} with all that it started (CPU clocks, /proc)`,
     async open(clock) {
@@ -42,7 +42,7 @@ export function serverProcessSensor(pid: number, root = '/proc'): Sensor {
       tree.cpuNs(clock.now());
       let memoryDueNs = Number.NEGATIVE_INFINITY;
       return {
-        channels,
+        channels: channelsOf(device),
         missing: [],
         periodNs,
         ticks: [

@@ -1,9 +1,9 @@
 import type { AttributionError } from '../../../core/sampling-record.js';
 import { median } from '../../../stats/quantile.js';
-import { attributionError } from '../attribute.js';
-import type { UseMetric } from '../devices.js';
 import { windowOfSpans } from '../../repeated-window.js';
 import { isSharp } from '../../window.js';
+import { attributionError } from '../attribute.js';
+import type { UseMetric } from '../devices.js';
 import type { AloneRun, PairRun, Segment } from '../segment.js';
 import type { ServedShares } from './share-segment.js';
 
@@ -29,11 +29,11 @@ export function servedErrors(
     const alone = aloneByCell(metric, segments, shares);
     if (alone.size === 0) return [];
     const named = { metric, concurrency };
-    const figures = shares.flatMap(({ used }) => [...used].flatMap(([id, use]) => ({ id, figure: use[metric] })));
+    const figures = shares.flatMap(({ used }) =>
+      [...used].flatMap(([id, use]) => ({ id, figure: use[metric] })),
+    );
     const regressed = figures.flatMap(({ id, figure }): Pair[] =>
-      figure && figure.value !== null
-        ? pairWith(alone, cellOf.get(id), figure.value, figure.interval)
-        : [],
+      figure && figure.value !== null ? pairWith(alone, cellOf.get(id), figure.value, figure.interval) : [],
     );
     const average = averagesOf(metric, shares);
     const averaged = [...average].flatMap(([id, value]) => pairWith(alone, cellOf.get(id), value, null));
@@ -148,5 +148,7 @@ function pairErrors(
   const error = attributionError(pairs);
   if (error === null) return [];
   const against = 'the sum of both alone';
-  return [{ ...named, concurrency: 2, method: 'two requests at once', against, ...error, compared: pairs.length }];
+  return [
+    { ...named, concurrency: 2, method: 'two requests at once', against, ...error, compared: pairs.length },
+  ];
 }

@@ -1,5 +1,6 @@
 import type { Regression } from '../../../core/sampling-record.js';
 import { counterCurve } from '../../counter-curve.js';
+import { sumOfCurves } from '../../sum-of-curves.js';
 import { quantum } from '../attribute.js';
 import { type DeviceUse, devicesOf, type SharedUse } from '../devices.js';
 import type { Segment } from '../segment.js';
@@ -18,18 +19,32 @@ export interface ServedShares extends SegmentShares {
   byAverage: ReadonlyMap<string, ReadonlyMap<number, number>>;
 }
 
+/** Which requests a counter of a server is of. */
+export interface CounterScope {
+  /** The requests of the device, by their ids; null for all of them. */
+  requestsOf(device: string): ReadonlySet<number> | null;
+  /** Whether the counters of all servers are one account, as nothing tells which of a fleet answered a request. */
+  together: boolean;
+}
+
 /** Shares out what servers used while several requests were in flight: the CPU time of their processes, energy, GPU time. */
-export function shareServedSegment(segment: Segment, runs: readonly ServedRun[], seed: number): ServedShares {
-  const devices = [...serverProcesses(segment), ...devicesOf(segment, true)];
+export function shareServedSegment(
+  segment: Segment,
+  runs: readonly ServedRun[],
+  scope: CounterScope,
+  seed: number,
+): ServedShares {
+  const devices = [...serverCounters(segment, scope), ...devicesOf(segment, true)];
   const { measured } = segment;
   const regressions: Regression[] = [];
   const byAverage = new Map<string, ReadonlyMap<number, number>>();
   const none = { devices, shared: [], used: new Map(), regressions, byAverage };
   if (measured === null) return none;
-  const requests = runs.map(({ request }) => request);
   const decoded = new Map(runs.map(({ request, decoded: of }) => [request.id, of]));
   const shared = devices.map((use) => {
     const account = `${use.metric}/${use.device}`;
+    const own = scope.requestsOf(use.device);
+    const requests = runs.flatMap(({ request }) => (own?.has(request.id) === false ? [] : [request]));
     const unit = use.metric === 'energy' ? quantum.joules : quantum.nanoseconds;
     const found = shareServedCounter({
       ...{ curve: use.curve, ...measured, requests, seed, quantum: unit },
@@ -54,16 +69,14 @@ export function shareServedSegment(segment: Segment, runs: readonly ServedRun[],
     const attribution = { total, byRequest: new Map(), requests: theirs, idle, unattributed, unknownNs: 0 };
     const each = requests.map(({ id }): [number, RequestUse] => {
       const share = byRequest.get(id);
-      return [
-        id,
-        share ? useOf(share, decoded.get(id)!, unit) : { amount: null, reason: 'lost', stages: new Map() },
-      ];
+      return [id, share ? useOf(share, decoded.get(id)!, unit) : lost];
     });
     return { use, shares: { attribution, byRequest: new Map(each) } };
   });
   const used = new Map(
-    requests.map(({ id }): [number, UsedByRequest] => {
-      const of = (metric: DeviceUse['metric']) => usedBy(id, metric, 1, shared);
+    runs.map(({ request: { id } }): [number, UsedByRequest] => {
+      const mine = shared.filter(({ shares }) => shares.byRequest.has(id));
+      const of = (metric: DeviceUse['metric']) => usedBy(id, metric, 1, mine);
       return [id, { runs: 1, energy: of('energy'), gpuTime: of('gpuTime'), cpuTime: of('cpuTime') }];
     }),
   );
@@ -72,21 +85,31 @@ export function shareServedSegment(segment: Segment, runs: readonly ServedRun[],
 
 type RequestUse = SharedUse['byRequest'] extends Map<number, infer Use> ? Use : never;
 
-/** The CPU time of each server's process with all that it started. */
-function serverProcesses(segment: Segment): DeviceUse[] {
-  return segment.sensors.flatMap(({ name, channels }) =>
+const lost: RequestUse = { amount: null, reason: 'lost', stages: new Map() };
+
+/** The CPU time of each server: of its process where that is read, else as the server tells it. */
+function serverCounters(segment: Segment, { together }: CounterScope): DeviceUse[] {
+  const uses = segment.sensors.flatMap(({ name, channels }) =>
     channels
-      .filter(({ device, quantity }) => /^server/.test(device) && quantity === 'cpuTime')
-      .map((channel) => ({
-        metric: 'cpuTime' as const,
-        device: channel.device,
-        sensor: name,
-        curve: counterCurve(segment.series(channel), channel.counterPeriodNs),
-        ofProcess: true,
-        counted: true,
-        resolutionNs: channel.counterPeriodNs ?? 0,
-      })),
+      .filter(({ device, quantity }) => /^server(-\d+)?$/.test(device) && quantity === 'cpuTime')
+      .map(
+        (channel): DeviceUse => ({
+          metric: 'cpuTime',
+          device: channel.device,
+          sensor: name,
+          curve: counterCurve(segment.series(channel), channel.counterPeriodNs),
+          resolutionNs: channel.counterPeriodNs ?? 0,
+          ofProcess: true,
+          counted: true,
+        }),
+      ),
   );
+  const read = uses.filter(({ sensor }) => sensor.startsWith('server-process'));
+  const chosen = read.length > 0 ? read : uses;
+  if (!together || chosen.length < 2) return chosen;
+  const curve = sumOfCurves(chosen.map((use) => use.curve));
+  const resolutionNs = Math.max(...chosen.map((use) => use.resolutionNs));
+  return [{ ...chosen[0]!, device: 'server', curve, resolutionNs }];
 }
 
 /** Prefill is the first stage of a row; what was decoded is told apart by its tokens. */
