@@ -134,12 +134,16 @@ export interface ProbeAnswer {
 
 /** The part of an event, or of a whole answer, that a dialect reads. */
 export interface EventReading {
-  /** Text of the answer; empty for events that only carry a role, usage or nothing. */
+  /**
+   * Text of the answer; empty for events that only carry a role, usage or nothing. SGLang's own API repeats what came
+   * before, so events are not joined.
+   */
   text: string;
   reasoning: string;
   /** Completion tokens up to and with this event, where the server says so. */
   tokensSoFar: number | null;
   finishReason: string | null;
+  /** Counts up to and with this event: the last that were told hold, and those of a stream that was cut are a part. */
   usage: TokenUsage | null;
   times: ServerTimes | null;
   /** The server's words, where it reports an error inside the stream. */
@@ -175,7 +179,10 @@ export interface Dialect {
   readHeaders(headers: Readonly<Record<string, string>>): Pick<EventReading, 'usage' | 'times'> & {
     replica: string | null;
   };
-  /** The tokenizer's exchanges, one after another where the first gives what the second takes. */
+  /**
+   * The tokenizer's exchanges, one after another where the first gives what the second takes: `promptIn` finds the
+   * text for `text` in the first answer, null where it holds none.
+   */
   readonly tokenizer: {
     text(text: string, model: string): { path: string; body: Record<string, unknown> };
     /** Null where the chat template cannot be applied by the server. */
@@ -183,7 +190,7 @@ export interface Dialect {
       | ((
           messages: readonly ChatMessage[],
           model: string,
-        ) => { path: string; body: Record<string, unknown>; then?: (answer: unknown) => string })
+        ) => { path: string; body: Record<string, unknown>; promptIn?: (answer: unknown) => string | null })
       | null;
     /** Null where the answer holds no ids. */
     ids(answer: unknown): number[] | null;

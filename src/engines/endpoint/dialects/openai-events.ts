@@ -1,0 +1,107 @@
+/** The forms of OpenAI's API that the servers share; each dialect adds what is its own. */
+import type { ServerTimes } from '../../../core/server-record.js';
+import type { EndpointApi, EventReading, GenerateRequest, TokenUsage } from '../endpoint.js';
+import { count, field, fieldAt, list, text, textOrNull } from './fields.js';
+
+const nothing: EventReading = {
+  ...{ text: '', reasoning: '', tokensSoFar: null, finishReason: null },
+  ...{ usage: null, times: null, error: null, isLast: false },
+};
+
+export function reading(told: Partial<EventReading>): EventReading {
+  return { ...nothing, ...told };
+}
+
+/** A chunk of either API, or a whole answer: `delta` of chat, `message` of chat at once, `text` of completions. */
+export function openAiEvent(event: unknown): EventReading {
+  // One choice is asked for; a further one would be of another sequence.
+  const choice = list(field(event, 'choices')).find((entry) => (field(entry, 'index') ?? 0) === 0);
+  const said = field(choice, 'delta') ?? field(choice, 'message');
+  const usage = openAiUsage(field(event, 'usage'));
+  return reading({
+    text: text(field(said, 'content')) || text(field(choice, 'text')),
+    reasoning: text(field(said, 'reasoning_content')) || text(field(said, 'reasoning')),
+    finishReason: textOrNull(field(choice, 'finish_reason')),
+    usage,
+    error: errorOf(event),
+  });
+}
+
+export function openAiUsage(usage: unknown): TokenUsage | null {
+  return usageOf({
+    prompt: field(usage, 'prompt_tokens'),
+    completion: field(usage, 'completion_tokens'),
+    cached: fieldAt(usage, 'prompt_tokens_details', 'cached_tokens'),
+    reasoning: fieldAt(usage, 'completion_tokens_details', 'reasoning_tokens'),
+    from: 'usage',
+  });
+}
+
+/** Counts as any server may have sent them. Parts that are more than their whole are not believed. */
+export function usageOf(told: {
+  prompt: unknown;
+  completion: unknown;
+  cached?: unknown;
+  reasoning?: unknown;
+  drafted?: unknown;
+  accepted?: unknown;
+  from: TokenUsage['from'];
+}): TokenUsage | null {
+  const prompt = count(told.prompt);
+  const completion = count(told.completion);
+  if (prompt === null || completion === null) return null;
+  const partOf = (whole: number, part: unknown) => {
+    const known = count(part);
+    return known === null || known > whole ? null : known;
+  };
+  const drafted = count(told.drafted);
+  return {
+    ...{ prompt, completion, from: told.from, drafted },
+    cached: partOf(prompt, told.cached),
+    reasoning: partOf(completion, told.reasoning),
+    accepted: drafted === null ? null : partOf(drafted, told.accepted),
+  };
+}
+
+/** Times that a server told; null where it told none. */
+export function timesOf(times: ServerTimes): ServerTimes | null {
+  return times.queued === null && times.prefill === null && times.decode === null ? null : times;
+}
+
+/** The server's words on what went wrong, in the forms they have inside a stream. */
+export function errorOf(event: unknown): string | null {
+  const error = field(event, 'error');
+  if (error === undefined || error === null)
+    return field(event, 'object') === 'error' ? text(field(event, 'message')) || 'no message' : null;
+  return textOrNull(error) ?? textOrNull(field(error, 'message')) ?? 'no message';
+}
+
+/** The prompt in the form of either API. A text is one message of a conversation where it has to be one. */
+export function openAiPrompt({ prompt }: GenerateRequest, api: EndpointApi): Record<string, unknown> {
+  if (api === 'completions') {
+    if (prompt.kind === 'messages') throw new Error('completions take no messages');
+    return { prompt: prompt.kind === 'ids' ? prompt.ids : prompt.text };
+  }
+  if (prompt.kind === 'ids') throw new Error('chat takes no token ids');
+  const messages = prompt.kind === 'text' ? [{ role: 'user', content: prompt.text }] : prompt.messages;
+  return { messages };
+}
+
+/**
+ * The body that all of these servers take. `max_tokens` is deprecated in OpenAI's chat API for
+ * `max_completion_tokens`, but every server that one runs takes it, and some take nothing else (TGI 3).
+ */
+export function openAiBody(request: GenerateRequest, api: EndpointApi, model: string) {
+  return {
+    model,
+    ...openAiPrompt(request, api),
+    max_tokens: request.maxTokens,
+    temperature: request.temperature,
+    ...(request.seed === null ? {} : { seed: request.seed }),
+    stream: true,
+    stream_options: { include_usage: true },
+  };
+}
+
+/** Paths are relative to the address, which ends with the version of the API. */
+export const openAiPath = { chat: 'chat/completions', completions: 'completions' } as const;

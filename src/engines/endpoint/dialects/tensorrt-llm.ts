@@ -1,0 +1,47 @@
+/**
+ * TensorRT-LLM's `trtllm-serve`, after tensorrt_llm/serve/{openai_protocol,openai_server,postprocess_handlers}.py of
+ * its main branch in summer 2026, whose forms go back to 1.0.
+ *
+ * Traps. It refuses fields that it does not know. `/metrics` is a queue of statistics that reading empties, so that a
+ * scraper would miss what was taken here: it is no probe. `/_internal/tokenize` is of some versions only, and internal.
+ */
+import type { Dialect } from '../endpoint.js';
+import { description, isOwnedBy, versionAt } from './description.js';
+import { openAiBody, openAiEvent, openAiPath } from './openai-events.js';
+import { replicaOf } from './replica.js';
+
+export const tensorrtLlm: Dialect = {
+  kind: 'tensorrt-llm',
+  probes: ['/version'],
+  recognises: (answers) => isOwnedBy(answers, 'tensorrt_llm'),
+  describe(answers) {
+    const told = {
+      version: versionAt(answers, '/version'),
+      ...{ contextLength: null, slots: null, promptCache: null },
+      ...{ vocabulary: null, parameters: null, dtype: null },
+    };
+    return description(told, {
+      version: '/version has none',
+      slots: 'it stands in /metrics alone, a queue that reading would empty for others',
+      promptCache: 'trtllm-serve tells enable_block_reuse by no request',
+    });
+  },
+  takesIds: true,
+  forcesLength: true,
+  exchange: (request, api, model) => ({
+    path: openAiPath[api],
+    framing: 'sse',
+    body: {
+      ...openAiBody(request, api, model),
+      ...(request.topK === null ? {} : { top_k: request.topK }),
+      ignore_eos: request.ignoreEos,
+      stream_options: { include_usage: true, continuous_usage_stats: true },
+    },
+  }),
+  read(event) {
+    const read = openAiEvent(event);
+    return { ...read, tokensSoFar: read.usage?.completion ?? null };
+  },
+  readHeaders: (headers) => ({ usage: null, times: null, replica: replicaOf(headers) }),
+  tokenizer: null,
+};
