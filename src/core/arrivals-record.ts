@@ -20,6 +20,13 @@ export const arrivalProcessSchema = z.discriminatedUnion('kind', [
 ]);
 export type ArrivalProcess = z.infer<typeof arrivalProcessSchema>;
 
+/** When the requests of a run are sent: by one process, or by a Poisson process at each of several rates. */
+export const loopSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('one'), process: arrivalProcessSchema }),
+  z.strictObject({ kind: z.literal('sweep'), rates: z.array(rate).min(1) }),
+]);
+export type Loop = z.infer<typeof loopSchema>;
+
 /** Why a request of an open loop was not sent: its time had passed, too many were in flight, or the run was stopped. */
 export const unsentReasons = ['late', 'inFlight', 'stopped'] as const;
 export type UnsentReason = (typeof unsentReasons)[number];

@@ -179,6 +179,7 @@ export function exitCodeOf(code: ErrorCode): ExitCode {
 /** Codes of failed requests beside those of errors: what the run, and not the engine, says of a request. */
 export const failureCodes = {
   'deadline-exceeded': 'The request did not finish before its deadline.',
+  'not-sent': 'The request was due and not sent: too late, or with too many others unanswered.',
   'process-crashed': 'The process died both times that it ran the request.',
   'request-failed': 'The request failed for a reason that has no code.',
   'request-unsent': 'The request was not sent: its time had passed, or too many others were in flight.',

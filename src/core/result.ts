@@ -9,6 +9,7 @@
  * time. `null` means absent, and the reason stands in the row's `absent` or in the metric's `reason`.
  */
 import { z } from 'zod';
+import { arrivalsRecordSchema, clientRecordSchema } from './arrivals-record.js';
 import { costModelSchema } from './cost.js';
 import { namedRecord } from './named-record.js';
 import { factorValue, questionSchema } from './question.js';
@@ -358,6 +359,10 @@ const runSchema = z.looseObject({
   questions: z.array(questionSchema).optional(),
   /** `fixed`: the cells are given and only noise is random; `sampled`: the requests are themselves a sample. */
   design: z.enum(['fixed', 'sampled']).optional(),
+  /** Of requests to servers: when they were sent, once for each step of a sweep and each time that the run went on. */
+  arrivals: z.array(arrivalsRecordSchema).optional(),
+  /** The client's own load meanwhile. */
+  client: z.array(clientRecordSchema).optional(),
 });
 
 export const resultSchema = z.strictObject({

@@ -49,6 +49,7 @@ export function foldJournal(contents: JournalContents): Result {
       ...(header.questions && header.questions.length > 0 && { questions: header.questions }),
       // A trace, and a user's prompts, are a sample of what some server is asked; a suite's cells are the design itself.
       design: 'suite' in settings.workload ? 'fixed' : 'sampled',
+      ...sentOf(entries),
       settings,
     },
     hardware: { ...header.hardware, ceilings: ceilingsOf(header, entries) },
@@ -126,6 +127,13 @@ function coldStartOf(model: string, entries: readonly JournalEntry[]): Pick<Mode
       return { coldStart: entry.coldStart };
   }
   return {};
+}
+
+/** When requests were sent to servers, and the client's load meanwhile. */
+function sentOf(entries: readonly JournalEntry[]): Pick<Result['run'], 'arrivals' | 'client'> {
+  const sent = entries.flatMap((entry) => (entry.kind === 'sent' ? [entry] : []));
+  if (sent.length === 0) return {};
+  return { arrivals: sent.map(({ arrivals }) => arrivals), client: sent.map(({ client }) => client) };
 }
 
 /** The warm-up requests of a model's own cells, and those of others in which it took part. */

@@ -12,8 +12,9 @@ import {
 /** Whether requests went to servers. */
 export const isServed = (header: JournalHeader): header is ServedHeader => 'endpoint' in header.settings;
 
-/** Whether several of them could be in flight at a server, so that its counters have to be shared. */
-export const areShared = ({ settings }: ServedHeader): boolean => settings.concurrency > 1;
+/** Whether a server's counters have to be shared among requests, as they were not read around each of them. */
+export const areShared = ({ settings, metrics }: ServedHeader): boolean =>
+  settings.concurrency > 1 || metrics.cpuTime?.provenance !== 'measured';
 
 /** Whether sensors saw a GPU, which a server may have computed on. */
 export const sawGpu = (segments: readonly Segment[]): boolean =>

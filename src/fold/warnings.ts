@@ -18,6 +18,7 @@ export function warningsOf(
     ...(resumes.length > 0 ? [resumedWarning(resumes.length)] : []),
     ...failureWarnings(rows),
     ...unsettledWarnings(entries),
+    ...entries.flatMap((entry) => (entry.kind === 'sent' ? entry.warnings : [])),
     ...servedWarnings(header.cells, rows),
   ];
 }

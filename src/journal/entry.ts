@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { arrivalsRecordSchema, clientRecordSchema, loopSchema } from '../core/arrivals-record.js';
 import { namedRecord } from '../core/named-record.js';
 import { questionSchema } from '../core/question.js';
 import {
@@ -82,6 +83,13 @@ const servedSettingsSchema = z.strictObject({
   dtype: options.dtype.value.nullable(),
   metricsUrl: options.metricsUrl.value,
   retries: options.retries.value,
+  /** When requests are sent, as it was asked for and as it was understood. */
+  arrivals: options.arrivals.value.nullable(),
+  rate: options.rate.value.nullable(),
+  speed: options.speed.value.nullable(),
+  maxInFlight: options.maxInFlight.value.nullable(),
+  catchUp: options.catchUp.value,
+  loop: loopSchema,
 });
 /** Settings of a run whose requests go to a server. */
 export type ServedSettings = z.infer<typeof servedSettingsSchema>;
@@ -159,6 +167,13 @@ export const entrySchema = z.discriminatedUnion('kind', [
     ).optional(),
     /** On a GPU. */
     coldStart: coldStartSchema.optional(),
+  }),
+  /** Requests were sent to servers: all of them, or those of a step of a sweep, or of what was left. */
+  z.strictObject({
+    kind: z.literal('sent'),
+    arrivals: arrivalsRecordSchema,
+    client: clientRecordSchema,
+    warnings: z.array(warningSchema),
   }),
   /** A worker was given the request. */
   z.strictObject({ kind: z.literal('started'), id: z.int() }),

@@ -40,11 +40,12 @@ export function runOptionsOf(options: BenchOptions): RunOptions | null {
     options;
   const { energy, validateAttribution, allowParityMismatch } = options;
   const { endpoint, api, shape, metricsUrl, retries } = options;
+  const { arrivals, rate, speed, maxInFlight, catchUp } = options;
   return {
     ...{ suite, sensors, pipeline, dtype, device, engine, backend, threads },
     ...{ concurrency, repetitions, budget: options.budget, seed, warmup },
     ...{ energy, validateAttribution, allowParityMismatch },
-    ...{ api, shape, retries },
+    ...{ api, shape, retries, arrivals, rate, speed, maxInFlight, catchUp },
     endpoint: endpoint && [...endpoint],
     metricsUrl: metricsUrl && [...metricsUrl],
     model: models && [...models],
@@ -146,6 +147,16 @@ export interface BenchOptions {
   metricsUrl?: readonly string[] | undefined;
   /** Times that a request is sent again after 429 or 503; 0 by default. */
   retries?: number | undefined;
+  /** When requests are sent to a server: `poisson`, `gamma:2`, `ramp:1-20`, `trace`, `sweep` …; `closed` by default. */
+  arrivals?: string | undefined;
+  /** Requests per second, or `A..B` of a sweep. */
+  rate?: number | string | undefined;
+  /** How many times as fast as recorded a trace is sent. */
+  speed?: number | undefined;
+  /** Requests that may be unanswered at once; others are not sent. */
+  maxInFlight?: number | undefined;
+  /** Requests whose time has passed are sent all the same, in a burst. */
+  catchUp?: boolean | undefined;
   /** Path of the result; by default in the working directory, named after suite and time. */
   out?: string | undefined;
   /** Replaces the file at `out` where there is one. */

@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { z } from 'zod';
 import { devices, engineNames } from '../engines/engine.js';
 import { dtypes } from '../models/dtype.js';
+import { arrivalOptions } from './arrivals/options.js';
 import { usualAnswerTokens } from './named-prompts.js';
 import type { OptionRecord } from './option-record.js';
 import { serverOptions } from './server-options.js';
@@ -217,6 +218,7 @@ export const benchOptions = {
     group: 'Output',
   },
   ...serverOptions,
+  ...arrivalOptions,
   json: {
     flag: '--json',
     help: 'print the result to stdout, and nothing else there; its file is written as well',

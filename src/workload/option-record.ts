@@ -1,7 +1,14 @@
 import type { z } from 'zod';
 
 /** Headings of the help of `bench`, in its order. */
-export const optionGroups = ['Workload', 'Models in this process', 'Servers', 'Measuring', 'Output'] as const;
+export const optionGroups = [
+  'Workload',
+  'Models in this process',
+  'Servers',
+  'When requests are sent',
+  'Measuring',
+  'Output',
+] as const;
 
 /** An option of the command line, and what follows from it elsewhere. */
 export interface OptionRecord {

@@ -1,26 +1,33 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ArrivalProcess } from '../../core/arrivals-record.js';
 import { log } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
-import type { GenerateRequest, Generation } from '../../engines/endpoint/endpoint.js';
 import type { Journal } from '../../journal/append.js';
-import { evenly, isPending, type ValidationState } from '../../journal/state.js';
+import type { MeasuredRow } from '../../journal/entry.js';
+import { isPending, type ValidationState } from '../../journal/state.js';
 import { openCpuClock } from '../../sensors/linux/cpu-time.js';
-import type { PromptSpec } from '../../stages/request-spec.js';
-import { deriveSeed } from '../../stats/random.js';
-import type { PlannedCell } from '../../workload/plan.js';
-import { type ScheduledRequest, schedule } from '../../workload/schedule.js';
+import { arrivalTimes } from '../../workload/arrivals/arrival-times.js';
+import type { ScheduledRequest } from '../../workload/schedule.js';
 import type { BenchOptions } from '../options.js';
 import { measuringProgress, tell } from '../progress.js';
 import type { RunSampling } from '../sampling/start.js';
-import type { Server } from './connect.js';
+import { arrivalsRecord, arrivalsWarning } from './arrivals-report.js';
+import { clientWarning, watchClient } from './client-health.js';
+import { closedLoop, openLoop, type SendTimes } from './dispatch.js';
+import { processClock } from './precise-wait.js';
 import type { PreparedServed } from './prepare.js';
 import { servedRow } from './rows.js';
+import { apart, type Sender, senderTo } from './send.js';
+import type { ServerClocks } from './server-clock.js';
+import { type Step, stepsOf } from './steps.js';
+import { validateAlone } from './validate.js';
 
 /** A run on servers, or the part of one that is left, when everything is open. */
 export interface Served {
   prepared: PreparedServed;
   journal: Journal;
   sampling: RunSampling;
+  clocks: ServerClocks | null;
   /** On the run's clock. */
   now(): Nanoseconds;
   options: BenchOptions;
@@ -29,149 +36,136 @@ export interface Served {
   validation: ValidationState;
 }
 
+/** Between the steps of a sweep, so that a backlog of one is not the next one's. */
+const betweenStepsMs = 1000;
+
 /** Measures what is not finished. Returns when all is measured or the signal has stopped it. Throws what journalling throws. */
 export async function measureOn(served: Served): Promise<void> {
-  const { prepared, sampling, options, finished, validation } = served;
+  const { prepared, journal, sampling, clocks, now, options, finished, validation } = served;
   const { settings, cells } = prepared;
   const { signal } = options;
-  const requests = schedule({ cells }, settings).filter(({ id }) => !finished.has(id));
+  const send = senderTo(prepared);
   await sampling.rest('idle-before', signal);
-  await warmUp(served);
+  await warmUp(served, send);
+  const steps = stepsOf(prepared, finished);
+  const onFinished = measuringProgress(
+    steps.flatMap(({ requests }) => requests),
+    () => 1,
+    now,
+    options.onProgress,
+  );
+  const cpuClock = openCpuClock();
+  const startedCpuNs = cpuClock.processNs();
+  const processCpuNs = () => cpuClock.processNs() - startedCpuNs;
   sampling.measuring();
-  await sendAll(served, requests);
-  if (isPending(settings, validation) && !signal?.aborted) await validateAlone(served);
+  for (const [index, step] of steps.entries()) {
+    if (index > 0)
+      await delay(betweenStepsMs, undefined, { signal }).catch(() => log('stopped between two steps'));
+    if (signal?.aborted) break;
+    await runStep(served, step, { send, processCpuNs, onFinished });
+  }
+  journal.append({ kind: 'ended', atNs: now(), processCpuNs: processCpuNs() });
+  if (isPending(settings, validation) && !signal?.aborted) {
+    tell(options.onProgress, 'validating', 'sending the same requests alone');
+    await validateAlone({ cells, send, clocks, journal, done: validation.runs, now, signal });
+  }
   await sampling.rest('idle-after', signal);
 }
 
-/** Draws that no measured request has, so that a server's cache holds nothing of theirs. */
-const apart = { warmUp: 1_000_000_000, alone: 2_000_000_000 } as const;
-
 /** Sends requests that are discarded, to every server. */
-async function warmUp({ prepared, journal, now, options }: Served): Promise<void> {
+async function warmUp({ prepared, journal, now, options }: Served, send: Sender): Promise<void> {
   const { settings, servers, cells } = prepared;
-  for (const [id, server] of servers) {
+  for (const id of servers.keys()) {
     const own = cells.filter(({ model }) => model === id);
     const cell = own[Math.floor((own.length - 1) / 2)];
     if (cell === undefined) continue;
     tell(options.onProgress, 'warm-up', `warming up ${id}`);
     const startedNs = now();
     let requests = 0;
-    for (; requests < settings.warmup && !options.signal?.aborted; requests++) {
-      await send(server, cell, apart.warmUp + requests, settings.deadlineMs, options.signal);
-    }
-    journal.append({ kind: 'warmup', model: id, requests, durationNs: now() - startedNs, alongside: {} });
+    for (; requests < settings.warmup && !options.signal?.aborted; requests++)
+      await send({ cell, number: apart.warmUp + requests }, options.signal);
+    journal.append({ kind: 'warmup', model: id, requests, durationNs: now() - startedNs });
   }
 }
 
-/** Sends every request as soon as fewer than `concurrency` are in flight, and journals each when it has ended. */
-async function sendAll(
-  { prepared, journal, now, options }: Served,
-  requests: readonly ScheduledRequest[],
+interface Sending {
+  send: Sender;
+  processCpuNs(): Nanoseconds;
+  onFinished(request: ScheduledRequest): void;
+}
+
+/** Sends every request of a step when it is due, and journals each when it has ended. */
+async function runStep(
+  served: Served,
+  step: Step,
+  { send, processCpuNs, onFinished }: Sending,
 ): Promise<void> {
-  const { settings, servers, cost } = prepared;
+  const { prepared, journal, clocks, now, options } = served;
+  const { settings, cost } = prepared;
   const { signal } = options;
-  const cpuClock = openCpuClock();
-  const startedCpuNs = cpuClock.processNs();
-  const processCpuNs = () => cpuClock.processNs() - startedCpuNs;
-  const onFinished = measuringProgress(requests, () => 1, now, options.onProgress);
-  let next = 0;
-  const runOne = async (worker: number) => {
-    while (!signal?.aborted && next < requests.length) {
-      const request = requests[next++]!;
-      const { id, cell, repetition } = request;
-      const dueNs = now();
-      const generation = await send(servers.get(cell.model)!, cell, repetition, settings.deadlineMs, signal);
-      const { outcome } = generation;
-      log('request %d: %s', id, outcome.status === 'failed' ? outcome.code : 'ok');
-      if (signal?.aborted && outcome.status === 'failed') return;
-      journal.append({
-        kind: 'request',
-        row: { id, cell: cell.id, repetition, worker, ...servedRow(generation, dueNs, cost) },
-        processCpuNs: processCpuNs(),
-        endedNs: now(),
-      });
-      onFinished(request);
-    }
+  const { requests, process } = step;
+  const around = clocks?.aroundEach ? clocks : null;
+  const write = (request: ScheduledRequest, row: MeasuredRow) => {
+    const { id, cell, repetition } = request;
+    log('request %d: %s', id, row.outcome.status === 'failed' ? row.outcome.code : 'ok');
+    journal.append({
+      kind: 'request',
+      row: { id, cell: cell.id, repetition, worker: 0, ...row },
+      processCpuNs: processCpuNs(),
+      endedNs: now(),
+    });
+    onFinished(request);
   };
-  const slots = Array.from({ length: settings.concurrency }, (_, worker) => runOne(worker));
-  const failed = (await Promise.allSettled(slots)).find((slot) => slot.status === 'rejected');
-  if (failed) throw failed.reason;
-  journal.append({ kind: 'ended', atNs: now(), processCpuNs: processCpuNs() });
+  const sendOne = async (index: number, { scheduledNs }: SendTimes) => {
+    const request = requests[index]!;
+    const { cell, repetition } = request;
+    const before = around ? await around.read(cell.model) : null;
+    const dueNs = around ? now() : scheduledNs;
+    const generation = await send({ cell, number: repetition }, signal);
+    if (signal?.aborted && generation.outcome.status === 'failed') return;
+    const after = around ? await around.read(cell.model) : null;
+    const cpuTime = before === null || after === null ? null : after - before;
+    const row = servedRow(generation, dueNs, cost);
+    write(request, cpuTime === null ? row : withCpuTime(row, cpuTime));
+  };
+  const loop = { send: sendOne, signal, clock: processClock(now) };
+  const watched = watchClient();
+  const tally =
+    process.kind === 'closed'
+      ? await closedLoop(requests.length, { ...loop, concurrency: process.concurrency })
+      : await openLoop(offsetsOf(step, process, settings.seed), {
+          ...loop,
+          catchUp: settings.catchUp ? 'send' : 'skip',
+          ...(settings.maxInFlight !== null && { maxInFlight: settings.maxInFlight }),
+          onUnsent: (index, reason) => write(requests[index]!, unsentRow(reason)),
+        });
+  const client = watched(tally.spunNs);
+  const arrivals = arrivalsRecord(process, tally);
+  const warnings = [arrivalsWarning(arrivals), clientWarning(client)].flatMap((warning) => warning ?? []);
+  journal.append({ kind: 'sent', arrivals, client, warnings });
 }
 
-async function send(
-  { endpoint, prompts }: Server,
-  { id, model, request }: PlannedCell,
-  draw: number,
-  deadlineMs: number | null,
-  signal: AbortSignal | undefined,
-): Promise<Generation> {
-  // Of what the request is, not of who serves it: two servers get the same prompts, and two cells never do.
-  const own = deriveSeed(draw, ...Buffer.from(id.slice(model.length)));
-  const prompt = await prompts.make(request.prompt, own);
-  const { sampling } = request;
-  const asked: GenerateRequest = {
-    prompt,
-    maxTokens: request.completionTokens,
-    ignoreEos: request.stop === 'forced',
-    temperature: sampling.kind === 'greedy' ? 0 : sampling.temperature,
-    topK: sampling.kind === 'greedy' ? null : (sampling.topK ?? null),
-    seed: sampling.kind === 'greedy' ? null : sampling.seed,
-    cachePrompt: sharesPrefixes(request.prompt),
-  };
-  return endpoint.generate(asked, { deadlineMs, signal });
+/** Times from the first that is left: a run that goes on does not wait for what it has had. */
+function offsetsOf(
+  { places, arrivals, recordedNs }: Step,
+  process: Exclude<ArrivalProcess, { kind: 'closed' }>,
+  seed: number,
+): Float64Array {
+  const times = arrivalTimes(process, arrivals, { seed, ...(recordedNs && { recordedNs }) });
+  const first = times[places[0] ?? 0] ?? 0;
+  return Float64Array.from(places, (place) => times[place]! - first);
 }
 
-/** Prompts of a suite's lengths share nothing; texts of a user are cached as their server would. */
-const sharesPrefixes = ({ kind }: PromptSpec): boolean => kind === 'text';
-
-/** So many cells, evenly spaced, stand for all; each is sent so often, and so many pairs of them. */
-const mostCells = 20;
-const runsPerCell = 3;
-const mostPairs = 10;
-/** Between two of them, so that a counter that is read every few hundredths of a second tells them apart. */
-const pauseMs = 250;
-
-/** Sends the cells' requests with nothing beside them, and pairs of them at once, for what they use then. */
-async function validateAlone({ prepared, journal, now, options, validation }: Served): Promise<void> {
-  const { settings, servers, cells } = prepared;
-  const { signal } = options;
-  const stopped = () => signal?.aborted ?? false;
-  tell(options.onProgress, 'validating', 'sending the same requests alone');
-  journal.append({ kind: 'validation', state: 'begun' });
-  let draw = apart.alone;
-  const together = async (of: readonly PlannedCell[]) => {
-    await delay(pauseMs);
-    const startedNs = now();
-    const generations = await Promise.all(
-      of.map((cell) => send(servers.get(cell.model)!, cell, draw++, settings.deadlineMs, signal)),
-    );
-    const isWhole = generations.every(({ outcome }) => outcome.status === 'ok');
-    return isWhole ? { startedNs, endsNs: [now()], cpuNs: [null] } : null;
-  };
-  const chosen = evenly(cells, mostCells);
-  for (let round = 0; round < runsPerCell; round++) {
-    for (const cell of chosen) {
-      if (stopped()) return journal.append({ kind: 'validation', state: 'stopped' });
-      if ((validation.runs.get(cell.id) ?? 0) > round) continue;
-      const run = await together([cell]);
-      if (run) journal.append({ kind: 'alone', cell: cell.id, runs: [run] });
-    }
-  }
-  for (const pair of pairsOf(chosen)) {
-    if (stopped()) return journal.append({ kind: 'validation', state: 'stopped' });
-    const run = await together(pair);
-    if (run) journal.append({ kind: 'pair', cells: pair.map(({ id }) => id), run });
-  }
-  await delay(pauseMs);
-  journal.append({ kind: 'validation', state: stopped() ? 'stopped' : 'done' });
+function withCpuTime(row: MeasuredRow, cpuTime: Nanoseconds): MeasuredRow {
+  return 'stages' in row
+    ? { ...row, work: { ...row.work, cpuTime } }
+    : { ...row, work: { ...row.work, cpuTime } };
 }
 
-/** Pairs of different cells of one server. */
-function pairsOf(cells: readonly PlannedCell[]): PlannedCell[][] {
-  const pairs = cells.flatMap((one, index) => {
-    const other = cells.find((cell, at) => at > index && cell.model === one.model);
-    return other ? [[one, other]] : [];
-  });
-  return [...evenly(pairs, mostPairs)];
+function unsentRow(reason: 'late' | 'inFlight'): MeasuredRow {
+  const message =
+    reason === 'late'
+      ? 'It was not sent, as its time had passed.'
+      : 'It was not sent, as too many others were unanswered.';
+  return { outcome: { status: 'failed', code: 'not-sent', message }, tokens: null, times: null };
 }

@@ -1,3 +1,4 @@
+import type { Loop } from '../../core/arrivals-record.js';
 import type { Warning } from '../../core/codes.js';
 import type { CostModel } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
@@ -5,6 +6,7 @@ import type { Question } from '../../core/question.js';
 import type { RecordedWarning } from '../../core/result.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { ServedHeader, ServedSettings } from '../../journal/entry.js';
+import { chooseArrivals } from '../../workload/arrivals/parse.js';
 import type { PlannedCell, WorkloadPlan } from '../../workload/plan.js';
 import type { BenchOptions } from '../options.js';
 import { defaultWarmup, refuseUnsampled } from '../prepare.js';
@@ -12,7 +14,9 @@ import { tell } from '../progress.js';
 import { namedChoice, type SensorChoice } from '../sampling/choice.js';
 import { readWorkload } from '../workload.js';
 import { connect, costOfShape, headerNames, type Server } from './connect.js';
+import { openLoopDefaults } from './dispatch.js';
 import { type ServedSensors, servedSensors } from './sensors.js';
+import { rateFactor } from './steps.js';
 
 /** A run whose requests go to servers, before anything is sampled or sent. */
 export interface PreparedServed {
@@ -50,9 +54,18 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
       contextLength: record.contextLength ?? Number.POSITIVE_INFINITY,
     }));
     const plan = workload.expand(planned, ({ spec }) => spec);
-    const { cells, warnings } = servable(plan);
-    const byId = new Map(servers.map((server) => [server.id, server]));
+    const { arrivals, rate, speed } = options;
     const validate = options.validateAttribution ?? false;
+    // Sharing takes several.
+    const usual = Math.max(plan.concurrency, validate ? 4 : 1);
+    const loop = withUsual(
+      chooseArrivals({ arrivals, rate, speed, concurrency: options.concurrency ?? null, traceTimes: null }),
+      options.concurrency ?? usual,
+    );
+    const { cells: plain, warnings } = servable(plan);
+    const cells =
+      loop.kind === 'sweep' ? loop.rates.flatMap((at) => plain.map((cell) => atRate(cell, at))) : plain;
+    const byId = new Map(servers.map((server) => [server.id, server]));
     return {
       settings: {
         workload: workload.asked,
@@ -60,7 +73,9 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
         models: servers.map(({ id, endpoint: { record } }) => ({ id, spec: record.model })),
         ...{ api, apiKeyEnv, headers: headerNames(header), shape: shape ?? null, dtype: dtype ?? null },
         ...{ metricsUrl: [...metricsUrl], retries },
-        concurrency: options.concurrency ?? Math.max(plan.concurrency, validate ? 4 : 1),
+        ...{ arrivals: arrivals ?? null, rate: rate ?? null, speed: speed ?? null },
+        ...{ maxInFlight: options.maxInFlight ?? null, catchUp: options.catchUp ?? false, loop },
+        concurrency: mostAtOnce(loop),
         repetitions: options.repetitions ?? plan.repetitions,
         seed: plan.seed,
         warmup: options.warmup ?? defaultWarmup,
@@ -116,6 +131,23 @@ export async function closeServers(servers: Iterable<Server>): Promise<void> {
 
 /** Connections to a server at once, far above what a server computes at once. */
 const mostInFlight = 4096;
+
+function withUsual(loop: Loop, concurrency: number): Loop {
+  if (loop.kind === 'sweep' || loop.process.kind !== 'closed') return loop;
+  return { kind: 'one', process: { kind: 'closed', concurrency } };
+}
+
+/** Requests that can be in flight at once; of an open loop nobody knows, and it is several. */
+const mostAtOnce = (loop: Loop): number =>
+  loop.kind === 'one' && loop.process.kind === 'closed'
+    ? loop.process.concurrency
+    : openLoopDefaults.maxInFlight;
+
+const atRate = (cell: PlannedCell, rate: number): PlannedCell => ({
+  ...cell,
+  id: `${cell.id}/r${rate}`,
+  factors: { ...cell.factors, [rateFactor]: rate },
+});
 
 function refuseMissingHeaders(before: readonly string[], now: readonly string[]): void {
   const missing = before.filter((name) => !now.includes(name));

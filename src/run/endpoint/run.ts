@@ -6,9 +6,11 @@ import { randomUUID } from 'node:crypto';
 import { monotonicClock } from '../../core/clock.js';
 import type { Warning } from '../../core/codes.js';
 import type { ServerRecord } from '../../core/server-record.js';
+import type { Nanoseconds } from '../../core/units.js';
 import type { Journal } from '../../journal/append.js';
 import {
   type JournalEntry,
+  type JournalHeader,
   type JournalModel,
   journalVersion,
   type ServedHeader,
@@ -27,6 +29,7 @@ import { refuseStopped } from '../stopped.js';
 import { agreed } from './agreement.js';
 import { measureOn, type Served } from './measure.js';
 import { closeServers, type PreparedServed, prepareResumed, prepareServed } from './prepare.js';
+import { openServerClocks, type ServerClocks } from './server-clock.js';
 
 /** Measures a run on servers, into its journal. Throws what must refuse it, and what journalling throws. */
 export async function measureServed({ journal, options, startedAt, recorder }: NewRun): Promise<void> {
@@ -38,6 +41,7 @@ export async function measureServed({ journal, options, startedAt, recorder }: N
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
     const { settings, suite, cells, questions } = prepared;
+    const clocks = clocksOf(prepared, now);
     const firstEntry = ({ sensors, warnings }: Ready): JournalEntry => ({
       kind: 'header',
       version: journalVersion,
@@ -53,13 +57,20 @@ export async function measureServed({ journal, options, startedAt, recorder }: N
         servers: [...prepared.servers.values()].map(({ endpoint }) => endpoint.record),
       },
       models: modelsOf(prepared),
-      metrics: metricsTable(null, modelsOf(prepared)),
+      metrics: metricsOf(prepared, clocks),
       cells,
       questions,
       warnings: [...prepared.warnings, ...warnings, ...inventory.warnings],
     });
-    const done = { finished: new Set<number>(), validation: validationOf([]) };
-    await measurePart({ prepared, inventory, originNs, ...done, firstEntry }, journal, options, recorder);
+    const part = {
+      prepared,
+      inventory,
+      originNs,
+      clocks,
+      finished: new Set<number>(),
+      validation: validationOf([]),
+    };
+    await measurePart({ ...part, firstEntry }, journal, options, recorder);
   });
 }
 
@@ -83,8 +94,16 @@ export async function resumeServed(task: ResumedRun<ServedHeader>): Promise<void
         ...otherServers(header, prepared),
       ],
     });
-    const done = { finished: new Set(rows.keys()), validation: validationOf(entries) };
-    await measurePart({ prepared, inventory, originNs, ...done, firstEntry }, journal, options, recorder);
+    const clocks = clocksOf(prepared, now);
+    const part = {
+      prepared,
+      inventory,
+      originNs,
+      clocks,
+      finished: new Set(rows.keys()),
+      validation: validationOf(entries),
+    };
+    await measurePart({ ...part, firstEntry }, journal, options, recorder);
   });
 }
 
@@ -101,7 +120,7 @@ interface Ready {
   warnings: readonly Warning[];
 }
 
-interface Part extends Pick<Served, 'prepared' | 'finished' | 'validation'> {
+interface Part extends Pick<Served, 'prepared' | 'clocks' | 'finished' | 'validation'> {
   inventory: Inventory;
   originNs: bigint;
   firstEntry(ready: Ready): JournalEntry;
@@ -138,7 +157,24 @@ async function measurePart(
     await sampling.end();
   } finally {
     await sampling.abandon();
+    part.clocks?.close();
   }
+}
+
+/** CPU time is read around each request where that is all that its server does meanwhile. */
+function clocksOf(
+  { settings, servers, sensors }: PreparedServed,
+  now: () => Nanoseconds,
+): ServerClocks | null {
+  return openServerClocks(servers.keys(), sensors.pids, now, settings.concurrency === 1);
+}
+
+function metricsOf(prepared: PreparedServed, clocks: ServerClocks | null): JournalHeader['metrics'] {
+  const metrics = metricsTable(null, modelsOf(prepared));
+  if (clocks === null || !clocks.aroundEach) return metrics;
+  const { unit } = metrics.cpuTime;
+  const cpuTime = { unit, provenance: 'measured' as const, method: clocks.method, reason: null, hint: null };
+  return { ...metrics, cpuTime };
 }
 
 /** Records of the servers' models; what a server does not tell is null, and its record says why. */

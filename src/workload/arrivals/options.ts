@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { OptionRecord } from '../option-record.js';
 
 const number = String.raw`\d+(?:\.\d+)?`;
 
@@ -13,6 +14,8 @@ export const arrivalOptions = {
     help: 'when requests are sent: closed (as answers come, --concurrency at a time), constant, poisson, gamma:CV (CV of the gaps; above 1 in bursts), ramp:FROM-TO, trace (its own times) or sweep[:STEPS] (default: closed; poisson with --rate)',
     value: z.string().min(1),
     repeated: 'arrivals',
+    only: 'server',
+    group: 'When requests are sent',
   },
   rate: {
     flag: '--rate <rate>',
@@ -20,6 +23,8 @@ export const arrivalOptions = {
     value: z.union([z.coerce.number().positive(), z.string().regex(rateRange)]),
     expected: 'a number of requests per second above 0, or A..B',
     repeated: 'rate',
+    only: 'server',
+    group: 'When requests are sent',
   },
   speed: {
     flag: '--speed <factor>',
@@ -27,6 +32,8 @@ export const arrivalOptions = {
     value: z.number().positive(),
     expected: 'a number above 0',
     repeated: 'speed',
+    only: 'server',
+    group: 'When requests are sent',
   },
   maxInFlight: {
     flag: '--max-in-flight <n>',
@@ -34,11 +41,15 @@ export const arrivalOptions = {
     value: z.int().positive(),
     most: 65_536,
     repeated: 'max-in-flight',
+    only: 'server',
+    group: 'When requests are sent',
   },
   catchUp: {
     flag: '--catch-up',
     help: 'send requests whose time has passed too, in a burst; else they count as unsent once they are 100 ms late',
     value: z.boolean(),
     repeated: 'catch-up',
+    only: 'server',
+    group: 'When requests are sent',
   },
-} as const;
+} as const satisfies Record<string, OptionRecord>;

@@ -1,4 +1,4 @@
-import type { ArrivalProcess } from '../../core/arrivals-record.js';
+import type { ArrivalProcess, Loop } from '../../core/arrivals-record.js';
 import { didYouMean } from '../../core/did-you-mean.js';
 import { TokenworkError } from '../../core/errors.js';
 import { rampRange, rateRange } from './options.js';
@@ -9,9 +9,6 @@ export type ArrivalsOption =
   | { kind: 'gamma'; variation: number }
   | { kind: 'ramp'; from: number; to: number }
   | { kind: 'sweep'; steps: number };
-
-/** One process for the whole run, or a step of the run for each of several rates. */
-export type Arrivals = { kind: 'one'; process: ArrivalProcess } | { kind: 'sweep'; rates: number[] };
 
 /** The options of a run that say when its requests are sent. */
 export interface ArrivalsChoice {
@@ -73,7 +70,7 @@ export function parseArrivals(text: string): ArrivalsOption {
  * What a run's options say together of when its requests are sent: a rate alone makes them a Poisson process, or a
  * sweep where it is a range. Throws TokenworkError `bad-option` where they contradict each other or say too little.
  */
-export function chooseArrivals(choice: ArrivalsChoice): Arrivals {
+export function chooseArrivals(choice: ArrivalsChoice): Loop {
   const { rate, speed = 1, concurrency } = choice;
   const option = choice.arrivals === undefined ? usualArrivals(choice) : parseArrivals(choice.arrivals);
   const { kind } = option;
