@@ -1,13 +1,19 @@
 import type { Result } from '../../core/result.js';
 import { formatNumber, formatPercent } from '../words/format.js';
 import { metricName } from '../words/names.js';
+import { describeRegressions } from '../words/server.js';
 
 /** A sampler that costs more of a core than this is said to, as is one that lost anything. */
 const notableShare = 0.01;
 
 /** The part of a report on sampling: the resting power, how far sharing is off, what the sampler cost. */
 export function samplingNotes(result: Result): string[] {
-  return [...restingPower(result), ...sharingErrors(result), ...samplerCost(result)];
+  return [
+    ...restingPower(result),
+    ...describeRegressions(result),
+    ...sharingErrors(result),
+    ...samplerCost(result),
+  ];
 }
 
 /** `At rest: package-0 12.3 W before, 12.5 W after` … */
@@ -26,9 +32,10 @@ function restingPower({ idleBaseline = {} }: Result): string[] {
 
 function sharingErrors({ attributionErrors = [] }: Result): string[] {
   return attributionErrors.map(
-    ({ metric, method, against, median, largest, compared, concurrency }) =>
+    ({ metric, method, against, median, largest, compared, concurrency, coverage }) =>
       `Error of sharing ${metricName(metric)} among ${concurrency} requests (${method}): median ` +
-      `${formatPercent(median)}, largest ${formatPercent(largest)} of ${compared}, against ${against}.`,
+      `${formatPercent(median)}, largest ${formatPercent(largest)} of ${compared}, against ${against}` +
+      `${coverage === undefined ? '' : `, which ${formatPercent(coverage)} of the 95% intervals hold`}.`,
   );
 }
 

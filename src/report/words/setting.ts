@@ -9,12 +9,12 @@ import {
   formatPercent,
 } from './format.js';
 import { metricName } from './names.js';
+import { describeArrivals, describeServer } from './server.js';
 
 /** Lines above the table: what was run, where and on what. */
 export function setting(result: Result): string[] {
   const { run, hardware } = result;
-  const concurrency =
-    run.concurrency === 1 ? 'one request at a time' : `${run.concurrency} requests at a time`;
+  const concurrency = describeLoop(run);
   const machine = [
     hardware.cpu.brand,
     formatCount(hardware.cpu.logicalCores, 'logical core'),
@@ -26,9 +26,17 @@ export function setting(result: Result): string[] {
       `${formatCount(result.requests.length, 'request')} in ${formatDuration(run.durationNs)}, ${concurrency}`,
     `Machine: ${machine.join(', ')}`,
     ...(hardware.ceilings === null ? [] : [describeCeilings(hardware.ceilings)]),
+    ...(result.environment.servers ?? []).map(describeServer),
     ...result.models.map(describeModel),
+    ...describeArrivals(result),
     ...devices(result.models),
   ];
+}
+
+/** `one request at a time`, or that requests came as they were due. */
+function describeLoop({ concurrency, arrivals = [] }: Result['run']): string {
+  if (arrivals.some(({ process }) => process.kind !== 'closed')) return 'sent as they were due';
+  return concurrency === 1 ? 'one request at a time' : `${concurrency} requests at a time`;
 }
 
 function describeCeilings(ceilings: Ceilings): string {

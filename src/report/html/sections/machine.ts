@@ -1,6 +1,7 @@
 import { ceilingsTable, sensorsTable } from '../../tables/run.js';
 import type { Table } from '../../tables/table.js';
 import { formatBytes, formatCount, formatDuration } from '../../words/format.js';
+import { describeArrivals, describeRegressions, describeServer } from '../../words/server.js';
 import { describeModel } from '../../words/setting.js';
 import { type Html, html, type Part } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
@@ -10,6 +11,8 @@ import { htmlTable } from '../table.js';
 export function machineSection({ result }: PageContext): Section {
   const { hardware, environment, run, tool, models } = result;
   const { cpu, ceilings } = hardware;
+  const { servers = [] } = environment;
+  const sent = [...describeArrivals(result), ...describeRegressions(result)];
   const facts: [string, Part][] = [
     ['Machine', hardware.id],
     [
@@ -40,6 +43,8 @@ export function machineSection({ result }: PageContext): Section {
     title: 'The machine and the run',
     folded: 'hardware, ceilings, software, models, sensors, and how to run it again',
     body: html`<dl class="facts">${facts.map(([term, fact]) => html`<dt>${term}</dt><dd>${fact}</dd>`)}</dl>
+${servers.length > 0 && html`<h4>Servers</h4><ul>${servers.map((server) => html`<li>${describeServer(server)}</li>`)}</ul>`}
+${sent.length > 0 && html`<h4>Arrivals and shares</h4><ul>${sent.map((line) => html`<li>${line}</li>`)}</ul>`}
 ${models.length > 0 && html`<h4>Models</h4><ul>${models.map((model) => html`<li>${describeModel(model)}</li>`)}</ul>`}
 ${ceilings === null ? html`<p class="absent">The machine’s ceilings were not measured.</p>` : html`<h4>Ceilings, with ${formatCount(ceilings.threads, 'thread')}</h4>${prose(ceilingsTable(ceilings))}`}
 ${environment.sensors.length > 0 && html`<h4>Sensors</h4>${prose(sensorsTable(result))}`}`,
