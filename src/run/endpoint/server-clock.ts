@@ -11,6 +11,8 @@ export interface ServerClocks {
   readonly aroundEach: boolean;
   /** CPU time of the server's process and of all that it started; null where it has ended. */
   read(server: string): Promise<Nanoseconds | null>;
+  /** What all servers used since this was first called, as far as they have been read. */
+  usedNs(): Nanoseconds;
   close(): void;
 }
 
@@ -30,6 +32,8 @@ export function openServerClocks(
   const clocks = openProcessClocks();
   if (clocks === null) return null;
   const trees = new Map<string, ProcessTree>();
+  const lastNs = new Map<string, Nanoseconds>();
+  let originNs: Nanoseconds | null = null;
   const close = () => {
     for (const tree of trees.values()) tree.close();
   };
@@ -54,7 +58,14 @@ export function openServerClocks(
       await delay(settleMs);
       const tree = trees.get(server)!;
       const cpuNs = tree.cpuNs(now());
+      lastNs.set(server, cpuNs);
       return tree.ended ? null : cpuNs;
+    },
+    usedNs() {
+      let sumNs = 0;
+      for (const [server, tree] of trees) sumNs += lastNs.get(server) ?? tree.cpuNs(now());
+      originNs ??= sumNs;
+      return sumNs - originNs;
     },
     close,
   };
