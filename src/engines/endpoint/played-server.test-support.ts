@@ -154,10 +154,21 @@ async function answerWith(answer: PlayedAnswer, response: ServerResponse): Promi
   for await (const piece of pieces ?? [typeof body === 'string' ? body : JSON.stringify(body ?? null)]) {
     if (response.destroyed) return;
     if (typeof piece === 'number') await pause(piece);
-    else if (!response.write(piece)) await Promise.race([once(response, 'drain'), once(response, 'close')]);
+    else if (!response.write(piece)) await drained(response);
   }
   if (end === 'whole') response.end();
   else if (end === 'cut') response.write('', () => response.socket?.destroy());
+}
+
+/** Resolves when more can be written, or no more ever. */
+function drained(response: ServerResponse): Promise<void> {
+  return new Promise<void>((resolve) => {
+    const go = () => {
+      response.off('drain', go).off('close', go);
+      resolve();
+    };
+    response.on('drain', go).on('close', go);
+  });
 }
 
 /** Why TLS cannot be played here, or null. */
