@@ -8,12 +8,12 @@ import {
 } from '../../../core/server-record.js';
 import type { Dialect, EndpointApi, EventReading, GenerateRequest, ProbeAnswer } from '../endpoint.js';
 import { dialects } from './dialects.js';
-import { type PlayedCounts, playedServers } from './player.test-support.js';
+import { type PlayedCounts, players, scriptOf } from './player.test-support.js';
 
 const dialectOf = (kind: ServerKind) => dialects.find((dialect) => dialect.kind === kind)!;
 
 function answersOf(kind: ServerKind): Map<string, ProbeAnswer> {
-  const played = playedServers[kind].answers;
+  const played = players[kind].answers;
   return new Map(
     ['/v1/models', ...dialects.flatMap(({ probes }) => probes)].map((path) => [
       path,
@@ -31,7 +31,7 @@ const request: GenerateRequest = {
 
 /** Readings of a played stream. */
 function readAll(kind: ServerKind, api: EndpointApi, counts: PlayedCounts): EventReading[] {
-  const { chunks } = playedServers[kind].stream(api, counts);
+  const { chunks } = players[kind].stream(api, counts);
   return chunks.flatMap((chunk) => {
     const data = chunk.replace(/^data: /, '').trim();
     return data === '[DONE]' ? [] : [dialectOf(kind).read(JSON.parse(data))];
@@ -75,7 +75,7 @@ describe('the dialects', () => {
   });
 
   it.each(serverKinds)('ask %s for what its player answers', (kind) => {
-    const played = playedServers[kind];
+    const played = players[kind];
     for (const api of ['chat', 'completions'] as const) {
       const { path, body } = dialectOf(kind).exchange(request, api, 'played');
       expect(path.startsWith('/') ? path : `/v1/${path}`).toBe(played.paths[api]);
@@ -101,16 +101,28 @@ describe('the dialects', () => {
     expect(readings.every(({ error }) => error === null)).toBe(true);
   });
 
+  it.each(serverKinds)('have a script of %s that answers all that is asked', (kind) => {
+    const script = scriptOf(players[kind], { prompt: 3, cached: 0, completion: 2, reasoning: 0 });
+    const { tokenizer, exchange } = dialectOf(kind);
+    const asked = [
+      ...[exchange(request, 'chat', 'played'), exchange(request, 'completions', 'played')],
+      ...(tokenizer === null ? [] : [tokenizer.text('one', 'played')]),
+    ];
+    for (const { path } of asked)
+      expect(Object.keys(script)).toContain(`POST ${path.startsWith('/') ? path : `/v1/${path}`}`);
+    expect(Object.keys(script)).toContain('GET /v1/models');
+  });
+
   it.each(serverKinds)('count the tokens that the tokenizer of %s gives, where it has one', (kind) => {
     const { tokenizer } = dialectOf(kind);
     if (tokenizer === null) return;
     const ids = (asked: { path: string; body: Record<string, unknown> }) =>
-      tokenizer.ids(playedServers[kind].tokenize(asked.path, asked.body));
+      tokenizer.ids(players[kind].tokenize(asked.path, asked.body));
     const ofText = ids(tokenizer.text('one two three', 'played'))!;
     expect(ofText.length).toBe(kind === 'llama.cpp' ? 4 : 3);
     const asked = tokenizer.messages?.([{ role: 'user', content: 'one two three' }], 'played');
     if (asked === undefined) return;
-    const prompt = asked.promptIn?.(playedServers[kind].tokenize(asked.path, asked.body));
+    const prompt = asked.promptIn?.(players[kind].tokenize(asked.path, asked.body));
     expect(ids(prompt == null ? asked : tokenizer.text(prompt, 'played'))!.length).toBe(ofText.length + 1);
     expect(tokenizer.ids({ error: 'no' })).toBeNull();
     expect(asked.promptIn?.('garbage') ?? null).toBeNull();
@@ -196,7 +208,7 @@ describe('whatever a server sends', () => {
   it.each(serverKinds)(
     '%s: counts of every size and type inside its own forms are sound, or none',
     (kind) => {
-      const { chunks } = playedServers[kind].stream('completions', {
+      const { chunks } = players[kind].stream('completions', {
         ...{ prompt: 12, cached: 8, completion: 2, reasoning: 0 },
       });
       fc.assert(

@@ -80,25 +80,24 @@ export const llamaServer: Dialect = {
     if (fieldsOf(timings) === null) return read;
     const cached = count(field(timings, 'cache_n'));
     const processed = count(field(timings, 'prompt_n'));
-    const counts = {
+    const { usage } = read;
+    read.usage = usageOf({
       // Builds without cache_n tell what was computed, not how long the prompt was.
-      prompt: read.usage?.prompt ?? (cached === null || processed === null ? null : cached + processed),
-      completion: read.usage?.completion ?? field(timings, 'predicted_n'),
-      cached: read.usage?.cached ?? cached,
-      reasoning: read.usage?.reasoning,
+      prompt: usage?.prompt ?? (cached === null || processed === null ? null : cached + processed),
+      completion: usage?.completion ?? field(timings, 'predicted_n'),
+      cached: usage?.cached ?? cached,
+      reasoning: usage?.reasoning,
       drafted: field(timings, 'draft_n'),
       accepted: field(timings, 'draft_n_accepted'),
-    };
-    return {
-      ...read,
-      tokensSoFar: count(counts.completion),
-      usage: usageOf({ ...counts, from: read.usage?.from ?? 'native' }),
-      times: timesOf({
-        queued: null,
-        prefill: nanoseconds(field(timings, 'prompt_ms'), nsPerMs),
-        decode: nanoseconds(field(timings, 'predicted_ms'), nsPerMs),
-      }),
-    };
+      from: usage?.from ?? 'native',
+    });
+    read.tokensSoFar = usage?.completion ?? count(field(timings, 'predicted_n'));
+    read.times = timesOf({
+      queued: null,
+      prefill: nanoseconds(field(timings, 'prompt_ms'), nsPerMs),
+      decode: nanoseconds(field(timings, 'predicted_ms'), nsPerMs),
+    });
+    return read;
   },
   readHeaders: (headers) => ({ usage: null, times: null, replica: replicaOf(headers) }),
   tokenizer: {

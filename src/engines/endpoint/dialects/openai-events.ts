@@ -1,38 +1,53 @@
-/** The forms of OpenAI's API that the servers share; each dialect adds what is its own. */
+/**
+ * The forms of OpenAI's API that the servers share; each dialect adds what is its own. Events come by the ten thousand
+ * a second, so that what reads them makes few objects.
+ */
 import type { ServerTimes } from '../../../core/server-record.js';
 import type { EndpointApi, EventReading, GenerateRequest, TokenUsage } from '../endpoint.js';
-import { count, field, fieldAt, list, text, textOrNull } from './fields.js';
-
-const nothing: EventReading = {
-  ...{ text: '', reasoning: '', tokensSoFar: null, finishReason: null },
-  ...{ usage: null, times: null, error: null, isLast: false },
-};
+import { count, field, fieldsOf, list, text, textOrNull } from './fields.js';
 
 export function reading(told: Partial<EventReading>): EventReading {
-  return { ...nothing, ...told };
+  return {
+    text: told.text ?? '',
+    reasoning: told.reasoning ?? '',
+    tokensSoFar: told.tokensSoFar ?? null,
+    finishReason: told.finishReason ?? null,
+    usage: told.usage ?? null,
+    times: told.times ?? null,
+    error: told.error ?? null,
+    isLast: told.isLast ?? false,
+  };
 }
 
 /** A chunk of either API, or a whole answer: `delta` of chat, `message` of chat at once, `text` of completions. */
 export function openAiEvent(event: unknown): EventReading {
-  // One choice is asked for; a further one would be of another sequence.
-  const choice = list(field(event, 'choices')).find((entry) => (field(entry, 'index') ?? 0) === 0);
+  const choice = firstChoice(field(event, 'choices'));
   const said = field(choice, 'delta') ?? field(choice, 'message');
-  const usage = openAiUsage(field(event, 'usage'));
-  return reading({
+  return {
     text: text(field(said, 'content')) || text(field(choice, 'text')),
     reasoning: text(field(said, 'reasoning_content')) || text(field(said, 'reasoning')),
+    tokensSoFar: null,
     finishReason: textOrNull(field(choice, 'finish_reason')),
-    usage,
+    usage: openAiUsage(field(event, 'usage')),
+    times: null,
     error: errorOf(event),
-  });
+    isLast: false,
+  };
 }
 
-export function openAiUsage(usage: unknown): TokenUsage | null {
+/** One choice is asked for; a further one would be of another sequence. */
+function firstChoice(choices: unknown): unknown {
+  for (const choice of list(choices)) if ((field(choice, 'index') ?? 0) === 0) return choice;
+  return undefined;
+}
+
+function openAiUsage(usage: unknown): TokenUsage | null {
+  if (fieldsOf(usage) === null) return null;
   return usageOf({
     prompt: field(usage, 'prompt_tokens'),
     completion: field(usage, 'completion_tokens'),
-    cached: fieldAt(usage, 'prompt_tokens_details', 'cached_tokens'),
-    reasoning: fieldAt(usage, 'completion_tokens_details', 'reasoning_tokens'),
+    cached: field(field(usage, 'prompt_tokens_details'), 'cached_tokens'),
+    reasoning: field(field(usage, 'completion_tokens_details'), 'reasoning_tokens'),
     from: 'usage',
   });
 }
@@ -50,17 +65,21 @@ export function usageOf(told: {
   const prompt = count(told.prompt);
   const completion = count(told.completion);
   if (prompt === null || completion === null) return null;
-  const partOf = (whole: number, part: unknown) => {
-    const known = count(part);
-    return known === null || known > whole ? null : known;
-  };
   const drafted = count(told.drafted);
   return {
-    ...{ prompt, completion, from: told.from, drafted },
+    prompt,
+    completion,
     cached: partOf(prompt, told.cached),
     reasoning: partOf(completion, told.reasoning),
+    drafted,
     accepted: drafted === null ? null : partOf(drafted, told.accepted),
+    from: told.from,
   };
+}
+
+function partOf(whole: number, part: unknown): number | null {
+  const known = count(part);
+  return known === null || known > whole ? null : known;
 }
 
 /** Times that a server told; null where it told none. */

@@ -20,7 +20,7 @@ export interface PlayedStream {
   chunks: string[];
 }
 
-export interface PlayedServer {
+export interface Player {
   /** The one served model. */
   model: string;
   /** Bodies by paths from the root that are answered to GET; all else is 404. Text where the body is a string. */
@@ -30,6 +30,27 @@ export interface PlayedServer {
   stream(api: EndpointApi, counts: PlayedCounts): PlayedStream;
   /** What a path of the tokenizer answers to a body; undefined: there is none. Each word is a token. */
   tokenize(path: string, body: Record<string, unknown>): unknown;
+}
+
+/** An answer as the scripts of `played-server.test-support.ts` have it. */
+interface ScriptedAnswer {
+  headers?: Record<string, string>;
+  body?: unknown;
+  pieces?: string[];
+}
+
+/** All that a server answers when each request has these counts, as a script of `played-server.test-support.ts`. */
+export function scriptOf({ answers, paths, stream, tokenize }: Player, counts: PlayedCounts) {
+  const script: Record<string, ScriptedAnswer | ((request: { body: unknown }) => ScriptedAnswer)> = {};
+  for (const [path, body] of Object.entries(answers)) script[`GET ${path}`] = { body };
+  for (const path of ['/tokenize', '/apply-template', '/chat_tokenize'])
+    if (tokenize(path, { messages: [] }) !== undefined)
+      script[`POST ${path}`] = ({ body }) => ({ body: tokenize(path, body as Record<string, unknown>) });
+  for (const api of ['chat', 'completions'] as const) {
+    const { headers, chunks } = stream(api, counts);
+    script[`POST ${paths[api]}`] = { headers, pieces: chunks };
+  }
+  return script;
 }
 
 type Said = { text: string; reasoning: string; soFar: number; isLast: boolean };
@@ -117,7 +138,7 @@ const timings = ({ prompt, cached, completion }: PlayedCounts) => ({
   },
 });
 
-const llamaServer: PlayedServer = {
+const llamaServer: Player = {
   model,
   answers: {
     '/props': {
@@ -145,7 +166,7 @@ const llamaServer: PlayedServer = {
 
 const runningUsage = (counts: PlayedCounts) => ({ usage: usage(counts) });
 
-const vllm: PlayedServer = {
+const vllm: Player = {
   model,
   answers: {
     '/version': { version: '0.19.0' },
@@ -178,7 +199,7 @@ function countedTokens(words: string): object {
   return { tokens, count: tokens.length, max_model_len: 8192 };
 }
 
-const sglang: PlayedServer = {
+const sglang: Player = {
   model,
   answers: {
     '/server_info': {
@@ -214,7 +235,7 @@ const sglang: PlayedServer = {
   tokenize: (path, { prompt }) => (path === '/tokenize' ? countedTokens(String(prompt)) : undefined),
 };
 
-const ollama: PlayedServer = {
+const ollama: Player = {
   model,
   answers: {
     '/api/version': { version: '0.33.3' },
@@ -255,7 +276,7 @@ const ollama: PlayedServer = {
   tokenize: () => undefined,
 };
 
-const tgi: PlayedServer = {
+const tgi: Player = {
   model,
   answers: {
     '/info': {
@@ -300,7 +321,7 @@ const tgi: PlayedServer = {
   },
 };
 
-const tensorrtLlm: PlayedServer = {
+const tensorrtLlm: Player = {
   model,
   answers: { '/version': { version: '1.2.0' }, '/v1/models': models({ owned_by: 'tensorrt_llm' }) },
   paths: openAiPaths,
@@ -313,7 +334,7 @@ const tensorrtLlm: PlayedServer = {
   tokenize: () => undefined,
 };
 
-const openai: PlayedServer = {
+const openai: Player = {
   model,
   answers: { '/v1/models': models({ owned_by: 'somebody' }) },
   paths: openAiPaths,
@@ -328,7 +349,7 @@ const openai: PlayedServer = {
   tokenize: () => undefined,
 };
 
-export const playedServers: Readonly<Record<ServerKind, PlayedServer>> = {
+export const players: Readonly<Record<ServerKind, Player>> = {
   'llama.cpp': llamaServer,
   ...{ vllm, sglang, ollama, tgi, 'tensorrt-llm': tensorrtLlm, openai },
 };

@@ -1,28 +1,19 @@
 /**
  * SGLang, after python/sglang/srt/entrypoints of its main branch in summer 2026 (openai/{protocol,usage_processor,
- * serving_completions}.py, http_server.py), whose forms go back to 0.5.
+ * serving_completions}.py, http_server.py).
  *
  * Ids and texts go to its own `/generate`, whose `meta_info` counts what was cached in every event. OpenAI's form,
- * which chats need, counts it with --enable-cache-report only and leaves 0 out even then; `sglext` tells it with a
- * hierarchical cache only.
+ * which chats need, counts it with --enable-cache-report only, and leaves 0 out even then, as `sglext` does.
  *
- * Traps. The text of `/generate` repeats what came before, unless the server streams increments. `reasoning_tokens`
- * stands at the top of `usage`, and is 0 too where no reasoning parser counts them. `/server_info` holds keys, hosts and
+ * Traps. The text of `/generate` repeats what came before unless the server runs with --incremental-streaming-output,
+ * so that a stream grows with the square of the answer's length (SGLang's own benchmark bears it too).
+ * `reasoning_tokens` stands at the top of `usage`, and is 0 too where no reasoning parser counts them. `/server_info` holds keys, hosts and
  * paths: only the settings named here are taken from it.
  */
 import type { Dialect, EventReading, GenerateRequest } from '../endpoint.js';
 import { answered, description, isOwnedBy, limit, listedModel, settingsOf } from './description.js';
-import { count, field, fieldAt, fieldsOf, nanoseconds, text, textOrNull, tokenIds } from './fields.js';
-import {
-  errorOf,
-  openAiBody,
-  openAiEvent,
-  openAiPath,
-  openAiUsage,
-  reading,
-  timesOf,
-  usageOf,
-} from './openai-events.js';
+import { count, field, fieldsOf, nanoseconds, text, textOrNull, tokenIds } from './fields.js';
+import { errorOf, openAiBody, openAiEvent, openAiPath, reading, timesOf, usageOf } from './openai-events.js';
 import { replicaOf } from './replica.js';
 
 const settings = [
@@ -36,7 +27,7 @@ const serverInfo = (answers: Parameters<Dialect['recognises']>[0]) =>
 
 export const sglang: Dialect = {
   kind: 'sglang',
-  // Until 0.5 the second alone is answered.
+  // The second is the name of old, which is deprecated.
   probes: ['/server_info', '/get_server_info'],
   recognises: (answers) =>
     isOwnedBy(answers, 'sglang') || typeof field(serverInfo(answers), 'disable_radix_cache') === 'boolean',
@@ -111,8 +102,8 @@ function readNative(event: unknown): EventReading {
     completion: field(info, 'completion_tokens'),
     cached: field(info, 'cached_tokens'),
     reasoning: field(info, 'reasoning_tokens'),
-    drafted: field(info, 'spec_num_proposed_drafts') ?? field(info, 'spec_draft_token_num'),
-    accepted: field(info, 'spec_num_correct_drafts') ?? field(info, 'spec_accept_token_num'),
+    drafted: firstOf(info, ['spec_num_proposed_drafts', 'spec_proposed_drafts', 'spec_draft_token_num']),
+    accepted: firstOf(info, ['spec_num_correct_drafts', 'spec_accepted_drafts', 'spec_accept_token_num']),
     from: 'native',
   });
   const abortion = finishReason === 'abort' ? text(field(finish, 'message')) || 'aborted' : null;
@@ -125,22 +116,24 @@ function readNative(event: unknown): EventReading {
   });
 }
 
+/** The first of several names that a field had in the course of time. */
+const firstOf = (fields: unknown, names: readonly string[]) =>
+  names.map((name) => field(fields, name)).find((value) => value !== undefined);
+
 function readOpenAi(event: unknown): EventReading {
   const read = openAiEvent(event);
+  if (read.usage === null) return read;
   const told = field(event, 'usage');
-  const usage = openAiUsage(told);
-  if (usage === null) return read;
+  const details = field(told, 'completion_tokens_details');
   // Draft tokens, by names that OpenAI has for predictions that the client sends.
-  const accepted = count(fieldAt(told, 'completion_tokens_details', 'accepted_prediction_tokens'));
-  const rejected = count(fieldAt(told, 'completion_tokens_details', 'rejected_prediction_tokens'));
-  return {
-    ...read,
-    tokensSoFar: usage.completion,
-    usage: usageOf({
-      ...usage,
-      reasoning: field(told, 'reasoning_tokens') ?? usage.reasoning,
-      drafted: accepted === null || rejected === null ? null : accepted + rejected,
-      accepted,
-    }),
-  };
+  const accepted = count(field(details, 'accepted_prediction_tokens'));
+  const rejected = count(field(details, 'rejected_prediction_tokens'));
+  read.tokensSoFar = read.usage.completion;
+  read.usage = usageOf({
+    ...read.usage,
+    reasoning: field(told, 'reasoning_tokens') ?? read.usage.reasoning,
+    drafted: accepted === null || rejected === null ? null : accepted + rejected,
+    accepted,
+  });
+  return read;
 }

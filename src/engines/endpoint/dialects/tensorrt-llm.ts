@@ -1,6 +1,6 @@
 /**
  * TensorRT-LLM's `trtllm-serve`, after tensorrt_llm/serve/{openai_protocol,openai_server,postprocess_handlers}.py of
- * its main branch in summer 2026, whose forms go back to 1.0.
+ * its main branch in summer 2026.
  *
  * Traps. It refuses fields that it does not know. `/metrics` is a queue of statistics that reading empties, so that a
  * scraper would miss what was taken here: it is no probe. `/_internal/tokenize` is of some versions only, and internal.
@@ -40,7 +40,8 @@ export const tensorrtLlm: Dialect = {
   }),
   read(event) {
     const read = openAiEvent(event);
-    return { ...read, tokensSoFar: read.usage?.completion ?? null };
+    read.tokensSoFar = read.usage?.completion ?? null;
+    return read;
   },
   readHeaders: (headers) => ({ usage: null, times: null, replica: replicaOf(headers) }),
   tokenizer: null,

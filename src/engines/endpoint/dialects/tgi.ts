@@ -46,7 +46,7 @@ export const tgi: Dialect = {
       contextLength: '/info has no max_total_tokens',
       slots: '/info has no max_batch_size: as many as its memory holds',
       promptCache: 'TGI tells PREFIX_CACHING by no request',
-      dtype: '/info has no model_dtype since 2.2',
+      dtype: '/info of this version has no model_dtype',
     };
     const names = ['max_concurrent_requests', 'max_input_tokens', 'max_batch_total_tokens', 'sha', 'router'];
     return description(told, reasons, settingsOf(info, names));

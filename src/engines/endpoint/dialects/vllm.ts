@@ -1,6 +1,6 @@
 /**
  * vLLM with its v1 engine, after vllm/entrypoints of its main branch in October 2026 (completion/serving.py,
- * generate/base/{protocol,serving}.py, serve/tokenize/protocol.py), whose forms go back to 0.11 but for `metrics`.
+ * generate/base/{protocol,serving}.py, serve/tokenize/protocol.py). Older versions have no `metrics`.
  *
  * Traps. `cached_tokens` is there with --enable-prompt-tokens-details only, so its absence is no 0. `metrics` of a
  * request wants --enable-per-request-metrics. A chunk holds as many tokens as were ready (speculative decoding,
@@ -71,26 +71,23 @@ export const vllm: Dialect = {
   }),
   read(event) {
     const read = openAiEvent(event);
+    read.tokensSoFar = read.usage?.completion ?? null;
     const metrics = field(event, 'metrics');
+    if (fieldsOf(metrics) === null) return read;
     const drafts = field(metrics, 'speculative_decoding');
-    return {
-      ...read,
-      tokensSoFar: read.usage?.completion ?? null,
-      usage:
-        read.usage === null || fieldsOf(drafts) === null
-          ? read.usage
-          : usageOf({
-              ...read.usage,
-              drafted: field(drafts, 'num_draft_tokens'),
-              accepted: field(drafts, 'num_accepted_draft_tokens'),
-            }),
-      times: timesOf({
-        queued: nanoseconds(field(metrics, 'queue_time_ms'), nsPerMs),
-        // From when it was scheduled, as the queue has its own time.
-        prefill: nanoseconds(field(metrics, 'time_to_first_token_ms'), nsPerMs),
-        decode: nanoseconds(field(metrics, 'generation_time_ms'), nsPerMs),
-      }),
-    };
+    if (read.usage !== null)
+      read.usage = usageOf({
+        ...read.usage,
+        drafted: field(drafts, 'num_draft_tokens'),
+        accepted: field(drafts, 'num_accepted_draft_tokens'),
+      });
+    read.times = timesOf({
+      queued: nanoseconds(field(metrics, 'queue_time_ms'), nsPerMs),
+      // From when it was scheduled, as the queue has its own time.
+      prefill: nanoseconds(field(metrics, 'time_to_first_token_ms'), nsPerMs),
+      decode: nanoseconds(field(metrics, 'generation_time_ms'), nsPerMs),
+    });
+    return read;
   },
   readHeaders: (headers) => ({ usage: null, times: null, replica: replicaOf(headers) }),
   tokenizer: {
