@@ -13,11 +13,24 @@ import {
   serverMetrics,
 } from './server-figures.js';
 
+/** A reading with its GPUs by device; an answer may hold thousands of samples, each is looked at once. */
+export interface MetricView {
+  reading: PrometheusReading;
+  gpus: ReadonlyMap<string, GpuView>;
+}
+
+interface GpuView {
+  /** The exporter's number of it. */
+  number: string;
+  split: boolean;
+  values: Map<string, number>;
+}
+
 /** A channel that is read from the text of each scrape. */
 export interface MetricChannel {
   channel: Channel;
   /** `NaN` where the text does not tell. `anew`: the server has started again, and counts from 0. */
-  read(reading: PrometheusReading, atNs: Nanoseconds, anew: boolean): number;
+  read(view: MetricView, atNs: Nanoseconds, anew: boolean): number;
 }
 
 export interface MetricChannels {
@@ -28,19 +41,25 @@ export interface MetricChannels {
 export interface ChannelNames {
   /** The device that counters of the server itself are of. */
   device: string;
-  /** Stands for the host of GPUs that do not name theirs. */
-  host: string;
   /** The GPUs that the server runs on, by the exporter's numbers of them; all of them where it is not said. */
   gpus: readonly string[] | undefined;
 }
 
+const mostGpus = 64;
+
 /** The channels of what an address shows, told by what it showed once; or why it has none. */
-export function channelsOf(reading: PrometheusReading, names: ChannelNames): MetricChannels | Absence {
+export function channelsOf(view: MetricView, names: ChannelNames): MetricChannels | Absence {
+  const { reading } = view;
   const shown = [...reading.declared];
   const servers = serverMetrics.filter(({ prefix }) => shown.some((name) => name.startsWith(prefix)));
   const parts = servers.map((server) => serverChannels(server, reading, names.device));
-  const gpus = gpuChannels(reading, names);
-  parts.push(gpus, ownCpu(reading, servers, gpus.shown, names.device));
+  const gpus = [...view.gpus].filter(([, { number }]) => names.gpus?.includes(number) ?? true);
+  if (gpus.length > mostGpus) {
+    const hint = `It shows ${gpus.length} GPUs, more than one machine has; give the address of the exporter beside the server.`;
+    return { reason: 'unsupported', hint };
+  }
+  parts.push(...gpus.map(([device, gpu]) => gpuChannels(device, gpu)));
+  parts.push(ownCpu(reading, servers, view.gpus.size > 0, names.device));
   const channels = parts.flatMap((part) => part.channels);
   const missing = parts.flatMap((part) => part.missing);
   if (channels.length > 0) return { channels, missing };
@@ -77,10 +96,10 @@ function serverChannel(figure: ServerFigure, device: string): MetricChannel {
   const channel: Channel = { quantity, device, unit, kind };
   const raw = (reading: PrometheusReading) => combine(reading.samples.get(sample) ?? [], figure);
   if (kind === 'gauge') {
-    return { channel, read: (reading) => bounded(raw(reading) * scale, unit === 'ratio' ? 1 : Infinity) };
+    return { channel, read: ({ reading }) => bounded(raw(reading) * scale, unit === 'ratio' ? 1 : Infinity) };
   }
   const counter = new ChangingCounter(scale, Number.POSITIVE_INFINITY);
-  return { channel, read: (reading, atNs, anew) => counter.next(raw(reading), atNs, anew) };
+  return { channel, read: ({ reading }, atNs, anew) => counter.next(raw(reading), atNs, anew) };
 }
 
 /**
@@ -140,54 +159,51 @@ function ownCpu(
   return { channels: [], missing: [{ device, quantity, reason: 'unsupported', hint }] };
 }
 
-function gpuChannels(
-  reading: PrometheusReading,
-  { host, gpus }: ChannelNames,
-): MetricChannels & { shown: boolean } {
+function gpuChannels(device: string, { split, values }: GpuView): MetricChannels {
+  if (split) {
+    const hint = 'This GPU is split by MIG: what is counted of its instances together is no one’s own.';
+    return { channels: [], missing: [{ device, quantity: 'all', reason: 'unsupported', hint, mig: true }] };
+  }
   const channels: MetricChannel[] = [];
   const missing: MissingChannel[] = [];
-  const rows = gpuFigures.flatMap(({ sample }) => reading.samples.get(sample) ?? []);
-  const numbers = new Map(
-    rows.flatMap(({ labels }) => {
-      const number = labels.get('gpu');
-      return number === undefined ? [] : [[deviceOf(labels, host), number] as const];
-    }),
-  );
-  for (const [device, number] of numbers) {
-    if (gpus && !gpus.includes(number)) continue;
-    if (rows.some(({ labels }) => deviceOf(labels, host) === device && labels.has('GPU_I_ID'))) {
-      const hint = 'This GPU is split by MIG: what is counted of its instances together is no one’s own.';
-      missing.push({ device, quantity: 'all', reason: 'unsupported', hint, mig: true });
-      continue;
-    }
-    for (const quantity of new Set(gpuFigures.map((figure) => figure.quantity))) {
-      const candidates = gpuFigures.filter((figure) => figure.quantity === quantity);
-      const found = candidates.find((figure) => Number.isFinite(gpuValue(reading, figure, device, host)));
-      if (found) channels.push(gpuChannel(found, device, host));
-      else {
-        const hint = `The exporter shows no ${candidates.map(({ sample }) => sample).join(' or ')}; it is added in its list of counters (-f FILE.csv).`;
-        missing.push({ device, quantity, reason: 'unsupported', hint });
-      }
+  for (const quantity of new Set(gpuFigures.map((figure) => figure.quantity))) {
+    const candidates = gpuFigures.filter((figure) => figure.quantity === quantity);
+    const found = candidates.find(({ sample }) => Number.isFinite(values.get(sample)));
+    if (found) channels.push(gpuChannel(found, device));
+    else {
+      const hint = `The exporter shows no ${candidates.map(({ sample }) => sample).join(' or ')}; it is added in its list of counters (-f FILE.csv).`;
+      missing.push({ device, quantity, reason: 'unsupported', hint });
     }
   }
-  return { channels, missing, shown: rows.length > 0 };
+  return { channels, missing };
 }
 
-function gpuChannel(figure: GpuFigure, device: string, host: string): MetricChannel {
-  const { quantity, unit, kind, averagedOverNs, scale, most } = figure;
+function gpuChannel(figure: GpuFigure, device: string): MetricChannel {
+  const { sample, quantity, unit, kind, averagedOverNs, scale, most } = figure;
   const channel: Channel = { quantity, device, unit, kind, ...(averagedOverNs && { averagedOverNs }) };
-  const raw = (reading: PrometheusReading) => gpuValue(reading, figure, device, host);
-  if (kind === 'gauge') return { channel, read: (reading) => bounded(raw(reading) * scale, most) };
+  const raw = ({ gpus }: MetricView) => gpus.get(device)?.values.get(sample) ?? Number.NaN;
+  if (kind === 'gauge') return { channel, read: (view) => bounded(raw(view) * scale, most) };
   const counter = new ChangingCounter(scale, most);
   // The driver counts on while the exporter starts again.
-  return { channel, read: (reading, atNs) => counter.next(raw(reading), atNs, false) };
+  return { channel, read: (view, atNs) => counter.next(raw(view), atNs, false) };
 }
 
-/** A GPU that several containers share has a row for each of them, all with the figure of the whole GPU. */
-const gpuValue = (reading: PrometheusReading, { sample }: GpuFigure, device: string, host: string): number =>
-  reading.samples.get(sample)?.find(({ labels }) => deviceOf(labels, host) === device)?.value ?? Number.NaN;
-
-function deviceOf(labels: PrometheusSample['labels'], host: string): string {
-  const plain = (text: string) => text.replace(/[^\w.:[\]-]/g, '_').slice(0, 64);
-  return `gpu-${plain(labels.get('gpu') ?? '?')}@${plain(labels.get('Hostname') || host)}`;
+/** `host` stands for that of GPUs that do not name theirs. */
+export function viewOf(reading: PrometheusReading, host: string): MetricView {
+  const gpus = new Map<string, GpuView>();
+  for (const sample of new Set(gpuFigures.map((figure) => figure.sample))) {
+    for (const { labels, value } of reading.samples.get(sample) ?? []) {
+      const number = labels.get('gpu');
+      if (number === undefined) continue;
+      const device = `gpu-${plain(number)}@${plain(labels.get('Hostname') || host)}`;
+      const gpu = gpus.get(device) ?? { number, split: false, values: new Map<string, number>() };
+      gpus.set(device, gpu);
+      gpu.split ||= labels.has('GPU_I_ID');
+      // A GPU that several containers share has a row for each of them, all with the figure of the whole GPU.
+      if (!gpu.values.has(sample)) gpu.values.set(sample, value);
+    }
+  }
+  return { reading, gpus };
 }
+
+const plain = (text: string): string => text.replace(/[^\w.:[\]-]/g, '_').slice(0, 64);

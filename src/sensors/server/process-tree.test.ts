@@ -162,6 +162,26 @@ describe('the CPU time of a process tree', () => {
   });
 });
 
+describe('between two looks at /proc', () => {
+  it('reads clocks alone, and looks at once where one has stopped', () => {
+    show(10, {});
+    show(11, { parent: 10 });
+    const clocks = new Map([
+      [10, 1 * ms],
+      [11, 20 * ms],
+    ]);
+    const tree = new ProcessTree(10, root, (pid) => clocks.get(pid) ?? null);
+    expect(tree.cpuNs(next())).toBe(21 * ms);
+    clocks.set(10, 2 * ms);
+    show(10, { reaped: 90 });
+    expect(tree.cpuNs(nowNs + 10 * ms)).toBe(22 * ms);
+    clocks.delete(11);
+    hide(11);
+    expect(tree.cpuNs(nowNs + 20 * ms)).toBe(902 * ms);
+    tree.close();
+  });
+});
+
 describe('the resident memory of a process tree', () => {
   it('is the sum over those alive', () => {
     show(10, { kilobytes: 100 });

@@ -47,8 +47,11 @@ interface Member {
   goneNs: Nanoseconds;
 }
 
-/** Looking for new processes lists all of /proc: so often at most, and only when any process has begun. */
-const searchEveryNs = 100e6;
+/**
+ * So often /proc is read for who has ended and who has begun; in between clocks alone are read, for a tenth of the cost.
+ * A clock that answers no more makes it due at once.
+ */
+const lookEveryNs = 100e6;
 
 /**
  * A process with all that it started. The time of a child that ends stays counted: at what was last read of it, or at
@@ -64,7 +67,7 @@ export class ProcessTree {
   readonly #newestPid: CounterFile | null;
   #seen = new Set<number>();
   #newest = '';
-  #searchedNs = Number.NEGATIVE_INFINITY;
+  #lookedNs = Number.NEGATIVE_INFINITY;
   #orphansNs = 0;
   #mostNs = 0;
   #ended = false;
@@ -84,11 +87,13 @@ export class ProcessTree {
 
   /** CPU time of all of them up to now, dead ones too. Never falls. */
   cpuNs(nowNs: Nanoseconds): Nanoseconds {
-    this.#search(nowNs);
-    const gone: Member[] = [];
-    for (const member of this.#members.values()) if (!this.#update(member)) gone.push(member);
-    // Children first: what they leave to a parent that has gone as well goes on to its parent.
-    for (const member of gone.reverse()) this.#dismiss(member);
+    if (nowNs - this.#lookedNs >= lookEveryNs) {
+      this.#lookedNs = nowNs;
+      this.#search();
+      this.#look();
+    } else if (!this.#readClocks()) {
+      this.#look();
+    }
     let sumNs = this.#orphansNs;
     for (const member of this.#members.values()) sumNs += totalNs(member);
     this.#mostNs = Math.max(this.#mostNs, sumNs);
@@ -131,6 +136,23 @@ export class ProcessTree {
     }
   }
 
+  /** Brings everyone up to date, and dismisses who has gone. */
+  #look(): void {
+    const gone = [...this.#members.values()].filter((member) => !this.#update(member));
+    // Children first: what they leave to a parent that has gone as well goes on to its parent.
+    for (const member of gone.reverse()) this.#dismiss(member);
+  }
+
+  /** False where one of them has no clock, or none any more. */
+  #readClocks(): boolean {
+    for (const member of this.#members.values()) {
+      const ownNs = this.#ownNs(member.pid);
+      if (ownNs === null) return false;
+      member.ownNs = Math.max(member.ownNs, ownNs);
+    }
+    return true;
+  }
+
   /** False where it has gone. The file that is open stays that of this process, even when its id is given anew. */
   #update(member: Member): boolean {
     let stat: ProcessStat;
@@ -155,13 +177,11 @@ export class ProcessTree {
     else this.#orphansNs += totalNs(member);
   }
 
-  #search(nowNs: Nanoseconds): void {
-    if (nowNs - this.#searchedNs < searchEveryNs) return;
+  #search(): void {
     // The id of the process or thread that began last: where it is the same, none has begun since.
     const newest = this.#newestPid?.text().trim().split(' ').at(-1) ?? '';
     if (newest !== '' && newest === this.#newest) return;
     this.#newest = newest;
-    this.#searchedNs = nowNs;
     const pids = readdirSync(this.#root)
       .filter((name) => /^\d+$/.test(name))
       .map(Number);

@@ -240,6 +240,15 @@ process_cpu_seconds_total 99
     expect(sensor.missing).toContainEqual(expect.objectContaining({ device: 'gpu-1@node-1', mig: true }));
   });
 
+  it('are refused of a whole cluster', async () => {
+    const shown = new Shown();
+    shown.answer = Array.from({ length: 65 }, (_, n) => `DCGM_FI_DEV_POWER_USAGE${gpu(n)} 100\n`).join('');
+    const url = await shown.open();
+    expect(await serverMetricsSensor({ url }).open(fakeClock())).toMatchObject({
+      hint: expect.stringContaining('65 GPUs'),
+    });
+  });
+
   it('are of the GPUs alone that the server runs on', async () => {
     const { sensor } = await openOn(text(1), { gpus: ['1'] });
     expect(new Set(sensor.channels.map(({ device }) => device))).toEqual(new Set(['gpu-1@node-1']));

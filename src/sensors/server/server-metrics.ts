@@ -2,7 +2,7 @@ import { messageOf } from '../../core/errors.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Absence } from '../absence.js';
 import { milliseconds, type OpenSensor, type Sensor, systems } from '../sensor.js';
-import { channelsOf, type MetricChannel } from './metric-channels.js';
+import { channelsOf, type MetricChannel, viewOf } from './metric-channels.js';
 import {
   openScraper,
   type Scrape,
@@ -50,13 +50,13 @@ export function serverMetricsSensor(target: ServerMetricsTarget): Sensor {
         scraper = openScraper(target, wantedSamples, clock);
         const first = whole(await scraper.scrape());
         const host = new URL(url).hostname;
-        const answer = channelsOf(first.reading, { device: `server-${replica}`, host, gpus });
+        const answer = channelsOf(viewOf(first.reading, host), { device: `server-${replica}`, gpus });
         if ('reason' in answer) {
           scraper.close();
           return { reason: answer.reason, hint: `${shown}: ${answer.hint}` };
         }
         const { channels, missing } = answer;
-        return { ...follow(scraper, channels, first, () => clock.now()), missing };
+        return { ...follow(scraper, channels, first, host, () => clock.now()), missing };
       } catch (error) {
         scraper?.close();
         return absenceOf(error);
@@ -69,6 +69,7 @@ function follow(
   scraper: Scraper,
   metrics: readonly MetricChannel[],
   first: Scrape,
+  host: string,
   now: () => Nanoseconds,
 ): Omit<OpenSensor, 'missing'> {
   const arrived: { values: number[]; atNs: Nanoseconds }[] = [];
@@ -85,7 +86,8 @@ function follow(
     failures = 0;
     workedNs = atNs;
     notBeforeNs = now() + scrape.readingNs / mostShare;
-    arrived.push({ values: metrics.map(({ read }) => read(reading, atNs, anew)), atNs });
+    const view = viewOf(reading, host);
+    arrived.push({ values: metrics.map(({ read }) => read(view, atNs, anew)), atNs });
   };
   const leaveGap = (error: unknown) => {
     failures++;
