@@ -50,7 +50,7 @@ export function pieces({ timesNs, values }: Series): Series[] {
 }
 
 /** The number of entries of a sorted list that are at most `limit`. */
-export function countUpTo(sorted: readonly number[], limit: number): number {
+export function countUpTo(sorted: ArrayLike<number>, limit: number): number {
   let low = 0;
   let high = sorted.length;
   while (low < high) {

@@ -18,5 +18,8 @@ export function drawBlocks(indices: Uint32Array, count: number, length: number, 
  * most a quarter of all, so that resamples differ.
  */
 export function blockLength(count: number, reach: number): number {
-  return Math.max(1, Math.min(Math.max(Math.ceil(Math.cbrt(count)), Math.ceil(reach)), Math.floor(count / 4)));
+  return Math.max(
+    1,
+    Math.min(Math.max(Math.ceil(Math.cbrt(count)), Math.ceil(reach)), Math.floor(count / 4)),
+  );
 }

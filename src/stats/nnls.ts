@@ -72,9 +72,7 @@ function solveOn(
   chosen: readonly number[],
 ): number[] | null {
   const inverse = invertSymmetric(chosen.map((a) => chosen.map((b) => gram[a]![b]!)));
-  return (
-    inverse?.map((row) => row.reduce((sum, value, k) => sum + value * moments[chosen[k]!]!, 0)) ?? null
-  );
+  return inverse?.map((row) => row.reduce((sum, value, k) => sum + value * moments[chosen[k]!]!, 0)) ?? null;
 }
 
 /** How far of the way to `solved` no coefficient falls below 0, at most 1. */

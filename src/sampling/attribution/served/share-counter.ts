@@ -1,26 +1,11 @@
 import type { Nanoseconds } from '../../../core/units.js';
 import type { CumulativeCurve } from '../../window.js';
-
-/** A request to a server as its client saw it, on the clock of the counter's curve. */
-export interface ServedRequest {
-  id: number;
-  sentNs: Nanoseconds;
-  /** Null where no token came. */
-  firstTokenNs: Nanoseconds | null;
-  lastTokenNs: Nanoseconds | null;
-  /** When it was done, in whatever way. */
-  endNs: Nanoseconds;
-  /** Null where nobody counted them: what such a request used is in no figure but `unattributed`. */
-  promptTokens: number | null;
-  /** Of the prompt's tokens, those taken from a cache; null counts as none. */
-  cachedTokens: number | null;
-  completionTokens: number | null;
-  failed: boolean;
-  /** When each token of the completion came, where each came apart; tokens are else spread evenly. */
-  tokenTimesNs?: readonly Nanoseconds[] | null;
-  /** Time that the server says it spent on the prompt, until its first token. */
-  serverPrefillNs?: Nanoseconds | null;
-}
+import { conservedShares } from './charges.js';
+import { designOf, type RegressorName } from './design.js';
+import { type Coefficient, fitWindows } from './fit.js';
+import { intervalsOf } from './intervals.js';
+import { type ServedRequest, timelineOf } from './timeline.js';
+import { cutWindows } from './windows.js';
 
 export interface ShareOptions {
   /** What the counter showed: CPU time in ns, joules, or GPU busy time in ns. */
@@ -30,7 +15,7 @@ export interface ShareOptions {
   requests: readonly ServedRequest[];
   /** The smallest amount told apart: `quantum.joules` or `quantum.nanoseconds` of `attribute.ts`. */
   quantum: number;
-  /** Moments between which the counter is known no better than by interpolation; its period of sampling. */
+  /** Time between readings of the counter, or its own period where that is longer: between them it is interpolated. */
   resolutionNs: Nanoseconds;
   seed: number;
 }
@@ -45,37 +30,33 @@ export interface ServedShare {
   high: number;
 }
 
-export type RegressorName = 'idle' | 'prefill' | 'prefillAttention' | 'decode' | 'decodeContext' | 'step';
-
-export interface Coefficient {
-  name: RegressorName;
-  /** In the counter's unit per this. */
-  per: 'ns' | 'token' | 'token·token' | 'step';
-  value: number;
-  low: number;
-  high: number;
-}
-
-/** Who used what of a server's counter. Requests + `idle` + `unattributed` = `total`, to the last bit. */
+/** Who used what of a server's counter. `requests` + `idle` + `unattributed` = `total`, to the last bit. */
 export interface ServedShares {
   refused: null;
   total: number;
+  /** Of every request whose tokens are known, also of failed ones. */
   byRequest: Map<number, ServedShare>;
+  /** Sum of the amounts of `byRequest`. */
   requests: number;
+  /** Used in the time in which no request was in flight. */
   idle: number;
+  /** Used while requests ran whose tokens nobody counted, beyond what the others used. */
   unattributed: number;
-  /** The same requests by tokens × average, as is common: for comparison, not conserved per phase. */
+  /** Time in which the counter was not read; its use is in no figure here. */
+  unknownNs: Nanoseconds;
+  /** `requests` divided by tokens instead, prompt and completion alike: what is commonly done, for comparison. */
   byAverage: Map<number, number>;
   coefficients: Coefficient[];
-  /** Regressors that the windows could not tell apart from those that stayed, in the order of leaving. */
+  /** Left out, as the windows could not tell them from the others, in the order of leaving. */
   dropped: RegressorName[];
   conditionNumber: number;
   windows: number;
-  windowNs: Nanoseconds;
   /** Windows in a block of the bootstrap. */
   blockLength: number;
-  /** Root mean square of the windows' residuals ÷ the mean amount of a window. */
+  /** Root mean square of the windows' residuals ÷ that of their amounts. */
   residualShare: number;
+  /** What the charges were multiplied by to add up to what the counter showed. */
+  scale: number;
 }
 
 export interface SharesRefused {
@@ -83,7 +64,48 @@ export interface SharesRefused {
   refused: string;
 }
 
-/** Shares a counter of a server among the requests that it served. */
-export function shareServedCounter(_options: ShareOptions): ServedShares | SharesRefused {
-  return { refused: 'Requests are not told apart yet.' };
+/**
+ * Shares a counter of a server among the requests that it served: the counter's amounts in windows are fitted by
+ * non-negative least squares on the work that ran in them (`design.ts`), and each request is charged with its own work
+ * at the fitted costs, all charges being scaled by one factor to what the counter showed. README.md has the model, its
+ * assumptions and its measured error.
+ */
+export function shareServedCounter(options: ShareOptions): ServedShares | SharesRefused {
+  const { seed, requests } = options;
+  const timeline = timelineOf(requests);
+  const windows = cutWindows(timeline, options);
+  const design = designOf(timeline, windows);
+  const fit = fitWindows(design, seed);
+  if (typeof fit === 'string') return { refused: fit };
+  const shares = conservedShares(design, fit, options);
+  if (typeof shares === 'string') return { refused: shares };
+  const { charged, ...sums } = shares;
+  const intervals = intervalsOf(design, fit, charged, seed);
+  return {
+    refused: null,
+    ...sums,
+    byRequest: new Map(
+      charged.map(({ id, prefill, decode, amount }, at) => [
+        id,
+        { prefill, decode, amount, ...intervals[at]! },
+      ]),
+    ),
+    byAverage: averages(requests, sums.requests),
+    coefficients: fit.coefficients,
+    dropped: fit.dropped,
+    conditionNumber: fit.conditionNumber,
+    windows: fit.windows,
+    blockLength: fit.blockLength,
+    residualShare: fit.residualShare,
+  };
+}
+
+function averages(requests: readonly ServedRequest[], amount: number): Map<number, number> {
+  const tokens = requests.flatMap(({ id, promptTokens, completionTokens }) =>
+    promptTokens === null || completionTokens === null
+      ? []
+      : [[id, promptTokens + completionTokens] as const],
+  );
+  const sum = tokens.reduce((total, [, count]) => total + count, 0);
+  return new Map(tokens.map(([id, count]) => [id, sum > 0 ? (amount * count) / sum : 0]));
 }

@@ -1,0 +1,64 @@
+import { normalSource } from '../../../stats/normal.js';
+import { createRandom, deriveSeed } from '../../../stats/random.js';
+import type { Charge } from './charges.js';
+import { type Design, workKinds } from './design.js';
+import type { Fit } from './fit.js';
+import { fittedTo } from './residuals.js';
+
+/**
+ * An interval of 95% for each charge, from resamples of three things:
+ * - the costs, as fitted to blocks of the windows (`fit.ts`), scaled to the same sum;
+ * - what disturbs all requests of a window alike: a run of relative residuals that follow each other somewhere in the
+ *   data, as many as the request has windows, each in proportion to the request's charge in its window;
+ * - what the request costs more or less by itself, all along: normal, with the variance found in the residuals.
+ *
+ * Residuals have both, mixed by how many share a window, and are scaled to the common part (`residuals.ts`).
+ */
+export function intervalsOf(
+  design: Design,
+  fit: Fit,
+  charged: readonly Charge[],
+  seed: number,
+): { low: number; high: number }[] {
+  const { costs, resampledCosts, relativeResiduals, commonVariance, ownVariance } = fit;
+  const random = createRandom(deriveSeed(seed, 1));
+  const normal = normalSource(random);
+  const fitted = fittedTo(design, costs);
+  const commonShare = Float64Array.from(fitted.work, (work, at) => {
+    const variance = work > 0 ? commonVariance + (ownVariance * fitted.squares[at]!) / work ** 2 : 0;
+    return variance > 0 ? Math.sqrt(commonVariance / variance) : 1;
+  });
+  const sums = design.requests.map(({ windows, work }) =>
+    workKinds.map((_, kind) =>
+      work.subarray(kind * windows, (kind + 1) * windows).reduce((sum, of) => sum + of, 0),
+    ),
+  );
+  const cost = (values: readonly number[], work: readonly number[]) =>
+    values.reduce((sum, value, kind) => sum + value * work[kind]!, 0);
+  const all = workKinds.map((_, kind) => sums.reduce((sum, of) => sum + of[kind]!, 0));
+  const scales = resampledCosts.map((of) => cost(costs, all) / cost(of, all));
+  const draws = new Float64Array(resampledCosts.length);
+  return design.requests.map(({ fromWindow, windows, work }, index) => {
+    const own = sums[index]!;
+    const charge = cost(costs, own);
+    if (!(charge > 0)) return { low: 0, high: 0 };
+    const weights = Float64Array.from({ length: windows }, (_, w) => {
+      let part = 0;
+      for (const [kind, value] of costs.entries()) part += value * work[kind * windows + w]!;
+      return (part / charge) * commonShare[fromWindow + w]!;
+    });
+    for (const [k, of] of resampledCosts.entries()) {
+      let disturbed = 1 + Math.sqrt(ownVariance) * normal();
+      let from = random.below(relativeResiduals.length);
+      for (const weight of weights) {
+        disturbed += weight * relativeResiduals[from]!;
+        from = from + 1 === relativeResiduals.length ? 0 : from + 1;
+      }
+      draws[k] = (scales[k]! * cost(of, own) * disturbed) / charge;
+    }
+    draws.sort();
+    const { amount } = charged[index]!;
+    const bound = (share: number) => Math.max(0, amount * draws[Math.round(share * (draws.length - 1))]!);
+    return { low: Math.min(amount, bound(0.025)), high: Math.max(amount, bound(0.975)) };
+  });
+}
