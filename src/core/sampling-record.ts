@@ -59,11 +59,12 @@ export const regressionSchema = z.strictObject({
       dropped: z.array(z.string()),
       conditionNumber: z.number(),
       windows: count,
-      windowNs: z.number(),
       /** Windows in a block of the bootstrap. */
       blockLength: count,
-      /** Root mean square of the residuals ÷ the mean amount of a window. */
+      /** Root mean square of the windows' residuals ÷ that of their amounts. */
       residualShare: z.number(),
+      /** By which all charges were multiplied to add up to what the counter showed. */
+      scale: z.number(),
     })
     .nullable(),
 });
