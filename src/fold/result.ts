@@ -13,6 +13,7 @@ import type { JournalContents } from '../journal/read.js';
 import { memoryOf, stateOf } from '../journal/state.js';
 import { ceilingsOf } from './ceilings.js';
 import { foldSampling } from './sampling.js';
+import { areShared, isServed } from './served.js';
 import { ledgerWarnings, warningsOf } from './warnings.js';
 
 /** Folds a journal into a result. It is complete when every request of the plan has a row. */
@@ -25,7 +26,9 @@ export function foldJournal(contents: JournalContents): Result {
   const journalled = header.memoryApart ? withMemory(inOrder, memoryOf(entries)) : inOrder;
   const sampled = foldSampling(header, entries, journalled);
   const { rows, sampler, recording } = sampled;
-  const conservation = { ...conservationOf(rows, entries), ...sampled.conservation };
+  // What was shared out of a server's counter is in an account of that counter.
+  const own = isServed(header) && areShared(header) ? {} : conservationOf(rows, entries);
+  const conservation = { ...own, ...sampled.conservation };
   const models = header.models.map((model) => ({
     ...model,
     warmup: warmupOf(model.id, entries),

@@ -1,13 +1,13 @@
 import type { JournalHeader, JournalRow, ServedHeader } from '../journal/entry.js';
 import { isGpu } from '../sampling/attribution/devices.js';
 import type { RequestRun, Segment } from '../sampling/attribution/segment.js';
-import type { ServedRequest } from '../sampling/attribution/served/share-counter.js';
 import {
   type CounterScope,
   type ServedRun,
   type ServedShares,
   shareServedSegment,
 } from '../sampling/attribution/served/share-segment.js';
+import type { ServedRequest } from '../sampling/attribution/served/timeline.js';
 
 /** Whether requests went to servers. */
 export const isServed = (header: JournalHeader): header is ServedHeader => 'endpoint' in header.settings;
@@ -82,16 +82,7 @@ function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
     cachedTokens: tokens.cached,
     completionTokens: tokens.completion,
     failed: false,
-    tokenTimesNs: tokenTimes(row.times.firstToken, row.tokenGapsNs, tokens.completion),
     serverPrefillNs: served?.times?.prefill ?? null,
   };
   return [{ request, decoded: stages.slice(1).map((stage) => stage.tokens) }];
-}
-
-/** Null where tokens did not come apart. */
-function tokenTimes(firstNs: number, gapsNs: readonly number[], tokens: number): number[] | null {
-  if (gapsNs.length !== tokens - 1) return null;
-  const times = [firstNs];
-  for (const gapNs of gapsNs) times.push(times.at(-1)! + gapNs);
-  return times;
 }

@@ -59,10 +59,10 @@ export function describeRegressions({ regressions = [] }: Pick<Result, 'regressi
 function describeRegression({ account, refused, fit }: Regression): string {
   const name = metricName(account);
   if (refused !== null || fit === null) return `${name}: not shared among requests: ${refused}`;
-  const { windows, windowNs, conditionNumber, residualShare, coefficients, dropped } = fit;
+  const { windows, conditionNumber, residualShare, coefficients, dropped } = fit;
   const told = coefficients.filter(({ value }) => value > 0).map(({ name: regressor }) => regressor);
   return (
-    `${name}: shared by regression on ${told.join(', ')} over ${formatCount(windows, 'window')} of ${formatDuration(windowNs)} ` +
+    `${name}: shared by regression on ${told.join(', ')} over ${formatCount(windows, 'window')} ` +
     `(condition number ${formatNumber(conditionNumber)}, residuals ${formatPercent(residualShare)}` +
     `${dropped.length === 0 ? '' : `; not told apart: ${dropped.join(', ')}`})`
   );

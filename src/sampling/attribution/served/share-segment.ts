@@ -5,7 +5,8 @@ import { quantum } from '../attribute.js';
 import { type DeviceUse, devicesOf, type SharedUse } from '../devices.js';
 import type { Segment } from '../segment.js';
 import { type SegmentShares, type UsedByRequest, usedBy } from '../shares.js';
-import { type ServedRequest, type ServedShare, shareServedCounter } from './share-counter.js';
+import { type ServedShare, shareServedCounter } from './share-counter.js';
+import type { ServedRequest } from './timeline.js';
 
 /** A request to a server with the tokens of the stages of its row after prefill. */
 export interface ServedRun {
@@ -54,19 +55,11 @@ export function shareServedSegment(
       regressions.push({ account, refused: found.refused, fit: null });
       return { use, shares: unshared(use, measured, requests) };
     }
-    const {
-      byRequest,
-      byAverage: average,
-      refused,
-      total,
-      requests: theirs,
-      idle,
-      unattributed,
-      ...fit
-    } = found;
+    const { byRequest, byAverage: average, refused, ...rest } = found;
+    const { total, requests: theirs, idle, unattributed, unknownNs, ...fit } = rest;
     regressions.push({ account, refused, fit });
     byAverage.set(account, average);
-    const attribution = { total, byRequest: new Map(), requests: theirs, idle, unattributed, unknownNs: 0 };
+    const attribution = { total, byRequest: new Map(), requests: theirs, idle, unattributed, unknownNs };
     const each = requests.map(({ id }): [number, RequestUse] => {
       const share = byRequest.get(id);
       return [id, share ? useOf(share, decoded.get(id)!, unit) : lost];
