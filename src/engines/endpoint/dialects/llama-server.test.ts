@@ -1,11 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
-import { setTimeout as pause } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { lacksShared, sharedPath } from '../../../shared-files.test-support.js';
 import type { EndpointApi, EventReading, GenerateRequest, ProbeAnswer } from '../endpoint.js';
+import {
+  type LlamaServer,
+  lacksLlamaServer,
+  llamaServer as startLlamaServer,
+} from '../llama-server.test-support.js';
 import { llamaServer } from './llama-server.js';
 
 const ok = (body: unknown): ProbeAnswer => ({ status: 200, headers: {}, body });
@@ -140,97 +139,76 @@ describe("the dialect of llama.cpp's server", () => {
   });
 });
 
-const tools = spawnSync(
-  fileURLToPath(new URL('../../../../scripts/llama-tools.sh', import.meta.url)),
-  ['--no-install'],
-  { encoding: 'utf8' },
-).stdout.trim();
-const lacksServer = !tools ? 'scripts/llama-tools.sh was not run' : lacksShared ? 'no ../shared' : null;
+describe.skipIf(lacksLlamaServer)(
+  `a real llama-server${lacksLlamaServer ? ` (${lacksLlamaServer})` : ''}`,
+  () => {
+    let server: LlamaServer;
+    beforeAll(async () => {
+      server = await startLlamaServer(['-np', '1']);
+    });
+    afterAll(() => server.close());
 
-describe.skipIf(lacksServer !== null)(`a real llama-server${lacksServer ? ` (${lacksServer})` : ''}`, () => {
-  let server: ChildProcess;
-  let origin: string;
+    async function post(path: string, body: unknown): Promise<Response> {
+      const url = path.startsWith('/') ? `${server.origin}${path}` : `${server.url}/${path}`;
+      const headers = { 'content-type': 'application/json' };
+      return await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
+    }
 
-  beforeAll(async () => {
-    const probe = createServer().listen(0, '127.0.0.1');
-    await once(probe, 'listening');
-    const { port } = probe.address() as { port: number };
-    probe.close();
-    origin = `http://127.0.0.1:${port}`;
-    const model = sharedPath('models', 'stories260K', 'stories260K.gguf');
-    const options = ['-m', model, '--host', '127.0.0.1', '--port', `${port}`, '-t', '1', '-np', '1'];
-    server = spawn(`${tools}/llama-server`, options, { stdio: 'ignore' });
-    const isReady = () =>
-      fetch(`${origin}/health`).then(
-        ({ ok }) => ok,
-        () => false,
+    async function generate(asked: GenerateRequest, api: EndpointApi): Promise<EventReading[]> {
+      const { path, body } = llamaServer.exchange(asked, api, 'stories260K');
+      const stream = await (await post(path, body)).text();
+      return [...stream.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => llamaServer.read(JSON.parse(data!)));
+    }
+
+    async function idsOf(asked: { path: string; body: unknown }): Promise<number[]> {
+      return llamaServer.tokenizer!.ids(await (await post(asked.path, asked.body)).json())!;
+    }
+
+    it('is recognised, and tells all but its cache', async () => {
+      const answers = new Map<string, ProbeAnswer>();
+      for (const path of ['/v1/models', ...llamaServer.probes])
+        answers.set(path, ok(await (await fetch(`${server.origin}${path}`)).json()));
+      expect(llamaServer.recognises(answers)).toBe(true);
+      const models = answers.get('/v1/models')!.body as { data: { id: string }[] };
+      const told = llamaServer.describe(answers, models.data[0]!.id);
+      expect(Object.keys(told.absent)).toEqual(['promptCache']);
+      // The model's 260,032 parameters, and the 512 × 64 of an output layer that shares its weights with the input.
+      expect(told).toMatchObject({ slots: 1, vocabulary: 512, parameters: 292_800, dtype: 'all F32' });
+      expect(JSON.stringify(told)).not.toContain('/');
+    });
+
+    it('counts an answer of ids: its prompt, each token as it comes, and the cache of the second time', async () => {
+      const asked = {
+        ...request,
+        maxTokens: 8,
+        prompt: { kind: 'ids' as const, ids: [1, 403, 407, 261, 378] },
+      };
+      const first = await generate(asked, 'completions');
+      expect(first.flatMap(({ tokensSoFar, text }) => (text === '' ? [] : [tokensSoFar]))).toEqual(
+        Array.from({ length: 8 }, (_, at) => at + 1),
       );
-    while (server.exitCode === null && !(await isReady())) await pause(50);
-  }, 30_000);
-  afterAll(() => {
-    server.kill('SIGKILL');
-  });
+      const last = first.at(-1)!;
+      expect(last.usage).toMatchObject({ prompt: 5, cached: 0, completion: 8, from: 'usage' });
+      expect(last).toMatchObject({ finishReason: 'length', times: { queued: null } });
+      expect(last.times!.prefill! > 0 && last.times!.decode! > 0).toBe(true);
+      const again = (await generate(asked, 'completions')).at(-1)!;
+      expect(again.usage).toMatchObject({ prompt: 5, cached: 4, completion: 8 });
+      const uncached = (await generate({ ...asked, cachePrompt: false }, 'completions')).at(-1)!;
+      expect(uncached.usage!.cached).toBe(0);
+    });
 
-  async function post(path: string, body: unknown): Promise<Response> {
-    const url = path.startsWith('/') ? `${origin}${path}` : `${origin}/v1/${path}`;
-    const headers = { 'content-type': 'application/json' };
-    return await fetch(url, { method: 'POST', headers, body: JSON.stringify(body) });
-  }
-
-  async function generate(asked: GenerateRequest, api: EndpointApi): Promise<EventReading[]> {
-    const { path, body } = llamaServer.exchange(asked, api, 'stories260K');
-    const stream = await (await post(path, body)).text();
-    return [...stream.matchAll(/^data: (\{.*)$/gm)].map(([, data]) => llamaServer.read(JSON.parse(data!)));
-  }
-
-  async function idsOf(asked: { path: string; body: unknown }): Promise<number[]> {
-    return llamaServer.tokenizer!.ids(await (await post(asked.path, asked.body)).json())!;
-  }
-
-  it('is recognised, and tells all but its cache', async () => {
-    const answers = new Map<string, ProbeAnswer>();
-    for (const path of ['/v1/models', ...llamaServer.probes])
-      answers.set(path, ok(await (await fetch(`${origin}${path}`)).json()));
-    expect(llamaServer.recognises(answers)).toBe(true);
-    const models = answers.get('/v1/models')!.body as { data: { id: string }[] };
-    const told = llamaServer.describe(answers, models.data[0]!.id);
-    expect(Object.keys(told.absent)).toEqual(['promptCache']);
-    // The model's 260,032 parameters, and the 512 × 64 of an output layer that shares its weights with the input.
-    expect(told).toMatchObject({ slots: 1, vocabulary: 512, parameters: 292_800, dtype: 'all F32' });
-    expect(JSON.stringify(told)).not.toContain('/');
-  });
-
-  it('counts an answer of ids: its prompt, each token as it comes, and the cache of the second time', async () => {
-    const asked = {
-      ...request,
-      maxTokens: 8,
-      prompt: { kind: 'ids' as const, ids: [1, 403, 407, 261, 378] },
-    };
-    const first = await generate(asked, 'completions');
-    expect(first.flatMap(({ tokensSoFar, text }) => (text === '' ? [] : [tokensSoFar]))).toEqual(
-      Array.from({ length: 8 }, (_, at) => at + 1),
-    );
-    const last = first.at(-1)!;
-    expect(last.usage).toMatchObject({ prompt: 5, cached: 0, completion: 8, from: 'usage' });
-    expect(last).toMatchObject({ finishReason: 'length', times: { queued: null } });
-    expect(last.times!.prefill! > 0 && last.times!.decode! > 0).toBe(true);
-    const again = (await generate(asked, 'completions')).at(-1)!;
-    expect(again.usage).toMatchObject({ prompt: 5, cached: 4, completion: 8 });
-    const uncached = (await generate({ ...asked, cachePrompt: false }, 'completions')).at(-1)!;
-    expect(uncached.usage!.cached).toBe(0);
-  });
-
-  it('counts texts and conversations as its tokenizer does', async () => {
-    const { text, messages } = llamaServer.tokenizer!;
-    const ids = await idsOf(text('Once upon a time', 'm'));
-    expect(ids).toEqual([1, 403, 407, 261, 378]);
-    const prompt = { kind: 'text' as const, text: 'Once upon a time' };
-    expect((await generate({ ...request, prompt }, 'completions')).at(-1)!.usage!.prompt).toBe(5);
-    const turns = [{ role: 'user', content: 'Tell me a story' }];
-    const templated = messages!(turns, 'm');
-    const answer = await (await post(templated.path, templated.body)).json();
-    const ofChat = await idsOf(text(templated.promptIn!(answer)!, 'm'));
-    const chat = await generate({ ...request, prompt: { kind: 'messages', messages: turns } }, 'chat');
-    expect(chat.at(-1)!.usage).toMatchObject({ prompt: ofChat.length, completion: 3 });
-  });
-});
+    it('counts texts and conversations as its tokenizer does', async () => {
+      const { text, messages } = llamaServer.tokenizer!;
+      const ids = await idsOf(text('Once upon a time', 'm'));
+      expect(ids).toEqual([1, 403, 407, 261, 378]);
+      const prompt = { kind: 'text' as const, text: 'Once upon a time' };
+      expect((await generate({ ...request, prompt }, 'completions')).at(-1)!.usage!.prompt).toBe(5);
+      const turns = [{ role: 'user', content: 'Tell me a story' }];
+      const templated = messages!(turns, 'm');
+      const answer = await (await post(templated.path, templated.body)).json();
+      const ofChat = await idsOf(text(templated.promptIn!(answer)!, 'm'));
+      const chat = await generate({ ...request, prompt: { kind: 'messages', messages: turns } }, 'chat');
+      expect(chat.at(-1)!.usage).toMatchObject({ prompt: ofChat.length, completion: 3 });
+    });
+  },
+);

@@ -14,7 +14,7 @@ export interface PlayedCounts {
   reasoning: number;
 }
 
-export interface PlayedStream {
+interface PlayedStream {
   headers: Record<string, string>;
   /** One event each. */
   chunks: string[];
