@@ -179,6 +179,7 @@ export const failureCodes = {
   'deadline-exceeded': 'The request did not finish before its deadline.',
   'process-crashed': 'The process died both times that it ran the request.',
   'request-failed': 'The request failed for a reason that has no code.',
+  'request-unsent': 'The request was not sent: its time had passed, or too many others were in flight.',
   'worker-crashed': 'The worker died while it ran the request.',
   'worker-hung': 'The worker took no step for so long that it was ended.',
 } as const;
@@ -187,6 +188,7 @@ export type FailureCode = ErrorCode | keyof typeof failureCodes;
 /** Every code of a warning, with its meaning. */
 export const warningCodes = {
   'answers-capped': "Answers to prompts were cut to what the model's context leaves.",
+  'arrivals-missed': 'Requests were not sent when the arrivals that were asked for say.',
   'attribution-untested': 'No concurrent requests ran long enough to test how counters are shared.',
   'attribution-unvalidated': 'Sharing of counters was to be tested, and the requests alone are missing.',
   'backend-mismatch': "Native back end and Node binding differ in their logits, so the binding's were used.",
@@ -195,6 +197,7 @@ export const warningCodes = {
   'beyond-device-memory': 'Models or cells that do not fit into the memory of the GPU were left out.',
   'busy-neighbours': 'Other processes used the processor or the GPU meanwhile.',
   'cells-left-out': 'Cells that only one of the compared results has were left out.',
+  'client-bottleneck': 'The client was too busy to send requests and read answers in time.',
   'cpu-fallback': 'Parts of a graph that should run on the GPU ran on the CPU.',
   'device-shared': 'Concurrent requests took turns on one GPU.',
   'dtype-chosen': 'A model has several dtypes, and one was chosen.',
