@@ -3,6 +3,7 @@ import Table from 'cli-table3';
 import { Command, Option } from 'commander';
 import { exitCode } from '#tokenwork/core/codes.js';
 import { messageOf } from '#tokenwork/core/errors.js';
+import { arrivals } from './arrivals.js';
 import { batchDecode } from './batch-decode.js';
 import { buildTime } from './build-time.js';
 import { contention } from './contention.js';
@@ -42,6 +43,7 @@ const figures: Figure[] = [
   contention,
   wholeCommand,
   ...llama,
+  ...arrivals,
   ...gpuFigures(),
 ];
 
