@@ -1,6 +1,7 @@
 import { costCard } from '../../analysis/card/cost-card.js';
 import { summarizeCells } from '../../analysis/cell-summary.js';
 import type { Findings } from '../../analysis/findings.js';
+import { kneesOf } from '../../analysis/knee.js';
 import { latencyDistributions } from '../../analysis/latency-distribution.js';
 import { rooflineOf } from '../../analysis/roofline.js';
 import type { WorkMetric } from '../../core/metrics.js';
@@ -20,6 +21,7 @@ import {
   warningsTable,
 } from './run.js';
 import { componentsTable, hiddenWorkTable, questionsTable, stagesTable, waterfallTable } from './stages.js';
+import { sweepTable } from './sweep.js';
 import { rowCount, stackedTables, type Table } from './table.js';
 import {
   driversTable,
@@ -61,6 +63,7 @@ export function tablesOf(result: Result, findings: Findings): Table[] {
     ),
     questionsTable(findings),
     ...(result.models.length === 1 ? costTables(result, findings) : []),
+    sweepTable(kneesOf(result)),
     percentilesTable(result),
     ...latencyDistributions(result).map(latencyTable),
     rooflineTable(rooflineOf(result)?.points ?? [], findings.workload.models),

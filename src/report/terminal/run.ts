@@ -4,8 +4,11 @@
  */
 import { createColors } from 'picocolors';
 import { type CellSummary, summarizeCells } from '../../analysis/cell-summary.js';
+import { kneesOf } from '../../analysis/knee.js';
 import type { Result } from '../../core/result.js';
 import { cellTable, legend, shownRows } from '../tables/cells.js';
+import { sweepTable } from '../tables/sweep.js';
+import { kneeSentence } from '../words/knee.js';
 import { recordingNotice } from '../words/recording.js';
 import { describeFailures, describeIncomplete, findings } from '../words/run-findings.js';
 import { conservation, setting, unmeasured } from '../words/setting.js';
@@ -29,12 +32,14 @@ export function renderRun(result: Result, { width, color, savedAt }: RunReportOp
     lines.map((line) => style(wrap(line, width))).join('\n');
   const warnings = result.warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`);
   const notice = recordingNotice(result);
+  const knees = kneesOf(result);
   const { table, notes } = cells(summaries, width, colors.bold);
   const sections = [
     paragraphs(setting(result), colors.dim),
     paragraphs(notice === null ? [] : [notice], colors.yellow),
     ...(summaries.length === 0 ? ['No cell was planned.'] : [table, paragraphs(notes, colors.dim)]),
-    paragraphs(findings(result, summaries), colors.bold),
+    ...(knees.length === 0 ? [] : [renderInBlocks(sweepTable(knees).columns, width, colors.bold)]),
+    paragraphs([...findings(result, summaries), ...knees.map(kneeSentence)], colors.bold),
     paragraphs([...conservation(result), ...samplingNotes(result), ...unmeasured(result)], colors.dim),
     paragraphs([...describeIncomplete(result), ...describeFailures(result)], colors.red),
     paragraphs(warnings, colors.yellow),

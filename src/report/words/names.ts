@@ -29,6 +29,7 @@ const factorNames = new Map([
   ['completionTokens', 'output length'],
   ['batch', 'batch size'],
   ['promptKind', 'the kind of prompt'],
+  ['requestRate', 'request rate'],
 ]);
 
 /** Factors that sort the cells alike are one, under all their names. */
