@@ -1,12 +1,10 @@
+import { rateFactor } from '../core/arrivals-record.js';
 import { isOk, type OkRequest, type RequestRow, type Result } from '../core/result.js';
 import { median, percentile, smallestSample } from '../stats/quantile.js';
 import { endToEndNs, timeToFirstTokenNs } from './request-metrics.js';
 
-/** The factor of cells that says at which rate, in requests per second, a step of a sweep was sent. */
-export const rateFactor = 'requestRate';
-
 /** One rate of a sweep. */
-export interface SweepStep {
+interface SweepStep {
   /** Requests per second. */
   rate: number;
   requests: number;
