@@ -1,3 +1,4 @@
+import { rateFactor } from '../core/arrivals-record.js';
 import { isOk, type OkRequest, type RequestRow, type Result } from '../core/result.js';
 import { median, percentile, smallestSample } from '../stats/quantile.js';
 import { endToEndNs, timeToFirstTokenNs } from './request-metrics.js';
@@ -7,6 +8,8 @@ export const rateFactor = 'requestRate';
 
 /** One rate of a sweep. */
 export interface SweepStep {
+/** One rate of a sweep. */
+interface SweepStep {
   /** Requests per second. */
   rate: number;
   requests: number;

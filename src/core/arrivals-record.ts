@@ -5,6 +5,9 @@ const count = z.int().nonnegative();
 const rate = z.number().positive();
 const duration = z.number().nonnegative();
 
+/** The factor of cells that says at which rate, in requests per second, a step of a sweep was sent. */
+export const rateFactor = 'requestRate';
+
 /** The process by which requests arrive; rates in requests per second. */
 export const arrivalProcessSchema = z.discriminatedUnion('kind', [
   /** Closed loop: a request is sent when another has ended, `concurrency` at a time. */
@@ -28,8 +31,7 @@ export const loopSchema = z.discriminatedUnion('kind', [
 export type Loop = z.infer<typeof loopSchema>;
 
 /** Why a request of an open loop was not sent: its time had passed, too many were in flight, or the run was stopped. */
-export const unsentReasons = ['late', 'inFlight', 'stopped'] as const;
-export type UnsentReason = (typeof unsentReasons)[number];
+export type UnsentReason = 'late' | 'inFlight' | 'stopped';
 
 /** How well requests were sent when they should have been. */
 export const arrivalsRecordSchema = z.strictObject({

@@ -1,5 +1,7 @@
 import type { ArrivalProcess, ArrivalsRecord } from '../../core/arrivals-record.js';
 import type { Warning } from '../../core/codes.js';
+import type { ArrivalProcess, ArrivalsRecord, UnsentReason } from '../../core/arrivals-record.js';
+import type { FailureCode, Warning } from '../../core/codes.js';
 import type { DispatchTally } from './dispatch.js';
 
 /**
@@ -69,6 +71,16 @@ function whyUnusable({ scheduled, unsent, schedule, maxInFlight }: DispatchTally
 }
 
 const ms = (ns: number): string => (ns / 1e6).toFixed(ns < 10e6 ? 1 : 0);
+
+/** The outcome of a request that an open loop did not send. */
+export function unsentOutcome(reason: Exclude<UnsentReason, 'stopped'>): {
+  status: 'failed';
+  code: FailureCode;
+  message: string;
+} {
+  const why = reason === 'late' ? 'its time had passed' : 'too many others were unanswered';
+  return { status: 'failed', code: 'request-unsent', message: `It was not sent, as ${why}.` };
+}
 
 /** The warning of a result whose requests did not arrive as was asked; null where they did. */
 export function arrivalsWarning({ reason, unsent }: ArrivalsRecord): Warning | null {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { arrivalTimes } from '../../workload/arrivals/arrival-times.js';
 import { arrivalsRecord, arrivalsWarning } from './arrivals-report.js';
+import { arrivalsRecord, arrivalsWarning, unsentOutcome } from './arrivals-report.js';
 import { closedLoop, type OpenLoopOptions, openLoop, type SendTimes } from './dispatch.js';
 import { SimulatedClock } from './simulated-clock.test-support.js';
 
@@ -105,6 +106,7 @@ describe('an open loop', () => {
     // Four are sent; the first is answered after 95 ms, so that of each ten the first four go.
     expect(sent.map(({ index }) => index % 10)).toEqual(Array.from({ length: 16 }, (_, place) => place % 4));
     expect(unsent.every(({ reason }) => reason === 'inFlight')).toBe(true);
+    expect(unsentOutcome('inFlight')).toMatchObject({ status: 'failed', code: 'request-unsent' });
     expect(record).toMatchObject({ sent: 16, mostInFlight: 4, usable: false });
     expect(record.achievedRate!).toBeCloseTo(15 / 0.39, 3);
     expect(record.reason).toMatch(/24 as 4 others were unanswered/);

@@ -53,6 +53,7 @@ export interface DispatchTally {
 }
 
 export const openLoopDefaults = { catchUp: 'skip', lateAfterNs: 100e6, maxInFlight: 1024 } as const;
+const openLoopDefaults = { catchUp: 'skip', lateAfterNs: 100e6, maxInFlight: 1024 } as const;
 /** So that the first request is no later than the others. */
 const leadNs = 20e6;
 /** Requests that are sent without the event loop going round, which reads what was answered. */
