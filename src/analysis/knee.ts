@@ -3,11 +3,6 @@ import { isOk, type OkRequest, type RequestRow, type Result } from '../core/resu
 import { median, percentile, smallestSample } from '../stats/quantile.js';
 import { endToEndNs, timeToFirstTokenNs } from './request-metrics.js';
 
-/** The factor of cells that says at which rate, in requests per second, a step of a sweep was sent. */
-export const rateFactor = 'requestRate';
-
-/** One rate of a sweep. */
-export interface SweepStep {
 /** One rate of a sweep. */
 interface SweepStep {
   /** Requests per second. */

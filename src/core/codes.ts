@@ -191,7 +191,6 @@ export const failureCodes = {
   'bad-stream': 'What the server answered is no stream of events, or an event of it is no JSON.',
   'connection-failed': 'The server could not be reached, or closed the connection without an answer.',
   'deadline-exceeded': 'The request did not finish before its deadline.',
-  'not-sent': 'The request was due and not sent: too late, or with too many others unanswered.',
   'process-crashed': 'The process died both times that it ran the request.',
   'rate-limited': 'The server said that requests come too fast (429).',
   'request-failed': 'The request failed for a reason that has no code.',

@@ -87,7 +87,7 @@ const servedSettingsSchema = z.strictObject({
   arrivals: options.arrivals.value.nullable(),
   rate: options.rate.value.nullable(),
   speed: options.speed.value.nullable(),
-  maxInFlight: options.maxInFlight.value.nullable(),
+  maxInFlight: options.maxInFlight.value,
   catchUp: options.catchUp.value,
   loop: loopSchema,
 });

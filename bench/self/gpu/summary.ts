@@ -30,7 +30,7 @@ export function reachedIn(result: Result): Reached[] {
       prefillTokensPerSecond: each((one) => perSecond(one, 'prefill', ({ tokens }) => tokens)),
       prefillMfu: share(
         each((one) => perSecond(one, 'prefill', ({ work }) => work.flops)),
-        ceilings?.gemm[dtype]?.value,
+        dtype === null ? undefined : ceilings?.gemm[dtype]?.value,
       ),
       decodeTokensPerSecond: each((one) => perSecond(one, 'decode', ({ tokens }) => tokens)),
       decodeMbu: share(

@@ -1,5 +1,3 @@
-import type { ArrivalProcess, ArrivalsRecord } from '../../core/arrivals-record.js';
-import type { Warning } from '../../core/codes.js';
 import type { ArrivalProcess, ArrivalsRecord, UnsentReason } from '../../core/arrivals-record.js';
 import type { FailureCode, Warning } from '../../core/codes.js';
 import type { DispatchTally } from './dispatch.js';

@@ -13,7 +13,6 @@ const resolutionMs = 10;
  * `delayNs`: of 50 tokens a second and more, gaps are 20 ms and less; a quarter of that is seen in their percentiles.
  * `blocked`: beyond one instant in 20, half the events that a p90 rests on may be late by the client alone.
  */
-export const clientLimits = { mainThread: 0.7, delayNs: 5e6, blocked: 0.05 };
 const clientLimits = { mainThread: 0.7, delayNs: 5e6, blocked: 0.05 };
 
 /** Readings of a thread that sends and reads; each is since any origin. */

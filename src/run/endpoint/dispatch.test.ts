@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { arrivalTimes } from '../../workload/arrivals/arrival-times.js';
-import { arrivalsRecord, arrivalsWarning } from './arrivals-report.js';
 import { arrivalsRecord, arrivalsWarning, unsentOutcome } from './arrivals-report.js';
 import { closedLoop, type OpenLoopOptions, openLoop, type SendTimes } from './dispatch.js';
 import { SimulatedClock } from './simulated-clock.test-support.js';

@@ -52,7 +52,6 @@ export interface DispatchTally {
   spunNs: Nanoseconds;
 }
 
-export const openLoopDefaults = { catchUp: 'skip', lateAfterNs: 100e6, maxInFlight: 1024 } as const;
 const openLoopDefaults = { catchUp: 'skip', lateAfterNs: 100e6, maxInFlight: 1024 } as const;
 /** So that the first request is no later than the others. */
 const leadNs = 20e6;

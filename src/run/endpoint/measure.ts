@@ -11,7 +11,7 @@ import type { ScheduledRequest } from '../../workload/schedule.js';
 import type { BenchOptions } from '../options.js';
 import { measuringProgress, tell } from '../progress.js';
 import type { RunSampling } from '../sampling/start.js';
-import { arrivalsRecord, arrivalsWarning } from './arrivals-report.js';
+import { arrivalsRecord, arrivalsWarning, unsentOutcome } from './arrivals-report.js';
 import { clientWarning, watchClient } from './client-health.js';
 import { closedLoop, openLoop, type SendTimes } from './dispatch.js';
 import { processClock } from './precise-wait.js';
@@ -138,8 +138,9 @@ async function runStep(
       : await openLoop(offsetsOf(step, process, settings.seed), {
           ...loop,
           catchUp: settings.catchUp ? 'send' : 'skip',
-          ...(settings.maxInFlight !== null && { maxInFlight: settings.maxInFlight }),
-          onUnsent: (index, reason) => write(requests[index]!, unsentRow(reason)),
+          maxInFlight: settings.maxInFlight,
+          onUnsent: (index, reason) =>
+            write(requests[index]!, { outcome: unsentOutcome(reason), tokens: null, times: null }),
         });
   const client = watched(tally.spunNs);
   const arrivals = arrivalsRecord(process, tally);
@@ -162,12 +163,4 @@ function withCpuTime(row: MeasuredRow, cpuTime: Nanoseconds): MeasuredRow {
   return 'stages' in row
     ? { ...row, work: { ...row.work, cpuTime } }
     : { ...row, work: { ...row.work, cpuTime } };
-}
-
-function unsentRow(reason: 'late' | 'inFlight'): MeasuredRow {
-  const message =
-    reason === 'late'
-      ? 'It was not sent, as its time had passed.'
-      : 'It was not sent, as too many others were unanswered.';
-  return { outcome: { status: 'failed', code: 'not-sent', message }, tokens: null, times: null };
 }

@@ -1,4 +1,4 @@
-import type { Loop } from '../../core/arrivals-record.js';
+import { type Loop, rateFactor } from '../../core/arrivals-record.js';
 import type { Warning } from '../../core/codes.js';
 import type { CostModel } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
@@ -14,9 +14,7 @@ import { tell } from '../progress.js';
 import { namedChoice, type SensorChoice } from '../sampling/choice.js';
 import { readWorkload } from '../workload.js';
 import { connect, costOfShape, headerNames, type Server } from './connect.js';
-import { openLoopDefaults } from './dispatch.js';
 import { type ServedSensors, servedSensors } from './sensors.js';
-import { rateFactor } from './steps.js';
 
 /** A run whose requests go to servers, before anything is sampled or sent. */
 export interface PreparedServed {
@@ -74,8 +72,8 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
         ...{ api, apiKeyEnv, headers: headerNames(header), shape: shape ?? null, dtype: dtype ?? null },
         ...{ metricsUrl: [...metricsUrl], retries },
         ...{ arrivals: arrivals ?? null, rate: rate ?? null, speed: speed ?? null },
-        ...{ maxInFlight: options.maxInFlight ?? null, catchUp: options.catchUp ?? false, loop },
-        concurrency: mostAtOnce(loop),
+        ...{ maxInFlight: options.maxInFlight ?? usualMaxInFlight, catchUp: options.catchUp ?? false, loop },
+        concurrency: mostAtOnce(loop, options.maxInFlight ?? usualMaxInFlight),
         repetitions: options.repetitions ?? plan.repetitions,
         seed: plan.seed,
         warmup: options.warmup ?? defaultWarmup,
@@ -129,6 +127,8 @@ export async function closeServers(servers: Iterable<Server>): Promise<void> {
   await Promise.allSettled([...servers].map(({ endpoint }) => endpoint.close()));
 }
 
+/** Requests of an open loop that may be unanswered at once where the user does not say. */
+const usualMaxInFlight = 1024;
 /** Connections to a server at once, far above what a server computes at once. */
 const mostInFlight = 4096;
 
@@ -137,11 +137,10 @@ function withUsual(loop: Loop, concurrency: number): Loop {
   return { kind: 'one', process: { kind: 'closed', concurrency } };
 }
 
-/** Requests that can be in flight at once; of an open loop nobody knows, and it is several. */
-const mostAtOnce = (loop: Loop): number =>
-  loop.kind === 'one' && loop.process.kind === 'closed'
-    ? loop.process.concurrency
-    : openLoopDefaults.maxInFlight;
+/** Requests that may be in flight at once: of an open loop as many as are allowed. */
+function mostAtOnce(loop: Loop, maxInFlight: number): number {
+  return loop.kind === 'one' && loop.process.kind === 'closed' ? loop.process.concurrency : maxInFlight;
+}
 
 const atRate = (cell: PlannedCell, rate: number): PlannedCell => ({
   ...cell,

@@ -1,4 +1,4 @@
-import type { ArrivalProcess } from '../../core/arrivals-record.js';
+import { type ArrivalProcess, rateFactor } from '../../core/arrivals-record.js';
 import { type ScheduledRequest, schedule } from '../../workload/schedule.js';
 import type { PreparedServed } from './prepare.js';
 
@@ -13,9 +13,6 @@ export interface Step {
   /** The times of a trace, in order. */
   recordedNs?: ArrayLike<number> | undefined;
 }
-
-/** The factor that says at which rate, in requests per second, the requests of a sweep's cell arrived. */
-export const rateFactor = 'requestRate';
 
 /**
  * What is left to be sent, in its order: one step, or of a sweep one for each rate, the lowest first, as a server that
