@@ -34,7 +34,7 @@ export interface ImportedRequest {
   outcome: { status: 'ok'; tokens: ServedCounts; times: ImportedTimes } | ImportedFailure;
 }
 
-export interface ImportedFailure {
+interface ImportedFailure {
   status: 'failed';
   message: string;
   /** Null where nothing tells it. */

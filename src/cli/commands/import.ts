@@ -48,9 +48,9 @@ shape and the tokens, each request as if it ran alone. All else is absent.
 
 Examples:
   tokenwork import profile_export.jsonl --shape llama-3-8b
-  tokenwork import benchmarks.json --shape config.json --dtype fp16 --out guidellm.json
+  tokenwork import benchmarks.json --shape config.json --dtype fp16
   tokenwork import rate-*.json --shape model.gguf --out vllm.json
-  llama-bench -m model.gguf -o json > bench.json && tokenwork import bench.json --shape model.gguf
+  tokenwork import llama-bench.json --shape model.gguf
   tokenwork import events.jsonl --tokenizer ~/models/llama --shape llama-3-8b`,
     )
     .action(runImport);
