@@ -16,6 +16,7 @@ const layers: readonly { folder: string; only?: readonly string[] }[] = [
   { folder: 'journal' },
   { folder: 'fold' },
   { folder: 'run' },
+  { folder: 'import' },
   // What explains a result runs where nothing can be measured: no model, no sensor, no native library.
   { folder: 'analysis', only: ['core', 'stats'] },
   { folder: 'report', only: ['core', 'stats', 'analysis'] },

@@ -13,6 +13,7 @@ const commands = new Map<string, () => Promise<Command>>([
   ['bench', async () => (await import('./commands/bench.js')).benchCommand()],
   ['report', async () => (await import('./commands/report.js')).reportCommand()],
   ['trace', async () => (await import('./commands/trace.js')).traceCommand()],
+  ['import', async () => (await import('./commands/import.js')).importCommand()],
   ['diff', async () => (await import('./commands/diff.js')).diffCommand()],
   ['flops', async () => (await import('./commands/flops.js')).flopsCommand()],
   ['models', async () => (await import('./commands/models.js')).modelsCommand()],

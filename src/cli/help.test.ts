@@ -37,6 +37,7 @@ describe('help', () => {
     ['bench', '--help'],
     ['report', '--help'],
     ['trace', '--help'],
+    ['import', '--help'],
     ['diff', '--help'],
     ['flops', '--help'],
     ['models', '--help'],
@@ -53,7 +54,18 @@ describe('help', () => {
   it('lists each command in a line of its own, and nothing that reads as another', async () => {
     const list = (await printed('help')).split('Commands:\n')[1]!.split('\n\n')[0]!;
     const starts = [...list.matchAll(/^ {2}(\S+)/gm)].map(([, name]) => name);
-    const all = ['bench', 'report', 'trace', 'diff', 'flops', 'models', 'doctor', 'help', 'completion'];
+    const all = [
+      'bench',
+      'report',
+      'trace',
+      'import',
+      'diff',
+      'flops',
+      'models',
+      'doctor',
+      'help',
+      'completion',
+    ];
     expect(starts).toEqual(all);
     expect(await printed()).toContain('Commands:');
   });

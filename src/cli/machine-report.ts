@@ -1,7 +1,13 @@
 import type { ShownColumn } from '../report/tables/table.js';
 import { fittingColumns, renderTable } from '../report/terminal/table.js';
 import { wrap } from '../report/terminal/wrap.js';
-import { formatBytes, formatCount, formatDuration, formatPercent } from '../report/words/format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatKnown,
+  formatPercent,
+} from '../report/words/format.js';
 import type { MachineExamination } from '../run/examine-machine.js';
 import type { SensorInspection, SensorReport } from '../sampling/inspect.js';
 import { sharpWindowNs } from '../sampling/window.js';
@@ -50,7 +56,7 @@ function machine({
     virtualization.virtualMachine === null ? null : `in a virtual machine (${virtualization.virtualMachine})`,
   ].filter((part) => part !== null);
   return [
-    `CPU: ${cpu.brand}, ${formatCount(cpu.logicalCores, 'logical core')} of which ${usableCores} usable, ${formatBytes(memoryBytes)}`,
+    `CPU: ${[cpu.brand, ...formatKnown(cpu.logicalCores, (cores) => `${formatCount(cores, 'logical core')} of which ${usableCores} usable`), ...formatKnown(memoryBytes, formatBytes)].join(', ')}`,
     ...gpuLines(gpus, inspection),
     `System: ${[os, `Node ${process.version}`, ...inside].join(', ')}`,
     ...warnings.map(({ message, hint }) => `Warning: ${message} ${hint}`),

@@ -5,13 +5,15 @@ import { otherwise } from '../core/log.js';
 
 /**
  * Writes a document so that `path` holds either what it held before or all of it. Throws TokenworkError
- * `unwritable-output`, also where a result lies there: naming it as the place to write to is a slip.
+ * `unwritable-output`, also where a result lies there, unless
+ * `overResult`: naming it as the place to write to is a slip.
  */
 export async function writeOutputFile(
   path: string,
   content: string | Uint8Array | Iterable<string>,
+  { overResult = false }: { overResult?: boolean } = {},
 ): Promise<void> {
-  await refusePrecious(path);
+  await refusePrecious(path, overResult);
   let scratch: string | undefined;
   try {
     scratch = await mkdtemp(join(dirname(path), `.${basename(path)}.`));
@@ -31,14 +33,14 @@ export async function refuseExisting(path: string): Promise<void> {
   if (found?.isFile()) throw unwritable(path, 'a file lies there', 'Add --force to replace it.');
 }
 
-async function refusePrecious(path: string): Promise<void> {
+async function refusePrecious(path: string, overResult: boolean): Promise<void> {
   const found = await stat(path).catch(otherwise(undefined, 'the place of the output'));
   if (found === undefined) return;
   if (!found.isFile()) {
     const what = found.isDirectory() ? 'a folder' : 'a device';
     throw unwritable(path, `it is ${what}`, 'Name a file; `-` stands for standard output.');
   }
-  if (/^\s*\{\s*"schemaVersion"/.test(await beginningOf(path))) {
+  if (!overResult && /^\s*\{\s*"schemaVersion"/.test(await beginningOf(path))) {
     throw unwritable(path, 'a result lies there', 'Name another file to write to.');
   }
 }

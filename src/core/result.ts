@@ -80,10 +80,11 @@ export const hardwareSchema = z.looseObject({
   id: z.string(),
   cpu: z.looseObject({
     brand: z.string(),
-    physicalCores: count,
-    logicalCores: count,
+    /** Null below, as of a machine that a result was imported from: nothing tells it. */
+    physicalCores: count.nullable(),
+    logicalCores: count.nullable(),
   }),
-  memoryBytes: count,
+  memoryBytes: count.nullable(),
   gpus: z.array(z.looseObject({ model: z.string() })),
   ceilings: ceilingsSchema.nullable(),
 });

@@ -1,4 +1,3 @@
-import { build, encodeIntoCompressedBase64, type Histogram } from 'hdr-histogram-js';
 import {
   type Conservation,
   type ModelRecord,
@@ -12,6 +11,7 @@ import { cpuTimeOf } from '../journal/measured-run.js';
 import type { JournalContents } from '../journal/read.js';
 import { memoryOf, stateOf } from '../journal/state.js';
 import { ceilingsOf } from './ceilings.js';
+import { gapEncoder } from './gap-histogram.js';
 import { foldSampling } from './sampling.js';
 import { areShared, isServed } from './served.js';
 import { ledgerWarnings, warningsOf } from './warnings.js';
@@ -97,30 +97,16 @@ function withMemory(
 }
 
 function foldRows(rows: readonly JournalRow[]): RequestRow[] {
-  // One histogram for all, as it is half a megabyte; auto-resizing would make equal gaps encode unequally.
-  const hourNs = 3.6e12;
-  const histogram = build({
-    lowestDiscernibleValue: 1,
-    highestTrackableValue: hourNs,
-    numberOfSignificantValueDigits: 3,
-  });
+  const encode = gapEncoder();
   return rows.map((row) => {
     if (!hasGaps(row)) return row;
     const { tokenGapsNs, ...rest } = row;
-    return { ...rest, interTokenLatency: encodeGaps(tokenGapsNs, histogram, hourNs) };
+    return { ...rest, interTokenLatency: encode(tokenGapsNs) };
   });
 }
 
 function hasGaps(row: JournalRow): row is OkJournalRow {
   return row.outcome.status === 'ok';
-}
-
-/** An HdrHistogram of the gaps in ns, compressed base64; null without gaps. */
-function encodeGaps(gapsNs: readonly number[], histogram: Histogram, largestNs: number): string | null {
-  if (gapsNs.length === 0) return null;
-  histogram.reset();
-  for (const gapNs of gapsNs) histogram.recordValue(Math.min(gapNs, largestNs));
-  return encodeIntoCompressedBase64(histogram);
 }
 
 /** The cold start of when the model was new: a run that is taken up again finds compiled shaders, or compiles anew. */

@@ -21,7 +21,8 @@ export interface Answer {
   models: AnsweredModel[];
   /** Models that stages of a pipeline ran beside them: a classifier, an embedder, a draft. */
   helpers: { id: string; roles: string[] }[];
-  machine: { cpu: string; logicalCores: number; memoryBytes: number; gpus: string[] };
+  /** Null: not known, as of a result that was imported. */
+  machine: { cpu: string; logicalCores: number | null; memoryBytes: number | null; gpus: string[] };
   /** ISO 8601. */
   startedAt: string;
   suite: string;

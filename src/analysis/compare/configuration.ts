@@ -28,8 +28,15 @@ function settingsOf({ models, run, hardware, environment, tool }: Result): Map<s
     ['repetitions', run.repetitions],
     ['complete', run.complete],
     ['hardware', hardware.id],
-    ['cpu', `${cpu.brand}, ${cpu.physicalCores} cores, ${cpu.logicalCores} threads`],
-    ['memory', `${memoryBytes} B`],
+    [
+      'cpu',
+      [
+        cpu.brand,
+        ...(cpu.physicalCores === null ? [] : [`${cpu.physicalCores} cores`]),
+        ...(cpu.logicalCores === null ? [] : [`${cpu.logicalCores} threads`]),
+      ].join(', '),
+    ],
+    ['memory', memoryBytes === null ? 'unknown' : `${memoryBytes} B`],
     ['gpus', gpus.map(({ model }) => model).join(', ') || 'none'],
     ['sensors', recording ? `${recording.file}, recorded on ${recording.machine}` : 'this machine’s'],
     ['tokenwork', tool.version],

@@ -3,7 +3,15 @@ import type { Cost } from '../../analysis/answer/costs.js';
 import type { Figure } from '../../analysis/figure.js';
 import { verdictRepetitions } from '../../core/verdict.js';
 import { cellInWords } from './cells.js';
-import { formatBytes, formatCount, formatEstimate, formatNumber, percent, shares } from './format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatEstimate,
+  formatKnown,
+  formatNumber,
+  percent,
+  shares,
+} from './format.js';
 import { factorName, metricName } from './names.js';
 import { weightsInWords } from './setting.js';
 
@@ -20,8 +28,8 @@ export function modelWords({ id, record }: AnsweredModel, { helpers }: Answer): 
 export function machineWords({ machine, models, startedAt }: Answer): string {
   const parts = [
     machine.cpu,
-    formatCount(machine.logicalCores, 'core'),
-    formatBytes(machine.memoryBytes),
+    ...formatKnown(machine.logicalCores, (cores) => formatCount(cores, 'core')),
+    ...formatKnown(machine.memoryBytes, formatBytes),
     ...machine.gpus,
   ];
   const engines = models.map(({ record: { engine } }) => {

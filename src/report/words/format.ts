@@ -186,3 +186,8 @@ export function percent(share: number | null, unit = '%'): string {
   const value = share * 100;
   return `${Number(value.toFixed(shareDigits(value)))}${unit}`;
 }
+
+/** A figure in words where there is one: the parts of a list that it adds. */
+export function formatKnown(value: number | null, format: (value: number) => string): string[] {
+  return value === null ? [] : [format(value)];
+}

@@ -5,6 +5,7 @@ import {
   formatCount,
   formatDuration,
   formatEnergy,
+  formatKnown,
   formatNumber,
   formatPercent,
 } from './format.js';
@@ -17,8 +18,8 @@ export function setting(result: Result): string[] {
   const concurrency = describeLoop(run);
   const machine = [
     hardware.cpu.brand,
-    formatCount(hardware.cpu.logicalCores, 'logical core'),
-    formatBytes(hardware.memoryBytes),
+    ...formatKnown(hardware.cpu.logicalCores, (cores) => formatCount(cores, 'logical core')),
+    ...formatKnown(hardware.memoryBytes, formatBytes),
     ...hardware.gpus.map(({ model }) => model),
   ];
   return [

@@ -1,7 +1,7 @@
 import { ceilingsTable, sensorsTable } from '../../tables/run.js';
 import type { Table } from '../../tables/table.js';
-import { formatBytes, formatCount, formatDuration } from '../../words/format.js';
 import { describeArrivals, describeRegressions, describeServer } from '../../words/server.js';
+import { formatBytes, formatCount, formatDuration, formatKnown } from '../../words/format.js';
 import { describeModel } from '../../words/setting.js';
 import { type Html, html, type Part } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
@@ -17,9 +17,13 @@ export function machineSection({ result }: PageContext): Section {
     ['Machine', hardware.id],
     [
       'CPU',
-      `${cpu.brand}, ${formatCount(cpu.physicalCores, 'core')}, ${formatCount(cpu.logicalCores, 'logical core')}`,
+      [
+        cpu.brand,
+        ...formatKnown(cpu.physicalCores, (cores) => formatCount(cores, 'core')),
+        ...formatKnown(cpu.logicalCores, (cores) => formatCount(cores, 'logical core')),
+      ].join(', '),
     ],
-    ['Memory', formatBytes(hardware.memoryBytes)],
+    ['Memory', hardware.memoryBytes === null ? 'unknown' : formatBytes(hardware.memoryBytes)],
     ['GPU', hardware.gpus.length === 0 ? 'none found' : hardware.gpus.map(({ model }) => model).join(', ')],
     ['System', environment.os],
     [
