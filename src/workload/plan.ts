@@ -7,7 +7,8 @@ import { z } from 'zod';
 import type { Warning } from '../core/codes.js';
 import type { Question } from '../core/question.js';
 import { resultSchema } from '../core/result.js';
-import { requestSpecSchema } from '../stages/request-spec.js';
+import type { Nanoseconds } from '../core/units.js';
+import { type PromptSpec, requestSpecSchema } from '../stages/request-spec.js';
 import type { NamedPrompt } from './named-prompts.js';
 import type { ModelKind, RoleModel } from './pipelines/roles.js';
 
@@ -19,6 +20,16 @@ export const plannedCellSchema = resultSchema.shape.cells.element.extend({
 });
 export type PlannedCell = z.infer<typeof plannedCellSchema>;
 
+/** A request of a trace in its place among the others. */
+export interface TimelineEntry {
+  /** The cell's id. */
+  cell: string;
+  /** From the trace's first request on; null where the trace tells no times. */
+  arrivalNs: Nanoseconds | null;
+  /** As long as the cell's, and no other's: of prompts that are alike, all but the first would be in a server's cache. */
+  prompt: PromptSpec;
+}
+
 export interface WorkloadPlan {
   suite: string;
   seed: number;
@@ -28,6 +39,8 @@ export interface WorkloadPlan {
   /** Seconds that the run may take where the user names none; all cells are run where absent. */
   budgetSeconds?: number | undefined;
   cells: PlannedCell[];
+  /** The requests of one round of a trace, in its order; absent where a workload has none. */
+  timeline?: readonly TimelineEntry[] | undefined;
   questions: Question[];
   warnings: Warning[];
 }
