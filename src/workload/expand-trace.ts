@@ -59,6 +59,9 @@ function throughPipeline(
   }));
 }
 
+/** One for all cells, of which there may be 100,000. */
+const greedy = { kind: 'greedy' } as const;
+
 function cellsOf(requests: readonly TraceRequest[], model: PlannedModel, seed: number): PlannedCell[] {
   const groups = new Map<string, TraceRequest[]>();
   for (const request of requests) {
@@ -78,7 +81,7 @@ function cellsOf(requests: readonly TraceRequest[], model: PlannedModel, seed: n
         completionTokens,
         batch: 1,
         stop: 'forced',
-        sampling: { kind: 'greedy' },
+        sampling: greedy,
       },
       count: group.length,
     };

@@ -8,9 +8,10 @@ import type { Warning } from '../core/codes.js';
 import type { Question } from '../core/question.js';
 import { resultSchema } from '../core/result.js';
 import type { Nanoseconds } from '../core/units.js';
-import { type PromptSpec, requestSpecSchema } from '../stages/request-spec.js';
+import { requestSpecSchema } from '../stages/request-spec.js';
 import type { NamedPrompt } from './named-prompts.js';
 import type { ModelKind, RoleModel } from './pipelines/roles.js';
+import type { TraceBlocks } from './traces/format.js';
 
 /** A point of the design with the request that stands for it; all its requests are alike. */
 export const plannedCellSchema = resultSchema.shape.cells.element.extend({
@@ -26,8 +27,14 @@ export interface TimelineEntry {
   cell: string;
   /** From the trace's first request on; null where the trace tells no times. */
   arrivalNs: Nanoseconds | null;
-  /** As long as the cell's, and no other's: of prompts that are alike, all but the first would be in a server's cache. */
-  prompt: PromptSpec;
+  /**
+   * Of its own prompt, which is as long as its cell's: of prompts that are alike, all but the first would be in a server's
+   * cache.
+   */
+  seed: number;
+  /** What its prompt begins with, drawn by `blockSeed`. */
+  blocks: TraceBlocks | null;
+  blockSeed: number;
 }
 
 export interface WorkloadPlan {

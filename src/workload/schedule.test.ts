@@ -86,13 +86,12 @@ describe('a schedule', () => {
 });
 
 describe('a schedule in the order of a trace', () => {
-  const prompt = (tokens: number) => ({ kind: 'synthetic' as const, tokens: 1, seed: tokens });
   const timed = (...arrivals: (number | null)[]) => ({
     ...planOf([2, 1]),
     timeline: arrivals.map((arrivalNs, index) => ({
       cell: index === 1 ? 'cell-1' : 'cell-0',
       arrivalNs,
-      prompt: prompt(index),
+      ...{ seed: index, blocks: null, blockSeed: 1 },
     })),
   });
   const options = { repetitions: 2, seed: 1, order: 'trace' as const };
@@ -109,7 +108,7 @@ describe('a schedule in the order of a trace', () => {
       [5, 'cell-0', 3, 250],
     ]);
     expect(scheduled.map((request) => requestOf(request).prompt)).toEqual(
-      [0, 1, 2, 0, 1, 2].map((seed) => prompt(seed)),
+      [0, 1, 2, 0, 1, 2].map((seed) => ({ kind: 'synthetic', tokens: 1, seed })),
     );
   });
 

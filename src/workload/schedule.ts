@@ -3,6 +3,7 @@ import type { Nanoseconds } from '../core/units.js';
 import type { PromptSpec, RequestSpec } from '../stages/request-spec.js';
 import { createRandom, shuffle } from '../stats/random.js';
 import type { PlannedCell, TimelineEntry, WorkloadPlan } from './plan.js';
+import { idsIn } from './traces/block-ids.js';
 
 export interface ScheduledRequest {
   /** Position in the schedule, from 0. */
@@ -12,13 +13,21 @@ export interface ScheduledRequest {
   repetition: number;
   /** When it arrives, from the first request on: in a trace's order, where the trace tells. */
   atNs?: Nanoseconds | undefined;
-  /** Its own in place of the cell's: in a trace's order. */
-  prompt?: PromptSpec | undefined;
+  /** In a trace's order, what its prompt is made from in place of the cell's. */
+  entry?: TimelineEntry | undefined;
 }
 
-/** The request as it is run. */
-export function requestOf({ cell, prompt }: Pick<ScheduledRequest, 'cell' | 'prompt'>): RequestSpec {
-  return prompt === undefined ? cell.request : { ...cell.request, prompt };
+/** The request as it is run: in a trace's order with a prompt of its own. */
+export function requestOf({ cell, entry }: Pick<ScheduledRequest, 'cell' | 'entry'>): RequestSpec {
+  const { prompt } = cell.request;
+  if (entry === undefined || prompt.kind !== 'synthetic') return cell.request;
+  const { seed, blocks, blockSeed } = entry;
+  const own: PromptSpec = { ...prompt, seed };
+  if (blocks !== null) {
+    const { ids, size } = blocks;
+    own.blocks = { ids: idsIn(ids, Math.ceil(prompt.tokens / size)), size, seed: blockSeed };
+  }
+  return { ...cell.request, prompt: own };
 }
 
 export interface ScheduleOptions {
@@ -73,14 +82,15 @@ function inTraceOrder(
   const roundNs = roundLengthNs(timeline);
   const scheduled: ScheduledRequest[] = [];
   for (let round = 0; round < repetitions; round++) {
-    for (const { cell: cellId, arrivalNs, prompt } of timeline) {
-      const state = states.get(cellId)!;
+    for (const entry of timeline) {
+      const { arrivalNs } = entry;
+      const state = states.get(entry.cell)!;
       scheduled.push({
         id: scheduled.length,
         cell: state.cell,
         repetition: state.next++,
         atNs: arrivalNs === null ? undefined : round * roundNs + arrivalNs,
-        prompt,
+        entry,
       });
     }
   }

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { expandTrace } from './expand-trace.js';
 import { loadPipeline } from './pipelines/pipeline.js';
+import type { WorkloadPlan } from './plan.js';
+import { requestOf, schedule } from './schedule.js';
 import { timelineOf } from './timeline.js';
+import { runsOf } from './traces/block-ids.js';
 import type { TraceRequest } from './traces/format.js';
 
 const model = (id: string, contextLength = 4096) => ({ spec: id, id, contextLength });
@@ -10,6 +13,9 @@ const request = (promptTokens: number, completionTokens: number, rest: Partial<T
   ...rest,
 });
 const traceOf = (requests: TraceRequest[]) => ({ name: 'mine', requests, warnings: [] });
+
+const promptsOf = (plan: WorkloadPlan) =>
+  schedule(plan, { repetitions: 1, seed: 1, order: 'trace' }).map((one) => requestOf(one).prompt);
 
 describe('the timeline of a trace', () => {
   it('has its requests in its order, with their times and cells', () => {
@@ -28,29 +34,35 @@ describe('the timeline of a trace', () => {
       ['m/p9/c2', 5],
       ['m/p8/c2', 5],
     ]);
-    expect(timeline!.map(({ prompt }) => prompt.kind === 'synthetic' && prompt.tokens)).toEqual([8, 9, 8]);
   });
 
   it('gives requests of equal lengths different prompts, which follow from the seed', () => {
     const trace = traceOf([request(8, 2), request(8, 2)]);
-    const prompts = (seed: number) =>
-      expandTrace(trace, [model('m')], { seed }).timeline!.map(({ prompt }) => prompt);
+    const prompts = (seed: number) => promptsOf(expandTrace(trace, [model('m')], { seed }));
     expect(prompts(1)[0]).not.toEqual(prompts(1)[1]);
     expect(prompts(1)).toEqual(prompts(1));
     expect(prompts(1)).not.toEqual(prompts(2));
   });
 
-  it('cuts the blocks of a prompt that a context shortens', () => {
-    const blocks = { ids: [7, 8, 9, 10], size: 16 };
-    const { timeline } = expandTrace(traceOf([request(60, 60, { blocks })]), [model('m', 40)]);
-    expect(timeline![0]!.prompt).toMatchObject({ tokens: 20, blocks: { ids: [7, 8], size: 16 } });
+  it('has the blocks of prompts, those that a context shortens cut', () => {
+    const blocks = { ids: runsOf([7, 8, 20, 21]), count: 4, size: 16 };
+    const trace = traceOf([request(60, 60, { blocks }), request(8, 2)]);
+    expect(promptsOf(expandTrace(trace, [model('m', 64)]))).toMatchObject([
+      { tokens: 32, blocks: { ids: [7, 8], size: 16 } },
+      { tokens: 8 },
+    ]);
+    const [whole, none] = promptsOf(expandTrace(trace, [model('m')]));
+    expect(whole).toMatchObject({ tokens: 60, blocks: { ids: [7, 8, 20, 21] } });
+    expect(none).not.toHaveProperty('blocks');
   });
 
   it('gives each model all requests, with the same prompts where both can hold them', () => {
     const trace = traceOf([request(8, 2, { arrivalNs: 0 }), request(40, 40, { arrivalNs: 3 })]);
-    const { timeline } = expandTrace(trace, [model('a'), model('b', 40)]);
-    expect(timeline!.map(({ cell }) => cell)).toEqual(['a/p8/c2', 'b/p8/c2', 'a/p40/c40', 'b/p20/c20']);
-    expect(timeline![0]!.prompt).toEqual(timeline![1]!.prompt);
+    const plan = expandTrace(trace, [model('a'), model('b', 40)]);
+    const cells = plan.timeline!.map(({ cell }) => cell);
+    expect(cells).toEqual(['a/p8/c2', 'b/p8/c2', 'a/p40/c40', 'b/p20/c20']);
+    const [first, second] = promptsOf(plan);
+    expect(first).toEqual(second);
   });
 
   it('deals the outcomes of a pipeline out by seed, each as often as it counts', async () => {

@@ -1,9 +1,8 @@
 import { TokenworkError } from '../core/errors.js';
-import type { PromptSpec } from '../stages/request-spec.js';
 import { createRandom, deriveSeed, shuffle } from '../stats/random.js';
 import type { PlannedCell, PlannedModel, TimelineEntry } from './plan.js';
 import type { Trace } from './trace.js';
-import type { TraceBlocks, TraceRequest } from './traces/format.js';
+import type { TraceRequest } from './traces/format.js';
 
 /** Streams of seeds that prompts of a trace draw from, told apart by number. */
 const streams = { blocks: 1, own: 2, pipelines: 3 };
@@ -37,13 +36,8 @@ export function timelineOf(
       const clipped = clip(request, contextLength);
       const cell = queues.get(lengthsId(id, clipped))?.next();
       if (cell === undefined) continue;
-      const prompt: PromptSpec = {
-        kind: 'synthetic',
-        tokens: clipped.promptTokens,
-        seed: deriveSeed(ownSeed, index),
-        ...(clipped.blocks && { blocks: blocksWithin(clipped.blocks, clipped.promptTokens, blockSeed) }),
-      };
-      timeline.push({ cell, arrivalNs: request.arrivalNs, prompt });
+      const seed = deriveSeed(ownSeed, index);
+      timeline.push({ cell, arrivalNs: request.arrivalNs, seed, blocks: request.blocks, blockSeed });
     }
   }
   const planned = cells.reduce((sum, { count }) => sum + count, 0);
@@ -74,11 +68,6 @@ export function clip(request: TraceRequest, contextLength: number): TraceRequest
   const share = Math.round((request.promptTokens * contextLength) / total);
   const promptTokens = Math.min(Math.max(share, 1), contextLength - 1);
   return { ...request, promptTokens, completionTokens: contextLength - promptTokens };
-}
-
-function blocksWithin({ ids, size }: TraceBlocks, promptTokens: number, seed: number) {
-  const count = Math.ceil(promptTokens / size);
-  return { ids: (count < ids.length ? ids.slice(0, count) : ids) as number[], size, seed };
 }
 
 /** Ids of the cells that requests of equal lengths get, one after the other, as often as each counts. */

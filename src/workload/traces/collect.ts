@@ -36,7 +36,7 @@ export class TraceCollector {
     const { promptTokens, completionTokens, time, blocks } = row;
     if (time === 'after-answer') note(this.#lines.waiting, line);
     else this.#refuseMixed(time, line);
-    if (blocks !== null && blocks.ids.length < Math.floor(promptTokens / blocks.size))
+    if (blocks !== null && blocks.count < Math.floor(promptTokens / blocks.size))
       note(this.#lines.uncovered, line);
     const arrivalNs = time === null || time === 'after-answer' ? null : this.#arrival(time, line);
     const ids = blocks === null ? '' : `${blocks.size}:${blocks.ids.join()}`;

@@ -4,11 +4,14 @@
  */
 import type { TokenworkError } from '../../core/errors.js';
 import type { Nanoseconds } from '../../core/units.js';
+import { type IdRuns, runsOf } from './block-ids.js';
 import { type Moment, momentOf } from './moment.js';
 
 /** The blocks that a prompt begins with: prompts that begin with the same ids begin with the same tokens. */
 export interface TraceBlocks {
-  ids: readonly number[];
+  ids: IdRuns;
+  /** How many there are. */
+  count: number;
   /** Tokens in a block; the last one of a prompt may have fewer. */
   size: number;
 }
@@ -81,7 +84,7 @@ export function blocksOf(ids: unknown, size: number, promptTokens: number, fail:
     throw fail(
       `${ids.length} hash_ids are more than the ${most} blocks of ${size} tokens in ${promptTokens}`,
     );
-  return ids.length === 0 ? null : { ids, size };
+  return ids.length === 0 ? null : { ids: runsOf(ids), count: ids.length, size };
 }
 
 /** A value as an error shows it. */

@@ -6,6 +6,7 @@ import { PrefixCache } from '../../stages/prefix-cache/prefix-cache.js';
 import { promptRows } from '../../stages/tokenization.js';
 import { expandTrace } from '../expand-trace.js';
 import { requestOf, schedule } from '../schedule.js';
+import { idsIn, runsOf } from './block-ids.js';
 import type { TraceRequest } from './format.js';
 import { jsonLines, traceFiles } from './trace-file.test-support.js';
 
@@ -43,7 +44,7 @@ function found(requests: TraceRequest[], blockTokens: number): number[] {
 function promised(requests: TraceRequest[], blockTokens: number): number[] {
   return requests.map(({ promptTokens, blocks }, index) => {
     const shared = requests.slice(0, index).map((earlier) => {
-      const [mine, theirs] = [blocks?.ids ?? [], earlier.blocks?.ids ?? []];
+      const [mine, theirs] = [idsIn(blocks?.ids ?? []), idsIn(earlier.blocks?.ids ?? [])];
       let equal = 0;
       while (equal < mine.length && mine[equal] === theirs[equal]) equal++;
       return Math.min(equal * (blocks?.size ?? 0), earlier.promptTokens, promptTokens - 1);
@@ -90,7 +91,12 @@ describe('what a prefix cache holds of a trace', () => {
       fc.property(requests, fc.constantFrom(1, 3, 4, 8), (drawn, blockTokens) => {
         const trace = drawn.map(([ids, rest]): TraceRequest => {
           const promptTokens = Math.max((ids.length - 1) * 8, 0) + rest;
-          return { promptTokens, completionTokens: 1, arrivalNs: null, blocks: { ids, size: 8 } };
+          return {
+            promptTokens,
+            completionTokens: 1,
+            arrivalNs: null,
+            blocks: { ids: runsOf(ids), count: ids.length, size: 8 },
+          };
         });
         // Tokens that are alike by chance would count for more only in blocks of one.
         const [is, should] = [found(trace, blockTokens), promised(trace, blockTokens)];
