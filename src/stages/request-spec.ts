@@ -3,7 +3,13 @@ import { requestPipelineSchema } from './pipeline.js';
 
 /** The prompt of a request: token ids drawn by seed, or a text for the model's own tokenizer. */
 const promptSpecSchema = z.union([
-  z.strictObject({ kind: z.literal('synthetic'), tokens: z.int(), seed: z.int() }),
+  z.strictObject({
+    kind: z.literal('synthetic'),
+    tokens: z.int(),
+    seed: z.int(),
+    /** What it begins with: blocks of `size` tokens, each drawn by `seed` and its id; `tokens` cuts them short. */
+    blocks: z.strictObject({ ids: z.array(z.int()), size: z.int().positive(), seed: z.int() }).optional(),
+  }),
   z.strictObject({
     kind: z.literal('text'),
     text: z.string(),

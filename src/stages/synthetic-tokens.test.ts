@@ -35,3 +35,30 @@ describe('a synthetic prompt', () => {
     expect(draw).toThrow(/no token is left/);
   });
 });
+
+describe('a synthetic prompt of blocks', () => {
+  const draw = (tokens: number, ids: number[], seed = 1) =>
+    syntheticTokenIds({
+      ...{ tokens, vocabulary: 49152, avoid: [0], seed },
+      blocks: { ids, size: 16, seed: 9 },
+    });
+
+  it('begins alike as far as its first ids are the same, whatever it is drawn by', () => {
+    expect(draw(48, [1, 2, 3], 4).slice(0, 32)).toEqual(draw(64, [1, 2, 5, 6], 7).slice(0, 32));
+    expect(draw(48, [1, 2, 3])).toHaveLength(48);
+  });
+
+  it('has no token of another block in its place, and none of another prompt after its blocks', () => {
+    const [mine, other] = [draw(64, [1, 2]), draw(64, [3, 2 ** 32 - 1], 2)];
+    // Of 64 pairs drawn from 49,151 ids one is alike in 770 draws.
+    expect(mine.filter((id, at) => id === other[at])).toEqual([]);
+  });
+
+  it('is cut to its length within a block, and after it goes on with tokens of its own', () => {
+    expect(draw(20, [1, 2])).toEqual(draw(32, [1, 2]).slice(0, 20));
+    expect(draw(5, [1, 2, 3])).toEqual(draw(16, [1]).slice(0, 5));
+    expect(draw(20, [1]).slice(16)).toEqual(
+      syntheticTokenIds({ tokens: 4, vocabulary: 49152, avoid: [0], seed: 1 }),
+    );
+  });
+});

@@ -16,12 +16,13 @@ export function promptRows(
   { decoder, eosTokenIds, tokenizer }: LoadedModel,
 ): PromptRows {
   if (prompt.kind === 'text') return { prompt };
-  const { tokens, seed } = prompt;
+  const { tokens, seed, blocks } = prompt;
   const rows = neighbours === 'different' ? batch : 1;
   const [ids, ...otherRows] = Array.from({ length: rows }, (_, row) =>
     syntheticTokenIds({
       tokens,
       seed: row === 0 ? seed : deriveSeed(seed, row),
+      blocks: row === 0 || blocks === undefined ? blocks : { ...blocks, seed: deriveSeed(blocks.seed, row) },
       vocabulary: decoder.vocabulary,
       avoid: eosTokenIds,
     }),

@@ -21,7 +21,7 @@ export const benchOptions = {
   },
   trace: {
     flag: '--trace <file>',
-    help: 'measure a recorded trace instead: CSV (TIMESTAMP, ContextTokens, GeneratedTokens) or JSONL (input_length, output_length)',
+    help: 'measure a recorded trace instead: CSV of Azure or BurstGPT, or JSONL of Mooncake, AIPerf or Bailian',
     value: text,
     repeated: 'trace',
     group: 'Workload',

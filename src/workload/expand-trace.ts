@@ -3,21 +3,24 @@ import { deriveSeed } from '../stats/random.js';
 import { type ExpandOptions, syntheticPrompt } from './expand.js';
 import { drawnPipelines, type PipelineVariant, pipelineVariants } from './pipelines/variants.js';
 import type { ModelIdOf, PlannedCell, PlannedModel, WorkloadPlan } from './plan.js';
-import type { Trace, TraceRequest } from './trace.js';
+import { clip, lengthsId, timelineOf } from './timeline.js';
+import type { Trace } from './trace.js';
+import type { TraceRequest } from './traces/format.js';
 
 /**
  * The cells of a trace over a run's models: requests of equal lengths share a cell and are run `count`
  * times a round, with synthetic prompts of that length and a forced completion.
  *
  * Requests longer than a model's context are shortened to fill it exactly (see `clip`); how many is said
- * in one warning per model. A trace is run once unless more repetitions are asked for.
+ * in one warning per model. A trace is run once unless more repetitions are asked for. Its order, its times and the
+ * prompts that its blocks make are in the timeline.
  */
 export function expandTrace(
-  trace: Trace,
+  trace: Pick<Trace, 'name' | 'requests' | 'warnings'>,
   models: readonly PlannedModel[],
   { seed = 1, pipeline, modelIdOf = ({ spec }) => spec }: ExpandOptions = {},
 ): WorkloadPlan {
-  const warnings: Warning[] = [];
+  const warnings: Warning[] = [...trace.warnings];
   const cells = models.flatMap((model) => {
     const clipped = trace.requests.map((request) => clip(request, model.contextLength));
     const count = clipped.filter((request, index) => request !== trace.requests[index]).length;
@@ -33,6 +36,7 @@ export function expandTrace(
     repetitions: 1,
     concurrency: 1,
     cells,
+    timeline: timelineOf(trace, { models, cells, seed }),
     questions: [],
     warnings,
   };
@@ -55,23 +59,13 @@ function throughPipeline(
   }));
 }
 
-/**
- * The request itself where it fits the context, else one that fills it: prompt and completion shrink by
- * the same factor, so that their proportion, which decides what a request costs, stays; at least one
- * token of each remains.
- */
-function clip(request: TraceRequest, contextLength: number): TraceRequest {
-  const total = request.promptTokens + request.completionTokens;
-  if (total <= contextLength) return request;
-  const share = Math.round((request.promptTokens * contextLength) / total);
-  const promptTokens = Math.min(Math.max(share, 1), contextLength - 1);
-  return { ...request, promptTokens, completionTokens: contextLength - promptTokens };
-}
+/** One for all cells, of which there may be 100,000. */
+const greedy = { kind: 'greedy' } as const;
 
 function cellsOf(requests: readonly TraceRequest[], model: PlannedModel, seed: number): PlannedCell[] {
   const groups = new Map<string, TraceRequest[]>();
   for (const request of requests) {
-    const id = `${model.id}/p${request.promptTokens}/c${request.completionTokens}`;
+    const id = lengthsId(model.id, request);
     const group = groups.get(id);
     if (group === undefined) groups.set(id, [request]);
     else group.push(request);
@@ -87,7 +81,7 @@ function cellsOf(requests: readonly TraceRequest[], model: PlannedModel, seed: n
         completionTokens,
         batch: 1,
         stop: 'forced',
-        sampling: { kind: 'greedy' },
+        sampling: greedy,
       },
       count: group.length,
     };

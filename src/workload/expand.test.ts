@@ -190,7 +190,8 @@ describe('pipelines in a suite', () => {
     const pipeline = pipelines.get('reasoning-chat')!;
     const cells = plan({}, { pipeline });
     expect(cells.map(({ id }) => id)).toEqual(['tiny/p128/c128', 'tiny/p8/c4/reasoning-chat']);
-    const trace = { name: 'mine', requests: [{ promptTokens: 8, completionTokens: 2 }] };
+    const request = { promptTokens: 8, completionTokens: 2, arrivalNs: null, blocks: null };
+    const trace = { name: 'mine', requests: [request], warnings: [] };
     expect(expandTrace(trace, [tiny], { pipeline }).cells[0]!.id).toBe('tiny/p8/c2/reasoning-chat');
   });
 

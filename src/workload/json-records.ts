@@ -9,18 +9,19 @@ export interface JsonRecord {
 /** The form of a file: a value a line, or one document, whose elements are the values where it is an array. */
 export type JsonForm = 'lines' | 'document';
 
-/** Characters of one value: more than any model reads, and few enough for memory. */
-const mostCharacters = 2 ** 24;
+/** Characters of one prompt: more than any model reads, and few enough for memory. */
+const mostOfPrompt = 2 ** 24;
 
 /**
  * The values of a file, each as soon as it has been read, so that a file may be larger than memory. A file of lines that
- * begins with a bracket is read as an array. Throws what `fail` makes of a line that is too long, or of an array that
- * does not end.
+ * begins with a bracket is read as an array. Throws what `fail` makes of a value of more than `mostCharacters`, or of an
+ * array that does not end.
  */
 export async function* jsonRecords(
   chunks: AsyncIterable<string>,
   form: JsonForm,
   fail: (line: number, problem: string) => TokenworkError,
+  mostCharacters = mostOfPrompt,
 ): AsyncGenerator<JsonRecord> {
   let splitter: Splitter | null = null;
   let [pending, line] = ['', 1];

@@ -7,9 +7,11 @@ import { z } from 'zod';
 import type { Warning } from '../core/codes.js';
 import type { Question } from '../core/question.js';
 import { resultSchema } from '../core/result.js';
+import type { Nanoseconds } from '../core/units.js';
 import { requestSpecSchema } from '../stages/request-spec.js';
 import type { NamedPrompt } from './named-prompts.js';
 import type { ModelKind, RoleModel } from './pipelines/roles.js';
+import type { TraceBlocks } from './traces/format.js';
 
 /** A point of the design with the request that stands for it; all its requests are alike. */
 export const plannedCellSchema = resultSchema.shape.cells.element.extend({
@@ -18,6 +20,22 @@ export const plannedCellSchema = resultSchema.shape.cells.element.extend({
   count: z.int().positive(),
 });
 export type PlannedCell = z.infer<typeof plannedCellSchema>;
+
+/** A request of a trace in its place among the others. */
+export interface TimelineEntry {
+  /** The cell's id. */
+  cell: string;
+  /** From the trace's first request on; null where the trace tells no times. */
+  arrivalNs: Nanoseconds | null;
+  /**
+   * Of its own prompt, which is as long as its cell's: of prompts that are alike, all but the first would be in a server's
+   * cache.
+   */
+  seed: number;
+  /** What its prompt begins with, drawn by `blockSeed`. */
+  blocks: TraceBlocks | null;
+  blockSeed: number;
+}
 
 export interface WorkloadPlan {
   suite: string;
@@ -28,6 +46,8 @@ export interface WorkloadPlan {
   /** Seconds that the run may take where the user names none; all cells are run where absent. */
   budgetSeconds?: number | undefined;
   cells: PlannedCell[];
+  /** The requests of one round of a trace, in its order; absent where a workload has none. */
+  timeline?: readonly TimelineEntry[] | undefined;
   questions: Question[];
   warnings: Warning[];
 }

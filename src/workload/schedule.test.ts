@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { PlannedCell, WorkloadPlan } from './plan.js';
-import { schedule } from './schedule.js';
+import { requestOf, schedule } from './schedule.js';
 
 function planOf(counts: number[]): WorkloadPlan {
   const cells = counts.map(
@@ -82,5 +82,46 @@ describe('a schedule', () => {
       expect(() => schedule(planOf([1]), { repetitions: rounds, seed: 1 })).toThrow(
         expect.objectContaining({ code: 'too-many-requests', exitCode: 2 }),
       );
+  });
+});
+
+describe('a schedule in the order of a trace', () => {
+  const timed = (...arrivals: (number | null)[]) => ({
+    ...planOf([2, 1]),
+    timeline: arrivals.map((arrivalNs, index) => ({
+      cell: index === 1 ? 'cell-1' : 'cell-0',
+      arrivalNs,
+      ...{ seed: index, blocks: null, blockSeed: 1 },
+    })),
+  });
+  const options = { repetitions: 2, seed: 1, order: 'trace' as const };
+
+  it('has the requests in its order, with its times and prompts, round after round', () => {
+    const scheduled = schedule(timed(0, 30, 100), options);
+    expect(scheduled.map(({ id, cell, repetition, atNs }) => [id, cell.id, repetition, atNs])).toEqual([
+      [0, 'cell-0', 0, 0],
+      [1, 'cell-1', 0, 30],
+      [2, 'cell-0', 1, 100],
+      // Three requests in 100 ns are 50 ns apart on average.
+      [3, 'cell-0', 2, 150],
+      [4, 'cell-1', 1, 180],
+      [5, 'cell-0', 3, 250],
+    ]);
+    expect(scheduled.map((request) => requestOf(request).prompt)).toEqual(
+      [0, 1, 2, 0, 1, 2].map((seed) => ({ kind: 'synthetic', tokens: 1, seed })),
+    );
+  });
+
+  it('has no times where the trace has none', () => {
+    expect(schedule(timed(null, null, null), options).map(({ atNs }) => atNs)).toEqual(
+      Array(6).fill(undefined),
+    );
+  });
+
+  it('is drawn by seed where it is not asked for, or there is no timeline', () => {
+    const drawn = schedule(timed(0, 30, 100), { repetitions: 2, seed: 1 });
+    expect(drawn).toEqual(schedule(planOf([2, 1]), { repetitions: 2, seed: 1 }));
+    expect(schedule(planOf([2, 1]), options)).toEqual(drawn);
+    expect(requestOf(drawn[0]!)).toBe(drawn[0]!.cell.request);
   });
 });

@@ -3,7 +3,6 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
-import { lacksShared, sharedPath } from '../shared-files.test-support.js';
 import { expandTrace } from './expand-trace.js';
 import { readTrace } from './trace.js';
 
@@ -18,35 +17,12 @@ function fileOf(content: string, name = `trace-${files++}.csv`): string {
 }
 
 describe('a CSV trace', () => {
-  it('gives the lengths that Azure writes, in the order of the file', async () => {
-    const path = fileOf(
-      'TIMESTAMP,ContextTokens,GeneratedTokens\r\n' +
-        '2023-11-16 18:17:03.9799600,4808,10\r\n' +
-        '2023-11-16 18:17:04.0319600,3180,8\r\n' +
-        '2023-11-17 18:17:03.9799601,7,1',
-      'azure.code.csv',
-    );
-    expect(await readTrace(path)).toEqual({
-      name: 'azure.code',
-      requests: [
-        { promptTokens: 4808, completionTokens: 10 },
-        { promptTokens: 3180, completionTokens: 8 },
-        { promptTokens: 7, completionTokens: 1 },
-      ],
-    });
-  });
-
   it('may have its columns in any order and case, others between, and no timestamps', async () => {
     const path = fileOf('\uFEFFgeneratedtokens, Model ,CONTEXTTOKENS\n5,"a, b",9\n\n6,c,10\n');
-    expect((await readTrace(path)).requests).toEqual([
+    expect((await readTrace(path)).requests).toMatchObject([
       { promptTokens: 9, completionTokens: 5 },
       { promptTokens: 10, completionTokens: 6 },
     ]);
-  });
-
-  it('is read whatever its timestamps are, as a schedule does not go by them', async () => {
-    const path = fileOf('TIMESTAMP,ContextTokens,GeneratedTokens\nyesterday,1,2\n');
-    expect((await readTrace(path)).requests).toEqual([{ promptTokens: 1, completionTokens: 2 }]);
   });
 
   it('is read no further than its limit', async () => {
@@ -63,6 +39,7 @@ describe('a CSV trace', () => {
     ['ContextTokens,GeneratedTokens\n1,\n', /:2: the completion length is ""/],
     ['ContextTokens,GeneratedTokens\n1,1\n2\n', /:3: Invalid Record Length/],
     ['ContextTokens,GeneratedTokens\n1,"1\n', /:3?2?: Quote Not Closed/],
+    ['ContextTokens,GeneratedTokens\n1,1\n1\0,1\n', /:3: the prompt length is "1\\u0000"/],
     ['4808,10\n3180,8\n', /:1: the header names no ContextTokens column, but 4808, 10/],
   ])('%j names its bad line', async (content, message) => {
     await expect(readTrace(fileOf(content))).rejects.toMatchObject({
@@ -74,27 +51,119 @@ describe('a CSV trace', () => {
 });
 
 describe('a JSONL trace', () => {
-  it('gives the lengths that Mooncake writes', async () => {
-    const path = fileOf(
-      '{"timestamp": 27482, "input_length": 6955, "output_length": 52, "hash_ids": [46, 47]}\n\n' +
-        '{"timestamp": 30535, "input_length": 6472, "output_length": 26}',
-      'mooncake.jsonl',
-    );
-    expect((await readTrace(path)).requests).toEqual([
-      { promptTokens: 6955, completionTokens: 52 },
-      { promptTokens: 6472, completionTokens: 26 },
-    ]);
-  });
-
   it.each([
     ['{"input_length": 1, "output_length": 1}\n{"input_length": 1}', /:2: the completion length is missing/],
     ['{"input_length": 1, "output_length": 1}\n\n{"input_l', /:3: it is no JSON/],
     ['{"input_length": "1", "output_length": 1}', /:1: the prompt length is "1"/],
-    ['{"input_length": 1, "output_length": 1}\nnull', /:2: the prompt length is missing/],
+    ['{"input_length": 1, "output_length": 1}\nnull', /:2: it is no object/],
+    ['{"input_length": 1, "output_length": 1}\n{"a": "\0"}', /:2: it is no JSON/],
+    ['{"input_length": 1, "output_length": 1}\n\0', /:2: it is no JSON/],
+    ['[{"input_length": 1, "output_length": 1},', /:1: the array that it begins does not end/],
   ])('%j names its bad line', async (content, message) => {
     await expect(readTrace(fileOf(content, `trace-${files++}.jsonl`))).rejects.toMatchObject({
       code: 'bad-trace',
       message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('a line of two megabytes', () => {
+  const long = '1'.repeat(2 ** 21);
+
+  it.each([
+    ['CSV', `ContextTokens,GeneratedTokens\n1,1\n1,${long}\n`, /:3: Max Record Size/],
+    [
+      'JSONL',
+      `{"input_length": 1, "output_length": 1}\n{"a": "${long}"}\n`,
+      /:2: it goes on for more than 1,048,576/,
+    ],
+  ])('of %s is refused', async (_, content, message) => {
+    await expect(readTrace(fileOf(content))).rejects.toMatchObject({
+      code: 'bad-trace',
+      message: expect.stringMatching(message),
+    });
+  });
+});
+
+describe('the times of a trace', () => {
+  const at = (...times: (number | undefined)[]) =>
+    fileOf(
+      times
+        .map(
+          (timestamp, index) =>
+            `${JSON.stringify({ timestamp, input_length: index + 1, output_length: 1 })}\n`,
+        )
+        .join(''),
+    );
+  const read = async (path: string) => {
+    const { requests, warnings } = await readTrace(path);
+    return { arrivals: requests.map(({ promptTokens, arrivalNs }) => [promptTokens, arrivalNs]), warnings };
+  };
+
+  it('may be equal, and keep the order of the file', async () => {
+    expect(await read(at(7, 7, 7))).toEqual({
+      arrivals: [
+        [1, 0],
+        [2, 0],
+        [3, 0],
+      ],
+      warnings: [],
+    });
+  });
+
+  it('are sorted where they stand out of order, with a warning that names the line', async () => {
+    const { arrivals, warnings } = await read(at(10, 30, 9, 30, 20));
+    expect(arrivals).toEqual([
+      [3, 0],
+      [1, 1e6],
+      [5, 11e6],
+      [2, 21e6],
+      [4, 21e6],
+    ]);
+    expect(warnings).toMatchObject([
+      { code: 'trace-sorted', message: expect.stringMatching(/^2 requests .*first on line 3/) },
+    ]);
+  });
+
+  it('are refused where they go back by more than a minute', async () => {
+    await expect(read(at(0, 60_000, 0))).resolves.toMatchObject({ warnings: [{ code: 'trace-sorted' }] });
+    await expect(read(at(0, 60_001, 0))).rejects.toMatchObject({
+      code: 'bad-trace',
+      message: expect.stringMatching(/:3: its time is 60 s before one above it/),
+    });
+  });
+
+  it('are of all requests or of none', async () => {
+    await expect(read(at(1, undefined))).rejects.toMatchObject({
+      message: expect.stringMatching(/:2: it has no timestamp, and lines before it have/),
+    });
+    await expect(read(at(undefined, 1))).rejects.toMatchObject({
+      message: expect.stringMatching(/:2: it has a timestamp, and lines before it have none/),
+    });
+  });
+});
+
+describe('the digest of a trace', () => {
+  const content =
+    'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-01-01 00:00:00,1,2\n2023-01-01 00:00:01,3,4\n';
+
+  it('is of the requests that were read, and not of their file', async () => {
+    const { digest } = await readTrace(fileOf(content));
+    expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    expect((await readTrace(fileOf(content.replaceAll('\n', '\r\n')))).digest).toBe(digest);
+    expect((await readTrace(fileOf(`${content}2023-01-01 00:00:02,5,6\n`), { limit: 2 })).digest).toBe(
+      digest,
+    );
+    expect((await readTrace(fileOf(content.replace(':01,', ':02,')))).digest).not.toBe(digest);
+    expect((await readTrace(fileOf(content.replace('3,4', '4,3')))).digest).not.toBe(digest);
+  });
+
+  it('refuses other requests than a run began with', async () => {
+    const { digest } = await readTrace(fileOf(content));
+    await expect(readTrace(fileOf(content), { digest })).resolves.toMatchObject({ digest });
+    await expect(readTrace(fileOf(content), { digest, limit: 1 })).rejects.toMatchObject({
+      code: 'trace-changed',
+      exitCode: 2,
     });
   });
 });
@@ -121,7 +190,10 @@ describe('expanding a trace', () => {
     requests: lengths.map(([promptTokens, completionTokens]) => ({
       promptTokens,
       completionTokens,
+      arrivalNs: null,
+      blocks: null,
     })),
+    warnings: [],
   });
 
   it('puts requests of equal lengths into one cell', () => {
@@ -171,17 +243,5 @@ describe('expanding a trace', () => {
         }
       }),
     );
-  });
-});
-
-const azure = sharedPath('data/azure-llm-code-2023.csv');
-describe.skipIf(lacksShared)('the Azure code trace of 2023', () => {
-  it('reads whole, with the mean lengths its authors publish', async () => {
-    const { requests } = await readTrace(azure);
-    expect(requests).toHaveLength(8819);
-    // Splitwise (ISCA 2024), figure 3: a median prompt of 1500 tokens and 13 output tokens for coding.
-    const middle = (lengths: number[]) => lengths.sort((a, b) => a - b)[Math.floor(lengths.length / 2)]!;
-    expect(middle(requests.map(({ promptTokens }) => promptTokens))).toBeCloseTo(1500, -2);
-    expect(middle(requests.map(({ completionTokens }) => completionTokens))).toBe(13);
   });
 });
