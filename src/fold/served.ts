@@ -1,3 +1,4 @@
+import { replicaName } from '../engines/endpoint/dialects/replica.js';
 import type { JournalHeader, JournalRow, ServedHeader } from '../journal/entry.js';
 import { isGpu } from '../sampling/attribution/devices.js';
 import type { RequestRun, Segment } from '../sampling/attribution/segment.js';
@@ -54,9 +55,9 @@ function scopeOf(header: ServedHeader, rows: readonly JournalRow[]): CounterScop
     const places = new Map(models.map(({ id }, index) => [id, index]));
     return scope(({ cell }) => places.get(modelOf.get(cell)!)!);
   }
-  const hosts = metricsUrl.map((url) => new URL(url));
+  const hosts = metricsUrl.map((url) => [new URL(url).host, new URL(url).hostname].map(replicaName));
   const replicaOf = ({ served }: JournalRow) =>
-    hosts.findIndex(({ host, hostname }) => [host, hostname].includes(served?.replica ?? ''));
+    hosts.findIndex((names) => names.includes(served?.replica ?? ''));
   const areNamed = hosts.length > 1 && rows.every((row) => row.times === null || replicaOf(row) >= 0);
   return areNamed ? scope(replicaOf) : { requestsOf: () => null, together: true };
 }

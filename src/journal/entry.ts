@@ -72,6 +72,8 @@ export type LocalSettings = z.infer<typeof localSettingsSchema>;
 const servedSettingsSchema = z.strictObject({
   ...anySettings,
   endpoint: options.endpoint.value,
+  /** SHA-256 of the requests of a trace, whose order is read again where the run goes on. */
+  traceDigest: z.string().nullable(),
   /** The served models, by endpoint. */
   models: z.array(z.strictObject({ id: z.string(), spec: z.string() })),
   api: options.api.value,

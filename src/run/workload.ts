@@ -26,6 +26,8 @@ export function defaultSuiteOf({
 interface Workload {
   asked: Settings['workload'];
   suite: Suite | null;
+  /** SHA-256 of the requests of a trace; null of anything else. */
+  digest: string | null;
   /** All that its requests may go through. */
   pipelines: Pipeline[];
   expand(models: readonly PlannedModel[], modelIdOf: ModelIdOf): WorkloadPlan;
@@ -50,6 +52,7 @@ export async function readWorkload({
     return {
       asked: { prompts: path, limit: limit ?? null, answerTokens: answerTokens ?? null },
       suite: null,
+      digest: null,
       pipelines: instead,
       expand: (models, modelIdOf) => expandPrompts({ path, ...read }, models, { seed, pipeline, modelIdOf }),
     };
@@ -59,6 +62,7 @@ export async function readWorkload({
     return {
       asked: { suite: typeof named === 'string' ? named : suite.name },
       suite,
+      digest: null,
       pipelines: [...instead, ...(pipeline ? [] : suite.pipelines.values())],
       expand: (models, modelIdOf) => expandSuite(suite, models, { seed, pipeline, modelIdOf }),
     };
@@ -68,6 +72,7 @@ export async function readWorkload({
   return {
     asked: { trace: path, limit: limit ?? null },
     suite: null,
+    digest: trace.digest,
     pipelines: instead,
     expand: (models, modelIdOf) => expandTrace(trace, models, { seed, pipeline, modelIdOf }),
   };

@@ -7,7 +7,7 @@ import type { MeasuredRow } from '../../journal/entry.js';
 import { isPending, type ValidationState } from '../../journal/state.js';
 import { openCpuClock } from '../../sensors/linux/cpu-time.js';
 import { arrivalTimes } from '../../workload/arrivals/arrival-times.js';
-import type { ScheduledRequest } from '../../workload/schedule.js';
+import { requestOf, type ScheduledRequest } from '../../workload/schedule.js';
 import type { BenchOptions } from '../options.js';
 import { measuringProgress, tell } from '../progress.js';
 import type { RunSampling } from '../sampling/start.js';
@@ -121,9 +121,10 @@ async function runStep(
   const sendOne = async (index: number, { scheduledNs }: SendTimes) => {
     const request = requests[index]!;
     const { cell, repetition } = request;
+    const { prompt } = requestOf(request);
     const before = around ? await around.read(cell.model) : null;
     const dueNs = around ? now() : scheduledNs;
-    const generation = await send({ cell, number: repetition }, signal);
+    const generation = await send({ cell, number: repetition, prompt }, signal);
     if (signal?.aborted && generation.outcome.status === 'failed') return;
     const after = around ? await around.read(cell.model) : null;
     const cpuTime = before === null || after === null ? null : after - before;

@@ -7,7 +7,9 @@ import type { RecordedWarning } from '../../core/result.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { ServedHeader, ServedSettings } from '../../journal/entry.js';
 import { chooseArrivals } from '../../workload/arrivals/parse.js';
-import type { PlannedCell, WorkloadPlan } from '../../workload/plan.js';
+import type { PlannedCell, PlannedModel, TimelineEntry, WorkloadPlan } from '../../workload/plan.js';
+import { timelineOf } from '../../workload/timeline.js';
+import { readTrace } from '../../workload/trace.js';
 import type { BenchOptions } from '../options.js';
 import { defaultWarmup, refuseUnsampled } from '../prepare.js';
 import { tell } from '../progress.js';
@@ -15,6 +17,7 @@ import { namedChoice, type SensorChoice } from '../sampling/choice.js';
 import { readWorkload } from '../workload.js';
 import { connect, costOfShape, headerNames, type Server } from './connect.js';
 import { type ServedSensors, servedSensors } from './sensors.js';
+import { cellAtRate } from './steps.js';
 
 /** A run whose requests go to servers, before anything is sampled or sent. */
 export interface PreparedServed {
@@ -25,6 +28,8 @@ export interface PreparedServed {
   /** Of the servers' model; null where no shape is named. */
   cost: CostModel | null;
   cells: PlannedCell[];
+  /** Of a trace, its requests in their order. */
+  timeline?: readonly TimelineEntry[] | undefined;
   questions: Question[];
   sensors: ServedSensors;
   warnings: RecordedWarning[];
@@ -46,18 +51,20 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
     ...{ connections: mostInFlight, retries, now },
   });
   try {
-    const planned = servers.map(({ id, endpoint: { record } }) => ({
-      spec: record.url,
-      id,
-      contextLength: record.contextLength ?? Number.POSITIVE_INFINITY,
-    }));
+    const planned = plannedModels(servers);
     const plan = workload.expand(planned, ({ spec }) => spec);
     const { arrivals, rate, speed } = options;
     const validate = options.validateAttribution ?? false;
     // Sharing takes several.
     const usual = Math.max(plan.concurrency, validate ? 4 : 1);
     const loop = withUsual(
-      chooseArrivals({ arrivals, rate, speed, concurrency: options.concurrency ?? null, traceTimes: null }),
+      chooseArrivals({
+        arrivals,
+        rate,
+        speed,
+        concurrency: options.concurrency ?? null,
+        traceTimes: timesOf(plan),
+      }),
       options.concurrency ?? usual,
     );
     const { cells: plain, warnings } = servable(plan);
@@ -67,6 +74,7 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
     return {
       settings: {
         workload: workload.asked,
+        traceDigest: workload.digest,
         endpoint: [...endpoint],
         models: servers.map(({ id, endpoint: { record } }) => ({ id, spec: record.model })),
         ...{ api, apiKeyEnv, headers: headerNames(header), shape: shape ?? null, dtype: dtype ?? null },
@@ -84,6 +92,7 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
       servers: byId,
       cost,
       cells,
+      timeline: plan.timeline,
       questions: plan.questions,
       sensors: servedSensors(servers, sensors, options),
       warnings: [...plan.warnings, ...warnings, ...limits(servers, cells), ...elsewhere(servers)],
@@ -116,11 +125,42 @@ export async function prepareResumed(
     const asked = { ...options, metricsUrl: settings.metricsUrl };
     const sensors = servedSensors(servers, choice, asked);
     const byId = new Map(servers.map((server) => [server.id, server]));
-    return { settings, suite, servers: byId, cost, cells, questions, sensors, warnings };
+    const timeline = await timelineAgain(header, plannedModels(servers));
+    return { settings, suite, servers: byId, cost, cells, timeline, questions, sensors, warnings };
   } catch (thrown) {
     await closeServers(connected);
     throw thrown;
   }
+}
+
+function plannedModels(servers: readonly Server[]): PlannedModel[] {
+  return servers.map(({ id, endpoint: { record } }) => ({
+    spec: record.url,
+    id,
+    contextLength: record.contextLength ?? Number.POSITIVE_INFINITY,
+  }));
+}
+
+/** The order of a trace's requests, of which the journal has their cells only. Throws what reading a trace throws. */
+async function timelineAgain(
+  { settings, cells }: ServedHeader,
+  models: readonly PlannedModel[],
+): Promise<PreparedServed['timeline']> {
+  const { workload, traceDigest, seed, loop } = settings;
+  if (!('trace' in workload)) return undefined;
+  const trace = await readTrace(workload.trace, {
+    limit: workload.limit ?? undefined,
+    digest: traceDigest ?? undefined,
+  });
+  // Of a sweep every rate has all requests, under cells of its own.
+  const first = loop.kind === 'sweep' ? loop.rates[0]! : null;
+  const planned = cells.flatMap(({ id, ...cell }) => {
+    if (first === null) return [{ id, ...cell }];
+    return cell.factors[rateFactor] === first
+      ? [{ ...cell, id: id.slice(0, -cellAtRate('', first).length) }]
+      : [];
+  });
+  return timelineOf(trace, { models, cells: planned, seed });
 }
 
 export async function closeServers(servers: Iterable<Server>): Promise<void> {
@@ -131,6 +171,11 @@ export async function closeServers(servers: Iterable<Server>): Promise<void> {
 const usualMaxInFlight = 1024;
 /** Connections to a server at once, far above what a server computes at once. */
 const mostInFlight = 4096;
+
+/** Whether a trace tells the times of its requests; null of what is no trace. */
+function timesOf({ timeline }: WorkloadPlan): boolean | null {
+  return timeline?.every(({ arrivalNs }) => arrivalNs !== null) ?? null;
+}
 
 function withUsual(loop: Loop, concurrency: number): Loop {
   if (loop.kind === 'sweep' || loop.process.kind !== 'closed') return loop;
@@ -144,7 +189,7 @@ function mostAtOnce(loop: Loop, maxInFlight: number): number {
 
 const atRate = (cell: PlannedCell, rate: number): PlannedCell => ({
   ...cell,
-  id: `${cell.id}/r${rate}`,
+  id: cellAtRate(cell.id, rate),
   factors: { ...cell.factors, [rateFactor]: rate },
 });
 

@@ -1,7 +1,8 @@
 import type { Endpoint, EndpointPrompt } from '../../engines/endpoint/endpoint.js';
 import { words } from '../../models/build/words.js';
 import type { PromptSpec } from '../../stages/request-spec.js';
-import { createRandom, deriveSeed } from '../../stats/random.js';
+import { syntheticTokenIds } from '../../stages/synthetic-tokens.js';
+import { deriveSeed } from '../../stats/random.js';
 
 /** Makes the prompts of requests to one server. */
 export interface PromptMaker {
@@ -20,7 +21,7 @@ export async function promptMaker(endpoint: Endpoint): Promise<PromptMaker> {
   return {
     exact: synthetic.exact,
     async make(spec, draw) {
-      if (spec.kind === 'synthetic') return synthetic.make(spec.tokens, deriveSeed(spec.seed, draw));
+      if (spec.kind === 'synthetic') return synthetic.make({ ...spec, seed: deriveSeed(spec.seed, draw) });
       const { text, messages } = spec;
       if (messages === undefined) return asked(endpoint, text);
       if (endpoint.api === 'chat') return { kind: 'messages', messages };
@@ -32,21 +33,22 @@ export async function promptMaker(endpoint: Endpoint): Promise<PromptMaker> {
   };
 }
 
+type Synthetic = Omit<Extract<PromptSpec, { kind: 'synthetic' }>, 'kind'>;
+
 interface SyntheticMaker {
   exact: boolean;
-  make(tokens: number, seed: number): EndpointPrompt;
+  make(prompt: Synthetic): EndpointPrompt;
 }
 
 async function syntheticMaker(endpoint: Endpoint): Promise<SyntheticMaker> {
   const { api, takesIds, tokenize } = endpoint;
-  if (tokenize === null)
-    return { exact: false, make: (tokens, seed) => asked(endpoint, textOf(english, tokens, seed)) };
+  if (tokenize === null) return { exact: false, make: (prompt) => asked(endpoint, textOf(english, prompt)) };
   const special = new Set(await tokenize({ kind: 'text', text: '' }));
   if (api === 'completions' && takesIds) {
     const known = await tokenize({ kind: 'text', text: english.join(' ') });
     const pool = [...new Set(known)].filter((id) => !special.has(id));
     if (pool.length > 0)
-      return { exact: true, make: (tokens, seed) => ({ kind: 'ids', ids: drawn(pool, tokens, seed) }) };
+      return { exact: true, make: (prompt) => ({ kind: 'ids', ids: drawn(pool, prompt) }) };
   }
   return wordMaker(endpoint, tokenize);
 }
@@ -68,12 +70,15 @@ async function wordMaker(
     if ((await count(`${start} ${word}`)) === base + 1) single.push(word);
   }
   if (single.length === 0)
-    return { exact: false, make: (tokens, seed) => asked(endpoint, textOf(english, tokens, seed)) };
+    return { exact: false, make: (prompt) => asked(endpoint, textOf(english, prompt)) };
   // The template's own tokens are part of the prompt.
   const wordsFor = (tokens: number) => Math.max(1, tokens - base + 1);
   const probe = 4 * base + 16;
-  const exact = (await count(textOf(single, wordsFor(probe), 1))) === probe;
-  return { exact, make: (tokens, seed) => asked(endpoint, textOf(single, wordsFor(tokens), seed)) };
+  const exact = (await count(textOf(single, { tokens: wordsFor(probe), seed: 1 }))) === probe;
+  return {
+    exact,
+    make: (prompt) => asked(endpoint, textOf(single, { ...prompt, tokens: wordsFor(prompt.tokens) })),
+  };
 }
 
 const enoughWords = 64;
@@ -88,11 +93,11 @@ function asked({ api }: Endpoint, text: string): EndpointPrompt {
     : { kind: 'text', text };
 }
 
-function drawn<Item>(pool: readonly Item[], count: number, seed: number): Item[] {
-  const random = createRandom(seed);
-  return Array.from({ length: count }, () => pool[random.below(pool.length)]!);
+/** Drawn as prompts of models in this process are, from another vocabulary. */
+function drawn<Item>(pool: readonly Item[], prompt: Synthetic): Item[] {
+  return syntheticTokenIds({ ...prompt, vocabulary: pool.length, avoid: [] }).map((id) => pool[id]!);
 }
 
-function textOf(pool: readonly string[], count: number, seed: number): string {
-  return drawn(pool, count, seed).join(' ');
+function textOf(pool: readonly string[], prompt: Synthetic): string {
+  return drawn(pool, prompt).join(' ');
 }

@@ -39,5 +39,5 @@ export function senderTo({ servers, settings }: Pick<PreparedServed, 'servers' |
   };
 }
 
-/** Prompts of mere lengths share nothing; texts of a user are cached as their server would. */
-const sharesPrefixes = (prompt: PromptSpec): boolean => prompt.kind === 'text';
+/** Prompts of mere lengths share nothing; those of a trace with blocks, and a user's texts, are cached as they would be. */
+const sharesPrefixes = (prompt: PromptSpec): boolean => prompt.kind === 'text' || prompt.blocks !== undefined;

@@ -15,22 +15,28 @@ export interface Step {
 }
 
 /**
- * What is left to be sent, in its order: one step, or of a sweep one for each rate, the lowest first, as a server that
- * was overrun is no longer what it was.
+ * What is left to be sent, in its order, which of a trace is its own: one step, or of a sweep one for each rate, the
+ * lowest first, as a server that was overrun is no longer what it was.
  */
-export function stepsOf({ settings, cells }: PreparedServed, finished: ReadonlySet<number>): Step[] {
-  const { loop } = settings;
-  if (loop.kind === 'one') {
-    const all = schedule({ cells }, settings);
-    return [left(all, loop.process, finished)];
-  }
+export function stepsOf(
+  { settings, cells, timeline }: Pick<PreparedServed, 'settings' | 'cells' | 'timeline'>,
+  finished: ReadonlySet<number>,
+): Step[] {
+  const { loop, repetitions, seed } = settings;
+  const options = { repetitions, seed, order: 'trace' } as const;
+  if (loop.kind === 'one') return [left(schedule({ cells, timeline }, options), loop.process, finished)];
   let id = 0;
   return loop.rates.map((rate) => {
     const own = cells.filter(({ factors }) => factors[rateFactor] === rate);
-    const all = schedule({ cells: own }, settings).map((request) => ({ ...request, id: id++ }));
-    return left(all, { kind: 'poisson', rate }, finished);
+    const entries = timeline?.map((entry) => ({ ...entry, cell: cellAtRate(entry.cell, rate) }));
+    const all = schedule({ cells: own, timeline: entries }, options);
+    const step = all.map((request) => ({ ...request, id: id++ }));
+    return left(step, { kind: 'poisson', rate }, finished);
   });
 }
+
+/** The id of a cell whose requests arrive at that rate. */
+export const cellAtRate = (cell: string, rate: number): string => `${cell}/r${rate}`;
 
 function left(
   all: readonly ScheduledRequest[],
@@ -38,5 +44,8 @@ function left(
   finished: ReadonlySet<number>,
 ): Step {
   const places = all.flatMap(({ id }, place) => (finished.has(id) ? [] : [place]));
-  return { process, places, requests: places.map((place) => all[place]!), arrivals: all.length };
+  const requests = places.map((place) => all[place]!);
+  const recordedNs =
+    process.kind === 'trace' ? Float64Array.from(all, ({ atNs }) => atNs ?? Number.NaN) : undefined;
+  return { process, places, requests, arrivals: all.length, recordedNs };
 }
