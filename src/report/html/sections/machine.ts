@@ -1,7 +1,7 @@
 import { ceilingsTable, sensorsTable } from '../../tables/run.js';
 import type { Table } from '../../tables/table.js';
-import { describeArrivals, describeRegressions, describeServer } from '../../words/server.js';
 import { formatBytes, formatCount, formatDuration, formatKnown } from '../../words/format.js';
+import { describeArrivals, describeRegressions, describeServer } from '../../words/server.js';
 import { describeModel } from '../../words/setting.js';
 import { type Html, html, type Part } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
