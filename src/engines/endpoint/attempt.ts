@@ -191,6 +191,7 @@ export function attempt(
       {
         path: transport.pathOf(path),
         method: 'POST',
+        reset: dialect.closesConnections ?? false,
         headers: transport.headers as Record<string, string>,
         body: text,
       },
