@@ -9,6 +9,8 @@ import { buildTime } from './build-time.js';
 import { contention } from './contention.js';
 import { cpuAttribution } from './cpu-attribution.js';
 import { decodeSpeed } from './decode-speed.js';
+import { endpointStreams } from './endpoint-streams.js';
+import { endpointTimes } from './endpoint-times.js';
 import type { Figure, FigureResult } from './figure.js';
 import { isMet } from './figure.js';
 import { findingsSpeed } from './findings-speed.js';
@@ -44,6 +46,8 @@ const figures: Figure[] = [
   wholeCommand,
   ...llama,
   ...arrivals,
+  endpointStreams,
+  ...endpointTimes,
   ...gpuFigures(),
 ];
 

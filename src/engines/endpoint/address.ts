@@ -24,9 +24,9 @@ export function parseAddress(text: string): Address {
   try {
     url = new URL(text);
   } catch (cause) {
-    throw badUrl('It is no URL', text, cause);
+    throw badUrl('is no URL', text, cause);
   }
-  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badUrl('It is not of HTTP', text);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badUrl('is not of HTTP', text);
   const { origin, username, password, hostname, search } = url;
   return {
     ...addressAt(origin, url.pathname),
@@ -68,5 +68,5 @@ function badUrl(problem: string, text: string, cause?: unknown): TokenworkError 
   const hint = withoutScheme
     ? `Did you mean "http://${withoutScheme}"?`
     : 'Give an address such as http://127.0.0.1:8000/v1.';
-  return new TokenworkError('bad-endpoint-url', `${problem}: the address of an endpoint.`, hint, { cause });
+  return new TokenworkError('bad-endpoint-url', `The address of the endpoint ${problem}.`, hint, { cause });
 }

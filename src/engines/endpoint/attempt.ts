@@ -29,8 +29,10 @@ const longestRefusal = 64 * 2 ** 10;
 /** Events repeat the prompt at most a few times, in whatever escapes. */
 const promptRepeats = 8;
 const roomForEvent = 4 * 2 ** 20;
-/** Of an event with one token; with log probabilities and timings they have some hundred bytes. */
+/** Of an event with one token; with timings they have some hundred bytes. */
 const mostBytesPerToken = 16 * 2 ** 10;
+/** Of a token's text, which SGLang repeats in every event after it. */
+const mostTextPerToken = 16;
 /** Events and tokens beyond those asked for that are no sign of an endless stream. */
 const slack = { factor: 4, more: 1000 };
 /** After `[DONE]` a server has nothing to send but the end. */
@@ -47,8 +49,9 @@ export function attempt(
     settle = resolve;
   });
   const text = JSON.stringify(body);
-  const longestEvent = roomForEvent + promptRepeats * text.length;
-  const mostBytes = longestEvent + maxTokens * mostBytesPerToken;
+  const longestAnswer = maxTokens * mostTextPerToken;
+  const longestEvent = roomForEvent + promptRepeats * text.length + longestAnswer;
+  const mostBytes = longestEvent + maxTokens * (mostBytesPerToken + longestAnswer);
   const mostEvents = maxTokens * slack.factor + slack.more;
 
   let controller: Dispatcher.DispatchController | null = null;
@@ -191,6 +194,7 @@ export function attempt(
       {
         path: transport.pathOf(path),
         method: 'POST',
+        reset: dialect.closesConnections ?? false,
         headers: transport.headers as Record<string, string>,
         body: text,
       },

@@ -13,7 +13,7 @@ const untrusted = 'If it is the right server, give the certificate of its author
 const explanations: readonly [codes: RegExp, code: ErrorCode, what: string, hint: string][] = [
   [/^ECONNREFUSED$/, 'endpoint-unreachable', 'nothing listens there', refused],
   [/^(ENOTFOUND|EAI_AGAIN)$/, 'endpoint-unreachable', 'the host has no address', unresolved],
-  [/TIMEOUT|ETIMEDOUT|ABORT_ERR|^23$/, 'endpoint-unreachable', 'it does not answer in time', slow],
+  [/TIMEOUT|ETIMEDOUT|TimeoutError/, 'endpoint-unreachable', 'it does not answer in time', slow],
   [
     /^(EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EACCES)$/,
     'endpoint-unreachable',
@@ -57,7 +57,7 @@ const explanations: readonly [codes: RegExp, code: ErrorCode, what: string, hint
 function systemCode(thrown: unknown): string {
   if (!(thrown instanceof Error)) return '';
   const { code, cause, name } = thrown as Error & { code?: unknown };
-  if (code !== undefined) return String(code);
+  if (typeof code === 'string') return code;
   if (thrown instanceof AggregateError && thrown.errors.length > 0) return systemCode(thrown.errors[0]);
   return cause === undefined ? name : systemCode(cause);
 }

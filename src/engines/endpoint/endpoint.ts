@@ -154,7 +154,7 @@ export interface EventReading {
 
 /** An HTTP exchange that a dialect asks for. */
 export interface DialectExchange {
-  /** Beginning with `/`: from the root of the server, whatever path its address has; else relative to the address. */
+  /** Beginning with `/`: from the root of the server, which is its address without `/v1`; else relative to the address. */
   path: string;
   body: Record<string, unknown>;
   framing: 'sse' | 'ndjson';
@@ -163,7 +163,10 @@ export interface DialectExchange {
 /** The particulars of one kind of server, in the versions that its file names. */
 export interface Dialect {
   readonly kind: ServerKind;
-  /** Paths from the server's root, asked by GET before `recognises`; `/v1/models` is always asked. */
+  /**
+   * Paths from the server's root, which is its address without `/v1`, asked by GET before `recognises`. The list of
+   * models is always asked, and stands under `/v1/models` wherever it was found.
+   */
   readonly probes: readonly string[];
   recognises(answers: ReadonlyMap<string, ProbeAnswer>): boolean;
   describe(
@@ -172,6 +175,8 @@ export interface Dialect {
   ): Omit<ServerRecord, 'url' | 'kind' | 'model' | 'served' | 'onThisMachine'>;
   readonly takesIds: boolean;
   readonly forcesLength: boolean;
+  /** The server closes the connection after a stream, whatever its headers say: a request sent on it would be lost. */
+  readonly closesConnections?: true;
   exchange(request: GenerateRequest, api: EndpointApi, model: string): DialectExchange;
   /** Reads one parsed event. Never throws: what it does not know is left out. */
   read(event: unknown): EventReading;

@@ -52,6 +52,12 @@ describe.skipIf(lacksLlamaServer)(
       expect(tokenGapsNs).toHaveLength(23);
     });
 
+    it('loses no request to the connections that it closes', async () => {
+      const short = { ...request, maxTokens: 2 };
+      for (let sent = 0; sent < 30; sent++)
+        expect((await endpoint.generate(short, { deadlineMs: null })).outcome).toEqual({ status: 'ok' });
+    });
+
     it('turns texts and conversations into ids that it takes', async () => {
       const ids = await endpoint.tokenize!({ kind: 'text', text: 'Once upon a time' });
       const chat = await endpoint.tokenize!({

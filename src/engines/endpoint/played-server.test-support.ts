@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 
 /** A number is a pause in ms; all else is written as it is, one piece after another. */
-export type Piece = string | Uint8Array | number;
+type Piece = string | Uint8Array | number;
 
 export interface PlayedAnswer {
   status?: number;
@@ -23,7 +23,7 @@ export interface PlayedAnswer {
   end?: 'whole' | 'cut' | 'hang';
 }
 
-export interface PlayedRequest {
+interface PlayedRequest {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];

@@ -53,7 +53,7 @@ export function refusalOf(
 }
 
 /** `Retry-After` in ms (RFC 9110, 10.2.3): seconds, or a date; null where it is neither. */
-export function retryAfterMs(value: string | undefined, nowMs: number): number | null {
+function retryAfterMs(value: string | undefined, nowMs: number): number | null {
   if (value === undefined) return null;
   // Some servers give fractions.
   if (/^\d{1,9}(\.\d+)?$/.test(value.trim())) return Number(value) * 1000;

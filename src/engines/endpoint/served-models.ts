@@ -17,7 +17,7 @@ export function chosenModel(served: readonly string[], wanted: string | undefine
     if (only === undefined)
       throw new TokenworkError(
         'model-not-served',
-        `The endpoint ${shown} serves no model.`,
+        `The endpoint ${shown} lists no model.`,
         'Load one on the server, or name with --model one that it loads when it is asked for.',
       );
     if (others.length > 0)

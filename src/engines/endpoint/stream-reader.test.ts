@@ -78,6 +78,25 @@ describe('a stream reader', () => {
     expect(one('error: {"code":500}\n\n')).toEqual([{ error: '{"code":500}' }]);
   });
 
+  it.each(['sse', 'ndjson'] as const)('of %s throws on no bytes', (framing) => {
+    const line = fc.constantFrom(
+      'data: ',
+      'event: error\n',
+      '\n\n',
+      '\r',
+      '[DONE]',
+      '{"a":',
+      '1}',
+      ':',
+      'error: x',
+    );
+    const piece = fc.oneof(
+      fc.uint8Array({ maxLength: 20 }),
+      line.map((text) => Buffer.from(text)),
+    );
+    fc.assert(fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => void read(framing, pieces)));
+  });
+
   it.each(['sse', 'ndjson'] as const)('of %s keeps no more than an event may be long', (framing) => {
     const long = Buffer.from(`data: ${'x'.repeat(2 * 2 ** 20)}`);
     expect(read(framing, [long], 2 ** 20)).toEqual(['bad: an event of more than 1 MiB']);

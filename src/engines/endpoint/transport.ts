@@ -17,7 +17,7 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-export interface AskLimits {
+interface AskLimits {
   timeoutMs: number;
   /** What is beyond is not read. */
   bytes: number;

@@ -62,6 +62,7 @@ export const llamaServer: Dialect = {
   },
   takesIds: true,
   forcesLength: true,
+  closesConnections: true,
   exchange: (request, api, model) => ({
     path: openAiPath[api],
     framing: 'sse',
