@@ -1,7 +1,7 @@
 import type { Nanoseconds } from '../../../core/units.js';
 import { countUpTo } from '../../series.js';
 import type { CumulativeCurve } from '../../window.js';
-import type { Timeline } from './timeline.js';
+import type { Span, Timeline } from './timeline.js';
 
 /** Windows of a counter, one after the other, each within a span in which the counter is known. */
 export interface Windows {
@@ -105,11 +105,6 @@ function momentsOf({ placed }: Timeline, busy: readonly Span[]): Moments {
   const ended = Float64Array.from(placed, ({ prefill }) => prefill.endNs).sort();
   const prefills = Uint32Array.from(atNs, (timeNs) => countUpTo(begun, timeNs) - countUpTo(ended, timeNs));
   return { atNs, prefills };
-}
-
-interface Span {
-  startNs: Nanoseconds;
-  endNs: Nanoseconds;
 }
 
 /** The spans without overlaps, in order. */
