@@ -56,7 +56,7 @@ function errorWith(
   return {
     slowdown,
     median: median(errors)!,
-    largest: Math.max(...errors),
+    largest: errors.reduce((largest, error) => Math.max(largest, error), 0),
     coverage: covered.length / pairs.length,
   };
 }

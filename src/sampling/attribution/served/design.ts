@@ -6,7 +6,7 @@ export const workKinds = ['prefill', 'prefillAttention', 'decode', 'decodeContex
 export type RegressorName = 'idle' | (typeof workKinds)[number];
 
 /** Work of one request, in windows that follow each other. */
-export interface PlacedWork {
+interface PlacedWork {
   id: number;
   fromWindow: number;
   windows: number;

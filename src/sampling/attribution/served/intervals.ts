@@ -24,7 +24,7 @@ export function intervalsOf(
   charged: readonly Charge[],
   seed: number,
 ): { low: number; high: number }[] {
-  const { costs, resampledCosts, relativeResiduals, commonVariance, ownVariance } = fit;
+  const { costs, relativeResiduals, commonVariance, ownVariance } = fit;
   const blocks = fit.windows / fit.blockLength;
   const widening = calibrated * Math.sqrt(blocks / Math.max(1, blocks - fit.coefficients.length));
   const random = createRandom(deriveSeed(seed, 1));
@@ -42,7 +42,9 @@ export function intervalsOf(
   const cost = (values: readonly number[], work: readonly number[]) =>
     values.reduce((sum, value, kind) => sum + value * work[kind]!, 0);
   const all = workKinds.map((_, kind) => sums.reduce((sum, of) => sum + of[kind]!, 0));
+  const resampledCosts = fit.resampledCosts.filter((of) => cost(of, all) > 0);
   const scales = resampledCosts.map((of) => cost(costs, all) / cost(of, all));
+  const ownDeviation = Math.sqrt(ownVariance);
   const draws = new Float64Array(resampledCosts.length);
   return design.requests.map(({ fromWindow, windows, work }, index) => {
     const own = sums[index]!;
@@ -53,14 +55,19 @@ export function intervalsOf(
       for (const [kind, value] of costs.entries()) part += value * work[kind * windows + w]!;
       return (part / charge) * commonShare[fromWindow + w]!;
     });
-    for (const [k, of] of resampledCosts.entries()) {
-      let disturbed = 1 + Math.sqrt(ownVariance) * normal();
-      let from = random.below(relativeResiduals.length);
-      for (const weight of weights) {
-        disturbed += weight * relativeResiduals[from]!;
-        from = from + 1 === relativeResiduals.length ? 0 : from + 1;
+    // Hot: so many resamples for each request.
+    const count = relativeResiduals.length;
+    for (let k = 0; k < draws.length; k++) {
+      let disturbed = 1 + ownDeviation * normal();
+      let from = random.below(count);
+      for (let w = 0; w < windows; w++) {
+        disturbed += weights[w]! * relativeResiduals[from]!;
+        if (++from === count) from = 0;
       }
-      draws[k] = disturbed + widening * ((scales[k]! * cost(of, own)) / charge - 1);
+      const of = resampledCosts[k]!;
+      let resampled = 0;
+      for (let kind = 0; kind < own.length; kind++) resampled += of[kind]! * own[kind]!;
+      draws[k] = disturbed + widening * ((scales[k]! * resampled) / charge - 1);
     }
     draws.sort();
     const { amount } = charged[index]!;
