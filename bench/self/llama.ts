@@ -181,12 +181,12 @@ async function overLlamaBench(
 const script = fileURLToPath(new URL('../../../scripts/llama-tools.sh', import.meta.url));
 let tools: string | null | undefined;
 
-/** The folder of llama-bench; null where it cannot be had. */
-function llamaTools(): string | null {
+/** The folder of llama-bench and llama-server; null where it cannot be had. */
+export function llamaTools(): string | null {
   tools ??= spawnSync(script, { encoding: 'utf8' }).stdout.trim() || null;
   return tools;
 }
 
-async function whyNoTools(): Promise<string | null> {
-  return llamaTools() === null ? 'llama-bench cannot be had here (scripts/llama-tools.sh)' : null;
+export async function whyNoTools(): Promise<string | null> {
+  return llamaTools() === null ? 'llama.cpp’s tools cannot be had here (scripts/llama-tools.sh)' : null;
 }

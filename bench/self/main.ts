@@ -22,6 +22,7 @@ import { pageOpen } from './page-open.js';
 import { prefixCache } from './prefix-cache.js';
 import { requestOverhead } from './request-overhead.js';
 import { sampling } from './sampling.js';
+import { servedAttribution } from './served-attribution.js';
 import { sharedWeights } from './shared-weights.js';
 import { speculation } from './speculation.js';
 import { weightsIndependence } from './weights-independence.js';
@@ -48,6 +49,7 @@ const figures: Figure[] = [
   ...arrivals,
   endpointStreams,
   ...endpointTimes,
+  ...servedAttribution,
   ...gpuFigures(),
 ];
 

@@ -1,4 +1,4 @@
-import type { PlacedRequest, Timeline } from './timeline.js';
+import type { PlacedRequest, Span, Timeline } from './timeline.js';
 import type { Windows } from './windows.js';
 
 /** Kinds of work, in the order in which they stand everywhere. */
@@ -6,7 +6,7 @@ export const workKinds = ['prefill', 'prefillAttention', 'decode', 'decodeContex
 export type RegressorName = 'idle' | (typeof workKinds)[number];
 
 /** Work of one request, in windows that follow each other. */
-export interface PlacedWork {
+interface PlacedWork {
   id: number;
   fromWindow: number;
   windows: number;
@@ -30,9 +30,9 @@ export interface Design {
  * - step: steps of the engine, whose cost (weights are read once for all that decode) is that of all who took part: of
  *   each token 1 ÷ the number of requests that decoded at its time, by which the work of all is the number of steps.
  */
-export function designOf({ placed }: Timeline, windows: Windows): Design {
+export function designOf({ placed, decoding: spans }: Timeline, windows: Windows): Design {
   const count = windows.startNs.length;
-  const decoding = concurrency(placed);
+  const decoding = concurrency(spans);
   const totals = workKinds.map(() => new Float64Array(count));
   const requests = placed.map((request) => {
     const { prefill, outputNs } = request;
@@ -86,15 +86,11 @@ function place(
 }
 
 /** How many requests decode at a time; at least the one that asks. */
-function concurrency(placed: readonly PlacedRequest[]): (timeNs: number) => number {
-  const edges = placed.flatMap(({ decoded, outputNs }) =>
-    decoded === 0
-      ? []
-      : [
-          { atNs: outputNs[0]!, by: 1 },
-          { atNs: outputNs.at(-1)!, by: -1 },
-        ],
-  );
+function concurrency(spans: readonly Span[]): (timeNs: number) => number {
+  const edges = spans.flatMap(({ startNs, endNs }) => [
+    { atNs: startNs, by: 1 },
+    { atNs: endNs, by: -1 },
+  ]);
   edges.sort((a, b) => a.atNs - b.atNs);
   const times = Float64Array.from(edges, ({ atNs }) => atNs);
   let running = 0;

@@ -6,8 +6,17 @@ import type { CumulativeCurve } from '../../window.js';
 import { workKinds } from './design.js';
 import type { ServedRequest } from './timeline.js';
 
-/** In the counter's unit, and what a step takes in ns. */
-export type Costs = Record<(typeof workKinds)[number], number>;
+/** What a token, a token attended to, or a step costs. */
+type Costs = Record<(typeof workKinds)[number], number>;
+
+/** About what SmolLM2-135M costs on a core of a server, in ns. */
+export const cpuCosts: Costs = {
+  prefill: 4e6,
+  prefillAttention: 4e3,
+  decode: 3e6,
+  decodeContext: 1.6e4,
+  step: 1.6e7,
+};
 
 export interface SimulatedServer {
   requests: ServedRequest[];

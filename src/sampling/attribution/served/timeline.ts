@@ -26,10 +26,15 @@ export interface ServedRequest {
   serverPrefillNs?: Nanoseconds | null;
 }
 
+export interface Span {
+  startNs: Nanoseconds;
+  endNs: Nanoseconds;
+}
+
 /** A request of known work, and when each phase of it is taken to have run. */
 export interface PlacedRequest {
   id: number;
-  prefill: { startNs: Nanoseconds; endNs: Nanoseconds };
+  prefill: Span;
   /** When its prefill may have begun at the earliest, as far as is known. */
   earliestNs: Nanoseconds;
   /** Prompt tokens computed, and the sum of the contexts that each attends to. */
@@ -44,10 +49,12 @@ export interface PlacedRequest {
 
 export interface Timeline {
   placed: PlacedRequest[];
+  /** When requests decoded, also those of unknown work. */
+  decoding: Span[];
   /** Times in which requests ran of which nobody knows the work. */
-  unknown: { startNs: Nanoseconds; endNs: Nanoseconds }[];
+  unknown: Span[];
   /** Times of all requests. */
-  inFlight: { startNs: Nanoseconds; endNs: Nanoseconds }[];
+  inFlight: Span[];
 }
 
 /**
@@ -58,25 +65,35 @@ export interface Timeline {
  */
 export function timelineOf(requests: readonly ServedRequest[]): Timeline {
   const known = requests.filter(isKnown);
-  const firsts = sorted(known.flatMap(({ firstTokenNs }) => firstTokenNs ?? []));
-  const releases = slotReleases(known);
-  const sameStepNs = stepNs(known) / 4;
+  const firsts = sorted(requests.flatMap(({ firstTokenNs }) => firstTokenNs ?? []));
+  const releases = slotReleases(requests);
+  const sameStepNs = stepNs(requests) / 4;
   const latest = (times: readonly number[], beforeNs: number) =>
     times[countUpTo(times, beforeNs) - 1] ?? Number.NEGATIVE_INFINITY;
+  const placed = known.map((request) => {
+    const { sentNs, endNs, firstTokenNs, serverPrefillNs } = request;
+    if (firstTokenNs === null) return place(request, sentNs, sentNs, endNs);
+    const within = (timeNs: number) => Math.min(Math.max(sentNs, timeNs), firstTokenNs);
+    if (serverPrefillNs != null) {
+      const beganNs = within(firstTokenNs - serverPrefillNs);
+      return place(request, beganNs, beganNs, firstTokenNs);
+    }
+    const earliestNs = within(latest(releases, firstTokenNs));
+    const beganNs = Math.max(earliestNs, latest(firsts, firstTokenNs - sameStepNs));
+    return place(request, earliestNs, beganNs, firstTokenNs);
+  });
+  const uncounted = requests.filter((request) => !isKnown(request) && !isRejection(request));
   return {
-    placed: known.map((request) => {
-      const { sentNs, endNs, firstTokenNs, serverPrefillNs } = request;
-      if (firstTokenNs === null) return place(request, sentNs, sentNs, endNs);
-      const within = (timeNs: number) => Math.min(Math.max(sentNs, timeNs), firstTokenNs);
-      if (serverPrefillNs != null) {
-        const beganNs = within(firstTokenNs - serverPrefillNs);
-        return place(request, beganNs, beganNs, firstTokenNs);
-      }
-      const earliestNs = within(latest(releases, firstTokenNs));
-      const beganNs = Math.max(earliestNs, latest(firsts, firstTokenNs - sameStepNs));
-      return place(request, earliestNs, beganNs, firstTokenNs);
-    }),
-    unknown: requests.filter((request) => !isKnown(request) && !isRejection(request)).map(spanOf),
+    placed,
+    decoding: [
+      ...placed
+        .filter(({ decoded }) => decoded > 0)
+        .map(({ outputNs }) => ({ startNs: outputNs[0]!, endNs: outputNs.at(-1)! })),
+      ...uncounted.flatMap(({ firstTokenNs, endNs }) =>
+        firstTokenNs === null ? [] : [{ startNs: firstTokenNs, endNs }],
+      ),
+    ],
+    unknown: uncounted.map(spanOf),
     inFlight: requests.map(spanOf),
   };
 }
@@ -128,7 +145,7 @@ function place(
 /** The median time between tokens. What one step gives to several requests reaches their client within a part of it. */
 function stepNs(requests: readonly ServedRequest[]): number {
   const steps = requests.flatMap(({ firstTokenNs, lastTokenNs, completionTokens }) =>
-    firstTokenNs !== null && lastTokenNs !== null && completionTokens! > 1
+    firstTokenNs !== null && lastTokenNs !== null && (completionTokens ?? 0) > 1
       ? (lastTokenNs - firstTokenNs) / (completionTokens! - 1)
       : [],
   );
