@@ -60,7 +60,7 @@ export class ArrivalTimes {
       return [
         {
           code: 'trace-without-times',
-          message: `${this.#waiting} of the trace wait for the answer to another one, with a delay in place of a timestamp, so the trace is taken to have no times.`,
+          message: `The trace is taken to have no times: ${this.#waiting} of it with a delay after another answer in place of a timestamp.`,
           hint: 'Each line is measured as a request of its own; give every line a timestamp to replay it by time.',
         },
       ];
@@ -68,7 +68,7 @@ export class ArrivalTimes {
     return [
       {
         code: 'trace-sorted',
-        message: `${this.#backwards} of the trace stand after later ones, and were sorted by time.`,
+        message: `Sorted by time: ${this.#backwards} of the trace standing after later ones.`,
         hint: 'Requests of the same time stay as they stand in the file.',
       },
     ];

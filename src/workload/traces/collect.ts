@@ -47,14 +47,14 @@ export class TraceCollector {
     if (this.#failed.count > 0)
       warnings.push({
         code: 'trace-failures-left-out',
-        message: `${this.#failed} of the trace failed when it was recorded, without prompt or completion tokens, and were left out.`,
+        message: `Left out: ${this.#failed} of the trace without prompt or completion tokens, having failed when it was recorded.`,
         hint: 'What they cost their server is not known.',
       });
     warnings.push(...this.#times.warnings);
     if (this.#uncovered.count > 0)
       warnings.push({
         code: 'trace-blocks-missing',
-        message: `${this.#uncovered} of the trace have fewer hash_ids than their prompts have blocks.`,
+        message: `Fewer hash_ids than blocks: in ${this.#uncovered} of the trace.`,
         hint: "The rest of such a prompt is its own and shared with no other. Check that the trace's blocks are of the size of its format.",
       });
     return warnings;
