@@ -199,10 +199,13 @@ function explain(json: unknown): void {
 }
 
 const lines = (items: readonly unknown[]) => `${items.map((item) => JSON.stringify(item)).join('\n')}\n`;
-const traceCsv = 'TIMESTAMP,ContextTokens,GeneratedTokens\n1,374,44\n2,396,109\n3,"879",55\n';
+const traceCsv = [
+  'TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 18:15:46.6805900,374,44\n',
+  '2024-05-12 00:00:00.001163+00:00,396,109\n2024-05-12 00:00:01+00:00,"879",55\n',
+].join('');
 const traceJson = lines([
-  { timestamp: 0, input_length: 12, output_length: 3 },
-  { timestamp: 1, input_length: 6, output_length: 9 },
+  { timestamp: 0, input_length: 12, output_length: 3, hash_ids: [4] },
+  { timestamp: 1, input_length: 600, output_length: 9, hash_ids: [4, 5] },
 ]);
 
 /** The callers of the parser tell its error as an absence. */

@@ -28,7 +28,7 @@ export const benchOptions = {
   },
   prompts: {
     flag: '--prompts <path>',
-    help: 'measure prompts of yours instead: JSONL (texts, {"prompt"}, {"messages"}, with "max_tokens"), an OpenAI batch, ShareGPT, or a folder of .txt, .md and .json',
+    help: 'measure prompts of yours instead: JSONL (texts, {"prompt"}, {"messages"}, with "max_tokens"), an OpenAI batch, ShareGPT, AIPerf, or a folder of .txt, .md and .json',
     value: text,
     repeated: 'prompts',
     group: 'Workload',

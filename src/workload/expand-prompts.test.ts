@@ -2,6 +2,8 @@ import { describe, expect, it } from 'vitest';
 import { expandPrompts } from './expand-prompts.js';
 import { loadPipeline } from './pipelines/pipeline.js';
 import { contextPositions } from './pipelines/variants.js';
+import { requestOf, schedule } from './schedule.js';
+import { promptTimelineOf } from './timeline.js';
 
 // A token a character, so that lengths can be read off.
 const model = {
@@ -85,5 +87,40 @@ describe('expanding prompts of a user', () => {
     expect(warnings).toMatchObject([
       { code: 'prompts-left-out', message: expect.stringMatching(/^2 convers/) },
     ]);
+  });
+});
+
+describe('the timeline of prompts', () => {
+  const timed = (name: string, tokens: number, arrivalNs: number) => ({
+    ...prompt(name, tokens, 8),
+    arrivalNs,
+  });
+  const asked = workload(timed('a', 3, 0), timed('b', 5, 40), timed('c', 3, 90), timed('d', 200, 95));
+
+  it('has those that are run in their order, alike ones in the cell that they share', () => {
+    const { cells, timeline } = expandPrompts(asked, [model]);
+    expect(cells.map(({ id, count }) => [id, count])).toEqual([
+      ['m/a/c8', 2],
+      ['m/b/c8', 1],
+    ]);
+    expect(timeline!.map(({ cell, arrivalNs }) => [cell, arrivalNs])).toEqual([
+      ['m/a/c8', 0],
+      ['m/b/c8', 40],
+      ['m/a/c8', 90],
+    ]);
+    const scheduled = schedule({ cells, timeline }, { repetitions: 1, seed: 1, order: 'trace' });
+    expect(requestOf(scheduled[1]!).prompt).toMatchObject({ kind: 'text', text: 'xxxxx' });
+  });
+
+  it('is refused where the cells are of other prompts', () => {
+    const { cells } = expandPrompts(asked, [model]);
+    const other = [timed('a', 4, 0), timed('b', 5, 40)];
+    expect(() => promptTimelineOf(other, { models: [model], cells, seed: 1 })).toThrow(
+      expect.objectContaining({ code: 'trace-changed' }),
+    );
+  });
+
+  it('is absent where they have no times', () => {
+    expect(expandPrompts(workload(prompt('a', 3, 8)), [model])).not.toHaveProperty('timeline');
   });
 });

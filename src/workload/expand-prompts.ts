@@ -5,7 +5,7 @@ import { plainText } from '../core/text.js';
 import { plainChat } from '../stages/pipeline.js';
 import { deriveSeed } from '../stats/random.js';
 import type { ExpandOptions } from './expand.js';
-import type { NamedPrompt } from './named-prompts.js';
+import { alikeKey, type NamedPrompt } from './named-prompts.js';
 import {
   contextPositions,
   drawnPipelines,
@@ -13,6 +13,7 @@ import {
   pipelineVariants,
 } from './pipelines/variants.js';
 import type { PlannedCell, PlannedModel, WorkloadPlan } from './plan.js';
+import { promptTimelineOf } from './timeline.js';
 
 /** Rounds that tell noise from what the prompts differ by; one alone cannot. */
 const usualRepetitions = 3;
@@ -23,17 +24,18 @@ const usualRepetitions = 3;
  *
  * An answer that a model's context cannot hold beside its prompt is cut to what is left, and a prompt that leaves nothing
  * is left out, with a warning per model; where only the engine can count tokens, such requests fail when they run.
+ * Where the file tells times, they are in the timeline.
  * Throws TokenworkError `nothing-to-run` where no prompt is left.
  */
 export function expandPrompts(
-  { path, prompts, skipped }: { path: string; prompts: readonly NamedPrompt[]; skipped: number },
+  { path, prompts, skipped, warnings: read = [] }: ReadPrompts,
   models: readonly PlannedModel[],
   options: ExpandOptions = {},
 ): WorkloadPlan {
   const { seed = 1, pipeline } = options;
   const groups = grouped(prompts);
   const [variant] = pipeline === undefined ? [] : pipelineVariants([pipeline], {});
-  const warnings: Warning[] = skipped > 0 ? [nobodyAsks(path, skipped)] : [];
+  const warnings: Warning[] = [...read, ...(skipped > 0 ? [nobodyAsks(path, skipped)] : [])];
   const cells = models.flatMap((model) => {
     const beyond: string[] = [];
     let capped = 0;
@@ -56,11 +58,21 @@ export function expandPrompts(
       'Use a model with a longer context, or shorter prompts.',
     );
   }
+  const isTimed = prompts.some(({ arrivalNs }) => arrivalNs !== undefined);
   const name = plainText(basename(path).replace(/\.[^.]*$/, ''));
   return {
     ...{ suite: `prompts:${name}`, seed, repetitions: usualRepetitions, concurrency: 1 },
     ...{ cells, questions: [], warnings },
+    ...(isTimed && { timeline: promptTimelineOf(prompts, { models, cells, seed }) }),
   };
+}
+
+interface ReadPrompts {
+  path: string;
+  prompts: readonly NamedPrompt[];
+  /** Conversations in which nobody asks. */
+  skipped: number;
+  warnings?: readonly Warning[];
 }
 
 interface PromptGroup {
@@ -72,8 +84,7 @@ interface PromptGroup {
 function grouped(prompts: readonly NamedPrompt[]): PromptGroup[] {
   const groups = new Map<string, PromptGroup>();
   for (const prompt of prompts) {
-    const { name: _, ...request } = prompt;
-    const key = JSON.stringify(request);
+    const key = alikeKey(prompt);
     const group = groups.get(key);
     if (group === undefined) groups.set(key, { prompt, count: 1 });
     else group.count++;

@@ -1,7 +1,10 @@
 import { basename } from 'node:path';
+import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
+import type { Nanoseconds } from '../core/units.js';
 import type { ChatMessage } from '../models/tokenizer.js';
-import { type PromptRecord, readPrompts } from './prompt-file.js';
+import { badPrompt, type PromptRecord, readPrompts } from './prompt-file.js';
+import { ArrivalTimes } from './traces/arrival-times.js';
 
 /** A prompt of a file under a name of its own: `custom_id` or `id`, else its file and line. */
 export interface NamedPrompt {
@@ -10,6 +13,8 @@ export interface NamedPrompt {
   messages?: ChatMessage[];
   /** Completion tokens of its answer. */
   answerTokens: number;
+  /** From the first prompt on; absent where the file tells no times. */
+  arrivalNs?: Nanoseconds;
 }
 
 /** The answer of a short chat turn, where the file leaves its length open. */
@@ -19,15 +24,15 @@ export const usualAnswerTokens = 64;
 const mostPrompts = 10_000;
 
 /**
- * The prompts of a file or folder, the first `limit` of them, with how many conversations in which nobody asks were left
- * out. Throws TokenworkError `too-many-requests`, and what reading them throws.
+ * The prompts of a file or folder, the first `limit` of them, by time where they have times; with how many conversations
+ * in which nobody asks were left out. Throws TokenworkError `too-many-requests`, and what reading them throws.
  *
  * @param taken names that no prompt may have
  */
 export async function namedPrompts(
   path: string,
   { limit, answerTokens = usualAnswerTokens, taken = [] }: NamedPromptsOptions,
-): Promise<{ prompts: NamedPrompt[]; skipped: number }> {
+): Promise<{ prompts: NamedPrompt[]; skipped: number; warnings: Warning[] }> {
   let skipped = 0;
   const records: PromptRecord[] = [];
   for await (const record of readPrompts(path, { onSkipped: () => skipped++ })) {
@@ -44,13 +49,31 @@ export async function namedPrompts(
   }
   const files = new Set(records.map((record) => record.path));
   const unique = uniqueNames(taken);
-  const prompts = records.map(({ name, path: file, line, text, messages, maxTokens }) => ({
-    name: unique(name ?? (files.size > 1 ? `${basename(file)}:${line}` : `line ${line}`)),
-    text,
-    ...(messages && { messages }),
-    answerTokens: maxTokens ?? answerTokens,
-  }));
-  return { prompts, skipped };
+  let at = path;
+  const times = new ArrivalTimes((line, problem) => badPrompt(at, line, problem));
+  const prompts = records.map(({ name, path: file, line, text, messages, maxTokens, time }) => {
+    at = file;
+    return {
+      name: unique(name ?? (files.size > 1 ? `${basename(file)}:${line}` : `line ${line}`)),
+      text,
+      ...(messages && { messages }),
+      answerTokens: maxTokens ?? answerTokens,
+      arrivalNs: times.add(time, line),
+    };
+  });
+  times.arrange(prompts);
+  return {
+    prompts: prompts.map(({ arrivalNs, ...prompt }) =>
+      arrivalNs === null ? prompt : { ...prompt, arrivalNs },
+    ),
+    skipped,
+    warnings: times.warnings,
+  };
+}
+
+/** The same for prompts that ask the same in the same way. */
+export function alikeKey({ name: _, arrivalNs: __, ...request }: NamedPrompt): string {
+  return JSON.stringify(request);
 }
 
 interface NamedPromptsOptions {

@@ -21,15 +21,15 @@ export const plannedCellSchema = resultSchema.shape.cells.element.extend({
 });
 export type PlannedCell = z.infer<typeof plannedCellSchema>;
 
-/** A request of a trace in its place among the others. */
+/** A request of a trace, or of prompts that have times, in its place among the others. */
 export interface TimelineEntry {
   /** The cell's id. */
   cell: string;
-  /** From the trace's first request on; null where the trace tells no times. */
+  /** From the first request on; null where the trace tells no times. */
   arrivalNs: Nanoseconds | null;
   /**
    * Of its own prompt, which is as long as its cell's: of prompts that are alike, all but the first would be in a server's
-   * cache.
+   * cache. The prompt is the cell's where that is a text.
    */
   seed: number;
   /** What its prompt begins with, drawn by `blockSeed`. */
@@ -46,7 +46,7 @@ export interface WorkloadPlan {
   /** Seconds that the run may take where the user names none; all cells are run where absent. */
   budgetSeconds?: number | undefined;
   cells: PlannedCell[];
-  /** The requests of one round of a trace, in its order; absent where a workload has none. */
+  /** The requests of one round in their own order; absent where a workload has none. */
   timeline?: readonly TimelineEntry[] | undefined;
   questions: Question[];
   warnings: Warning[];

@@ -37,8 +37,8 @@ describe('a file of prompts', () => {
       })}`,
     );
     expect(await promptsIn(path)).toEqual([
-      { name: null, line: 1, text: 'Hello', maxTokens: null },
-      { name: '7', line: 2, text: 'Two\nlines', maxTokens: 5 },
+      { name: null, line: 1, text: 'Hello', maxTokens: null, time: null },
+      { name: '7', line: 2, text: 'Two\nlines', maxTokens: 5, time: null },
       {
         name: null,
         line: 4,
@@ -48,6 +48,7 @@ describe('a file of prompts', () => {
           { role: 'user', content: 'Why?' },
         ],
         maxTokens: 9,
+        time: null,
       },
     ]);
   });
@@ -115,7 +116,7 @@ describe('a file of prompts', () => {
   it.each([
     ['words.jsonl', '"fine"\nnot json\n', 'bad-prompt', 'words.jsonl:2: it is no JSON'],
     ['cut.jsonl', '"fine"\n\n{"prompt": "cu', 'bad-prompt', 'cut.jsonl:3: it is no JSON'],
-    ['keys.jsonl', '{"text": "x"}', 'bad-prompt', 'keys.jsonl:1: it has neither "prompt"'],
+    ['keys.jsonl', '{"txt": "x"}', 'bad-prompt', 'keys.jsonl:1: it has neither "prompt"'],
     ['number.jsonl', '3', 'bad-prompt', 'number.jsonl:1'],
     ['roles.jsonl', '{"messages":[{"content":"x"}]}', 'bad-prompt', 'messages[0].role'],
     [

@@ -7,6 +7,8 @@ import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import { plainText } from '../core/text.js';
 import type { ChatMessage } from '../models/tokenizer.js';
 import { type JsonForm, jsonRecords } from './json-records.js';
+import type { RecordedTime } from './traces/arrival-times.js';
+import { momentOf } from './traces/moment.js';
 
 /** A prompt of a user's file, with what the file says of its answer. */
 export interface PromptRecord {
@@ -21,6 +23,8 @@ export interface PromptRecord {
   messages?: ChatMessage[];
   /** The answer's length; null where the file leaves it open. */
   maxTokens: number | null;
+  /** When it is asked, in the formats of AIPerf; null elsewhere. */
+  time: RecordedTime;
 }
 
 interface ReadOptions {
@@ -29,13 +33,14 @@ interface ReadOptions {
 }
 
 const hint =
-  'A prompt is a text, or an object with "prompt", "messages", "body" (OpenAI batch) or "conversations" (ShareGPT): one a line, or in one array.';
+  'A prompt is a text, or an object with "prompt", "messages", "body" (OpenAI batch), "conversations" (ShareGPT), or "text", "text_input" or "turns" (AIPerf): one a line, or in one array.';
 
 /**
  * The prompts of a file, one after the other as they are read:
  *
- * - JSONL or a JSON array, of texts, `{"prompt"}`, `{"messages"}`, requests of an OpenAI batch, or ShareGPT
- *   conversations, of which all up to the first question is the prompt;
+ * - JSONL or a JSON array, of texts, `{"prompt"}` (vllm bench's with `output_tokens`), `{"messages"}`, requests of an
+ *   OpenAI batch, AIPerf's `{"text"}` and `{"text_input"}` with their times, or conversations of ShareGPT and AIPerf
+ *   (`{"turns"}`), of which all up to the first question is the prompt;
  * - a text (.txt, .md), which is one prompt, without the line ends around it;
  * - a folder of such files (.txt, .md, .json), by name.
  *
@@ -73,7 +78,14 @@ async function* filesAt(path: string): AsyncGenerator<string> {
 
 async function* textPrompt(path: string, isNamed: boolean): AsyncGenerator<PromptRecord> {
   const text = await readPromptText(createReadStream(path), path);
-  yield { name: isNamed ? plainText(basename(path)) : null, path, line: 1, text, maxTokens: null };
+  yield {
+    name: isNamed ? plainText(basename(path)) : null,
+    path,
+    line: 1,
+    text,
+    maxTokens: null,
+    time: null,
+  };
 }
 
 /** Bytes of one text: more than any model reads. */
@@ -128,17 +140,26 @@ const content = z.union([
   }),
 ]);
 const messages = z.array(z.object({ role: z.string().min(1), content })).min(1);
-const lengths = { max_tokens: length, max_completion_tokens: length };
+const lengths = {
+  ...{ max_tokens: length, max_completion_tokens: length },
+  /** vllm bench's and AIPerf's. */
+  ...{ output_tokens: length, output_length: length },
+};
+/** Milliseconds. */
+const timed = { timestamp: z.number().nonnegative().nullish(), delay: z.number().nonnegative().nullish() };
 
 const schemas = {
   prompt: z.object({ prompt: z.string(), ...lengths }),
   messages: z.object({ messages, ...lengths }),
   conversations: z.object({ conversations: z.array(z.object({ from: z.string(), value: z.string() })) }),
+  text: z.object({ text: z.string(), ...lengths, ...timed }),
+  textInput: z.object({ text_input: z.string(), ...lengths, ...timed }),
 };
+const turns = z.object({ turns: z.array(schemas.text).min(1) });
 
 /** Null where a conversation asks nothing. Throws what `fail` makes of a value that is no prompt. */
 function promptOf(value: unknown, fail: (problem: string) => TokenworkError): Prompt | null {
-  if (typeof value === 'string') return { name: null, text: value, maxTokens: null };
+  if (typeof value === 'string') return { name: null, text: value, maxTokens: null, time: null };
   const read = <Schema extends z.ZodType>(schema: Schema, of: unknown): z.output<Schema> => {
     const checked = schema.safeParse(of);
     if (checked.success) return checked.data;
@@ -154,16 +175,25 @@ function promptOf(value: unknown, fail: (problem: string) => TokenworkError): Pr
   }
   if (has('messages')) {
     const chat = read(schemas.messages, value);
-    return { name: named(), ...joined(chat.messages), maxTokens: lengthIn(chat) };
+    return { name: named(), ...joined(chat.messages), maxTokens: lengthIn(chat), time: null };
   }
   if (has('conversations')) {
     const { conversations } = read(schemas.conversations, value);
     const asked = question(conversations);
-    return asked && { name: named(), ...joined(asked), maxTokens: null };
+    return asked && { name: named(), ...joined(asked), maxTokens: null, time: null };
   }
-  if (!has('prompt')) throw fail('it has neither "prompt", "messages", "body" nor "conversations"');
-  const plain = read(schemas.prompt, value);
-  return { name: named(), text: plain.prompt, maxTokens: lengthIn(plain) };
+  if (has('prompt')) {
+    const plain = read(schemas.prompt, value);
+    return { name: named(), text: plain.prompt, maxTokens: lengthIn(plain), time: null };
+  }
+  if (has('text_input')) {
+    const { text_input: text, ...rest } = read(schemas.textInput, value);
+    return { name: named(), text, maxTokens: lengthIn(rest), time: timeIn(rest) };
+  }
+  if (!has('text') && !has('turns'))
+    throw fail('it has neither "prompt", "messages", "body", "conversations", "text" nor "turns"');
+  const asked = has('turns') ? read(turns, value).turns[0]! : read(schemas.text, value);
+  return { name: named(), text: asked.text, maxTokens: lengthIn(asked), time: timeIn(asked) };
 }
 
 function nameIn(ids: { custom_id?: string | number | null; id?: string | number | null }): string | null {
@@ -171,11 +201,16 @@ function nameIn(ids: { custom_id?: string | number | null; id?: string | number 
   return own === undefined || own === null || own === '' ? null : plainText(String(own));
 }
 
-function lengthIn(body: {
-  max_tokens?: number | null;
-  max_completion_tokens?: number | null;
-}): number | null {
-  return body.max_completion_tokens ?? body.max_tokens ?? null;
+type Lengths = z.output<z.ZodObject<typeof lengths>>;
+
+function lengthIn(body: Lengths): number | null {
+  return body.max_completion_tokens ?? body.max_tokens ?? body.output_tokens ?? body.output_length ?? null;
+}
+
+/** As of a line of AIPerf's traces: a delay alone is a time after the answer before it. */
+function timeIn({ timestamp, delay }: z.output<z.ZodObject<typeof timed>>): RecordedTime {
+  if (typeof timestamp === 'number') return momentOf(timestamp, 'milliseconds');
+  return typeof delay === 'number' ? 'after-answer' : null;
 }
 
 function joined(own: ChatMessage[]): { text: string; messages: ChatMessage[] } {
@@ -225,7 +260,12 @@ function unreadable(path: string, cause: unknown): TokenworkError {
   return new TokenworkError('unreadable-prompts', message, 'Check the path and its permissions.', { cause });
 }
 
-function badPrompt(path: string, line: number | null, problem: string, cause?: unknown): TokenworkError {
+export function badPrompt(
+  path: string,
+  line: number | null,
+  problem: string,
+  cause?: unknown,
+): TokenworkError {
   const where = line === null ? path : `${path}:${line}`;
   const what = line === null ? 'Give it as text in UTF-8.' : hint;
   return new TokenworkError('bad-prompt', `${where}: ${problem}.`, what, { cause });

@@ -26,7 +26,7 @@ export function promptSuite({
   repetitions: number;
 }): Suite {
   const block = { batch: [1], policies: {}, draws: 1 };
-  const named = prompts.map(({ answerTokens: _, ...prompt }): [string, Prompt] => [
+  const named = prompts.map(({ answerTokens: _, arrivalNs: __, ...prompt }): [string, Prompt] => [
     prompt.name,
     { ...prompt, kind: tracedKind, language: 'und', difficulty: 1 },
   ]);

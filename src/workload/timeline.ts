@@ -1,5 +1,7 @@
 import { TokenworkError } from '../core/errors.js';
+import type { PromptSpec } from '../stages/request-spec.js';
 import { createRandom, deriveSeed, shuffle } from '../stats/random.js';
+import { alikeKey, type NamedPrompt } from './named-prompts.js';
 import type { PlannedCell, PlannedModel, TimelineEntry } from './plan.js';
 import type { Trace } from './trace.js';
 import type { TraceRequest } from './traces/format.js';
@@ -9,8 +11,8 @@ const streams = { blocks: 1, own: 2, pipelines: 3 };
 
 interface TimelineOptions {
   models: readonly Pick<PlannedModel, 'id' | 'contextLength'>[];
-  /** Those of the trace's plan, or the part of them that is run. */
-  cells: readonly Pick<PlannedCell, 'id' | 'model' | 'factors' | 'count'>[];
+  /** Those of the plan, or the part of them that is run. */
+  cells: readonly PlannedCell[];
   seed: number;
 }
 
@@ -27,7 +29,7 @@ export function timelineOf(
   { requests }: Pick<Trace, 'requests'>,
   { models, cells, seed }: TimelineOptions,
 ): TimelineEntry[] {
-  const queues = cellQueues(cells, seed);
+  const queues = cellQueues(cells, ({ model, factors }) => lengthsId(model, factors), seed);
   const blockSeed = deriveSeed(seed, streams.blocks);
   const ownSeed = deriveSeed(seed, streams.own);
   const timeline: TimelineEntry[] = [];
@@ -40,19 +42,51 @@ export function timelineOf(
       timeline.push({ cell, arrivalNs: request.arrivalNs, seed, blocks: request.blocks, blockSeed });
     }
   }
+  return whole(timeline, cells);
+}
+
+/**
+ * The prompts of a file that tells times, in their order, each with its cell. Prompts that are not run are left out. Throws
+ * TokenworkError `trace-changed` where the cells are not of these prompts.
+ */
+export function promptTimelineOf(
+  prompts: readonly NamedPrompt[],
+  { models, cells, seed }: TimelineOptions,
+): TimelineEntry[] {
+  const queues = cellQueues(cells, ({ model, request }) => promptKey(model, request.prompt), seed);
+  const firstNames = new Map<string, string>();
+  const timeline: TimelineEntry[] = [];
+  for (const prompt of prompts) {
+    const { name, text, arrivalNs = null } = prompt;
+    const key = alikeKey(prompt);
+    if (!firstNames.has(key)) firstNames.set(key, name);
+    for (const { id } of models) {
+      const cell = queues.get(promptKey(id, { kind: 'text', name: firstNames.get(key)!, text }))?.next();
+      if (cell !== undefined) timeline.push({ cell, arrivalNs, seed: 0, blocks: null, blockSeed: 0 });
+    }
+  }
+  return whole(timeline, cells);
+}
+
+function promptKey(model: string, prompt: PromptSpec): string {
+  return JSON.stringify(prompt.kind === 'text' ? [model, prompt.name, prompt.text] : [model]);
+}
+
+/** The timeline itself. Throws TokenworkError `trace-changed` where it lacks requests that cells count. */
+function whole(timeline: TimelineEntry[], cells: TimelineOptions['cells']): TimelineEntry[] {
   const planned = cells.reduce((sum, { count }) => sum + count, 0);
   if (timeline.length === planned) return timeline;
   throw new TokenworkError(
     'trace-changed',
-    `The trace has ${timeline.length} requests of the ${planned} that its cells count.`,
-    'Put the trace and its models back as they were, or begin the run anew.',
+    `The file has ${timeline.length} requests of the ${planned} that the run's cells count.`,
+    'Put the file and its models back as they were, or begin the run anew.',
   );
 }
 
 /** The id that requests of equal lengths share, before a pipeline tells them apart. */
 export function lengthsId(
   model: string,
-  { promptTokens, completionTokens }: { promptTokens: unknown; completionTokens: unknown },
+  { promptTokens, completionTokens }: { promptTokens?: unknown; completionTokens?: unknown },
 ): string {
   return `${model}/p${promptTokens}/c${completionTokens}`;
 }
@@ -70,7 +104,7 @@ export function clip(request: TraceRequest, contextLength: number): TraceRequest
   return { ...request, promptTokens, completionTokens: contextLength - promptTokens };
 }
 
-/** Ids of the cells that requests of equal lengths get, one after the other, as often as each counts. */
+/** Ids of the cells that requests of one key get, one after the other, as often as each counts. */
 class CellQueue {
   readonly #ids: string[] = [];
   readonly #counts: number[] = [];
@@ -99,17 +133,20 @@ class CellQueue {
   }
 }
 
-function cellQueues(cells: TimelineOptions['cells'], seed: number): Map<string, CellQueue> {
+function cellQueues(
+  cells: TimelineOptions['cells'],
+  keyOf: (cell: PlannedCell) => string,
+  seed: number,
+): Map<string, CellQueue> {
   const queues = new Map<string, CellQueue>();
-  for (const { id, model, factors, count } of cells) {
-    const { promptTokens = null, completionTokens = null } = factors;
-    const key = lengthsId(model, { promptTokens, completionTokens });
+  for (const cell of cells) {
+    const key = keyOf(cell);
     let queue = queues.get(key);
     if (queue === undefined) {
       queue = new CellQueue(deriveSeed(seed, streams.pipelines, ...Buffer.from(key)));
       queues.set(key, queue);
     }
-    queue.add(id, count);
+    queue.add(cell.id, cell.count);
   }
   return queues;
 }

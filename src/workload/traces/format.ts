@@ -4,6 +4,7 @@
  */
 import type { TokenworkError } from '../../core/errors.js';
 import type { Nanoseconds } from '../../core/units.js';
+import type { RecordedTime } from './arrival-times.js';
 import { type IdRuns, runsOf } from './block-ids.js';
 import { type Moment, momentOf } from './moment.js';
 
@@ -30,8 +31,7 @@ export interface TraceRequest {
 export interface TraceRow {
   promptTokens: number;
   completionTokens: number;
-  /** `after-answer`: it waits for an answer that this line does not know of. Null where the line says nothing. */
-  time: Moment | 'after-answer' | null;
+  time: RecordedTime;
   blocks: TraceBlocks | null;
 }
 
