@@ -17,6 +17,8 @@ type Provenance = (typeof provenances)[number];
 
 /** The part of a successful request that metrics are read from. */
 interface MeasuredRequest {
+  /** Of a request to a server. */
+  served?: { answerToken: number | null } | undefined;
   tokens: { completion: number; reasoning: number };
   times: {
     submitted: number;
@@ -142,8 +144,10 @@ const records = [
     column: { priority: 80, note: 'TPOT = (E2E − TTFT)/(n − 1)' },
     importance: 7,
     // (last token − first token) ÷ (n − 1), n the shown tokens of one row: rows come out side by side.
-    ofRequest: ({ tokens, times }, batch) => {
-      const gaps = (tokens.completion - tokens.reasoning) / batch - 1;
+    // A server that streams its reasoning shows it.
+    ofRequest: ({ tokens, times, served }, batch) => {
+      const hidden = served?.answerToken == null ? tokens.reasoning : 0;
+      const gaps = (tokens.completion - hidden) / batch - 1;
       return gaps < 1 ? null : (times.lastToken - times.firstToken) / gaps;
     },
   }),

@@ -2,6 +2,7 @@ import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { positionOfSyntaxError } from '../core/json-position.js';
+import { log } from '../core/log.js';
 import { readJsonObject } from '../models/json-file.js';
 import { jsonRecords } from '../workload/json-records.js';
 import { badImport, type PlacedValue } from './imported.js';
@@ -62,7 +63,8 @@ function isJson(text: string): boolean {
   try {
     JSON.parse(text);
     return true;
-  } catch {
+  } catch (error) {
+    log('reading a value: %s', error);
     return false;
   }
 }

@@ -42,7 +42,7 @@ Examples:
   tokenwork bench --fail-on "misbilled<=10%"
                                               exit with 1 where more is so
   tokenwork bench --endpoint http://127.0.0.1:8000/v1 --shape llama-3-8b
-                                              a server that runs: vLLM, llama.cpp …
+                                              a server that runs: vLLM, Ollama
   tokenwork bench --pipeline guarded-rag-reasoning
                                               the quick suite with hidden work
   tokenwork bench --record-sensors gpu.jsonl  keep what the sensors here read

@@ -1,5 +1,6 @@
 import { StringDecoder } from 'node:string_decoder';
 import { createParser } from 'eventsource-parser';
+import { log } from '../../core/log.js';
 
 /** Takes what a stream holds, in its order. */
 export interface StreamSink {
@@ -49,7 +50,8 @@ function serverSentEvents(longestEvent: number, sink: StreamSink): TextReader {
       let parsed: unknown;
       try {
         parsed = JSON.parse(data);
-      } catch {
+      } catch (error) {
+        log('an event of a stream: %s', error);
         // TensorRT-LLM and others leave a blank after it.
         if (data.trim() === '[DONE]') sink.done();
         else if (event === 'error') sink.error(data);
@@ -82,7 +84,8 @@ function lines(longestLine: number, sink: StreamSink): TextReader {
     let parsed: unknown;
     try {
       parsed = JSON.parse(line);
-    } catch {
+    } catch (error) {
+      log('an event of a stream: %s', error);
       if (isWhole) sink.bad(noJson(line));
       return;
     }

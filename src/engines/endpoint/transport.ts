@@ -1,5 +1,6 @@
 import { rootCertificates } from 'node:tls';
 import { type Dispatcher, Pool } from 'undici';
+import { log } from '../../core/log.js';
 import type { Address } from './address.js';
 import type { EndpointOptions, ProbeAnswer } from './endpoint.js';
 import { headersOf, redaction } from './secrets.js';
@@ -125,7 +126,8 @@ export function plainHeaders(
 export function parsedOrText(text: string): unknown {
   try {
     return JSON.parse(text);
-  } catch {
+  } catch (error) {
+    log('an answer that is no JSON: %s', error);
     return text;
   }
 }

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ArrivalProcess } from '../../core/arrivals-record.js';
-import { log } from '../../core/log.js';
+import { log, otherwise } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Journal } from '../../journal/append.js';
 import type { MeasuredRow } from '../../journal/entry.js';
@@ -62,7 +62,7 @@ export async function measureOn(served: Served): Promise<void> {
   sampling.measuring();
   for (const [index, step] of steps.entries()) {
     if (index > 0)
-      await delay(betweenStepsMs, undefined, { signal }).catch(() => log('stopped between two steps'));
+      await delay(betweenStepsMs, undefined, { signal }).catch(otherwise(undefined, 'between two steps'));
     if (signal?.aborted) break;
     await runStep(served, step, { send, processCpuNs, onFinished });
   }

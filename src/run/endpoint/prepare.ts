@@ -6,6 +6,7 @@ import type { Question } from '../../core/question.js';
 import type { RecordedWarning } from '../../core/result.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { ServedHeader, ServedSettings } from '../../journal/entry.js';
+import { atRate, cellAtRate } from '../../workload/arrivals/at-rate.js';
 import { chooseArrivals } from '../../workload/arrivals/parse.js';
 import type { PlannedCell, PlannedModel, TimelineEntry, WorkloadPlan } from '../../workload/plan.js';
 import { timelineOf } from '../../workload/timeline.js';
@@ -17,7 +18,6 @@ import { namedChoice, type SensorChoice } from '../sampling/choice.js';
 import { readWorkload } from '../workload.js';
 import { connect, costOfShape, headerNames, type Server } from './connect.js';
 import { type ServedSensors, servedSensors } from './sensors.js';
-import { cellAtRate } from './steps.js';
 
 /** A run whose requests go to servers, before anything is sampled or sent. */
 export interface PreparedServed {
@@ -186,12 +186,6 @@ function withUsual(loop: Loop, concurrency: number): Loop {
 function mostAtOnce(loop: Loop, maxInFlight: number): number {
   return loop.kind === 'one' && loop.process.kind === 'closed' ? loop.process.concurrency : maxInFlight;
 }
-
-const atRate = (cell: PlannedCell, rate: number): PlannedCell => ({
-  ...cell,
-  id: cellAtRate(cell.id, rate),
-  factors: { ...cell.factors, [rateFactor]: rate },
-});
 
 function refuseMissingHeaders(before: readonly string[], now: readonly string[]): void {
   const missing = before.filter((name) => !now.includes(name));

@@ -1,4 +1,5 @@
 import { type ArrivalProcess, rateFactor } from '../../core/arrivals-record.js';
+import { cellAtRate } from '../../workload/arrivals/at-rate.js';
 import { type ScheduledRequest, schedule } from '../../workload/schedule.js';
 import type { PreparedServed } from './prepare.js';
 
@@ -34,9 +35,6 @@ export function stepsOf(
     return left(step, { kind: 'poisson', rate }, finished);
   });
 }
-
-/** The id of a cell whose requests arrive at that rate. */
-export const cellAtRate = (cell: string, rate: number): string => `${cell}/r${rate}`;
 
 function left(
   all: readonly ScheduledRequest[],

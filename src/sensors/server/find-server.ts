@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
 import { hostname, networkInterfaces } from 'node:os';
+import { log } from '../../core/log.js';
 import type { Absence } from '../absence.js';
 import { refusal } from '../linux/counter-file.js';
 import { parseStat } from './process-tree.js';
@@ -138,7 +139,8 @@ function holdersOf(inodes: ReadonlySet<string>, root: string): { pids: number[];
 function linkOf(path: string): string {
   try {
     return readlinkSync(path);
-  } catch {
+  } catch (error) {
+    log('looking for a server: %s', error);
     return ''; // Closed since it was listed.
   }
 }
@@ -147,7 +149,8 @@ function eldest(pids: readonly number[], root: string): number {
   const parentOf = (pid: number) => {
     try {
       return parseStat(readFileSync(`${root}/${pid}/stat`, 'latin1')).parent;
-    } catch {
+    } catch (error) {
+      log('looking for a server: %s', error);
       return 0;
     }
   };
@@ -157,7 +160,8 @@ function eldest(pids: readonly number[], root: string): number {
 function nameOf(pid: number, root: string): string {
   try {
     return readFileSync(`${root}/${pid}/comm`, 'utf8').trim();
-  } catch {
+  } catch (error) {
+    log('looking for a server: %s', error);
     return 'a process';
   }
 }

@@ -4,6 +4,7 @@
  */
 
 import { readdirSync } from 'node:fs';
+import { log } from '../../core/log.js';
 import type { Bytes, Nanoseconds } from '../../core/units.js';
 import { type CounterFile, openCounterFile, tryCounterFile } from '../linux/counter-file.js';
 import { statusBytes } from '../linux/memory.js';
@@ -110,7 +111,8 @@ export class ProcessTree {
         // A process that has ended and waits to be waited for has no memory, and no such line.
         if (/^State:\s+Z/m.test(text)) continue;
         sum += statusBytes(text, 'VmRSS');
-      } catch {
+      } catch (error) {
+        log('a process of the server: %s', error);
         if (member === this.#first) return Number.NaN;
         // Another has just ended, and holds nothing any more.
       }
@@ -158,7 +160,8 @@ export class ProcessTree {
     let stat: ProcessStat;
     try {
       stat = parseStat(member.stat.text());
-    } catch {
+    } catch (error) {
+      log('a process of the server: %s', error);
       this.#ended ||= member === this.#first;
       return false;
     }
@@ -201,7 +204,8 @@ export class ProcessTree {
         try {
           this.#admit(pid, parent);
           found = true;
-        } catch {
+        } catch (error) {
+          log('a process of the server: %s', error);
           // It has ended since it was listed; its parent will have its time.
         }
       }
@@ -213,7 +217,8 @@ export class ProcessTree {
     if (file === null) return null;
     try {
       return parseStat(file.text()).parent;
-    } catch {
+    } catch (error) {
+      log('a process of the server: %s', error);
       return null; // It has ended since it was listed.
     } finally {
       file.close();

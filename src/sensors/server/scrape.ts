@@ -1,6 +1,7 @@
 import { type Dispatcher, Pool } from 'undici';
 import type { Clock } from '../../core/clock.js';
 import { messageOf } from '../../core/errors.js';
+import { otherwise } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { AbsenceReason } from '../../core/work.js';
 import { PrometheusReader, type PrometheusReading } from './prometheus-text.js';
@@ -88,7 +89,7 @@ export function openScraper(
         if (error instanceof ScrapeError) throw error;
         throw new ScrapeError('unsupported', `${shown} cannot be asked: ${causeOf(error)}`, { cause: error });
       }),
-    close: () => void pool.destroy().catch(() => {}),
+    close: () => void pool.destroy().catch(otherwise(undefined, 'closing the scraper')),
   };
 }
 
