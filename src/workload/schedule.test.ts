@@ -107,9 +107,34 @@ describe('a schedule in the order of a trace', () => {
       [4, 'cell-1', 1, 180],
       [5, 'cell-0', 3, 250],
     ]);
-    expect(scheduled.map((request) => requestOf(request).prompt)).toEqual(
-      [0, 1, 2, 0, 1, 2].map((seed) => ({ kind: 'synthetic', tokens: 1, seed })),
+  });
+
+  it('has a prompt of its own for each request, in each round another', () => {
+    const plan = timed(0, 30, 100);
+    const blocks = { ids: [7, 1], count: 1, size: 16 };
+    const timeline = plan.timeline.map((entry) => ({ ...entry, blocks }));
+    const prompts = schedule({ ...plan, timeline }, options).map((request) => requestOf(request).prompt);
+    expect(prompts.slice(0, 3)).toEqual(
+      [0, 1, 2].map((seed) => ({
+        ...{ kind: 'synthetic', tokens: 1, seed },
+        blocks: { ids: [7], size: 16, seed: 1 },
+      })),
     );
+    const seeds = prompts.flatMap((prompt) =>
+      prompt.kind === 'synthetic' ? [{ own: prompt.seed, shared: prompt.blocks!.seed }] : [],
+    );
+    expect(new Set(seeds.map(({ own }) => own)).size).toBe(6);
+    // Within a round blocks are shared, between rounds they are not.
+    expect(new Set(seeds.map(({ shared }) => shared)).size).toBe(2);
+  });
+
+  it('keeps the times of the others where a cell is left out', () => {
+    const plan = timed(0, 30, 100);
+    const scheduled = schedule({ ...plan, cells: plan.cells.slice(0, 1) }, { ...options, repetitions: 1 });
+    expect(scheduled.map(({ id, repetition, atNs }) => [id, repetition, atNs])).toEqual([
+      [0, 0, 0],
+      [1, 1, 100],
+    ]);
   });
 
   it('has no times where the trace has none', () => {

@@ -1,7 +1,7 @@
 import { TokenworkError } from '../core/errors.js';
 import type { Nanoseconds } from '../core/units.js';
 import type { PromptSpec, RequestSpec } from '../stages/request-spec.js';
-import { createRandom, shuffle } from '../stats/random.js';
+import { createRandom, deriveSeed, shuffle } from '../stats/random.js';
 import type { PlannedCell, TimelineEntry, WorkloadPlan } from './plan.js';
 import { idsIn } from './traces/block-ids.js';
 
@@ -17,15 +17,20 @@ export interface ScheduledRequest {
   entry?: TimelineEntry | undefined;
 }
 
-/** The request as it is run: in a trace's order with a prompt of its own. */
-export function requestOf({ cell, entry }: Pick<ScheduledRequest, 'cell' | 'entry'>): RequestSpec {
+/**
+ * The request as it is run: in a trace's order with a prompt of its own, another one in each round, of which a server's
+ * cache would hold all that the rounds before had.
+ */
+export function requestOf({ cell, repetition, entry }: Omit<ScheduledRequest, 'id' | 'atNs'>): RequestSpec {
   const { prompt } = cell.request;
   if (entry === undefined || prompt.kind !== 'synthetic') return cell.request;
-  const { seed, blocks, blockSeed } = entry;
-  const own: PromptSpec = { ...prompt, seed };
+  const { blocks } = entry;
+  const round = Math.floor(repetition / cell.count);
+  const inRound = (seed: number) => (round === 0 ? seed : deriveSeed(seed, round));
+  const own: PromptSpec = { ...prompt, seed: inRound(entry.seed) };
   if (blocks !== null) {
-    const { ids, size } = blocks;
-    own.blocks = { ids: idsIn(ids, Math.ceil(prompt.tokens / size)), size, seed: blockSeed };
+    const ids = idsIn(blocks.ids, Math.ceil(prompt.tokens / blocks.size));
+    own.blocks = { ids, size: blocks.size, seed: inRound(entry.blockSeed) };
   }
   return { ...cell.request, prompt: own };
 }
@@ -43,7 +48,7 @@ const mostRequests = 2_000_000;
 /**
  * The requests of a plan in the order they are handed out: `repetitions` rounds, each holding every cell
  * `count` times in an order of its own drawn by seed, so that a drift of the machine falls on all cells
- * alike; or in a trace's order, each round as long after the one before as requests of a round are apart on average.
+ * alike; or in a trace's order, each round after the last request of the one before as requests are apart on average.
  * The same plan, repetitions, seed and order give the same schedule, which is what resuming rests on.
  *
  * Without `atNs` it is closed-loop: a request starts when a worker is free. Throws TokenworkError `too-many-requests`.
@@ -84,7 +89,9 @@ function inTraceOrder(
   for (let round = 0; round < repetitions; round++) {
     for (const entry of timeline) {
       const { arrivalNs } = entry;
-      const state = states.get(entry.cell)!;
+      const state = states.get(entry.cell);
+      // A budget leaves cells out.
+      if (state === undefined) continue;
       scheduled.push({
         id: scheduled.length,
         cell: state.cell,
