@@ -83,7 +83,16 @@ function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
     cachedTokens: tokens.cached,
     completionTokens: tokens.completion,
     failed: false,
+    outputNs: outputTimes(row.times.firstToken, row.tokenGapsNs),
     serverPrefillNs: served?.times?.prefill ?? null,
   };
   return [{ request, decoded: stages.slice(1).map((stage) => stage.tokens) }];
+}
+
+/** Null where tokens did not come apart, so that nobody knows when. */
+function outputTimes(firstNs: number, gapsNs: readonly number[]): number[] | null {
+  if (gapsNs.length === 0) return null;
+  const times = [firstNs];
+  for (const gapNs of gapsNs) times.push(times.at(-1)! + gapNs);
+  return times;
 }

@@ -5,19 +5,15 @@ import { isSharp } from '../../window.js';
 import { attributionError } from '../attribute.js';
 import type { UseMetric } from '../devices.js';
 import type { AloneRun, PairRun, Segment } from '../segment.js';
-import type { ServedShares } from './share-segment.js';
-
-/** A request's share, held against what the same request used alone. */
-interface Pair {
-  shared: number;
-  alone: number;
-  interval: readonly [number, number] | null;
-}
+import { type AloneError, errorAgainstAlone } from './against-alone.js';
+import type { ServedShare } from './share-counter.js';
+import type { Account, ServedShares } from './share-segment.js';
 
 /**
- * How far the shares of concurrent requests are from what the same requests used alone (medians by cell), as they are
- * and after the mean slow-down is taken out, which is no error of sharing: requests that run together cost more or less
- * than alone. Beside them, the same of tokens × average; and how far two requests at once are from the sum of both.
+ * How far the shares of concurrent requests are from what the same requests used alone (medians by cell): after the mean
+ * slow-down is taken out, which is no error of sharing, as requests that run together cost more or less than alone; and
+ * with one slow-down of prefill and one of decode, of which batching changes the latter alone. Beside them, the same of
+ * tokens × average, and how far two requests at once are from the sum of both.
  */
 export function servedErrors(
   segments: readonly Segment[],
@@ -29,61 +25,92 @@ export function servedErrors(
     const alone = aloneByCell(metric, segments, shares);
     if (alone.size === 0) return [];
     const named = { metric, concurrency };
-    const figures = shares.flatMap(({ used }) =>
-      [...used].flatMap(([id, use]) => ({ id, figure: use[metric] })),
+    const aloneOf = (id: number) => alone.get(cellOf.get(id) ?? '');
+    // Of several devices of one metric, such as GPUs, the same requests are in each account.
+    const accounts = shares.flatMap(({ accounts: of }) =>
+      [...of].flatMap(([account, own]) => (account.startsWith(`${metric}/`) ? [own] : [])),
     );
-    const regressed = figures.flatMap(({ id, figure }): Pair[] =>
-      figure && figure.value !== null ? pairWith(alone, cellOf.get(id), figure.value, figure.interval) : [],
-    );
-    const average = averagesOf(metric, shares);
-    const averaged = [...average].flatMap(([id, value]) => pairWith(alone, cellOf.get(id), value, null));
     return [
-      ...against(named, 'share by regression', regressed),
-      ...against(named, 'tokens × average', averaged),
+      ...regressed(named, summed(accounts.map(({ byRequest }) => byRequest)), aloneOf),
+      ...averaged(named, accounts, aloneOf),
       ...pairErrors(named, segments, shares, alone),
     ];
   });
 }
 
 type Named = Pick<AttributionError, 'metric' | 'concurrency'>;
+type AloneOf = (id: number) => number | undefined;
 
 const aloneText = 'the same requests alone (medians by cell)';
 
-function against(named: Named, method: string, pairs: readonly Pair[]): AttributionError[] {
-  const raw = attributionError(pairs);
-  if (raw === null) return [];
-  const total = (of: (pair: Pair) => number) => pairs.reduce((sum, pair) => sum + of(pair), 0);
-  const slowdown = total(({ shared }) => shared) / total(({ alone }) => alone);
-  const evened = pairs.map((pair) => ({ ...pair, alone: pair.alone * slowdown }));
-  const without = attributionError(evened);
-  const told = evened.filter(({ interval }) => interval !== null);
-  const held = told.filter(({ alone, interval }) => alone >= interval![0] && alone <= interval![1]);
-  const compared = pairs.length;
+function regressed(
+  named: Named,
+  shares: ReadonlyMap<number, ServedShare>,
+  aloneOf: AloneOf,
+): AttributionError[] {
+  const pairs = [...shares].flatMap(([id, shared]) => {
+    const alone = aloneOf(id);
+    return alone === undefined ? [] : [{ shared, alone }];
+  });
+  const found = errorAgainstAlone(pairs);
+  if (found === null) return [];
+  const entry = ({ slowdown: _, ...error }: AloneError, against: string): AttributionError => ({
+    ...{ ...named, method: 'share by regression', against: `${aloneText}, ${against}` },
+    ...{ ...error, compared: pairs.length },
+  });
+  const { whole, byPhase } = found;
+  const times = (factor: number) => `× ${factor.toFixed(2)}`;
   return [
-    { ...named, method, against: aloneText, ...raw, compared },
-    ...(without === null
+    entry(whole, `shares ${times(whole.slowdown.prefill)} for the mean slow-down`),
+    ...(byPhase === null
       ? []
       : [
-          {
-            ...named,
-            method,
-            against: `${aloneText}, × ${slowdown.toFixed(2)}, their mean slow-down`,
-            ...without,
-            compared,
-            ...(told.length > 0 && { coverage: held.length / told.length }),
-          },
+          entry(
+            byPhase,
+            `prefill ${times(byPhase.slowdown.prefill)} and decode ${times(byPhase.slowdown.decode)} for theirs`,
+          ),
         ]),
   ];
 }
 
-function pairWith(
-  alone: ReadonlyMap<string, number>,
-  cell: string | undefined,
-  shared: number,
-  interval: Pair['interval'],
-): Pair[] {
-  const own = cell === undefined ? undefined : alone.get(cell);
-  return own === undefined ? [] : [{ shared, alone: own, interval }];
+function averaged(named: Named, accounts: readonly Account[], aloneOf: AloneOf): AttributionError[] {
+  const sums = new Map<number, number>();
+  for (const { byAverage } of accounts)
+    for (const [id, amount] of byAverage) sums.set(id, (sums.get(id) ?? 0) + amount);
+  const pairs = [...sums].flatMap(([id, shared]) => {
+    const alone = aloneOf(id);
+    return alone === undefined ? [] : [{ shared, alone }];
+  });
+  const total = (of: (pair: (typeof pairs)[number]) => number) =>
+    pairs.reduce((sum, pair) => sum + of(pair), 0);
+  const factor = total(({ alone }) => alone) / total(({ shared }) => shared);
+  const error = attributionError(pairs.map(({ shared, alone }) => ({ shared: shared * factor, alone })));
+  if (error === null) return [];
+  const against = `${aloneText}, shares × ${factor.toFixed(2)} for the mean slow-down`;
+  return [{ ...named, method: 'tokens × average', against, ...error, compared: pairs.length }];
+}
+
+/** Shares of one request in several devices, added up; their intervals too, as if they erred together. */
+function summed(accounts: readonly ReadonlyMap<number, ServedShare>[]): Map<number, ServedShare> {
+  const sums = new Map<number, ServedShare>();
+  for (const account of accounts) {
+    for (const [id, share] of account) {
+      const known = sums.get(id);
+      sums.set(
+        id,
+        known === undefined
+          ? share
+          : {
+              prefill: known.prefill + share.prefill,
+              decode: known.decode + share.decode,
+              amount: known.amount + share.amount,
+              low: known.low + share.low,
+              high: known.high + share.high,
+            },
+      );
+    }
+  }
+  return sums;
 }
 
 /** The median over a cell's runs alone, of those whose figure is known. */
@@ -117,18 +144,6 @@ function amountOf(
     sum += figure.value;
   }
   return counted.length === 0 ? null : sum;
-}
-
-/** Over all devices of the metric; of a request that one of them says nothing of, nothing. */
-function averagesOf(metric: UseMetric, shares: readonly ServedShares[]): Map<number, number> {
-  const sums = new Map<number, number>();
-  for (const { byAverage } of shares) {
-    for (const [account, amounts] of byAverage) {
-      if (!account.startsWith(`${metric}/`)) continue;
-      for (const [id, amount] of amounts) sums.set(id, (sums.get(id) ?? 0) + amount);
-    }
-  }
-  return sums;
 }
 
 function pairErrors(

@@ -16,8 +16,13 @@ export interface ServedRun {
 
 export interface ServedShares extends SegmentShares {
   regressions: Regression[];
-  /** By account: what each request would be charged by tokens × average. */
-  byAverage: ReadonlyMap<string, ReadonlyMap<number, number>>;
+  /** By account: each request's share, and what it would be charged by tokens × average. */
+  accounts: ReadonlyMap<string, Account>;
+}
+
+export interface Account {
+  byRequest: ReadonlyMap<number, ServedShare>;
+  byAverage: ReadonlyMap<number, number>;
 }
 
 /** Which requests a counter of a server is of. */
@@ -38,8 +43,8 @@ export function shareServedSegment(
   const devices = [...serverCounters(segment, scope), ...devicesOf(segment, true)];
   const { measured } = segment;
   const regressions: Regression[] = [];
-  const byAverage = new Map<string, ReadonlyMap<number, number>>();
-  const none = { devices, shared: [], used: new Map(), regressions, byAverage };
+  const accounts = new Map<string, Account>();
+  const none = { devices, shared: [], used: new Map(), regressions, accounts };
   if (measured === null) return none;
   const decoded = new Map(runs.map(({ request, decoded: of }) => [request.id, of]));
   const shared = devices.map((use) => {
@@ -58,7 +63,7 @@ export function shareServedSegment(
     const { byRequest, byAverage: average, refused, ...rest } = found;
     const { total, requests: theirs, idle, unattributed, unknownNs, ...fit } = rest;
     regressions.push({ account, refused, fit });
-    byAverage.set(account, average);
+    accounts.set(account, { byRequest, byAverage: average });
     const attribution = { total, byRequest: new Map(), requests: theirs, idle, unattributed, unknownNs };
     const each = requests.map(({ id }): [number, RequestUse] => {
       const share = byRequest.get(id);
@@ -78,11 +83,14 @@ export function shareServedSegment(
 
 type RequestUse = SharedUse['byRequest'] extends Map<number, infer Use> ? Use : never;
 
+/** A CPU clock counts all the time, and is at most one of the kernel's ticks behind while its process runs. */
+const clockPeriodNs = 1e6;
+
 const lost: RequestUse = { amount: null, reason: 'lost', stages: new Map() };
 
 /** The CPU time of each server: of its process where that is read, else as the server tells it. */
 function serverCounters(segment: Segment, { together }: CounterScope): DeviceUse[] {
-  const uses = segment.sensors.flatMap(({ name, channels }) =>
+  const uses = segment.sensors.flatMap(({ name, channels, periodNs }) =>
     channels
       .filter(({ device, quantity }) => /^server(-\d+)?$/.test(device) && quantity === 'cpuTime')
       .map(
@@ -90,8 +98,8 @@ function serverCounters(segment: Segment, { together }: CounterScope): DeviceUse
           metric: 'cpuTime',
           device: channel.device,
           sensor: name,
-          curve: counterCurve(segment.series(channel), channel.counterPeriodNs),
-          resolutionNs: channel.counterPeriodNs ?? 0,
+          curve: counterCurve(segment.series(channel), clockPeriodNs),
+          resolutionNs: Math.max(periodNs ?? 0, channel.counterPeriodNs ?? 0),
           ofProcess: true,
           counted: true,
         }),
