@@ -69,11 +69,11 @@ describe.skipIf(lacksShared)('a published case', () => {
     expect(parameterCount(recipe)).toBe(2 * vocabulary * hidden + layer + hidden);
   });
 
-  it('21: a trace in seconds is read by its lengths', async () => {
+  it('21: a trace in seconds is read by its lengths and its times', async () => {
     const { requests } = await readTrace(at('21-bailian.jsonl'));
-    expect(requests.slice(0, 2)).toEqual([
-      { promptTokens: 521, completionTokens: 132 },
-      { promptTokens: 400, completionTokens: 80 },
+    expect(requests.slice(0, 2)).toMatchObject([
+      { promptTokens: 521, completionTokens: 132, arrivalNs: 0 },
+      { promptTokens: 400, completionTokens: 80, arrivalNs: 1.386e9 },
     ]);
   });
 

@@ -9,7 +9,7 @@ const duration = z.number().nonnegative();
 export const rateFactor = 'requestRate';
 
 /** The process by which requests arrive; rates in requests per second. */
-export const arrivalProcessSchema = z.discriminatedUnion('kind', [
+const arrivalProcessSchema = z.discriminatedUnion('kind', [
   /** Closed loop: a request is sent when another has ended, `concurrency` at a time. */
   z.strictObject({ kind: z.literal('closed'), concurrency: z.int().positive() }),
   z.strictObject({ kind: z.literal('constant'), rate }),

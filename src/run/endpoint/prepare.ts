@@ -8,8 +8,9 @@ import type { Nanoseconds } from '../../core/units.js';
 import type { ServedHeader, ServedSettings } from '../../journal/entry.js';
 import { atRate, cellAtRate } from '../../workload/arrivals/at-rate.js';
 import { chooseArrivals } from '../../workload/arrivals/parse.js';
+import { namedPrompts } from '../../workload/named-prompts.js';
 import type { PlannedCell, PlannedModel, TimelineEntry, WorkloadPlan } from '../../workload/plan.js';
-import { timelineOf } from '../../workload/timeline.js';
+import { promptTimelineOf, timelineOf } from '../../workload/timeline.js';
 import { readTrace } from '../../workload/trace.js';
 import type { BenchOptions } from '../options.js';
 import { defaultWarmup, refuseUnsampled } from '../prepare.js';
@@ -141,17 +142,13 @@ function plannedModels(servers: readonly Server[]): PlannedModel[] {
   }));
 }
 
-/** The order of a trace's requests, of which the journal has their cells only. Throws what reading a trace throws. */
+/** The order of the requests of a trace, or of timed prompts, of which the journal has their cells only. Throws what reading a trace throws. */
 async function timelineAgain(
   { settings, cells }: ServedHeader,
   models: readonly PlannedModel[],
 ): Promise<PreparedServed['timeline']> {
   const { workload, traceDigest, seed, loop } = settings;
-  if (!('trace' in workload)) return undefined;
-  const trace = await readTrace(workload.trace, {
-    limit: workload.limit ?? undefined,
-    digest: traceDigest ?? undefined,
-  });
+  if ('suite' in workload) return undefined;
   // Of a sweep every rate has all requests, under cells of its own.
   const first = loop.kind === 'sweep' ? loop.rates[0]! : null;
   const planned = cells.flatMap(({ id, ...cell }) => {
@@ -160,7 +157,16 @@ async function timelineAgain(
       ? [{ ...cell, id: id.slice(0, -cellAtRate('', first).length) }]
       : [];
   });
-  return timelineOf(trace, { models, cells: planned, seed });
+  const limit = workload.limit ?? undefined;
+  const options = { models, cells: planned, seed };
+  if ('prompts' in workload) {
+    const answerTokens = workload.answerTokens ?? undefined;
+    const { prompts } = await namedPrompts(workload.prompts, { limit, answerTokens });
+    const isTimed = prompts.some(({ arrivalNs }) => arrivalNs !== undefined);
+    return isTimed ? promptTimelineOf(prompts, options) : undefined;
+  }
+  const trace = await readTrace(workload.trace, { limit, digest: traceDigest ?? undefined });
+  return timelineOf(trace, options);
 }
 
 export async function closeServers(servers: Iterable<Server>): Promise<void> {

@@ -5,7 +5,7 @@ import type { PlannedCell } from '../../workload/plan.js';
 import type { PreparedServed } from './prepare.js';
 
 /** Requests that are of the same cell, and share nothing that a server could have cached. */
-export interface Draw {
+interface Draw {
   cell: PlannedCell;
   /** Counts the cell's requests; those that are not measured have numbers of their own. */
   number: number;

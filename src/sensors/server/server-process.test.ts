@@ -1,12 +1,10 @@
 import { type ChildProcess, execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
-import { type AddressInfo, createServer } from 'node:net';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import { monotonicClock } from '../../core/clock.js';
+import { lacksLlamaServer, llamaServer } from '../../engines/endpoint/llama-server.test-support.js';
 import { openProcessClocks } from '../linux/cpu-time.js';
 import { openOrFail, record } from '../sensor-probe.test-support.js';
 import { serverProcessSensor } from './server-process.js';
@@ -102,49 +100,33 @@ describe.runIf(onLinux)('serverProcessSensor', () => {
   });
 });
 
-const home = join(dirname(fileURLToPath(import.meta.url)), '../../..');
-const model = join(home, '../shared/models/stories260K/stories260K.gguf');
-const tools = spawnSync('bash', [join(home, 'scripts/llama-tools.sh'), '--no-install'], { encoding: 'utf8' });
-const llamaServer = tools.status === 0 ? join(tools.stdout.trim(), 'llama-server') : '';
-
-const canServe = onLinux && llamaServer !== '' && existsSync(model);
-
-describe.runIf(canServe)('llama-server (skipped where scripts/llama-tools.sh has not fetched it)', () => {
-  it('used over its requests what its clock and its ticks both say', async () => {
-    const port = await freePort();
-    const args = ['-m', model, '-t', '1', '--metrics', '--host', '127.0.0.1', '--port', String(port)];
-    const child = start(llamaServer, args);
-    child.stdout!.resume();
-    const url = `http://127.0.0.1:${port}`;
-    while (!(await fetch(`${url}/health`).catch(() => null))?.ok) await sleep(50);
-    const sensor = await openOrFail(serverProcessSensor(child.pid!), clock);
-    onTestFinished(() => sensor.close());
-    const ticks = () => {
-      const fields = execFileSync('cat', [`/proc/${child.pid}/stat`], { encoding: 'latin1' })
-        .split(') ')[1]!
-        .split(' ');
-      return (Number(fields[11]) + Number(fields[12])) * 10e6;
-    };
-    const beforeNs = { clock: record(sensor).latest[cpuTime]!, ticks: ticks() };
-    const body = JSON.stringify({ prompt: 'Once', n_predict: 400, ignore_eos: true });
-    const answer = await fetch(`${url}/completion`, { method: 'POST', body });
-    expect(answer.status).toBe(200);
-    await answer.text();
-    await sleep(20);
-    const usedNs = {
-      clock: record(sensor).latest[cpuTime]! - beforeNs.clock,
-      ticks: ticks() - beforeNs.ticks,
-    };
-    expect(usedNs.clock).toBeGreaterThan(10e6);
-    // User and system time are cut to a tick of 10 ms each, at both ends.
-    expect(Math.abs(usedNs.clock - usedNs.ticks)).toBeLessThanOrEqual(20e6);
-  });
-});
-
-async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
+describe.skipIf(lacksLlamaServer !== null)(
+  `llama-server${lacksLlamaServer ? ` (${lacksLlamaServer})` : ''}`,
+  () => {
+    it('used over its requests what its clock and its ticks both say', async () => {
+      const { origin, pid, close } = await llamaServer();
+      onTestFinished(close);
+      const sensor = await openOrFail(serverProcessSensor(pid), clock);
+      onTestFinished(() => sensor.close());
+      const ticks = () => {
+        const fields = execFileSync('cat', [`/proc/${pid}/stat`], { encoding: 'latin1' })
+          .split(') ')[1]!
+          .split(' ');
+        return (Number(fields[11]) + Number(fields[12])) * 10e6;
+      };
+      const beforeNs = { clock: record(sensor).latest[cpuTime]!, ticks: ticks() };
+      const body = JSON.stringify({ prompt: 'Once', n_predict: 400, ignore_eos: true });
+      const answer = await fetch(`${origin}/completion`, { method: 'POST', body });
+      expect(answer.status).toBe(200);
+      await answer.text();
+      await sleep(20);
+      const usedNs = {
+        clock: record(sensor).latest[cpuTime]! - beforeNs.clock,
+        ticks: ticks() - beforeNs.ticks,
+      };
+      expect(usedNs.clock).toBeGreaterThan(10e6);
+      // User and system time are cut to a tick of 10 ms each, at both ends.
+      expect(Math.abs(usedNs.clock - usedNs.ticks)).toBeLessThanOrEqual(20e6);
+    });
+  },
+);
