@@ -47,7 +47,7 @@ export function modelsCommand(): Command {
     command
       .command('build')
       .description('Build a model and print the folder it is in; once built it is kept')
-      .addOption(optionOf(benchOptions.yes)),
+      .addOption(optionOf(benchOptions.yes, { help: 'build models of more than 2 GiB without asking' })),
   ).action(build);
   withBuildOptions(
     command.command('path').description('Print the folder of a model that has been built'),

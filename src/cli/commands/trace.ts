@@ -71,7 +71,7 @@ export function traceCommand(): Command {
     .option('--repetitions <n>', 'times each prompt and the reference are measured', wholeNumber(1), 5)
     .option('--full', 'also each stage with its interval, and the published claim part by part')
     .option('--out <file>', 'write the page about the run there (HTML), or its result (.json)')
-    .addOption(optionOf(benchOptions.yes))
+    .addOption(optionOf(benchOptions.yes, { help: 'build models of more than 2 GiB without asking' }))
     .addOption(optionOf(benchOptions.json, { help: 'machine output' }))
     .addOption(optionOf(benchOptions.quiet))
     .addHelpText(
