@@ -91,6 +91,7 @@ export function checkOptions(options: BenchOptions): void {
     const { path, message } = firstIssue(error);
     const given = valueAt(options, path);
     const [where, hint] = [formatPath(path), hintFor(path, given)];
+    if (mayHoldSecrets.has(String(path[0]))) throw bad(`${where}: ${message}.`, hint);
     throw hint.startsWith(choose)
       ? bad(`${where} cannot be ${shown(given)}.`, hint)
       : bad(`${where} is ${shown(given)}: ${message}.`, hint);
@@ -119,6 +120,9 @@ function refuseOtherKind(options: BenchOptions): void {
       'Name it with --shape MODEL.',
     );
 }
+
+/** Addresses and headers hold passwords and keys, which are not repeated where others read them. */
+const mayHoldSecrets: ReadonlySet<string> = new Set(['endpoint', 'metricsUrl', 'header']);
 
 const choose = 'Use one of ';
 

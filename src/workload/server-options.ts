@@ -3,12 +3,18 @@ import { endpointApis } from '../engines/endpoint/endpoint.js';
 import type { OptionRecord } from './option-record.js';
 
 const text = z.string().min(1);
+const example = 'http://127.0.0.1:8000/v1';
 /** Credentials in an address would stand in every record of the run. */
 const address = z
-  .url({ protocol: /^https?$/, error: 'expected an address such as http://127.0.0.1:8000/v1' })
+  .url({ protocol: /^https?$/, error: 'expected an address that begins with http:// or https://' })
   .refine((url) => !/^https?:\/\/[^/]*@/i.test(url), {
-    message: 'expected no user and password in the address: use --api-key-env or --header',
+    message: 'expected no user and password, as the address is recorded',
+  })
+  .refine((url) => ![...new URL(url).searchParams.keys()].some((name) => secretName.test(name)), {
+    message: 'expected no key in the query, as the address is recorded',
   });
+const secretName = /key|token|secret|passw|^sig|auth/i;
+const expectedAddress = `an address such as ${example}; keys go with --api-key-env NAME or --header`;
 const count = z.int().positive();
 
 /** Options of `tokenwork bench` for runs whose requests go to a server. */
@@ -17,6 +23,7 @@ export const serverOptions = {
     flag: '--endpoint <url>',
     help: 'send the requests to a server, such as http://127.0.0.1:8000/v1; given twice, both get the same requests in turn',
     value: z.array(address).min(1),
+    expected: expectedAddress,
     repeated: 'endpoint',
     only: 'server',
     group: 'Servers',
@@ -40,6 +47,7 @@ export const serverOptions = {
     flag: '--header <name=value>',
     help: 'sent with every request; its value is written nowhere; repeatable',
     value: z.array(z.string().regex(/^[\w!#$%&'*+.^`|~-]+\s*[=:]/, 'expected NAME=VALUE')),
+    expected: 'a name and a value, such as x-team=search',
     only: 'server',
     group: 'Servers',
   },
@@ -69,6 +77,7 @@ export const serverOptions = {
     flag: '--metrics-url <url>',
     help: 'counters of the server, or of its DCGM exporter, in Prometheus’ format; once for each replica; repeatable',
     value: z.array(address),
+    expected: expectedAddress,
     repeated: 'metrics-url',
     only: 'server',
     group: 'Servers',

@@ -5,6 +5,8 @@ import { messageOf, TokenworkError } from '../../core/errors.js';
 const refused = 'Is the server running there? Start it, or correct host and port.';
 const unresolved = 'Check the name of the host and the network.';
 const slow = 'Check host and port; a firewall may drop the packets, or the server may be stuck.';
+const stuck = 'it does not answer in time';
+const perhapsPlain = 'If the server speaks no TLS, begin the address with http://.';
 const noTls = 'The server speaks no TLS there: begin the address with http://.';
 const perhapsTls = 'If the server speaks TLS, begin the address with https://.';
 const untrusted = 'If it is the right server, give the certificate of its authority: --ca FILE (PEM).';
@@ -13,7 +15,7 @@ const untrusted = 'If it is the right server, give the certificate of its author
 const explanations: readonly [codes: RegExp, code: ErrorCode, what: string, hint: string][] = [
   [/^ECONNREFUSED$/, 'endpoint-unreachable', 'nothing listens there', refused],
   [/^(ENOTFOUND|EAI_AGAIN)$/, 'endpoint-unreachable', 'the host has no address', unresolved],
-  [/TIMEOUT|ETIMEDOUT|TimeoutError/, 'endpoint-unreachable', 'it does not answer in time', slow],
+  [/TIMEOUT|ETIMEDOUT|TimeoutError/, 'endpoint-unreachable', stuck, slow],
   [
     /^(EHOSTUNREACH|ENETUNREACH|EADDRNOTAVAIL|EACCES)$/,
     'endpoint-unreachable',
@@ -78,7 +80,9 @@ export function connectionError(
       refused,
     );
   }
-  const [, kind, what, hint] = known;
+  const [, kind, what, said] = known;
+  // llama-server waits for the rest of what it takes for a request.
+  const hint = what === stuck && /^https:/.test(shown) ? `${said} ${perhapsPlain}` : said;
   return new TokenworkError(kind, `The endpoint ${shown} cannot be used: ${what} (${code}).`, hint);
 }
 

@@ -1,23 +1,31 @@
 import { TokenworkError } from '../../core/errors.js';
+import type { ServedSettings } from '../../journal/entry.js';
+import type { PlannedCell } from '../../workload/plan.js';
 import type { BenchOptions } from '../options.js';
-import { isPublic } from './connect.js';
-import type { PreparedServed } from './prepare.js';
+import { type ConnectedServer, isPublic } from './connect.js';
+
+/** What is to be sent, and to whom. */
+interface Intended {
+  settings: Pick<ServedSettings, 'repetitions' | 'warmup'>;
+  servers: readonly ConnectedServer[];
+  cells: readonly PlannedCell[];
+}
 
 /**
- * Asks once before anything is sent to a public host, saying how much. Nothing is asked of servers on this machine and
- * on private networks. Throws TokenworkError `public-endpoint` where nobody agrees.
+ * Asks once before any text is sent to a public host, to its tokenizer neither, saying how much. Nothing is asked of servers
+ * on this machine and on private networks. Throws TokenworkError `public-endpoint` where nobody agrees.
  */
 export async function agreed(
-  { settings, servers, cells }: PreparedServed,
+  { settings, servers, cells }: Intended,
   { yes, confirm }: Pick<BenchOptions, 'yes' | 'confirm'>,
 ): Promise<void> {
   const open: string[] = [];
-  for (const { endpoint } of servers.values()) {
+  for (const { endpoint } of servers) {
     if (await isPublic(endpoint.record.url)) open.push(new URL(endpoint.record.url).host);
   }
   if (open.length === 0 || yes) return;
   const { repetitions, warmup } = settings;
-  const requests = repetitions * cells.reduce((sum, { count }) => sum + count, 0) + warmup * servers.size;
+  const requests = repetitions * cells.reduce((sum, { count }) => sum + count, 0) + warmup * servers.length;
   const tokens = cells.reduce(
     (sum, { count, request: { prompt, completionTokens } }) => ({
       prompt: sum.prompt + repetitions * count * (prompt.kind === 'synthetic' ? prompt.tokens : 0),

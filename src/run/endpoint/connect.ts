@@ -12,10 +12,14 @@ import type { Dtype } from '../../models/dtype.js';
 import { type PromptMaker, promptMaker } from './prompts.js';
 
 /** A server that answers, and the model on it as the run calls it. */
-export interface Server {
+export interface ConnectedServer {
   /** The model's name in cells and the result: with the server's address where several serve one of that name. */
   id: string;
   endpoint: Endpoint;
+}
+
+/** A server that requests can be sent to. */
+export interface Server extends ConnectedServer {
   prompts: PromptMaker;
 }
 
@@ -36,10 +40,10 @@ export interface Connecting {
 }
 
 /**
- * Connects to every server. Throws TokenworkError `bad-option`, `api-key-missing`, and what opening an endpoint
- * throws; servers that had been opened by then are closed.
+ * Connects to every server, and sends none of them a text. Throws TokenworkError `bad-option`, `api-key-missing`, and
+ * what opening an endpoint throws; servers that had been opened by then are closed.
  */
-export async function connect(connecting: Connecting): Promise<Server[]> {
+export async function connect(connecting: Connecting): Promise<ConnectedServer[]> {
   const { urls, models, headers, ca, apiKeyEnv, ...same } = connecting;
   const shared = {
     ...same,
@@ -54,19 +58,23 @@ export async function connect(connecting: Connecting): Promise<Server[]> {
       'Name one --model for all endpoints, or one for each in their order.',
     );
   }
-  const servers: Omit<Server, 'id'>[] = [];
+  const endpoints: Endpoint[] = [];
   try {
-    for (const [index, url] of urls.entries()) {
-      const endpoint = await openEndpoint({ ...shared, url, model: models[models.length > 1 ? index : 0] });
-      servers.push({ endpoint, prompts: null as never });
-      servers[index]!.prompts = await promptMaker(endpoint);
-    }
+    for (const [index, url] of urls.entries())
+      endpoints.push(await openEndpoint({ ...shared, url, model: models[models.length > 1 ? index : 0] }));
   } catch (thrown) {
-    await Promise.allSettled(servers.map(({ endpoint }) => endpoint.close()));
+    await Promise.allSettled(endpoints.map((endpoint) => endpoint.close()));
     throw thrown;
   }
-  const ids = idsOf(servers.map(({ endpoint }) => endpoint));
-  return servers.map((server, index) => ({ ...server, id: ids[index]! }));
+  const ids = idsOf(endpoints);
+  return endpoints.map((endpoint, index) => ({ endpoint, id: ids[index]! }));
+}
+
+/** The servers with makers of prompts, which ask their tokenizers. Throws what making one throws. */
+export async function withPrompts(connected: readonly ConnectedServer[]): Promise<Server[]> {
+  const servers: Server[] = [];
+  for (const server of connected) servers.push({ ...server, prompts: await promptMaker(server.endpoint) });
+  return servers;
 }
 
 function idsOf(endpoints: readonly Endpoint[]): string[] {

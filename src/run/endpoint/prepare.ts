@@ -17,7 +17,15 @@ import { defaultWarmup, refuseUnsampled } from '../prepare.js';
 import { tell } from '../progress.js';
 import { namedChoice, type SensorChoice } from '../sampling/choice.js';
 import { readWorkload } from '../workload.js';
-import { connect, costOfShape, headerNames, type Server } from './connect.js';
+import { agreed } from './agreement.js';
+import {
+  type ConnectedServer,
+  connect,
+  costOfShape,
+  headerNames,
+  type Server,
+  withPrompts,
+} from './connect.js';
 import { type ServedSensors, servedSensors } from './sensors.js';
 
 /** A run whose requests go to servers, before anything is sampled or sent. */
@@ -38,7 +46,7 @@ export interface PreparedServed {
 
 /**
  * Connects to the servers and expands the workload over them. Throws what connecting, reading the workload and
- * describing the shape throw, and TokenworkError `nothing-to-run`. Whoever calls it closes the servers.
+ * describing the shape throw, and TokenworkError `nothing-to-run` and `public-endpoint`. Whoever calls it closes the servers.
  */
 export async function prepareServed(options: BenchOptions, now: () => Nanoseconds): Promise<PreparedServed> {
   refuseUnsampled(options);
@@ -47,12 +55,12 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
   const workload = await readWorkload(options);
   const cost = await costOfShape(shape, dtype, signal);
   tell(onProgress, 'loading', `connecting to ${endpoint.join(', ')}`);
-  const servers = await connect({
+  const connected = await connect({
     ...{ urls: endpoint, models, api, apiKeyEnv, headers: header, ca: options.ca ?? null },
     ...{ connections: mostInFlight, retries, now },
   });
   try {
-    const planned = plannedModels(servers);
+    const planned = plannedModels(connected);
     const plan = workload.expand(planned, ({ spec }) => spec);
     const { arrivals, rate, speed } = options;
     const validate = options.validateAttribution ?? false;
@@ -65,13 +73,18 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
         speed,
         concurrency: options.concurrency ?? null,
         traceTimes: timesOf(plan),
+        maxInFlight: options.maxInFlight,
+        catchUp: options.catchUp,
       }),
       options.concurrency ?? usual,
     );
     const { cells: plain, warnings } = servable(plan);
     const cells =
       loop.kind === 'sweep' ? loop.rates.flatMap((at) => plain.map((cell) => atRate(cell, at))) : plain;
-    const byId = new Map(servers.map((server) => [server.id, server]));
+    const repetitions = options.repetitions ?? plan.repetitions;
+    const warmup = options.warmup ?? defaultWarmup;
+    await agreed({ settings: { repetitions, warmup }, servers: connected, cells }, options);
+    const servers = await withPrompts(connected);
     return {
       settings: {
         workload: workload.asked,
@@ -83,14 +96,14 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
         ...{ arrivals: arrivals ?? null, rate: rate ?? null, speed: speed ?? null },
         ...{ maxInFlight: options.maxInFlight ?? usualMaxInFlight, catchUp: options.catchUp ?? false, loop },
         concurrency: mostAtOnce(loop, options.maxInFlight ?? usualMaxInFlight),
-        repetitions: options.repetitions ?? plan.repetitions,
+        repetitions,
         seed: plan.seed,
-        warmup: options.warmup ?? defaultWarmup,
+        warmup,
         deadlineMs: options.deadlineMs ?? null,
         sampling: { sensors: namedChoice(sensors), energy: false, validate },
       },
       suite: plan.suite,
-      servers: byId,
+      servers: byId(servers),
       cost,
       cells,
       timeline: plan.timeline,
@@ -99,7 +112,7 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
       warnings: [...plan.warnings, ...warnings, ...limits(servers, cells), ...elsewhere(servers)],
     };
   } catch (thrown) {
-    await closeServers(servers);
+    await closeServers(connected);
     throw thrown;
   }
 }
@@ -121,20 +134,23 @@ export async function prepareResumed(
     connections: mostInFlight,
   });
   try {
-    const servers = connected.map((server, index) => ({ ...server, id: models[index]!.id }));
+    const known = connected.map((server, index) => ({ ...server, id: models[index]!.id }));
+    await agreed({ settings, servers: known, cells }, options);
+    const servers = await withPrompts(known);
     const choice = options.sensors ?? (settings.sampling.sensors as SensorChoice);
     const asked = { ...options, metricsUrl: settings.metricsUrl };
     const sensors = servedSensors(servers, choice, asked);
-    const byId = new Map(servers.map((server) => [server.id, server]));
     const timeline = await timelineAgain(header, plannedModels(servers));
-    return { settings, suite, servers: byId, cost, cells, timeline, questions, sensors, warnings };
+    return { settings, suite, servers: byId(servers), cost, cells, timeline, questions, sensors, warnings };
   } catch (thrown) {
     await closeServers(connected);
     throw thrown;
   }
 }
 
-function plannedModels(servers: readonly Server[]): PlannedModel[] {
+const byId = (servers: readonly Server[]) => new Map(servers.map((server) => [server.id, server]));
+
+function plannedModels(servers: readonly ConnectedServer[]): PlannedModel[] {
   return servers.map(({ id, endpoint: { record } }) => ({
     spec: record.url,
     id,
@@ -169,7 +185,7 @@ async function timelineAgain(
   return timelineOf(trace, options);
 }
 
-export async function closeServers(servers: Iterable<Server>): Promise<void> {
+export async function closeServers(servers: Iterable<ConnectedServer>): Promise<void> {
   await Promise.allSettled([...servers].map(({ endpoint }) => endpoint.close()));
 }
 

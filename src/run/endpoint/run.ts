@@ -26,7 +26,6 @@ import { recordingRestarted, refuseOtherRecording, resumeWarnings } from '../res
 import { describeMachine, type SensorRecorder } from '../sampling/recorder.js';
 import { type RunSampling, startSampling } from '../sampling/start.js';
 import { refuseStopped } from '../stopped.js';
-import { agreed } from './agreement.js';
 import { measureOn, type Served } from './measure.js';
 import { closeServers, type PreparedServed, prepareResumed, prepareServed } from './prepare.js';
 import { openServerClocks, type ServerClocks } from './server-clock.js';
@@ -37,7 +36,6 @@ export async function measureServed({ journal, options, startedAt, recorder }: N
   const { now } = monotonicClock(originNs);
   const prepared = await prepareServed(options, now);
   await withServers(prepared, async () => {
-    await agreed(prepared, options);
     tell(options.onProgress, 'machine', 'taking stock of this machine');
     const inventory = await takeInventory();
     const { settings, suite, cells, questions } = prepared;
@@ -83,7 +81,6 @@ export async function resumeServed(task: ResumedRun<ServedHeader>): Promise<void
   const prepared = await prepareResumed(header, options, now);
   await withServers(prepared, async () => {
     refuseOtherRecording(entries, prepared.sensors.recorded);
-    await agreed(prepared, options);
     const inventory = await takeInventory();
     const firstEntry = (): JournalEntry => ({
       kind: 'resumed',

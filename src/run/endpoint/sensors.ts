@@ -21,7 +21,7 @@ export function servedSensors(
   choice: SensorChoice,
   { serverPid, metricsUrl = [] }: Pick<BenchOptions, 'serverPid' | 'metricsUrl'>,
 ): ServedSensors {
-  refuseOnePid(servers, serverPid);
+  refusePid(servers, serverPid);
   const isHere = servers.every(({ endpoint }) => endpoint.record.onThisMachine);
   const nothing: ChosenSensors = { specs: [], recorded: null, warnings: [] };
   const chosen = isHere || choice !== 'auto' ? chosenSensors(choice) : nothing;
@@ -42,13 +42,31 @@ export function servedSensors(
   };
 }
 
-function refuseOnePid(servers: readonly Server[], serverPid: number | undefined): void {
-  if (serverPid === undefined || servers.length === 1) return;
+function refusePid(servers: readonly Server[], serverPid: number | undefined): void {
+  if (serverPid === undefined) return;
+  if (servers.length === 1) {
+    if (runs(serverPid)) return;
+    throw new TokenworkError(
+      'bad-option',
+      `--server-pid ${serverPid} is no process that runs on this machine.`,
+      'Leave it out: the process that listens on the server’s port is looked up.',
+    );
+  }
   throw new TokenworkError(
     'bad-option',
     `--server-pid names one process, and there are ${servers.length} endpoints.`,
     'Leave it out: the processes that listen on their ports are looked up.',
   );
+}
+
+/** Whether a process runs, of whatever user. */
+function runs(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
 }
 
 /** One for each process; devices are numbered as their servers are, where they are not all one. */
@@ -71,12 +89,12 @@ function processesOf(servers: readonly Server[]): Pick<ServedSensors, 'pids' | '
     const { url, onThisMachine } = endpoint.record;
     if (!onThisMachine) continue;
     const { hostname, port, protocol } = new URL(url);
-    const process = processListeningOn(Number(port) || (protocol === 'https:' ? 443 : 80), hostname);
-    if ('pid' in process) pids.set(id, process.pid);
+    const found = processListeningOn(Number(port) || (protocol === 'https:' ? 443 : 80), hostname);
+    if ('pid' in found) pids.set(id, found.pid);
     else {
       warnings.push({
         code: 'server-process-unknown',
-        message: `The process of the server of ${id} is not known, so its CPU time is not measured: ${process.hint}.`,
+        message: `The process of the server of ${id} is not known, so its CPU time is not measured: ${found.hint}.`,
         hint: 'Name it with --server-pid PID.',
       });
     }

@@ -19,6 +19,8 @@ export interface ArrivalsChoice {
   concurrency: number | null;
   /** Whether the workload is a trace that has times; null where it is no trace. */
   traceTimes: boolean | null;
+  maxInFlight?: number | undefined;
+  catchUp?: boolean | undefined;
 }
 
 const kinds = ['closed', 'constant', 'poisson', 'gamma', 'ramp', 'trace', 'sweep'] as const;
@@ -79,6 +81,12 @@ export function chooseArrivals(choice: ArrivalsChoice): Loop {
       `--concurrency belongs to a closed loop, and --arrivals ${kind} sends requests whether or not others were answered.`,
       'Leave out --concurrency; --max-in-flight limits how many may be in flight.',
     );
+  }
+  if (kind === 'closed' && (choice.maxInFlight !== undefined || choice.catchUp)) {
+    const [flag, why] = choice.catchUp
+      ? ['--catch-up', 'a closed loop has no times to be late for']
+      : ['--max-in-flight', '--concurrency says how many a closed loop has in flight'];
+    throw bad(`${flag} is of an open loop: ${why}.`, 'Leave it out, or say when requests arrive: --rate R.');
   }
   if (kind !== 'trace' && choice.speed !== undefined) {
     throw bad(`--speed is of --arrivals trace, and not of ${kind}.`, 'Use --rate, or --arrivals trace.');
