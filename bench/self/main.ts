@@ -22,6 +22,7 @@ import { pageOpen } from './page-open.js';
 import { prefixCache } from './prefix-cache.js';
 import { requestOverhead } from './request-overhead.js';
 import { sampling } from './sampling.js';
+import { servedAgainstLocal } from './served-against-local.js';
 import { servedAttribution } from './served-attribution.js';
 import { sharedWeights } from './shared-weights.js';
 import { speculation } from './speculation.js';
@@ -50,6 +51,7 @@ const figures: Figure[] = [
   endpointStreams,
   ...endpointTimes,
   ...servedAttribution,
+  servedAgainstLocal,
   ...gpuFigures(),
 ];
 

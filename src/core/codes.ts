@@ -235,6 +235,8 @@ export const warningCodes = {
   'energy-partial': 'Energy was read of some devices only.',
   'energy-unavailable': 'Windows were too short for their energy to be told.',
   'few-repetitions': 'Too few repetitions to tell a difference of the size that matters.',
+  'fleet-shared':
+    'Work was shared over a fleet as if it were one server, as answers do not name the one that gave them.',
   'figures-lost': 'Figures of some requests were lost, because a sensor stopped.',
   'gpu-processes-hidden': 'Other processes on the GPU cannot be seen from here.',
   'gpu-split': 'The GPU is split, so that its energy is not that of the run alone.',
@@ -271,6 +273,7 @@ export const warningCodes = {
   'samples-dropped': 'Samples were dropped, because they were not taken up in time.',
   'sensor-lost': 'A sensor stopped answering.',
   'server-changed': 'A run went on with another server or model than it began with.',
+  'server-counters-differ': 'A server generated other numbers of tokens than its answers were told to have.',
   'server-elsewhere': 'A server ran on another machine, whose hardware is not in the result.',
   'server-process-unknown': 'The process of a server on this machine was not found.',
   'shapes-unresolved': 'Shapes inside a graph are not known, so its costs are counted in part.',

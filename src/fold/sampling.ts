@@ -17,6 +17,7 @@ import { throttling } from '../sampling/attribution/throttling.js';
 import { timelineOf } from '../sampling/attribution/timeline.js';
 import { sampledSegments } from './segments.js';
 import { areShared, isServed, sawGpu, shareServed } from './served.js';
+import { counterWarnings, sharedOverFleet } from './served-counters.js';
 import { lostFigures } from './warnings.js';
 
 /** The parts of a result that come from samples. */
@@ -45,7 +46,8 @@ export function foldSampling(
     isServed(header) && areShared(header)
       ? segments.map((segment) => shareServed(segment, header, rows))
       : null;
-  const setting = { concurrency, usesGpu, regressed: served !== null };
+  const fleet = served?.find((of) => of.fleet !== null)?.fleet ?? undefined;
+  const setting = { concurrency, usesGpu, regressed: served !== null, fleet };
   const shares = served ?? segments.map((segment) => shareSegment(segment, setting));
   const byId = new Map(shares.flatMap(({ used }) => [...used]));
   const regressions = served?.flatMap((segment) => segment.regressions);
@@ -75,6 +77,8 @@ export function foldSampling(
     recording: recorded ? recordingOf(recorded) : undefined,
     warnings: [
       ...segments.flatMap(({ warnings }) => warnings),
+      ...(isServed(header) ? counterWarnings(header, segments, rows) : []),
+      ...(fleet === undefined ? [] : [sharedOverFleet(fleet)]),
       ...segments.slice(0, 1).flatMap((segment) => partialEnergy(segment, shares[0]!.devices, setting)),
       ...segments.slice(0, 1).flatMap((segment) => gpuWarnings(segment, setting)),
       ...lostFigures(filled),

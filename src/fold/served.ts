@@ -1,14 +1,13 @@
-import { replicaName } from '../engines/endpoint/dialects/replica.js';
 import type { JournalHeader, JournalRow, ServedHeader } from '../journal/entry.js';
 import { isGpu } from '../sampling/attribution/devices.js';
 import type { RequestRun, Segment } from '../sampling/attribution/segment.js';
 import {
-  type CounterScope,
   type ServedRun,
   type ServedShares,
   shareServedSegment,
 } from '../sampling/attribution/served/share-segment.js';
 import type { ServedRequest } from '../sampling/attribution/served/timeline.js';
+import { scopeOf } from './served-scope.js';
 
 /** Whether requests went to servers. */
 export const isServed = (header: JournalHeader): header is ServedHeader => 'endpoint' in header.settings;
@@ -31,35 +30,7 @@ export function shareServed(
 ): ServedShares {
   const byId = new Map(rows.map((row) => [row.id, row]));
   const runs = segment.requests.flatMap((run) => servedRun(run, byId.get(run.id)!));
-  return shareServedSegment(segment, runs, scopeOf(header, rows), header.settings.seed);
-}
-
-/**
- * Which requests a counter `server-N` is of: of several endpoints those of the Nth; of one whose replicas each have a
- * `--metrics-url`, those that the Nth answered, where every answer names its replica by that address's host. Else all
- * replicas are one account.
- */
-function scopeOf(header: ServedHeader, rows: readonly JournalRow[]): CounterScope {
-  const { models, metricsUrl } = header.settings;
-  const numberOf = (device: string) => Number(/^server-(\d+)$/.exec(device)?.[1] ?? Number.NaN);
-  const scope = (owner: (row: JournalRow) => number, together = false): CounterScope => ({
-    together,
-    requestsOf: (device) => {
-      const number = numberOf(device);
-      if (Number.isNaN(number)) return null;
-      return new Set(rows.flatMap((row) => (owner(row) === number ? [row.id] : [])));
-    },
-  });
-  if (models.length > 1) {
-    const modelOf = new Map(header.cells.map(({ id, model }) => [id, model]));
-    const places = new Map(models.map(({ id }, index) => [id, index]));
-    return scope(({ cell }) => places.get(modelOf.get(cell)!)!);
-  }
-  const hosts = metricsUrl.map((url) => [new URL(url).host, new URL(url).hostname].map(replicaName));
-  const replicaOf = ({ served }: JournalRow) =>
-    hosts.findIndex((names) => names.includes(served?.replica ?? ''));
-  const areNamed = hosts.length > 1 && rows.every((row) => row.times === null || replicaOf(row) >= 0);
-  return areNamed ? scope(replicaOf) : { requestsOf: () => null, together: true };
+  return shareServedSegment(segment, runs, scopeOf(header, rows, segment.sensors), header.settings.seed);
 }
 
 function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {

@@ -11,6 +11,7 @@ import {
   type MissingChannel,
   type OpenSensor,
   runsOn,
+  type Sensor,
 } from '../sensors/sensor.js';
 
 /** A channel as the sampler numbers it over all its sensors. */
@@ -49,8 +50,9 @@ export async function openSensors(
   const opened: OpenedSensor[] = [];
   const records: SensorRecord[] = [];
   let channels = 0;
-  for (const { spec, sensor: created } of specs.flatMap(named)) {
-    const { name, reads, platforms, architectures, open } = created;
+  for (const { spec, sensor } of specs.flatMap(named)) {
+    const created = withoutGpusRead(spec, opened) ?? sensor;
+    const { name, reads, platforms, architectures } = created;
     const leaveOut = (reason: AbsenceReason, hint: string) => {
       log('sensor %s: %s (%s)', name, reason, hint);
       records.push({
@@ -74,14 +76,14 @@ export async function openSensors(
       leaveOut('not-applicable', `Not needed: ${better} reads the same, more precisely.`);
       continue;
     }
-    let sensor: OpenSensor;
+    let open: OpenSensor;
     try {
-      const answer = await open(clock);
+      const answer = await created.open(clock);
       if (isAbsence(answer)) {
         leaveOut(answer.reason, answer.hint);
         continue;
       }
-      sensor = answer;
+      open = answer;
     } catch (error) {
       leaveOut('unsupported', `It failed while being opened: ${messageOf(error)}`);
       continue;
@@ -92,19 +94,29 @@ export async function openSensors(
       available: true,
       reason: null,
       hint: null,
-      channels: sensor.channels.map((channel, index) => ({
+      channels: open.channels.map((channel, index) => ({
         ...channel,
         id: channels++,
-        ...(sensor.ticks?.[index] ?? { counterPeriodNs: null, periodResolved: false }),
+        ...(open.ticks?.[index] ?? { counterPeriodNs: null, periodResolved: false }),
       })),
-      missing: [...sensor.missing],
-      periodNs: sensor.periodNs,
+      missing: [...open.missing],
+      periodNs: open.periodNs,
     };
-    log('sensor %s: %d channels every %d ms', name, record.channels.length, sensor.periodNs / 1e6);
-    opened.push({ record, sensor });
+    log('sensor %s: %d channels every %d ms', name, record.channels.length, open.periodNs / 1e6);
+    opened.push({ record, sensor: open });
     records.push(record);
   }
   return { opened, records };
 }
 
 const named = (spec: SensorSpec) => createSensors(spec).map((sensor) => ({ spec, sensor }));
+
+/** An exporter's sensor without its GPUs, where this machine's own sensors read them already; null where it stays as it is. */
+function withoutGpusRead(spec: SensorSpec, opened: readonly OpenedSensor[]): Sensor | null {
+  if (spec.sensor !== 'server-metrics' || !spec.onThisMachine) return null;
+  const areRead = opened.some(
+    ({ record: { name, channels } }) =>
+      !name.startsWith('server-metrics') && channels.some(({ device }) => device.startsWith('gpu-')),
+  );
+  return areRead ? createSensors({ ...spec, gpus: [] })[0]! : null;
+}

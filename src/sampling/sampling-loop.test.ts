@@ -1,6 +1,13 @@
-import { describe, expect, it } from 'vitest';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import type { OpenSensor, SampleSink } from '../sensors/sensor.js';
 import { fakeClock } from '../sensors/sensor-probe.test-support.js';
+import { formatSession } from '../sensors/session.test-support.js';
 import { calibrate } from './calibrate.js';
 import { type OpenedSensor, openSensors } from './opened-sensor.js';
 import { ringMemory, SampleRing } from './ring.js';
@@ -207,5 +214,33 @@ describe('openSensors', () => {
       [true, null],
     ]);
     for (const { sensor } of open) sensor.close();
+  });
+
+  it('takes GPUs once that it reads itself and an exporter of this machine shows as well', async () => {
+    const text =
+      'DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu="0",Hostname="here"} 5\nllamacpp:tokens_predicted_total 7\n';
+    const shown = createServer((_, response) => response.end(text)).listen(0, '127.0.0.1');
+    await once(shown, 'listening');
+    onTestFinished(() => void shown.close());
+    const folder = mkdtempSync(join(tmpdir(), 'tokenwork-gpus-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const path = join(folder, 'session.jsonl');
+    const energy = { quantity: 'energy', device: 'gpu-0', unit: 'J', kind: 'counter' } as const;
+    writeFileSync(path, formatSession({ machine: 'here', channels: [energy], samples: [] }));
+    const url = `http://127.0.0.1:${(shown.address() as AddressInfo).port}/metrics`;
+    const devicesBy = async (onThisMachine: boolean) => {
+      const { opened: open, records } = await openSensors(
+        [
+          { sensor: 'recorded', path },
+          { sensor: 'server-metrics', url, onThisMachine },
+        ],
+        fakeClock(),
+      );
+      for (const { sensor } of open) sensor.close();
+      const scraped = records.find(({ name }) => name === 'server-metrics')!;
+      return [...new Set(scraped.channels.map(({ device }) => device))].sort();
+    };
+    expect(await devicesBy(true)).toEqual(['server-0']);
+    expect(await devicesBy(false)).toEqual(['gpu-0@here', 'server-0']);
   });
 });

@@ -1,4 +1,6 @@
 import type { Nanoseconds } from '../core/units.js';
+import { median } from '../stats/quantile.js';
+import type { Series } from './series.js';
 
 interface Ticks {
   earliestNs: readonly Nanoseconds[];
@@ -48,6 +50,19 @@ export function sharpenTicks(
   // The tick before the first that was seen, which set the first value.
   sharpened[0] = Math.min(sharpened[0]!, sharpened[1]! - everyNs);
   return sharpened;
+}
+
+/** The median time between two moments at which a counter had moved; all of the time where it did not move twice. */
+export function tickDistance({ timesNs, values }: Series): Nanoseconds {
+  const movedNs: Nanoseconds[] = [];
+  let shown = values[0];
+  for (const [index, value] of values.entries()) {
+    if (value === shown || Number.isNaN(value)) continue;
+    shown = value;
+    movedNs.push(timesNs[index]!);
+  }
+  const apart = movedNs.slice(1).map((atNs, index) => atNs - movedNs[index]!);
+  return median(apart) ?? (timesNs.at(-1) ?? 0) - (timesNs[0] ?? 0);
 }
 
 /** Which tick each one is, from the second on, counting those that came between two samples unseen. */

@@ -3,7 +3,7 @@ import type { ArrivalProcess } from '../../core/arrivals-record.js';
 import { log, otherwise } from '../../core/log.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Journal } from '../../journal/append.js';
-import type { MeasuredRow } from '../../journal/entry.js';
+import type { MeasuredRow, ServedSettings } from '../../journal/entry.js';
 import { isPending, type ValidationState } from '../../journal/state.js';
 import { openCpuClock } from '../../sensors/linux/cpu-time.js';
 import { arrivalTimes } from '../../workload/arrivals/arrival-times.js';
@@ -36,6 +36,9 @@ export interface Served {
   validation: ValidationState;
 }
 
+/** Servers' own counters are read twice in a second; some are only brought up to date when a request has ended. */
+const countersSettleMs = 1200;
+
 /** Between the steps of a sweep, so that a backlog of one is not the next one's. */
 const betweenStepsMs = 1000;
 
@@ -47,6 +50,7 @@ export async function measureOn(served: Served): Promise<void> {
   const send = senderTo(prepared);
   await sampling.rest('idle-before', signal);
   await warmUp(served, send);
+  await countersSettle(settings, signal);
   const steps = stepsOf(prepared, finished);
   const onFinished = measuringProgress(
     steps.flatMap(({ requests }) => requests),
@@ -67,11 +71,23 @@ export async function measureOn(served: Served): Promise<void> {
     await runStep(served, step, { send, processCpuNs, onFinished });
   }
   journal.append({ kind: 'ended', atNs: now(), processCpuNs: processCpuNs() });
+  await countersSettle(settings, signal);
   if (isPending(settings, validation) && !signal?.aborted) {
     tell(options.onProgress, 'validating', 'sending the same requests alone');
     await validateAlone({ cells, send, clocks, journal, done: validation.runs, now, signal });
   }
   await sampling.rest('idle-after', signal);
+}
+
+/** Waits until what the servers counted up to now has been read. */
+async function countersSettle(
+  { metricsUrl, sampling }: ServedSettings,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  if (metricsUrl.length === 0 || sampling.sensors === 'none') return;
+  await delay(countersSettleMs, undefined, { signal }).catch(
+    otherwise(undefined, 'waiting for the counters of servers'),
+  );
 }
 
 /** Sends requests that are discarded, to every server. */

@@ -1,7 +1,7 @@
 import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import type { SensorSpec } from '../../sensors/catalogue.js';
-import { processListeningOn } from '../../sensors/server/find-server.js';
+import { isThisMachine, processListeningOn } from '../../sensors/server/find-server.js';
 import type { BenchOptions } from '../options.js';
 import { type ChosenSensors, chosenSensors, type SensorChoice } from '../sampling/choice.js';
 import type { Server } from './connect.js';
@@ -28,7 +28,10 @@ export function servedSensors(
   if (choice === 'none') return { ...chosen, pids: new Map() };
   const isSeveral = metricsUrl.length > 1 || servers.length > 1;
   const scraped = metricsUrl.map(
-    (url, replica): SensorSpec => ({ sensor: 'server-metrics', url, ...(isSeveral && { replica }) }),
+    (url, replica): SensorSpec => ({
+      ...{ sensor: 'server-metrics', url, onThisMachine: isThisMachine(new URL(url).hostname) },
+      ...(isSeveral && { replica }),
+    }),
   );
   const { pids, warnings } =
     serverPid === undefined

@@ -1,8 +1,10 @@
 import type { Nanoseconds } from '../../core/units.js';
 import type { AbsenceReason } from '../../core/work.js';
+import { exporterEveryNs } from '../../sensors/server/server-figures.js';
 import { energyCurve } from '../energy-curve.js';
 import { powerCurve } from '../power-curve.js';
 import { windowOfSpans } from '../repeated-window.js';
+import { tickDistance } from '../tick-times.js';
 import { type CumulativeCurve, isSharp, type WindowFigure } from '../window.js';
 import { type Attribution, attribute, type Claim, quantum } from './attribute.js';
 import { givesEnergy } from './energy-window.js';
@@ -34,13 +36,16 @@ export const isGpu = (device: string): boolean => device.startsWith('gpu-');
 
 interface SensedChannel extends SampledChannel {
   sensor: string;
+  /** Between two readings of it. */
+  readEveryNs: Nanoseconds;
 }
 
 /** Every device that an energy or a busy time is known of. */
 export function devicesOf(segment: Segment, usesGpu: boolean): DeviceUse[] {
-  const channels: SensedChannel[] = segment.sensors.flatMap(({ name, channels: of }) =>
-    of.map((channel) => ({ ...channel, sensor: name })),
+  const sensed: SensedChannel[] = segment.sensors.flatMap(({ name, channels: of, periodNs }) =>
+    of.map((channel) => ({ ...channel, sensor: name, readEveryNs: periodNs ?? 0 })),
   );
+  const channels = sensed.map((channel) => ({ ...channel, ...averagedAsSeen(channel, sensed, segment) }));
   const counted = countedGpus(channels, segment, usesGpu);
   const isCounted = (device: string) => !isGpu(device) || counted.has(device);
   const series = channels.map((channel) => ({ channel, series: segment.series(channel) }));
@@ -50,7 +55,8 @@ export function devicesOf(segment: Segment, usesGpu: boolean): DeviceUse[] {
     if (uses.some((use) => use.device === device)) continue;
     const curve = energyCurve(series, device);
     if (curve) {
-      const resolutionNs = channel.counterPeriodNs ?? curve.averagedOverNs;
+      const ownNs = curve.method === 'counter' ? ticksApart(channel, segment) : curve.averagedOverNs;
+      const resolutionNs = Math.max(channel.readEveryNs, ownNs);
       const counts = { ofProcess: false, counted: isCounted(device), resolutionNs };
       uses.push({ metric: 'energy', device, sensor, curve, ...counts });
     }
@@ -61,16 +67,46 @@ export function devicesOf(segment: Segment, usesGpu: boolean): DeviceUse[] {
   const apart = new Set(own.map(({ device }) => device));
   const ofAll = channels.filter(({ quantity, device }) => quantity === 'utilisation' && !apart.has(device));
   for (const channel of [...own, ...ofAll]) {
-    const { device, sensor, averagedOverNs = 0 } = channel;
+    const { device, sensor, readEveryNs, averagedOverNs = 0 } = channel;
     if (!isGpu(device)) continue;
     const { timesNs, values } = segment.series(channel);
     // A share of time, integrated over seconds, in ns.
     const curve = powerCurve({ timesNs, values: values.map((share) => share * 1e9) }, averagedOverNs);
     const ofProcess = channel.quantity === ownUtilisation;
-    const counts = { ofProcess, counted: isCounted(device), resolutionNs: averagedOverNs };
+    const counts = {
+      ofProcess,
+      counted: isCounted(device),
+      resolutionNs: Math.max(readEveryNs, averagedOverNs),
+    };
     uses.push({ metric: 'gpuTime', device, sensor, curve, ...counts });
   }
   return uses;
+}
+
+/** Time between the ticks of a counter: as the sampler found it, else as the samples show it. */
+const ticksApart = (channel: SampledChannel, segment: Segment): Nanoseconds =>
+  channel.counterPeriodNs ?? tickDistance(segment.series(channel));
+
+/** A GPU that an exporter on the network shows: it names the host as well. */
+const isExported = (device: string): boolean => isGpu(device) && device.includes('@');
+
+/**
+ * A gauge of DCGM's exporter is as old as the exporter lets it become. That is half a minute unless it was told
+ * otherwise, which its energy counter betrays: it moves whenever the exporter looks.
+ */
+function averagedAsSeen(
+  channel: SensedChannel,
+  all: readonly SensedChannel[],
+  segment: Segment,
+): Pick<SampledChannel, 'averagedOverNs'> {
+  const { device, averagedOverNs = 0, sensor } = channel;
+  if (!isExported(device) || averagedOverNs < exporterEveryNs) return {};
+  const counter = all.find(
+    (other) => other.device === device && other.sensor === sensor && other.quantity === 'energy',
+  );
+  if (counter === undefined) return {};
+  const seenNs = Math.max(channel.readEveryNs, ticksApart(counter, segment));
+  return seenNs < exporterEveryNs ? { averagedOverNs: averagedOverNs - exporterEveryNs + seenNs } : {};
 }
 
 /**

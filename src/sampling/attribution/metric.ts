@@ -10,13 +10,15 @@ export interface SamplingSetting {
   usesGpu: boolean;
   /** Whether requests went to a server, with several in flight. */
   regressed?: boolean;
+  /** The members of a fleet whose counters are one account, as nothing tells which of them answered; absent else. */
+  fleet?: number | undefined;
 }
 
 /** Sensors that such a figure would come from, nearest first. */
 const sources = {
   server: ['server-process', 'server-metrics'],
   cpu: ['rapl', 'apple', 'nvml', 'nvidia-smi', 'amd'],
-  gpu: ['nvml', 'nvidia-smi', 'amd', 'apple', 'rapl'],
+  gpu: ['nvml', 'nvidia-smi', 'amd', 'apple', 'server-metrics', 'rapl'],
 };
 
 /** The entry of a sampled metric in the result's table: what is in it, how it was read, how shared. */
@@ -68,9 +70,13 @@ function partsOf(metric: UseMetric, counted: readonly DeviceUse[]): string {
 const repeated =
   'requests that ran several times: their runs, without what lies between them, divided by their number, and shared by their stages by their own time where a counter ticks more slowly than they change';
 
-function sharing(metric: UseMetric, { concurrency, regressed }: SamplingSetting): string {
+function sharing(metric: UseMetric, { concurrency, regressed, fleet }: SamplingSetting): string {
   if (regressed) {
-    return 'shared among the requests in flight by a non-negative regression of its windows on what ran in them (tokens computed, tokens decoded, context held, steps; idle time apart), each request charged by its own and all rescaled to the counter';
+    const over =
+      fleet === undefined
+        ? ''
+        : ` over a fleet of ${fleet} as if it were one server, as not every answer names its own, which errs more than each by itself`;
+    return `shared${over} among the requests in flight by a non-negative regression of its windows on what ran in them (tokens computed, tokens decoded, context held, steps; idle time apart), each request charged by its own and all rescaled to the counter`;
   }
   if (concurrency === 1) return 'over a window that holds only the request';
   return metric === 'energy'
@@ -145,7 +151,7 @@ export function nearest(
   }[metric];
   const from = metric === 'cpuTime' ? 'server' : usesGpu || metric === 'gpuTime' ? 'gpu' : 'cpu';
   const found = sources[from].flatMap((name) => {
-    const sensor = sensors.find((of) => of.name === name);
+    const sensor = sensors.find((of) => of.name.replace(/-\d+$/, '') === name);
     if (sensor === undefined || sensor.reason === 'not-applicable') return [];
     const lacks = sensor.missing.find(({ quantity }) => wanted.includes(quantity));
     const { reason, hint } = sensor.available ? (lacks ?? { reason: null, hint: null }) : sensor;

@@ -54,6 +54,12 @@ export function channelsOf(view: MetricView, names: ChannelNames): MetricChannel
   const servers = serverMetrics.filter(({ prefix }) => shown.some((name) => name.startsWith(prefix)));
   const parts = servers.map((server) => serverChannels(server, reading, names.device));
   const gpus = [...view.gpus].filter(([, { number }]) => names.gpus?.includes(number) ?? true);
+  if (servers.length === 0 && gpus.length === 0 && view.gpus.size > 0) {
+    return {
+      reason: 'not-applicable',
+      hint: 'Its GPUs are read on this machine, or are not those of the server.',
+    };
+  }
   if (gpus.length > mostGpus) {
     const hint = `It shows ${gpus.length} GPUs, more than one machine has; give the address of the exporter beside the server.`;
     return { reason: 'unsupported', hint };

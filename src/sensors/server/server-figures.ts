@@ -124,7 +124,7 @@ export interface GpuFigure extends Pick<Channel, 'quantity' | 'unit' | 'kind' | 
 }
 
 /** The exporter asks the driver anew so often unless it is told otherwise (DCGM_EXPORTER_INTERVAL, 30,000 ms). */
-const exporterEveryNs = 30e9;
+export const exporterEveryNs = 30e9;
 const mebibyte = 2 ** 20;
 
 /** NVIDIA's DCGM exporter 3 and 4, by its default-counters.csv. Of two samples for a quantity, the first counts. */

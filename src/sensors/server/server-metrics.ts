@@ -17,10 +17,12 @@ export interface ServerMetricsTarget extends ScrapeTarget {
   /** The number of this server in a fleet; 0 where it is left out. */
   replica?: number;
   /**
-   * The GPUs that the server runs on, by DCGM's numbers of them; without it, all that are shown. None (`[]`) where NVML
-   * reads the same GPUs on this machine, so that their energy is not counted twice.
+   * The GPUs that the server runs on, by DCGM's numbers of them; without it, all that are shown. None (`[]`) where they
+   * are read on this machine, so that their energy is not counted twice.
    */
   gpus?: readonly string[];
+  /** Whether what is shown is of this machine. */
+  onThisMachine?: boolean;
 }
 
 const periodNs = milliseconds(500);

@@ -31,7 +31,7 @@ export interface Fit extends Residuals {
   resampledCosts: number[][];
 }
 
-const fewestWindows = 24;
+export const fewestWindows = 24;
 const resamples = 400;
 const units: Record<RegressorName, Coefficient['per']> = {
   idle: 'ns',

@@ -2,10 +2,10 @@ import type { Nanoseconds } from '../../../core/units.js';
 import type { CumulativeCurve } from '../../window.js';
 import { conservedShares } from './charges.js';
 import { designOf, type RegressorName } from './design.js';
-import { type Coefficient, fitWindows } from './fit.js';
+import { type Coefficient, fewestWindows, fitWindows } from './fit.js';
 import { intervalsOf } from './intervals.js';
 import { type ServedRequest, timelineOf } from './timeline.js';
-import { cutWindows } from './windows.js';
+import { cutWindows, readingsInWindow } from './windows.js';
 
 export interface ShareOptions {
   /** What the counter showed: CPU time in ns, joules, or GPU busy time in ns. */
@@ -76,7 +76,7 @@ export function shareServedCounter(options: ShareOptions): ServedShares | Shares
   const windows = cutWindows(timeline, options);
   const design = designOf(timeline, windows);
   const fit = fitWindows(design, seed);
-  if (typeof fit === 'string') return { refused: fit };
+  if (typeof fit === 'string') return { refused: `${fit}${slowness(options.resolutionNs)}` };
   const shares = conservedShares(design, fit, options);
   if (typeof shares === 'string') return { refused: shares };
   const { charged, ...sums } = shares;
@@ -98,6 +98,16 @@ export function shareServedCounter(options: ShareOptions): ServedShares | Shares
     blockLength: fit.blockLength,
     residualShare: fit.residualShare,
   };
+}
+
+/** From so long on between readings, runs of the usual length are too short to be cut into windows. */
+const slowNs = 0.9e9;
+
+function slowness(resolutionNs: Nanoseconds): string {
+  if (resolutionNs < slowNs) return '';
+  const shown = `${Number((resolutionNs / 1e9).toPrecision(2))} s`;
+  const least = Math.ceil((readingsInWindow * fewestWindows * resolutionNs) / 1e9);
+  return ` It shows a new figure once in ${shown}, so that it takes a run of ${least} s or more; DCGM’s exporter looks more often with DCGM_EXPORTER_INTERVAL=1000.`;
 }
 
 function averages(requests: readonly ServedRequest[], amount: number): Map<number, number> {

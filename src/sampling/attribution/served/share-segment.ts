@@ -18,6 +18,7 @@ export interface ServedShares extends SegmentShares {
   regressions: Regression[];
   /** By account: each request's share, and what it would be charged by tokens × average. */
   accounts: ReadonlyMap<string, Account>;
+  fleet: CounterScope['fleet'];
 }
 
 export interface Account {
@@ -27,10 +28,10 @@ export interface Account {
 
 /** Which requests a counter of a server is of. */
 export interface CounterScope {
-  /** The requests of the device, by their ids; null for all of them. */
-  requestsOf(device: string): ReadonlySet<number> | null;
-  /** Whether the counters of all servers are one account, as nothing tells which of a fleet answered a request. */
-  together: boolean;
+  /** The requests of a device that a sensor reads, by their ids; null for all of them. */
+  requestsOf(device: string, sensor: string): ReadonlySet<number> | null;
+  /** Members of a fleet whose counters are one account, as nothing tells which of them answered; null where they are not. */
+  fleet: number | null;
 }
 
 /** Shares out what servers used while several requests were in flight: the CPU time of their processes, energy, GPU time. */
@@ -44,12 +45,12 @@ export function shareServedSegment(
   const { measured } = segment;
   const regressions: Regression[] = [];
   const accounts = new Map<string, Account>();
-  const none = { devices, shared: [], used: new Map(), regressions, accounts };
+  const none = { devices, shared: [], used: new Map(), regressions, accounts, fleet: scope.fleet };
   if (measured === null) return none;
   const decoded = new Map(runs.map(({ request, decoded: of }) => [request.id, of]));
   const shared = devices.map((use) => {
     const account = `${use.metric}/${use.device}`;
-    const own = scope.requestsOf(use.device);
+    const own = scope.requestsOf(use.device, use.sensor);
     const requests = runs.flatMap(({ request }) => (own?.has(request.id) === false ? [] : [request]));
     const unit = use.metric === 'energy' ? quantum.joules : quantum.nanoseconds;
     const found = shareServedCounter({
@@ -88,8 +89,11 @@ const clockPeriodNs = 1e6;
 
 const lost: RequestUse = { amount: null, reason: 'lost', stages: new Map() };
 
-/** The CPU time of each server: of its process where that is read, else as the server tells it. */
-function serverCounters(segment: Segment, { together }: CounterScope): DeviceUse[] {
+/**
+ * The CPU time of each server: of its process where that is read, else as the server tells it. The process at the one
+ * address of a fleet is what passes requests on.
+ */
+function serverCounters(segment: Segment, { fleet, requestsOf }: CounterScope): DeviceUse[] {
   const uses = segment.sensors.flatMap(({ name, channels, periodNs }) =>
     channels
       .filter(({ device, quantity }) => /^server(-\d+)?$/.test(device) && quantity === 'cpuTime')
@@ -105,9 +109,18 @@ function serverCounters(segment: Segment, { together }: CounterScope): DeviceUse
         }),
       ),
   );
-  const read = uses.filter(({ sensor }) => sensor.startsWith('server-process'));
-  const chosen = read.length > 0 ? read : uses;
-  if (!together || chosen.length < 2) return chosen;
+  const [read, told] = [true, false].map((own) =>
+    uses.filter(({ sensor }) => sensor.startsWith('server-process') === own),
+  ) as [DeviceUse[], DeviceUse[]];
+  if (fleet === null || told.length < fleet) {
+    const covered = read.map(({ device, sensor }) => requestsOf(device, sensor));
+    const isRead = ({ device, sensor }: DeviceUse) => {
+      const own = requestsOf(device, sensor);
+      return covered.some((ids) => ids === null || own === null || [...own].some((id) => ids.has(id)));
+    };
+    return [...read, ...told.filter((use) => fleet === null && !isRead(use))];
+  }
+  const chosen = told;
   const curve = sumOfCurves(chosen.map((use) => use.curve));
   const resolutionNs = Math.max(...chosen.map((use) => use.resolutionNs));
   return [{ ...chosen[0]!, device: 'server', curve, resolutionNs }];

@@ -17,7 +17,7 @@ export interface Windows {
 }
 
 /** A window is at least so many readings of the counter long: interpolation between two hardly counts then. */
-const readingsInWindow = 4;
+export const readingsInWindow = 4;
 const mostWindows = 4000;
 
 /**
