@@ -5,12 +5,16 @@ import type { JournalHeader, JournalRow, OkJournalRow } from '../journal/entry.j
 const fewTokens = 8;
 /** The share of a request's time in which all of its tokens came, below which something held them back. */
 const burst = 0.01;
+/** A busy client reads a few answers late too; a proxy holds back all of them. */
+const buffered = 0.2;
 
 interface Check {
   code: WarningCode;
   applies(row: Row, planned: Planned): boolean;
   message(count: number, of: number, example: Row, planned: Planned): string;
   hint: string;
+  /** The share of requests below which it says nothing. */
+  least?: number;
 }
 
 type Row = OkJournalRow & Required<Pick<OkJournalRow, 'served'>>;
@@ -43,6 +47,7 @@ const checks: readonly Check[] = [
   },
   {
     code: 'stream-buffered',
+    least: buffered,
     applies: ({ times, tokens }) =>
       tokens.completion >= fewTokens &&
       times.lastToken - times.firstToken < burst * (times.lastToken - times.started),
@@ -70,10 +75,10 @@ const checks: readonly Check[] = [
 export function servedWarnings(cells: readonly Planned[], rows: readonly JournalRow[]): Warning[] {
   const planned = new Map(cells.map((cell) => [cell.id, cell]));
   const served = rows.filter((row): row is Row => row.outcome.status === 'ok' && row.served !== undefined);
-  return checks.flatMap(({ code, applies, message, hint }) => {
+  return checks.flatMap(({ code, applies, message, hint, least = 0 }) => {
     const found = served.filter((row) => applies(row, planned.get(row.cell)!));
     const [first] = found;
-    if (first === undefined) return [];
+    if (first === undefined || found.length < least * served.length) return [];
     return [{ code, message: message(found.length, served.length, first, planned.get(first.cell)!), hint }];
   });
 }

@@ -23,7 +23,9 @@ export function metricsTable(
       provenance: 'unavailable',
       method: 'none',
       reason: 'not-counted',
-      hint: 'Part of the graph could not be counted; the warnings say which.',
+      hint: records.some(({ cost }) => cost !== null)
+        ? 'Part of the graph could not be counted; the warnings say which.'
+        : 'A server does not tell the shape of its model: name it with --shape MODEL.',
     };
   }
   return table;
