@@ -42,6 +42,7 @@ export const servedAgainstLocal: Figure = {
       const local = () => run({ engine: 'llama', threads: 1, ceilings: false });
       const served = () => run({ endpoint: [server.url], shape: model });
       const ratios = new Map<string, number[]>();
+      let ms = '';
       for (let round = 0; round < rounds; round++) {
         // Each of them first in every other round.
         const first = round % 2 === 0 ? await served() : await local();
@@ -50,12 +51,14 @@ export const servedAgainstLocal: Figure = {
         refuseOtherWork(ofServer, ofProcess);
         for (const [cell, cpuTime] of cpuByCell(ofServer)) {
           const own = cpuByCell(ofProcess).get(cell)!;
+          ms = `${cell} took ${(cpuTime / 1e6).toFixed(1)} ms on the server, ${(own / 1e6).toFixed(1)} ms here`;
           ratios.set(cell, [...(ratios.get(cell) ?? []), cpuTime / own]);
         }
       }
       for (const [cell, of] of ratios) {
         say(`${cell}: ${of.map((ratio) => ratio.toFixed(3)).join(', ')}`);
       }
+      say(`of such a small model much is the harness of either; ${ms}`);
       return summarise([...ratios.values()].map((of) => median(of)!));
     } finally {
       await server.close();
@@ -84,6 +87,7 @@ function refuseOtherWork(served: Result, local: Result): void {
     cells.map(({ id }) => {
       const [first] = requests.filter(isOk).filter(({ cell }) => cell === id);
       const { flops, memoryTraffic, kvBytes } = first!.work;
+      if (flops === null || memoryTraffic === null) throw new Error(`nothing was derived for ${id}`);
       return JSON.stringify({ cell: shapeOf(id), flops, memoryTraffic, kvBytes });
     });
   const [theirs, ours] = [derived(served).sort(), derived(local).sort()];

@@ -1,5 +1,5 @@
-import { networkInterfaces } from 'node:os';
 import { TokenworkError } from '../../core/errors.js';
+import { isThisMachine } from '../../sensors/server/find-server.js';
 
 /** The address of a server's API, taken apart. */
 export interface Address {
@@ -33,7 +33,7 @@ export function parseAddress(text: string): Address {
     query: search,
     credentials:
       username || password ? `${decodeURIComponent(username)}:${decodeURIComponent(password)}` : null,
-    onThisMachine: isOnThisMachine(hostname.replace(/^\[|\]$/g, '')),
+    onThisMachine: isThisMachine(hostname),
   };
 }
 
@@ -52,14 +52,6 @@ export function likelyBases({ base }: Address): string[] {
   const above = base.replace(/\/(chat\/completions|completions|models|api)$/, '');
   const likely = [above, `${above}/v1`, `${base}/v1`, '/v1'];
   return [...new Set(likely)].filter((path) => path !== base && /(?<!\/v1)\/v1$/.test(path));
-}
-
-function isOnThisMachine(host: string): boolean {
-  if (host === 'localhost' || host.endsWith('.localhost') || host === '::1' || /^127\./.test(host))
-    return true;
-  return Object.values(networkInterfaces()).some((entries) =>
-    entries?.some(({ address }) => address === host),
-  );
 }
 
 /** The text is not repeated: it may hold a password. */
