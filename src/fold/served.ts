@@ -27,10 +27,17 @@ export const sawGpu = (segments: readonly Segment[]): boolean =>
 export function shareServed(
   segment: Segment,
   header: ServedHeader,
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
 ): ServedShares {
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  const runs = segment.requests.flatMap((run) => servedRun(run, byId.get(run.id)!));
+  const byId = new Map(segment.requests.map((run) => [run.id, run]));
+  const found = new Map<number, ServedRun>();
+  for (const row of rows) {
+    const run = byId.get(row.id);
+    const served = run === undefined ? null : servedRun(run, row);
+    if (served !== null) found.set(row.id, served);
+  }
+  // In the order in which they ended.
+  const runs = segment.requests.flatMap(({ id }) => found.get(id) ?? []);
   return shareServedSegment(segment, runs, scopeOf(header, rows), header.settings.seed);
 }
 
@@ -39,7 +46,7 @@ export function shareServed(
  * `--metrics-url`, those that the Nth answered, where every answer names its replica by that address's host. Else all
  * replicas are one account.
  */
-function scopeOf(header: ServedHeader, rows: readonly JournalRow[]): CounterScope {
+function scopeOf(header: ServedHeader, rows: Iterable<JournalRow>): CounterScope {
   const { models, metricsUrl } = header.settings;
   const numberOf = (device: string) => Number(/^server-(\d+)$/.exec(device)?.[1] ?? Number.NaN);
   const scope = (owner: (row: JournalRow) => number, together = false): CounterScope => ({
@@ -47,7 +54,9 @@ function scopeOf(header: ServedHeader, rows: readonly JournalRow[]): CounterScop
     requestsOf: (device) => {
       const number = numberOf(device);
       if (Number.isNaN(number)) return null;
-      return new Set(rows.flatMap((row) => (owner(row) === number ? [row.id] : [])));
+      const own = new Set<number>();
+      for (const row of rows) if (owner(row) === number) own.add(row.id);
+      return own;
     },
   });
   if (models.length > 1) {
@@ -58,13 +67,21 @@ function scopeOf(header: ServedHeader, rows: readonly JournalRow[]): CounterScop
   const hosts = metricsUrl.map((url) => [new URL(url).host, new URL(url).hostname].map(replicaName));
   const replicaOf = ({ served }: JournalRow) =>
     hosts.findIndex((names) => names.includes(served?.replica ?? ''));
-  const areNamed = hosts.length > 1 && rows.every((row) => row.times === null || replicaOf(row) >= 0);
-  return areNamed ? scope(replicaOf) : { requestsOf: () => null, together: true };
+  const isNamed = (row: JournalRow) => row.times === null || replicaOf(row) >= 0;
+  return hosts.length > 1 && areAll(rows, isNamed)
+    ? scope(replicaOf)
+    : { requestsOf: () => null, together: true };
 }
 
-function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
+function areAll(rows: Iterable<JournalRow>, are: (row: JournalRow) => boolean): boolean {
+  for (const row of rows) if (!are(row)) return false;
+  return true;
+}
+
+/** Null of a request that was not sent. */
+function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun | null {
   const { times } = row;
-  if (times === null) return [];
+  if (times === null) return null;
   const base = {
     id,
     sentNs: times.started,
@@ -74,7 +91,7 @@ function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
   };
   if (!('stages' in row)) {
     const request = { ...base, promptTokens: null, cachedTokens: null, completionTokens: null, failed: true };
-    return [{ request, decoded: [] }];
+    return { request, decoded: [] };
   }
   const { tokens, stages, served } = row;
   const request: ServedRequest = {
@@ -86,7 +103,7 @@ function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
     outputNs: outputTimes(row.times.firstToken, row.tokenGapsNs),
     serverPrefillNs: served?.times?.prefill ?? null,
   };
-  return [{ request, decoded: stages.slice(1).map((stage) => stage.tokens) }];
+  return { request, decoded: stages.slice(1).map((stage) => stage.tokens) };
 }
 
 /** Null where tokens did not come apart, so that nobody knows when. */
