@@ -23,6 +23,7 @@ import { prefixCache } from './prefix-cache.js';
 import { requestOverhead } from './request-overhead.js';
 import { sampling } from './sampling.js';
 import { servedAttribution } from './served-attribution.js';
+import { servedMemory } from './served-memory.js';
 import { sharedWeights } from './shared-weights.js';
 import { speculation } from './speculation.js';
 import { weightsIndependence } from './weights-independence.js';
@@ -50,6 +51,7 @@ const figures: Figure[] = [
   endpointStreams,
   ...endpointTimes,
   ...servedAttribution,
+  servedMemory,
   ...gpuFigures(),
 ];
 
