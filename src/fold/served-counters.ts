@@ -21,11 +21,14 @@ interface Comparison {
 export function counterWarnings(
   header: ServedHeader,
   segments: readonly Segment[],
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
 ): Warning[] {
-  const byId = new Map(rows.map((row) => [row.id, row]));
+  // Without counters there is nothing to compare with, and rows are many.
+  if (header.settings.metricsUrl.length === 0) return [];
+  const completions = new Map<number, number | undefined>();
+  for (const { id, tokens } of rows) completions.set(id, tokens?.completion);
   const found = segments.flatMap((segment) =>
-    comparisons(segment, scopeOf(header, rows, segment.sensors), byId),
+    comparisons(segment, scopeOf(header, rows, segment.sensors), completions),
   );
   const sum = (of: (one: Comparison) => number) => found.reduce((total, one) => total + of(one), 0);
   const [counted, told, inFlight, failed] = [
@@ -62,7 +65,7 @@ export function counterWarnings(
 function comparisons(
   { sensors, series, measured, requests, alone, pairs }: Segment,
   { fleet, requestsOf }: ReturnType<typeof scopeOf>,
-  byId: ReadonlyMap<number, JournalRow>,
+  completions: ReadonlyMap<number, number | undefined>,
 ): Comparison[] {
   if (measured === null) return [];
   const { startNs } = measured;
@@ -87,7 +90,7 @@ function comparisons(
     };
     for (const { id, spans } of requests) {
       if (of?.has(id) === false) continue;
-      const tokens = byId.get(id)?.tokens?.completion;
+      const tokens = completions.get(id);
       if (tokens === undefined) result.failed++;
       else if (spans.at(-1)!.endNs > lastNs) result.inFlight += tokens;
       else result.told += tokens;

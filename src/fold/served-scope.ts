@@ -18,21 +18,36 @@ type Members = ReadonlySet<number> | null;
  */
 export function scopeOf(
   header: Pick<ServedHeader, 'settings' | 'cells'>,
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
   sensors: Sensors,
 ): CounterScope {
-  const { models } = header.settings;
-  return models.length > 1 ? ofEndpoints(header, rows) : ofFleet(header, rows, sensors);
+  const { models, metricsUrl } = header.settings;
+  if (models.length === 1 && metricsUrl.length < 2) return { fleet: null, requestsOf: () => null };
+  const sent = Array.from(rows, sentRequest);
+  return models.length > 1 ? ofEndpoints(header, sent) : ofFleet(header, sent, sensors);
 }
+
+/** The part of a row that tells who answered; whole rows would be too many to keep. */
+interface SentRequest {
+  id: number;
+  cell: string;
+  wasSent: boolean;
+  replica: string | null;
+}
+
+const sentRequest = ({ id, cell, times, served }: JournalRow): SentRequest => ({
+  ...{ id, cell, wasSent: times !== null },
+  replica: served?.replica ?? null,
+});
 
 function ofEndpoints(
   { settings, cells }: Pick<ServedHeader, 'settings' | 'cells'>,
-  rows: readonly JournalRow[],
+  rows: readonly SentRequest[],
 ): CounterScope {
   const { models, endpoint, metricsUrl } = settings;
   const places = new Map(models.map(({ id }, index) => [id, index]));
   const modelOf = new Map(cells.map(({ id, model }) => [id, model]));
-  const placeOf = ({ cell }: JournalRow) => places.get(modelOf.get(cell)!)!;
+  const placeOf = ({ cell }: SentRequest) => places.get(modelOf.get(cell)!)!;
   const endpoints = endpoint.map((url) => new URL(url));
   const endpointsAt = (url: URL, device: string): Members => {
     const at = (same: (other: URL) => boolean) =>
@@ -57,7 +72,7 @@ function ofEndpoints(
 
 function ofFleet(
   { settings: { metricsUrl } }: Pick<ServedHeader, 'settings'>,
-  rows: readonly JournalRow[],
+  rows: readonly SentRequest[],
   sensors: Sensors,
 ): CounterScope {
   const servers = sensors.flatMap(({ name, channels }) => {
@@ -67,8 +82,8 @@ function ofFleet(
   const one: CounterScope = { fleet: null, requestsOf: () => null };
   if (servers.length < 2) return one;
   const names = servers.map(({ url }) => [url.host, url.hostname].map(replicaName));
-  const replicaOf = ({ served }: JournalRow) => names.findIndex((own) => own.includes(served?.replica ?? ''));
-  const areNamed = rows.every((row) => row.times === null || replicaOf(row) >= 0);
+  const replicaOf = ({ replica }: SentRequest) => names.findIndex((own) => own.includes(replica ?? ''));
+  const areNamed = rows.every((row) => !row.wasSent || replicaOf(row) >= 0);
   // Two of one host that answers name by the host alone are not told apart.
   const isSure = new Set(names.map(([, host]) => host)).size === names.length || namesPort(rows, names);
   if (!areNamed || !isSure) return { ...one, fleet: servers.length };
@@ -85,8 +100,8 @@ function ofFleet(
   };
 }
 
-const namesPort = (rows: readonly JournalRow[], names: readonly (readonly string[])[]): boolean =>
-  rows.every(({ times, served }) => times === null || names.some(([host]) => host === served?.replica));
+const namesPort = (rows: readonly SentRequest[], names: readonly (readonly string[])[]): boolean =>
+  rows.every(({ wasSent, replica }) => !wasSent || names.some(([host]) => host === replica));
 
 /** The address that a sensor scrapes, and its place among those that were named; null of any other sensor. */
 function addressOf(sensor: string, urls: readonly string[]): { url: URL; index: number } | null {
@@ -101,9 +116,9 @@ function numberIn(device: string): number | null {
 }
 
 function idsOf(
-  rows: readonly JournalRow[],
+  rows: readonly SentRequest[],
   members: Members,
-  memberOf: (row: JournalRow) => number,
+  memberOf: (row: SentRequest) => number,
 ): ReadonlySet<number> | null {
   if (members === null) return null;
   return new Set(rows.flatMap((row) => (members.has(memberOf(row)) ? [row.id] : [])));

@@ -1,28 +1,19 @@
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  renameSync,
-  rmSync,
-  type Stats,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
-import { type Result, resultSchema } from '../core/result.js';
+import { type RowwiseResult, resultText } from '../core/result-text.js';
+import { writeTexts } from '../core/write-texts.js';
 
 /**
  * Writes a result so that `path` holds either what it held before or all of it: to a temporary name in
  * the same folder, synced, then renamed. Throws TokenworkError `result-unwritable` (exit code 3).
  */
-export function writeResult(path: string, result: Result): void {
+export function writeResult(path: string, result: RowwiseResult): void {
   const temporary = `${path}.${process.pid}.tmp`;
-  const text = `${JSON.stringify(resultSchema.parse(result), null, 1)}\n`;
   try {
     const file = openSync(temporary, 'w');
     try {
-      writeFileSync(file, text);
+      writeTexts(file, resultText(result));
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -23,7 +23,7 @@ export interface PlayedAnswer {
   end?: 'whole' | 'cut' | 'hang';
 }
 
-interface PlayedRequest {
+export interface PlayedRequest {
   method: string;
   path: string;
   headers: IncomingMessage['headers'];

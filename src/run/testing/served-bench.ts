@@ -5,6 +5,7 @@ import type { ServerKind } from '../../core/server-record.js';
 import { type PlayedCounts, players, scriptOf } from '../../engines/endpoint/dialects/player.test-support.js';
 import {
   type PlayedAnswer,
+  type PlayedRequest,
   type PlayedServer,
   type PlayOptions,
   playServer,
@@ -25,7 +26,7 @@ export async function play(script: Script, options?: PlayOptions): Promise<Playe
 }
 
 /** What every request to a played server has. */
-export const counts: PlayedCounts = { prompt: 8, cached: 0, completion: 4, reasoning: 0 };
+const counts: PlayedCounts = { prompt: 8, cached: 0, completion: 4, reasoning: 0 };
 export const chat = 'POST /v1/chat/completions';
 
 /** A server of that kind that answers each request whole, beside what `more` says. */
@@ -67,4 +68,5 @@ export async function refusal(options: Partial<BenchOptions>): Promise<string> {
 }
 
 /** Paths of what a server was asked to generate. */
-export const posts = ({ requests }: PlayedServer) => requests.filter(({ method }) => method === 'POST');
+export const posts = ({ requests }: PlayedServer): PlayedRequest[] =>
+  requests.filter(({ method }) => method === 'POST');
