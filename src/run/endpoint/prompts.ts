@@ -74,11 +74,13 @@ async function wordMaker(
   // The template's own tokens are part of the prompt.
   const wordsFor = (tokens: number) => Math.max(1, tokens - base + 1);
   const probe = 4 * base + 16;
-  const exact = (await count(textOf(single, { tokens: wordsFor(probe), seed: 1 }))) === probe;
-  return {
-    exact,
-    make: (prompt) => asked(endpoint, textOf(single, { ...prompt, tokens: wordsFor(prompt.tokens) })),
+  // A word at the beginning has other tokens than after a space, so all begin with the same.
+  const text = ({ tokens, ...prompt }: Synthetic) => {
+    const more = wordsFor(tokens) - 1;
+    return more === 0 ? start : `${start} ${textOf(single, { ...prompt, tokens: more })}`;
   };
+  const exact = (await count(text({ tokens: probe, seed: 1 }))) === probe;
+  return { exact, make: (prompt) => asked(endpoint, text(prompt)) };
 }
 
 const enoughWords = 64;
