@@ -11,6 +11,7 @@ import { compareResults } from './analysis/compare/compare.js';
 import { findingsOf } from './analysis/findings.js';
 import { realisticResult, testResult } from './analysis/result.test-support.js';
 import { readResult } from './core/migrate.js';
+import { resultText } from './core/result-text.js';
 import { foldJournal } from './fold/result.js';
 import { readJournal } from './journal/read.js';
 import { isPending, validationOf } from './journal/state.js';
@@ -187,7 +188,7 @@ function fold(text: string, path: string): void {
   writeFileSync(path, text);
   const contents = readJournal(path);
   isPending(contents.header.settings, validationOf(contents.entries));
-  readResult(JSON.parse(JSON.stringify(foldJournal(contents))));
+  readResult(JSON.parse([...resultText(foldJournal(contents))].join('')));
 }
 
 function explain(json: unknown): void {

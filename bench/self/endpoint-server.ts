@@ -1,10 +1,12 @@
 /**
  * Plays a vLLM on 127.0.0.1 that streams 50 tokens/s to each request, in a process of its own: raw sockets and ready
  * texts, so that it takes less of the machine than the client that is measured. Prints its port, and ends with its parent.
+ * With the argument `at-once` it answers each request with all of its tokens as soon as it comes.
  */
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 
 const tokenMs = 20;
+const atOnce = process.argv[2] === 'at-once';
 const mostTokens = 4096;
 
 const asChunk = (text: string) => `${Buffer.byteLength(text).toString(16)}\r\n${text}\r\n`;
@@ -26,6 +28,11 @@ const models = JSON.stringify({
   object: 'list',
   data: [{ id: 'played', object: 'model', owned_by: 'vllm' }],
 });
+/** A word is a token. */
+const tokenized = (body: string) => {
+  const words = (JSON.parse(body) as { prompt: string }).prompt.split(' ').filter((word) => word !== '');
+  return JSON.stringify({ count: words.length, tokens: words.map((word) => word.length) });
+};
 
 interface Stream {
   socket: Socket;
@@ -64,17 +71,24 @@ const server = createServer((socket) => {
     if (bodyAt < 4 || pending.length < bodyAt + length) return;
     const body = pending.slice(bodyAt, bodyAt + length);
     const isModels = pending.startsWith('GET /v1/models');
+    const isTokenize = pending.startsWith('POST /tokenize');
     pending = '';
-    if (body === '') {
-      const [status, text] = isModels ? ['200 OK', models] : ['404 Not Found', '{}'];
+    if (body === '' || isTokenize) {
+      const known = isModels ? models : isTokenize ? tokenized(body) : null;
+      const [status, text] = known === null ? ['404 Not Found', '{}'] : ['200 OK', known];
       socket.write(
         `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${text.length}\r\n\r\n${text}`,
       );
       return;
     }
     const asked = (JSON.parse(body) as { max_tokens: number }).max_tokens;
+    const tokens = Math.min(asked, mostTokens);
+    if (atOnce) {
+      socket.write(head + tokenChunks.slice(1, tokens).join('') + lastChunks(tokens));
+      return;
+    }
     socket.write(head);
-    wheel[nextSlot++ % tokenMs]!.add({ socket, sent: 0, tokens: Math.min(asked, mostTokens) });
+    wheel[nextSlot++ % tokenMs]!.add({ socket, sent: 0, tokens });
   });
 });
 server.listen(0, '127.0.0.1', 4096, () =>

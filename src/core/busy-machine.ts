@@ -149,14 +149,26 @@ export interface QueuedRequest {
   times: { started: number; ended?: number | undefined; lastToken: number | null } | null;
 }
 
-/** The share of their own time that requests waited for a core; 0 where the system does not tell. */
-export function waitingShare(requests: readonly QueuedRequest[]): number {
-  let [waitedNs, servedNs] = [0, 0];
-  for (const { runQueueWait, times } of requests) {
+/** Adds up how long requests waited for a core. */
+export class WaitingTally {
+  #waitedNs = 0;
+  #servedNs = 0;
+
+  add({ runQueueWait, times }: QueuedRequest): void {
     const endNs = times?.ended ?? times?.lastToken ?? null;
-    if (runQueueWait === undefined || times === null || endNs === null) continue;
-    waitedNs += runQueueWait;
-    servedNs += endNs - times.started;
+    if (runQueueWait === undefined || times === null || endNs === null) return;
+    this.#waitedNs += runQueueWait;
+    this.#servedNs += endNs - times.started;
   }
-  return servedNs > 0 ? waitedNs / servedNs : 0;
+
+  /** The share of their own time; 0 where the system does not tell. */
+  share(): number {
+    return this.#servedNs > 0 ? this.#waitedNs / this.#servedNs : 0;
+  }
+}
+
+export function waitingShare(requests: readonly QueuedRequest[]): number {
+  const tally = new WaitingTally();
+  for (const request of requests) tally.add(request);
+  return tally.share();
 }

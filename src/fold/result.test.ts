@@ -1,14 +1,15 @@
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
-import { resultSchema } from '../core/result.js';
-import type { JournalEntry } from '../journal/entry.js';
-import { finished, header, okRow } from '../journal/testing/journal-sample.js';
+import { type Result, resultSchema } from '../core/result.js';
+import type { JournalEntry, JournalHeader } from '../journal/entry.js';
+import { contentsOf, finished, header, okRow } from '../journal/testing/journal-sample.js';
 import { foldJournal } from './result.js';
 
-const fold = (...entries: JournalEntry[]) => {
-  const result = foldJournal({ path: '', header, entries: [header, ...entries], validBytes: 0 });
-  return resultSchema.parse(result);
-};
+function foldOf(of: JournalHeader, entries: readonly JournalEntry[]): Result {
+  const { head, rows } = foldJournal(contentsOf(of, entries));
+  return { ...head, requests: [...rows()] };
+}
+const fold = (...entries: JournalEntry[]) => resultSchema.parse(foldOf(header, [header, ...entries]));
 const resumed: JournalEntry = { kind: 'resumed', at: '2026-11-23T11:00:00.000Z', warnings: [] };
 const ended = (atNs: number, processCpuNs: number): JournalEntry => ({ kind: 'ended', atNs, processCpuNs });
 
@@ -35,9 +36,10 @@ describe('a folded journal', () => {
     ) as JournalEntry[];
     const peak = (peakBytes: number | null): JournalEntry => ({ kind: 'memory', cell: 'm/p1/c1', peakBytes });
     const of = (...entries: JournalEntry[]) =>
-      foldJournal({ path: '', header: head, entries: [...rows, ...entries], validBytes: 0 }).requests.map(
-        (row) => [row.work?.peakMemory ?? null, 'absent' in row ? row.absent?.peakMemory : undefined],
-      );
+      foldOf(head, [...rows, ...entries]).requests.map((row) => [
+        row.work?.peakMemory ?? null,
+        'absent' in row ? row.absent?.peakMemory : undefined,
+      ]);
     const others = [
       [null, 'not-sampled'],
       [null, 'not-sampled'],
@@ -75,8 +77,7 @@ describe('a folded journal', () => {
       ...header,
       settings: { ...header.settings, workload: { trace: '/x.csv', limit: null } },
     };
-    const of = (head: typeof header) =>
-      foldJournal({ path: '', header: head, entries: finished(0, 1), validBytes: 0 }).run.design;
+    const of = (head: typeof header) => foldOf(head, finished(0, 1)).run.design;
     expect([of(header), of(traced)]).toEqual(['fixed', 'sampled']);
   });
 
@@ -97,7 +98,7 @@ describe('a folded journal', () => {
     const [model] = header.models;
     const head = { ...header, models: [model!, { ...model!, id: 'guard', roles: ['classifier'] }] };
     const entries = [warmup, ...finished(0, 0)];
-    const { run, models } = foldJournal({ path: '', header: head, entries, validBytes: 0 });
+    const { run, models } = foldOf(head, entries);
     expect(models.map(({ warmup: own }) => own)).toEqual([
       { requests: 2, durationNs: 500 },
       { requests: 1, durationNs: 30 },

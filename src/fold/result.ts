@@ -5,6 +5,7 @@ import {
   type Result,
   schemaVersion,
 } from '../core/result.js';
+import type { RowwiseResult } from '../core/result-text.js';
 import type { Bytes } from '../core/units.js';
 import type { JournalEntry, JournalRow, OkJournalRow } from '../journal/entry.js';
 import { cpuTimeOf } from '../journal/measured-run.js';
@@ -14,27 +15,33 @@ import { ceilingsOf } from './ceilings.js';
 import { gapEncoder } from './gap-histogram.js';
 import { foldSampling } from './sampling.js';
 import { areShared, isServed } from './served.js';
-import { ledgerWarnings, warningsOf } from './warnings.js';
+import { warningsOf } from './warnings.js';
+
+/** A folded journal, with the number of its rows. */
+export interface FoldedResult extends RowwiseResult {
+  requests: number;
+}
 
 /** Folds a journal into a result. It is complete when every request of the plan has a row. */
-export function foldJournal(contents: JournalContents): Result {
-  const { header, entries } = contents;
+export function foldJournal(contents: JournalContents): FoldedResult {
+  const { header } = contents;
   const { settings } = header;
   const state = stateOf(contents);
   const plannedRequests = settings.repetitions * header.cells.reduce((sum, cell) => sum + cell.count, 0);
-  const inOrder = [...state.rows.values()].sort((a, b) => a.id - b.id);
-  const journalled = header.memoryApart ? withMemory(inOrder, memoryOf(entries)) : inOrder;
-  const sampled = foldSampling(header, entries, journalled);
-  const { rows, sampler, recording } = sampled;
+  const { entries, cpuTime } = withoutRequests(contents.entries);
+  const peaks = header.memoryApart ? memoryOf(entries) : null;
+  const journalled = { [Symbol.iterator]: () => withMemory(contents.rows, peaks) };
+  const sampled = foldSampling({ ...contents, rows: journalled }, entries);
+  const { fill, tally, sampler, recording } = sampled;
   // What was shared out of a server's counter is in an account of that counter.
-  const own = isServed(header) && areShared(header) ? {} : conservationOf(rows, entries);
+  const own = isServed(header) && areShared(header) ? {} : conservationOf(cpuTime);
   const conservation = { ...own, ...sampled.conservation };
   const models = header.models.map((model) => ({
     ...model,
     warmup: warmupOf(model.id, entries),
     ...coldStartOf(model.id, entries),
   }));
-  return {
+  const head: FoldedResult['head'] = {
     schemaVersion,
     tool: header.tool,
     run: {
@@ -44,7 +51,7 @@ export function foldJournal(contents: JournalContents): Result {
       startedAt: header.startedAt,
       durationNs: state.lastNs,
       command: header.command,
-      complete: rows.length === plannedRequests,
+      complete: tally.rows === plannedRequests,
       warmupRequests: entries.reduce((sum, entry) => sum + (entry.kind === 'warmup' ? entry.requests : 0), 0),
       concurrency: settings.concurrency,
       repetitions: settings.repetitions,
@@ -60,49 +67,55 @@ export function foldJournal(contents: JournalContents): Result {
     models,
     metrics: sampled.metrics,
     cells: header.cells.map(({ id, model, factors }) => ({ id, model, factors })),
-    requests: foldRows(rows),
     conservation,
     ...(sampled.idleBaseline && { idleBaseline: sampled.idleBaseline }),
     ...(sampled.regressions && { regressions: sampled.regressions }),
     ...(sampled.attributionErrors && { attributionErrors: sampled.attributionErrors }),
     ...(sampled.timeline && { timeline: sampled.timeline }),
     warnings: [
-      ...warningsOf(header, entries, rows),
-      ...ledgerWarnings(rows, conservation),
+      ...warningsOf(header, entries, tally),
+      ...tally.ledgerWarnings(conservation),
       ...sampled.warnings,
     ],
   };
+  return { head, requests: tally.rows, rows: () => foldRows(journalled, fill) };
 }
 
 /**
  * Puts the peak memory of a cell into the row of its first request: it was measured of one request, and in every row
  * would look as if it had been of each.
  */
-function withMemory(
-  rows: readonly JournalRow[],
-  peaks: ReadonlyMap<string, Bytes | null>,
-): readonly JournalRow[] {
+function* withMemory(
+  rows: Iterable<JournalRow>,
+  peaks: ReadonlyMap<string, Bytes | null> | null,
+): Generator<JournalRow> {
   const seen = new Set<string>();
-  return rows.map((row) => {
-    if (!hasGaps(row) || seen.has(row.cell)) return row;
-    seen.add(row.cell);
-    const peakMemory = peaks.get(row.cell);
-    if (peakMemory === undefined) return row;
-    if (peakMemory === null) return { ...row, absent: { ...row.absent, peakMemory: 'too-short' as const } };
-    const { absent = {}, ...rest } = row;
-    const { peakMemory: _notSampled, ...others } = absent;
-    const work = { ...row.work, peakMemory };
-    return { ...rest, work, ...(Object.keys(others).length > 0 && { absent: others }) };
-  });
+  for (const row of rows) {
+    const isFirst = peaks !== null && hasGaps(row) && !seen.has(row.cell);
+    if (isFirst) seen.add(row.cell);
+    yield isFirst ? withPeak(row, peaks.get(row.cell)) : row;
+  }
 }
 
-function foldRows(rows: readonly JournalRow[]): RequestRow[] {
+function withPeak(row: OkJournalRow, peakMemory: Bytes | null | undefined): OkJournalRow {
+  if (peakMemory === undefined) return row;
+  if (peakMemory === null) return { ...row, absent: { ...row.absent, peakMemory: 'too-short' as const } };
+  const { absent = {}, ...rest } = row;
+  const { peakMemory: _notSampled, ...others } = absent;
+  const work = { ...row.work, peakMemory };
+  return { ...rest, work, ...(Object.keys(others).length > 0 && { absent: others }) };
+}
+
+function* foldRows(rows: Iterable<JournalRow>, fill: (row: JournalRow) => JournalRow): Generator<RequestRow> {
   const encode = gapEncoder();
-  return rows.map((row) => {
-    if (!hasGaps(row)) return row;
-    const { tokenGapsNs, ...rest } = row;
-    return { ...rest, interTokenLatency: encode(tokenGapsNs) };
-  });
+  for (const journalled of rows) {
+    const row = fill(journalled);
+    if (!hasGaps(row)) yield row;
+    else {
+      const { tokenGapsNs, ...rest } = row;
+      yield { ...rest, interTokenLatency: encode(tokenGapsNs) };
+    }
+  }
 }
 
 function hasGaps(row: JournalRow): row is OkJournalRow {
@@ -139,32 +152,44 @@ function warmupOf(model: string, entries: readonly JournalEntry[]): ModelRecord[
   return { requests, durationNs };
 }
 
+/** The CPU time of a process that measured, and of the requests that it measured; null where it is known of none. */
+interface CpuAccount {
+  total: number;
+  requests: number | null;
+}
+
 /**
- * The process's CPU time over its segments of measuring, and how much of it the requests account for.
- * Nothing of a process's CPU time is idle. A segment that was killed counts up to its last row.
+ * The process's CPU time over its segments of measuring, and how much of it the requests account for. A segment that
+ * was killed counts up to its last row; a request that ran several times in a row used all of that. Beside it the
+ * entries that are no requests, which are few.
  */
-function conservationOf(
-  rows: readonly JournalRow[],
-  entries: readonly JournalEntry[],
-): Record<string, Conservation> {
-  const attributed = rows.map((row) => row.work?.cpuTime ?? null);
-  if (attributed.every((cpuTime) => cpuTime === null)) return {};
-  let total = 0;
-  let segment = 0;
-  for (const entry of entries) {
+function withoutRequests(all: Iterable<JournalEntry>): { entries: JournalEntry[]; cpuTime: CpuAccount } {
+  const entries: JournalEntry[] = [];
+  const seen = new Set<number>();
+  let [total, segment] = [0, 0];
+  let requests: number | null = null;
+  for (const entry of all) {
     if (entry.kind === 'request' || entry.kind === 'ended') segment = Math.max(segment, entry.processCpuNs);
     else if (entry.kind === 'resumed') {
       total += segment;
       segment = 0;
     }
+    if (entry.kind === 'started') continue;
+    if (entry.kind !== 'request') {
+      entries.push(entry);
+      continue;
+    }
+    const { row, runs } = entry;
+    if (seen.has(row.id)) continue;
+    seen.add(row.id);
+    const own = row.work?.cpuTime ?? null;
+    if (own !== null) requests = (requests ?? 0) + ((runs && cpuTimeOf(runs)) ?? own);
   }
-  total += segment;
-  // A request that ran several times in a row used all of that.
-  const windows = new Map(
-    entries.flatMap((entry) =>
-      entry.kind === 'request' && entry.runs ? [[entry.row.id, cpuTimeOf(entry.runs)]] : [],
-    ),
-  );
-  const requests = rows.reduce((sum, { id, work }) => sum + (windows.get(id) ?? work?.cpuTime ?? 0), 0);
+  return { entries, cpuTime: { total: total + segment, requests } };
+}
+
+/** Nothing of a process's CPU time is idle. */
+function conservationOf({ total, requests }: CpuAccount): Record<string, Conservation> {
+  if (requests === null) return {};
   return { cpuTime: { total, requests, idle: 0, unattributed: total - requests, unit: 'ns' } };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { isOk, type Result, resultSchema } from '../core/result.js';
 import type { JournalEntry, JournalHeader } from '../journal/entry.js';
-import { header } from '../journal/testing/journal-sample.js';
+import { contentsOf, header } from '../journal/testing/journal-sample.js';
 import {
   absentSensor,
   again,
@@ -35,7 +35,8 @@ function fold(entries: readonly JournalEntry[], { concurrency = 1, device = 'cpu
       ]),
     ),
   };
-  return resultSchema.parse(foldJournal({ path: '', header: of, entries: [of, ...entries], validBytes: 0 }));
+  const { head, rows } = foldJournal(contentsOf(of, [of, ...entries]));
+  return resultSchema.parse({ ...head, requests: [...rows()] });
 }
 
 const ended = (at: number): JournalEntry => ({ kind: 'ended', atNs: at * second, processCpuNs: 0 });

@@ -4,6 +4,7 @@ import type { Conservation, RecordedWarning, Result, Stage } from '../core/resul
 import type { Recording, Regression, SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
 import type { JournalEntry, JournalHeader, JournalRow } from '../journal/entry.js';
+import type { JournalContents } from '../journal/read.js';
 import { unfinishedValidation, validationOf } from '../journal/state.js';
 import { baselineOf, idleBaseline } from '../sampling/attribution/baseline.js';
 import { type UseMetric, useMetrics } from '../sampling/attribution/devices.js';
@@ -12,13 +13,14 @@ import { partialEnergy, type SamplingSetting, sampledMetric } from '../sampling/
 import { busyMachine, gpuWarnings } from '../sampling/attribution/neighbours.js';
 import type { Segment } from '../sampling/attribution/segment.js';
 import { servedErrors } from '../sampling/attribution/served/errors.js';
+import type { ServedShares } from '../sampling/attribution/served/share-segment.js';
 import { type SegmentShares, shareSegment, type UsedByRequest } from '../sampling/attribution/shares.js';
 import { throttling } from '../sampling/attribution/throttling.js';
 import { timelineOf } from '../sampling/attribution/timeline.js';
+import { RowTally } from './row-tally.js';
 import { sampledSegments } from './segments.js';
 import { areShared, isServed, sawGpu, shareServed } from './served.js';
 import { counterWarnings, sharedOverFleet } from './served-counters.js';
-import { lostFigures } from './warnings.js';
 
 /** The parts of a result that come from samples. */
 export interface FoldedSampling
@@ -26,19 +28,25 @@ export interface FoldedSampling
     Result,
     'metrics' | 'conservation' | 'idleBaseline' | 'attributionErrors' | 'regressions' | 'timeline'
   > {
-  rows: JournalRow[];
+  /** The row with what the samples say of it. */
+  fill(row: JournalRow): JournalRow;
+  /** Of all filled rows. */
+  tally: RowTally;
   sampler: SamplerCost | undefined;
   recording: Recording | undefined;
   warnings: RecordedWarning[];
 }
 
-/** Draws from a journal's samples what each request used; rows that nothing was sampled for stay as they are. */
+/**
+ * Draws from a journal's samples what each request used; rows that nothing was sampled for stay as they are.
+ * `besides` are the entries that are no requests.
+ */
 export function foldSampling(
-  header: JournalHeader,
-  entries: readonly JournalEntry[],
-  rows: readonly JournalRow[],
+  { header, entries, rows }: Pick<JournalContents, 'header' | 'entries' | 'rows'>,
+  besides: readonly JournalEntry[],
 ): FoldedSampling {
-  const segments = sampledSegments(entries);
+  const isSampled = besides.some(({ kind }) => kind === 'sampling');
+  const segments = isSampled ? sampledSegments(entries) : [];
   const { concurrency, sampling } = header.settings;
   const recorded = segments[0]?.recorded ?? null;
   const usesGpu = recorded?.usesGpu ?? (isServed(header) ? sawGpu(segments) : runOnGpu(header.models));
@@ -52,19 +60,17 @@ export function foldSampling(
   const byId = new Map(shares.flatMap(({ used }) => [...used]));
   const regressions = served?.flatMap((segment) => segment.regressions);
   const metrics = withRefusals(metricsOf(header, segments, shares, setting), regressions);
-  const filled = rows.map((row) => {
+  const filledBy = (row: JournalRow) => {
     const use = byId.get(row.id);
     return use ? fill(row, use, metrics) : row;
-  });
-  const cellOf = new Map(rows.map(({ id, cell }) => [id, cell]));
-  const errors = !sampling.validate
-    ? null
-    : served
-      ? servedErrors(segments, served, cellOf, concurrency)
-      : attributionErrors(segments, shares, cellOf, concurrency);
-  const validation = validationOf(entries);
+  };
+  const tally = new RowTally(header.cells);
+  for (const row of rows) tally.add(filledBy(row));
+  const errors = sampling.validate ? errorsOf(segments, shares, served, rows, concurrency) : null;
+  const validation = validationOf(besides);
   return {
-    rows: filled,
+    fill: filledBy,
+    tally,
     metrics,
     conservation: conservationOf(shares),
     ...(segments.length > 0 && {
@@ -81,13 +87,28 @@ export function foldSampling(
       ...(fleet === undefined ? [] : [sharedOverFleet(fleet)]),
       ...segments.slice(0, 1).flatMap((segment) => partialEnergy(segment, shares[0]!.devices, setting)),
       ...segments.slice(0, 1).flatMap((segment) => gpuWarnings(segment, setting)),
-      ...lostFigures(filled),
-      ...shares.slice(0, 1).flatMap(({ devices }) => busyMachine(segments, devices, filled)),
+      ...tally.lostFigures(),
+      ...shares.slice(0, 1).flatMap(({ devices }) => busyMachine(segments, devices, tally.waited)),
       ...throttling(segments, setting),
       ...(errors && !validation.isDone ? [unfinishedValidation(validation)] : []),
       ...(errors && validation.isDone && errors.length === 0 ? [untested] : []),
     ],
   };
+}
+
+/** Errors of the sharing, held against the same requests alone. */
+function errorsOf(
+  segments: readonly Segment[],
+  shares: readonly SegmentShares[],
+  served: readonly ServedShares[] | null,
+  rows: Iterable<JournalRow>,
+  concurrency: number,
+) {
+  const cellOf = new Map<number, string>();
+  for (const { id, cell } of rows) cellOf.set(id, cell);
+  return served
+    ? servedErrors(segments, served, cellOf, concurrency)
+    : attributionErrors(segments, shares, cellOf, concurrency);
 }
 
 function recordingOf({ file, sha256, machine, recordedAt }: Recording): Recording {

@@ -6,7 +6,7 @@ import type { BusySpan, RequestRun, RunPart, Segment, Span } from '../sampling/a
 import { SeriesStore } from '../sampling/series.js';
 
 /** The segments of a journal in which the machine was sampled. Of two rows of a request the first counts. */
-export function sampledSegments(entries: readonly JournalEntry[]): Segment[] {
+export function sampledSegments(entries: Iterable<JournalEntry>): Segment[] {
   const segments: Segment[] = [];
   const seen = new Set<number>();
   let current: Draft | null = null;

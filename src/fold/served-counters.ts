@@ -21,9 +21,14 @@ interface Comparison {
 export function counterWarnings(
   header: ServedHeader,
   segments: readonly Segment[],
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
 ): Warning[] {
-  const byId = new Map(rows.map((row) => [row.id, row]));
+  const areRead = segments.some(({ sensors }) =>
+    sensors.some(({ channels }) => channels.some(({ quantity }) => quantity === 'generatedTokens')),
+  );
+  if (!areRead) return [];
+  const byId = new Map<number, JournalRow>();
+  for (const row of rows) byId.set(row.id, row);
   const found = segments.flatMap((segment) =>
     comparisons(segment, scopeOf(header, rows, segment.sensors), byId),
   );

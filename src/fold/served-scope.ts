@@ -18,7 +18,7 @@ type Members = ReadonlySet<number> | null;
  */
 export function scopeOf(
   header: Pick<ServedHeader, 'settings' | 'cells'>,
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
   sensors: Sensors,
 ): CounterScope {
   const { models } = header.settings;
@@ -27,7 +27,7 @@ export function scopeOf(
 
 function ofEndpoints(
   { settings, cells }: Pick<ServedHeader, 'settings' | 'cells'>,
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
 ): CounterScope {
   const { models, endpoint, metricsUrl } = settings;
   const places = new Map(models.map(({ id }, index) => [id, index]));
@@ -57,7 +57,7 @@ function ofEndpoints(
 
 function ofFleet(
   { settings: { metricsUrl } }: Pick<ServedHeader, 'settings'>,
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
   sensors: Sensors,
 ): CounterScope {
   const servers = sensors.flatMap(({ name, channels }) => {
@@ -68,7 +68,7 @@ function ofFleet(
   if (servers.length < 2) return one;
   const names = servers.map(({ url }) => [url.host, url.hostname].map(replicaName));
   const replicaOf = ({ served }: JournalRow) => names.findIndex((own) => own.includes(served?.replica ?? ''));
-  const areNamed = rows.every((row) => row.times === null || replicaOf(row) >= 0);
+  const areNamed = areAll(rows, (row) => row.times === null || replicaOf(row) >= 0);
   // Two of one host that answers name by the host alone are not told apart.
   const isSure = new Set(names.map(([, host]) => host)).size === names.length || namesPort(rows, names);
   if (!areNamed || !isSure) return { ...one, fleet: servers.length };
@@ -85,8 +85,8 @@ function ofFleet(
   };
 }
 
-const namesPort = (rows: readonly JournalRow[], names: readonly (readonly string[])[]): boolean =>
-  rows.every(({ times, served }) => times === null || names.some(([host]) => host === served?.replica));
+const namesPort = (rows: Iterable<JournalRow>, names: readonly (readonly string[])[]): boolean =>
+  areAll(rows, ({ times, served }) => times === null || names.some(([host]) => host === served?.replica));
 
 /** The address that a sensor scrapes, and its place among those that were named; null of any other sensor. */
 function addressOf(sensor: string, urls: readonly string[]): { url: URL; index: number } | null {
@@ -101,10 +101,17 @@ function numberIn(device: string): number | null {
 }
 
 function idsOf(
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
   members: Members,
   memberOf: (row: JournalRow) => number,
 ): ReadonlySet<number> | null {
   if (members === null) return null;
-  return new Set(rows.flatMap((row) => (members.has(memberOf(row)) ? [row.id] : [])));
+  const ids = new Set<number>();
+  for (const row of rows) if (members.has(memberOf(row))) ids.add(row.id);
+  return ids;
+}
+
+function areAll(rows: Iterable<JournalRow>, are: (row: JournalRow) => boolean): boolean {
+  for (const row of rows) if (!are(row)) return false;
+  return true;
 }

@@ -1,5 +1,5 @@
 import type { Warning, WarningCode } from '../core/codes.js';
-import type { JournalHeader, JournalRow, OkJournalRow } from '../journal/entry.js';
+import type { JournalHeader, OkJournalRow } from '../journal/entry.js';
 
 /** Answers shorter than this say nothing of how they were streamed. */
 const fewTokens = 8;
@@ -71,14 +71,37 @@ const checks: readonly Check[] = [
   },
 ];
 
-/** Warnings of what servers said and did, one a kind with the first request that it is of. */
-export function servedWarnings(cells: readonly Planned[], rows: readonly JournalRow[]): Warning[] {
-  const planned = new Map(cells.map((cell) => [cell.id, cell]));
-  const served = rows.filter((row): row is Row => row.outcome.status === 'ok' && row.served !== undefined);
-  return checks.flatMap(({ code, applies, message, hint, least = 0 }) => {
-    const found = served.filter((row) => applies(row, planned.get(row.cell)!));
-    const [first] = found;
-    if (first === undefined || found.length < least * served.length) return [];
-    return [{ code, message: message(found.length, served.length, first, planned.get(first.cell)!), hint }];
-  });
+/** Looks rows over for what servers said and did, none of which it keeps. */
+export class ServedChecks {
+  readonly #planned: ReadonlyMap<string, Planned>;
+  readonly #found = new Map<Check, { count: number; first: Row }>();
+  #rows = 0;
+
+  constructor(cells: readonly Planned[]) {
+    this.#planned = new Map(cells.map((cell) => [cell.id, cell]));
+  }
+
+  add(row: OkJournalRow): void {
+    if (!isServedRow(row)) return;
+    this.#rows++;
+    for (const check of checks) {
+      if (!check.applies(row, this.#planned.get(row.cell)!)) continue;
+      const found = this.#found.get(check);
+      if (found === undefined) this.#found.set(check, { count: 1, first: row });
+      else found.count++;
+    }
+  }
+
+  /** One a kind, with the first request that it is of. */
+  warnings(): Warning[] {
+    return checks.flatMap((check) => {
+      const found = this.#found.get(check);
+      if (found === undefined || found.count < (check.least ?? 0) * this.#rows) return [];
+      const { count, first } = found;
+      const message = check.message(count, this.#rows, first, this.#planned.get(first.cell)!);
+      return [{ code: check.code, message, hint: check.hint }];
+    });
+  }
 }
+
+const isServedRow = (row: OkJournalRow): row is Row => row.served !== undefined;

@@ -26,16 +26,24 @@ export const sawGpu = (segments: readonly Segment[]): boolean =>
 export function shareServed(
   segment: Segment,
   header: ServedHeader,
-  rows: readonly JournalRow[],
+  rows: Iterable<JournalRow>,
 ): ServedShares {
-  const byId = new Map(rows.map((row) => [row.id, row]));
-  const runs = segment.requests.flatMap((run) => servedRun(run, byId.get(run.id)!));
+  const byId = new Map(segment.requests.map((run) => [run.id, run]));
+  const found = new Map<number, ServedRun>();
+  for (const row of rows) {
+    const run = byId.get(row.id);
+    const served = run === undefined ? null : servedRun(run, row);
+    if (served !== null) found.set(row.id, served);
+  }
+  // In the order in which they ended.
+  const runs = segment.requests.flatMap(({ id }) => found.get(id) ?? []);
   return shareServedSegment(segment, runs, scopeOf(header, rows, segment.sensors), header.settings.seed);
 }
 
-function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
+/** Null of a request that was not sent. */
+function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun | null {
   const { times } = row;
-  if (times === null) return [];
+  if (times === null) return null;
   const base = {
     id,
     sentNs: times.started,
@@ -45,7 +53,7 @@ function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
   };
   if (!('stages' in row)) {
     const request = { ...base, promptTokens: null, cachedTokens: null, completionTokens: null, failed: true };
-    return [{ request, decoded: [] }];
+    return { request, decoded: [] };
   }
   const { tokens, stages, served } = row;
   const request: ServedRequest = {
@@ -57,7 +65,7 @@ function servedRun({ id, spans }: RequestRun, row: JournalRow): ServedRun[] {
     outputNs: outputTimes(row.times.firstToken, row.tokenGapsNs),
     serverPrefillNs: served?.times?.prefill ?? null,
   };
-  return [{ request, decoded: stages.slice(1).map((stage) => stage.tokens) }];
+  return { request, decoded: stages.slice(1).map((stage) => stage.tokens) };
 }
 
 /** Null where tokens did not come apart, so that nobody knows when. */

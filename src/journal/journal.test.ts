@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { Journal, journalNamed, journalPathOf, resultPathOf } from './append.js';
-import type { JournalBeginning } from './entry.js';
+import type { JournalBeginning, JournalEntry } from './entry.js';
 import { readBegunJournal, readJournal } from './read.js';
 import { finished, header } from './testing/journal-sample.js';
 
@@ -42,7 +42,7 @@ describe('a journal', () => {
   });
 
   it('reads back what was written', () => {
-    expect(readJournal(written().path).entries).toEqual(entries);
+    expect([...readJournal(written().path).entries]).toEqual(entries);
   });
 
   it('has each entry in the file as soon as append returns', () => {
@@ -50,7 +50,7 @@ describe('a journal', () => {
     const journal = Journal.create(path);
     for (const [index, entry] of entries.entries()) {
       journal.append(entry);
-      expect(readJournal(path).entries).toEqual(entries.slice(0, index + 1));
+      expect([...readJournal(path).entries]).toEqual(entries.slice(0, index + 1));
     }
     journal.close();
   });
@@ -63,7 +63,7 @@ describe('a journal', () => {
         writeFileSync(path, bytes.subarray(0, cut));
         const whole = bytes.subarray(0, cut).toString().split('\n').length - 1;
         const contents = readJournal(path);
-        expect(contents.entries).toEqual(entries.slice(0, whole));
+        expect([...contents.entries]).toEqual(entries.slice(0, whole));
 
         const reopened = Journal.reopen(path, contents.validBytes);
         for (const entry of entries.slice(whole)) reopened.append(entry);
@@ -72,6 +72,37 @@ describe('a journal', () => {
       }),
       { numRuns: 50 },
     );
+  });
+
+  it('has the rows of requests in the order of their ids, each once', () => {
+    const path = freshPath();
+    const journal = Journal.create(path);
+    const first = finished(2, 150, 7);
+    for (const entry of [header, ...first, ...finished(0, 300), ...finished(2, 400, 9)])
+      journal.append(entry);
+    journal.close();
+    const rows = [...readJournal(path).rows];
+    expect(rows.map(({ id, work }) => [id, work?.cpuTime])).toEqual([
+      [0, 100],
+      [2, 7],
+    ]);
+  });
+
+  it('reads lines of any length, in any script, at their places', () => {
+    const path = freshPath();
+    const journal = Journal.create(path);
+    const long = {
+      kind: 'resumed',
+      at: header.startedAt,
+      warnings: [{ code: 'c', hint: '', message: '語é😀'.repeat(3e5) }],
+    };
+    const all = [header, ...finished(1, 1), long as JournalEntry, ...finished(0, 2), long as JournalEntry];
+    for (const entry of all) journal.append(entry);
+    journal.close();
+    const contents = readJournal(path);
+    expect([...contents.entries]).toEqual(all);
+    expect([...contents.rows].map(({ id }) => id)).toEqual([0, 1]);
+    expect(contents.validBytes).toBe(readFileSync(path).length);
   });
 
   it('names the line that is none of its own', () => {
@@ -101,7 +132,9 @@ describe('a journal', () => {
     const journal = Journal.create(path, begun);
     for (const entry of entries) journal.append(entry);
     journal.close();
-    expect(readJournal(path)).toMatchObject({ header, entries: [begun, ...entries] });
+    const contents = readJournal(path);
+    expect(contents.header).toEqual(header);
+    expect([...contents.entries]).toEqual([begun, ...entries]);
     expect(() => Journal.create(path)).toThrow(expect.objectContaining({ code: 'journal-exists' }));
   });
 
@@ -127,7 +160,7 @@ describe('creating a journal', () => {
       const journal = Journal.create(path);
       for (const entry of entries) journal.append(entry);
       journal.close();
-      expect(readJournal(path).entries).toEqual(entries);
+      expect([...readJournal(path).entries]).toEqual(entries);
     },
   );
 

@@ -1,13 +1,13 @@
 import type { Warning } from '../core/codes.js';
 import type { Bytes } from '../core/units.js';
 import type { PlannedCell } from '../workload/plan.js';
-import type { JournalEntry, JournalRow, Settings } from './entry.js';
+import type { JournalEntry, Settings } from './entry.js';
 import { endOf } from './measured-run.js';
 import type { JournalContents } from './read.js';
 
 /** Requests that a journal says are done, and those that its processes died of. */
 export interface JournalState {
-  rows: Map<number, JournalRow>;
+  finished: Set<number>;
   /** Times that a request was started in a process that then ended without a word. */
   crashes: Map<number, number>;
   /** When the last request ended, on the run's clock. */
@@ -16,9 +16,9 @@ export interface JournalState {
   clockNs: number;
 }
 
-/** The state of a journal. Of two rows of one request, which cannot be, the first counts. */
+/** The state of a journal. */
 export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalState {
-  const rows = new Map<number, JournalRow>();
+  const finished = new Set<number>();
   const crashes = new Map<number, number>();
   let running = new Set<number>();
   let lastNs = 0;
@@ -43,13 +43,13 @@ export function stateOf({ entries }: Pick<JournalContents, 'entries'>): JournalS
     } else if (entry.kind === 'request') {
       const { row } = entry;
       running.delete(row.id);
-      if (!rows.has(row.id)) rows.set(row.id, row);
+      finished.add(row.id);
       lastNs = Math.max(lastNs, row.times?.submitted ?? 0, row.times?.lastToken ?? 0);
       for (const run of entry.runs ?? []) clockNs = Math.max(clockNs, endOf(run));
     }
   }
   processDied();
-  return { rows, crashes, lastNs, clockNs: Math.max(clockNs, lastNs) };
+  return { finished, crashes, lastNs, clockNs: Math.max(clockNs, lastNs) };
 }
 
 /** Of so many measured requests, one more is run for its memory at the most: it is no small part of a run else. */
@@ -59,7 +59,7 @@ const mostMemoryRequests = 40;
 const memoryDeathsAllowed = 1;
 
 /** Peak memory by cell, of those that had a request of their own for it. */
-export function memoryOf(entries: readonly JournalEntry[]): ReadonlyMap<string, Bytes | null> {
+export function memoryOf(entries: Iterable<JournalEntry>): ReadonlyMap<string, Bytes | null> {
   const peaks = new Map<string, Bytes | null>();
   const begun = new Map<string, number>();
   for (const entry of entries) {
@@ -108,7 +108,7 @@ export interface ValidationState {
 /** A validation that killed the process twice would kill it for ever. */
 const deathsAllowed = 1;
 
-export function validationOf(entries: readonly JournalEntry[]): ValidationState {
+export function validationOf(entries: Iterable<JournalEntry>): ValidationState {
   const runs = new Map<string, number>();
   let isDone = false;
   let isRunning = false;

@@ -35,7 +35,7 @@ describe('a benchmark that is killed, or has no room', () => {
     child.kill('SIGKILL');
     expect(await ended).toMatchObject({ signal: 'SIGKILL' });
     const { entries } = readJournal(journalPathOf(out));
-    const journalled = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row] : []));
+    const journalled = [...entries].flatMap((entry) => (entry.kind === 'request' ? [entry.row] : []));
     expect(journalled.length).toBeGreaterThan(0);
     expect(journalled.length).toBeLessThan(longRequests);
 
@@ -60,7 +60,7 @@ describe('a benchmark that is killed, or has no room', () => {
     await ended;
     const path = journalPathOf(out);
     const { entries, validBytes } = readJournal(path);
-    const done = new Set(entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : [])));
+    const done = new Set([...entries].flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : [])));
     const deadly = Array.from({ length: longRequests }, (_, id) => id).find((id) => !done.has(id))!;
     const died = [
       { kind: 'started', id: deadly },

@@ -2,11 +2,12 @@
  * run/: worker pool + schedule + journal → a result file. Everything that is measured passes through the
  * journal, and the result is the journal folded; so a run can be killed at any moment and go on later.
  */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, resolve } from 'node:path';
 import { exitCode } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import { withHome } from '../core/home.js';
+import { readResult } from '../core/migrate.js';
 import type { Result } from '../core/result.js';
 import { foldJournal } from '../fold/result.js';
 import { Journal, journalNamed, journalPathOf, resultPathOf } from '../journal/append.js';
@@ -41,6 +42,12 @@ export interface BenchOutcome {
  * `journal-unwritable`, `result-unwritable` …), when all that has finished can be resumed.
  */
 export async function runBench(given: BenchOptions = {}): Promise<BenchOutcome> {
+  const path = await runToFile(given);
+  return { result: readResult(JSON.parse(readFileSync(path, 'utf8'))), path };
+}
+
+/** Runs as `runBench` does, and returns no more than the path of the result, which may be more than fits into memory. */
+export async function runToFile(given: BenchOptions = {}): Promise<string> {
   checkOptions(given);
   if (running) {
     throw new TokenworkError(
@@ -65,10 +72,7 @@ export async function runBench(given: BenchOptions = {}): Promise<BenchOutcome> 
 let running = false;
 
 /** Runs, and says of a run that the signal stopped before measuring that it was. Throws what `run` throws. */
-async function stoppable(
-  { signal, resume }: BenchOptions,
-  run: () => Promise<BenchOutcome>,
-): Promise<BenchOutcome> {
+async function stoppable({ signal, resume }: BenchOptions, run: () => Promise<string>): Promise<string> {
   try {
     return await run();
   } catch (thrown) {
@@ -79,7 +83,7 @@ async function stoppable(
   }
 }
 
-async function startRun(options: RecordedOptions): Promise<BenchOutcome> {
+async function startRun(options: RecordedOptions): Promise<string> {
   const startedAt = new Date();
   const path = resolve(options.out ?? defaultPath(options, startedAt));
   const journalPath = journalPathOf(path);
@@ -98,7 +102,7 @@ function startAgain(
   { command, options: asked }: JournalBeginning,
   options: RecordedOptions,
   places: Omit<Places, 'startedAt'>,
-): Promise<BenchOutcome> {
+): Promise<string> {
   refuseOtherBeginning(withHome(asked), options);
   tellNote(
     options.onProgress,
@@ -121,7 +125,7 @@ interface Places {
 async function measureAll(
   options: RecordedOptions,
   { path, journalPath, startedAt, recorder }: Places,
-): Promise<BenchOutcome> {
+): Promise<string> {
   const { command } = options;
   const asked = runOptionsOf(options);
   const journal = Journal.create(
@@ -137,7 +141,7 @@ async function measureAll(
   );
 }
 
-async function resumeRun(options: RecordedOptions, named: string): Promise<BenchOutcome> {
+async function resumeRun(options: RecordedOptions, named: string): Promise<string> {
   const journalPath = journalNamed(resolve(named));
   const path = options.out === undefined ? resultPathOf(journalPath) : resolve(options.out);
   return holding(options, journalPath, path, async (recorder) => {
@@ -149,7 +153,7 @@ async function resumeRun(options: RecordedOptions, named: string): Promise<Bench
     const journal = Journal.reopen(journalPath, validBytes);
     // All is measured, and only the result was not written: that takes no model.
     const isDone =
-      foldJournal(contents).run.complete &&
+      foldJournal(contents).head.run.complete &&
       !isPending(settings, validationOf(entries)) &&
       !isMemoryPending(contents);
     if (isDone) return finish(journal, path);
@@ -171,8 +175,8 @@ async function holding(
   { recordSensors }: BenchOptions,
   journalPath: string,
   path: string,
-  run: (recorder: SensorRecorder | null) => Promise<BenchOutcome>,
-): Promise<BenchOutcome> {
+  run: (recorder: SensorRecorder | null) => Promise<string>,
+): Promise<string> {
   refuseOtherThanFile(path);
   const unlock = lockJournal(journalPath);
   let recorder: SensorRecorder | null = null;
@@ -192,7 +196,7 @@ async function measured(
   journal: Journal,
   leave: () => void,
   path: string,
-): Promise<BenchOutcome> {
+): Promise<string> {
   try {
     await run();
   } catch (thrown) {
@@ -202,12 +206,12 @@ async function measured(
   return finish(journal, path);
 }
 
-/** Folds the journal as it lies on disk, which is what resuming would read. */
-function finish(journal: Journal, path: string): BenchOutcome {
+/** Folds the journal as it lies on disk, which is what resuming would read. Returns the path of the result. */
+function finish(journal: Journal, path: string): string {
   const contents = readJournal(journal.path);
   const result = foldJournal(contents);
-  const { requests, run } = result;
-  if (requests.length === 0) {
+  const { requests, head } = result;
+  if (requests === 0) {
     journal.abandon();
     throw interruptedEarly();
   }
@@ -223,15 +227,15 @@ function finish(journal: Journal, path: string): BenchOutcome {
     : isMemoryPending(contents)
       ? ', before the peak memory of all cells was'
       : '';
-  if (run.complete && lacks === '') {
+  if (head.run.complete && lacks === '') {
     journal.remove();
-    return { result, path };
+    return path;
   }
   journal.close();
-  const measured = `${requests.length} of ${run.plannedRequests} requests measured`;
+  const measured = `${requests} of ${head.run.plannedRequests} requests measured`;
   throw new TokenworkError(
     'interrupted',
-    `The run was stopped with ${measured}${run.complete ? lacks : ''}.`,
+    `The run was stopped with ${measured}${head.run.complete ? lacks : ''}.`,
     `They are saved in ${path}. Go on with: tokenwork bench --resume ${path}`,
   );
 }

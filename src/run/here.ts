@@ -35,7 +35,7 @@ export interface NewRun {
 /** A run of which something was measured. */
 export interface ResumedRun<Header> extends Omit<NewRun, 'startedAt'> {
   header: Header;
-  entries: JournalEntry[];
+  entries: Iterable<JournalEntry>;
 }
 
 /** Measures a run with models in this process, into its journal. Throws what must refuse it, and what measuring throws. */
@@ -89,13 +89,13 @@ export async function resumeHere(task: ResumedRun<LocalHeader>): Promise<void> {
   refuseOtherGpu(header, prepared.chosen);
   refuseOtherRecording(entries, prepared.sensors.recorded);
   const inventory = await takeInventory();
-  const { rows, crashes, clockNs } = stateOf({ entries });
+  const { finished, crashes, clockNs } = stateOf({ entries });
   const part: Part = {
     ...{ prepared, inventory, crashes, validation: validationOf(entries) },
     ...{ memory: memoryOf(entries), memoryPending: isMemoryPending({ header, entries }) },
     originNs: process.hrtime.bigint() - BigInt(Math.ceil(clockNs)),
     ceilings: header.hardware.ceilings,
-    finished: new Set(rows.keys()),
+    finished,
     firstEntry: ({ records }) => {
       refuseOtherEngines(header, records);
       const warnings = [

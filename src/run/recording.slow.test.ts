@@ -115,7 +115,7 @@ it('a run beside a recording that was stopped goes on with it from its beginning
   const out = join(runs.folder, 'result.json');
   await runs.stopped({ out, sensors: `recorded:${session}`, repetitions: 3 }, 'SIGKILL', 2);
   const { entries } = readJournal(journalPathOf(out));
-  const finished = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : []));
+  const finished = [...entries].flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : []));
   expect(finished.length).toBeLessThan(6);
 
   const resumed = () => runs.bench({ suite: undefined, energy: undefined, out: undefined, resume: out });

@@ -176,8 +176,13 @@ export function refuseOtherGpu(header: JournalHeader, { adapter }: Pick<ChosenDe
 }
 
 /** Refuses another recording than stood in for the machine before. Throws TokenworkError `resume-differs`. */
-export function refuseOtherRecording(entries: readonly JournalEntry[], now: PlayedRecording | null): void {
-  const before = entries.find((entry) => entry.kind === 'sampling')?.recorded;
+export function refuseOtherRecording(entries: Iterable<JournalEntry>, now: PlayedRecording | null): void {
+  let before: PlayedRecording | null = null;
+  for (const entry of entries) {
+    if (entry.kind !== 'sampling') continue;
+    before = entry.recorded;
+    break;
+  }
   if (!before || !now || before.sha256 === now.sha256) return;
   refuse([{ what: `SHA-256 of ${before.file}`, before: before.sha256, now: now.sha256 }]);
 }

@@ -63,7 +63,7 @@ describe('a run on a machine whose processor counts energy', () => {
     const result = await runs.bench({ suite: short, out, sensors: [{ sensor: 'rapl', root }], energy: true });
     expectConserved(result);
     const { entries } = readJournal(journalPathOf(out));
-    const journalled = entries.flatMap((entry) =>
+    const journalled = [...entries].flatMap((entry) =>
       entry.kind === 'request' && entry.preparations?.length ? [entry] : [],
     );
     expect(journalled.length).toBeGreaterThan(0);
@@ -91,7 +91,7 @@ describe('a run on a machine whose processor counts energy', () => {
     const out = join(runs.folder, 'result.json');
     await runs.stopped({ out, sensors, energy: true, repetitions: 3 }, 'SIGKILL', 2);
     const { entries } = readJournal(journalPathOf(out));
-    const finished = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : []));
+    const finished = [...entries].flatMap((entry) => (entry.kind === 'request' ? [entry.row.id] : []));
     expect(finished.length).toBeGreaterThanOrEqual(2);
     expect(finished.length).toBeLessThan(6);
 

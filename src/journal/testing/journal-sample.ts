@@ -1,4 +1,5 @@
 import type { JournalEntry, JournalHeader, JournalRow } from '../entry.js';
+import type { JournalContents } from '../read.js';
 
 /** A header of a run of two cells, three repetitions each: requests 0 to 5. */
 export const header: JournalHeader = {
@@ -105,3 +106,14 @@ export const finished = (id: number, processCpuNs: number, cpuTime?: number | nu
   { kind: 'started', id },
   { kind: 'request', row: okRow(id, cpuTime), processCpuNs },
 ];
+
+/** A journal as if these entries had been read from it. */
+export function contentsOf(of: JournalHeader, entries: readonly JournalEntry[]): JournalContents {
+  const rows = new Map<number, JournalRow>();
+  for (const entry of entries)
+    if (entry.kind === 'request' && !rows.has(entry.row.id)) rows.set(entry.row.id, entry.row);
+  return {
+    ...{ path: '', header: of, entries, validBytes: 0 },
+    rows: [...rows.values()].sort((a, b) => a.id - b.id),
+  };
+}

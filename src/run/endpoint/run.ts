@@ -75,7 +75,7 @@ export async function measureServed({ journal, options, startedAt, recorder }: N
 /** Goes on with a run on servers. Throws as `measureServed`, and TokenworkError `resume-differs`. */
 export async function resumeServed(task: ResumedRun<ServedHeader>): Promise<void> {
   const { journal, options, recorder, header, entries } = task;
-  const { rows, clockNs } = stateOf({ entries });
+  const { finished, clockNs } = stateOf({ entries });
   const originNs = process.hrtime.bigint() - BigInt(Math.ceil(clockNs));
   const { now } = monotonicClock(originNs);
   const prepared = await prepareResumed(header, options, now);
@@ -97,7 +97,7 @@ export async function resumeServed(task: ResumedRun<ServedHeader>): Promise<void
       inventory,
       originNs,
       clocks,
-      finished: new Set(rows.keys()),
+      finished,
       validation: validationOf(entries),
     };
     await measurePart({ ...part, firstEntry }, journal, options, recorder);

@@ -116,7 +116,7 @@ describe.skipIf(error !== null)('a run on a GPU', () => {
       });
       expect(await ended, errors).toEqual([null, 'SIGKILL']);
       const { header, entries } = readJournal(journalPathOf(out));
-      const before = entries.flatMap((entry) => (entry.kind === 'request' ? [entry.row] : []));
+      const before = [...entries].flatMap((entry) => (entry.kind === 'request' ? [entry.row] : []));
       expect(before.length).toBeGreaterThan(0);
       expect(before.length).toBeLessThan(inAll);
 

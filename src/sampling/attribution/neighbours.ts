@@ -1,4 +1,4 @@
-import { busySigns, levels, type QueuedRequest, waitingShare } from '../../core/busy-machine.js';
+import { busySigns, levels, type WaitingTally } from '../../core/busy-machine.js';
 import type { Warning } from '../../core/codes.js';
 import { counterCurve } from '../counter-curve.js';
 import { type DeviceUse, isGpu, ownUtilisation } from './devices.js';
@@ -14,7 +14,7 @@ import type { Segment } from './segment.js';
 export function busyMachine(
   segments: readonly Segment[],
   devices: readonly DeviceUse[],
-  requests: readonly QueuedRequest[],
+  requests: WaitingTally,
 ): Warning[] {
   if (segments.some(({ recorded }) => recorded !== null)) return [];
   const most = (of: (segment: Segment) => number) => Math.max(0, ...segments.map(of));
@@ -27,7 +27,7 @@ export function busyMachine(
     cores: others,
     stolenCores: most((segment) => rateOf(segment, 'system', 'stolenTime') ?? 0),
     stall: most((segment) => rateOf(segment, 'system', 'cpuStall') ?? 0),
-    waited: waitingShare(requests),
+    waited: requests.share(),
   });
   if (signs.length === 0) return [];
   const countsEnergy = devices.some(
