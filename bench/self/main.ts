@@ -24,6 +24,7 @@ import { requestOverhead } from './request-overhead.js';
 import { sampling } from './sampling.js';
 import { servedAgainstLocal } from './served-against-local.js';
 import { servedAttribution } from './served-attribution.js';
+import { servedMemory } from './served-memory.js';
 import { sharedWeights } from './shared-weights.js';
 import { speculation } from './speculation.js';
 import { weightsIndependence } from './weights-independence.js';
@@ -52,6 +53,7 @@ const figures: Figure[] = [
   ...endpointTimes,
   ...servedAttribution,
   servedAgainstLocal,
+  servedMemory,
   ...gpuFigures(),
 ];
 

@@ -1,7 +1,9 @@
+import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { otherwise } from '../core/log.js';
+import { writeTexts } from '../core/write-texts.js';
 
 /**
  * Writes a document so that `path` holds either what it held before or all of it. Throws TokenworkError
@@ -18,12 +20,22 @@ export async function writeOutputFile(
   try {
     scratch = await mkdtemp(join(dirname(path), `.${basename(path)}.`));
     const temporary = join(scratch, 'written');
-    await writeFile(temporary, content);
+    await write(temporary, content);
     await rename(temporary, path);
   } catch (cause) {
     throw unwritable(path, messageOf(cause), 'Choose another place.', cause);
   } finally {
     if (scratch !== undefined) await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+async function write(path: string, content: string | Uint8Array | Iterable<string>): Promise<void> {
+  if (typeof content === 'string' || content instanceof Uint8Array) return writeFile(path, content);
+  const file = openSync(path, 'w');
+  try {
+    writeTexts(file, content);
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,6 +1,7 @@
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
 import { type Result, resultSchema } from '../core/result.js';
+import { resultText } from '../core/result-text.js';
 import type { JournalEntry, JournalHeader } from '../journal/entry.js';
 import { contentsOf, finished, header, okRow } from '../journal/testing/journal-sample.js';
 import { foldJournal } from './result.js';
@@ -14,6 +15,15 @@ const resumed: JournalEntry = { kind: 'resumed', at: '2026-11-23T11:00:00.000Z',
 const ended = (atNs: number, processCpuNs: number): JournalEntry => ({ kind: 'ended', atNs, processCpuNs });
 
 describe('a folded journal', () => {
+  it('is written row by row as it would be as a whole', () => {
+    for (const ids of [[], [0], [0, 1, 2]]) {
+      const entries = [header, ...ids.flatMap((id) => finished(id, 150))];
+      const whole = resultSchema.parse(foldOf(header, entries));
+      const text = [...resultText(foldJournal(contentsOf(header, entries)))].join('');
+      expect(text).toBe(`${JSON.stringify(whole, null, 1)}\n`);
+    }
+  });
+
   it('is complete when every planned request has a row', () => {
     const rows = [0, 1, 2, 3, 4, 5].flatMap((id) => finished(id, 0));
     expect(fold(...rows).run).toMatchObject({ complete: true, plannedRequests: 6 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { isOk, type Result, resultSchema } from '../core/result.js';
 import { replicaName } from '../engines/endpoint/dialects/replica.js';
 import type { JournalEntry, JournalHeader, OkJournalRow } from '../journal/entry.js';
-import { header, okRow } from '../journal/testing/journal-sample.js';
+import { contentsOf, header, okRow } from '../journal/testing/journal-sample.js';
 import { type FakeChannel, sampling, second, sensor } from '../journal/testing/sampled-journal.js';
 import { median } from '../stats/quantile.js';
 import { createRandom } from '../stats/random.js';
@@ -165,7 +165,8 @@ function fold({ sensors, metricsUrl, replicaOf = () => null, played = requests }
     ...played.map((request) => row(request, replicaOf(request))),
     { kind: 'ended', atNs: (lasts - 1) * second, processCpuNs: 0 },
   ];
-  return resultSchema.parse(foldJournal({ path: '', header: of, entries: [of, ...entries], validBytes: 0 }));
+  const { head, rows } = foldJournal(contentsOf(of, [of, ...entries]));
+  return resultSchema.parse({ ...head, requests: [...rows()] });
 }
 
 const workOf = ({ prompt, completion }: Played) => prompt * joules.prompt + completion * joules.token;

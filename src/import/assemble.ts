@@ -3,6 +3,7 @@ import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
 import type { Cell, ModelRecord, RequestRow, Result } from '../core/result.js';
 import { schemaVersion } from '../core/result.js';
+import type { RowwiseResult } from '../core/result-text.js';
 import { plainText } from '../core/text.js';
 import { thisTool } from '../run/tool-version.js';
 import { servedLedger } from '../stages/served-request.js';
@@ -11,13 +12,10 @@ import { importedMetrics } from './metrics.js';
 import type { Shape } from './shape.js';
 import { type Placement, placeRuns } from './timeline.js';
 
-/** A result but for its rows, which are made one by one: they are many times as large as what they are made of. */
-export interface ImportedResult {
+export interface ImportedResult extends RowwiseResult {
   tool: string;
-  head: Omit<Result, 'requests'>;
   requests: number;
   failed: number;
-  rows(): Generator<RequestRow>;
 }
 
 interface Assembly {

@@ -4,6 +4,9 @@ import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import { plainStrings } from '../core/text.js';
 import { entrySchema, type JournalEntry, type JournalRow } from './entry.js';
 
+/** How the line of a request begins. */
+const requestLine = '{"kind":"request",';
+
 /** Where a line lies in a file. */
 interface Line {
   text: string;
@@ -13,7 +16,8 @@ interface Line {
 
 /**
  * The entries of a journal as they lie on disk: each time that they are gone through they are read again, as those of
- * a long run fill more memory than there is. What is appended meanwhile is not among them.
+ * a long run fill more memory than there is. Those of requests
+ * are checked once, when the file is opened. What is appended meanwhile is not among them.
  */
 export class EntryFile implements Iterable<JournalEntry> {
   readonly path: string;
@@ -27,7 +31,10 @@ export class EntryFile implements Iterable<JournalEntry> {
     this.path = path;
     const placed = new Map<number, Omit<Line, 'text'>>();
     let validBytes = 0;
-    for (const { entry, offset, bytes } of placedEntries(path, Number.POSITIVE_INFINITY)) {
+    let number = 0;
+    for (const { text, offset, bytes } of linesOf(path, Number.POSITIVE_INFINITY)) {
+      number++;
+      const entry = checkedEntry(text, `${path}, line ${number}`);
       validBytes = offset + bytes;
       if (entry.kind === 'request' && !placed.has(entry.row.id)) placed.set(entry.row.id, { offset, bytes });
     }
@@ -37,15 +44,10 @@ export class EntryFile implements Iterable<JournalEntry> {
   }
 
   *[Symbol.iterator](): Generator<JournalEntry> {
-    for (const { entry } of placedEntries(this.path, this.validBytes)) yield entry;
-  }
-}
-
-function* placedEntries(path: string, untilByte: number) {
-  let number = 0;
-  for (const { text, offset, bytes } of linesOf(path, untilByte)) {
-    number++;
-    yield { entry: parseEntry(text, `${path}, line ${number}`), offset, bytes };
+    for (const { text, offset } of linesOf(this.path, this.validBytes))
+      yield text.startsWith(requestLine)
+        ? knownEntry(text)
+        : checkedEntry(text, `${this.path}, byte ${offset}`);
   }
 }
 
@@ -56,7 +58,7 @@ function* rowsAt(path: string, places: readonly Omit<Line, 'text'>[]): Generator
     for (const { offset, bytes } of places) {
       if (buffer.length < bytes) buffer = Buffer.allocUnsafe(2 * bytes);
       const read = readSync(file, buffer, 0, bytes, offset);
-      const entry = parseEntry(buffer.toString('utf8', 0, read), `${path}, byte ${offset}`);
+      const entry = knownEntry(buffer.toString('utf8', 0, read));
       if (entry.kind === 'request') yield entry.row;
     }
   } finally {
@@ -95,7 +97,10 @@ function* linesOf(path: string, untilByte: number): Generator<Line> {
   }
 }
 
-function parseEntry(line: string, where: string): JournalEntry {
+/** The entry of a line that was checked. */
+const knownEntry = (line: string) => plainStrings(JSON.parse(line)) as JournalEntry;
+
+function checkedEntry(line: string, where: string): JournalEntry {
   let json: unknown;
   try {
     json = plainStrings(JSON.parse(line));

@@ -1,7 +1,8 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, type Stats, statSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { messageOf, TokenworkError } from '../core/errors.js';
 import { log } from '../core/log.js';
 import { type RowwiseResult, resultText } from '../core/result-text.js';
+import { writeTexts } from '../core/write-texts.js';
 
 /**
  * Writes a result so that `path` holds either what it held before or all of it: to a temporary name in
@@ -12,9 +13,7 @@ export function writeResult(path: string, result: RowwiseResult): void {
   try {
     const file = openSync(temporary, 'w');
     try {
-      for (const bytes of chunksOf(resultText(result)))
-        for (let written = 0; written < bytes.length; )
-          written += writeSync(file, bytes, written, bytes.length - written);
+      writeTexts(file, resultText(result));
       fsyncSync(file);
     } finally {
       closeSync(file);
@@ -29,25 +28,6 @@ export function writeResult(path: string, result: RowwiseResult): void {
       { cause },
     );
   }
-}
-
-const chunkBytes = 2 ** 20;
-
-/** Texts as bytes, many of them at a time. The bytes are overwritten by the next. */
-function* chunksOf(texts: Iterable<string>): Generator<Buffer> {
-  let buffer = Buffer.allocUnsafe(chunkBytes);
-  let filled = 0;
-  for (const text of texts) {
-    // No character takes more.
-    const most = 3 * text.length;
-    if (filled + most > buffer.length) {
-      yield buffer.subarray(0, filled);
-      filled = 0;
-      if (most > buffer.length) buffer = Buffer.allocUnsafe(most);
-    }
-    filled += buffer.write(text, filled);
-  }
-  yield buffer.subarray(0, filled);
 }
 
 /** Throws TokenworkError `unwritable-output` where a file lies at `path`. */

@@ -1,5 +1,6 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
+import { resultText } from '../../core/result-text.js';
 import { printableJson } from '../../core/text.js';
 import type { ImportedResult } from '../../import/assemble.js';
 import { formats } from '../../import/formats.js';
@@ -70,28 +71,14 @@ async function runImport(files: string[], flags: ImportFlags): Promise<void> {
       onProgress: (requests) => line.show(`Read ${requests.toLocaleString('en')} requests`),
     });
     line.clear();
-    if (out === '-') for (const piece of pieces(imported)) await printData(piece);
-    else await writeOutputFile(out, pieces(imported), { overResult: flags.force === true });
+    if (out === '-') for (const text of resultText(imported)) await printData(text);
+    else await writeOutputFile(out, resultText(imported), { overResult: flags.force === true });
     if (json && out !== '-') await printData(`${printableJson(summary(imported, out), 2)}\n`);
     if (!quiet && !json) for (const text of inWords(imported, out)) line.note(text);
   } finally {
     line.clear();
     interrupt.dispose();
   }
-}
-
-/** The result as a document, a row at a time. */
-function* pieces({ head, rows }: ImportedResult): Generator<string> {
-  yield `${JSON.stringify(head, null, 1).slice(0, -2)},\n "requests": [`;
-  let [separator, batch] = ['\n  ', ''];
-  for (const row of rows()) {
-    batch += separator + JSON.stringify(row);
-    separator = ',\n  ';
-    if (batch.length < 2 ** 16) continue;
-    yield batch;
-    batch = '';
-  }
-  yield `${batch}\n ]\n}\n`;
 }
 
 function summary({ tool, head, requests, failed }: ImportedResult, out: string): Record<string, unknown> {
