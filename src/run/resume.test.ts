@@ -22,16 +22,16 @@ describe('resuming', () => {
 
   it.each([
     [{ suite: 'quick' }, 'suite was sample and is quick'],
-    [{ trace: { path: '/x.csv' } }, 'trace was null and is /x.csv'],
+    [{ trace: { path: '/x.csv' } }, 'trace was not given and is /x.csv'],
     [
       { prompts: { path: '/x.jsonl', answerTokens: 8 } },
-      'prompts was null and is /x.jsonl; answer-tokens was null and is 8',
+      'prompts was not given and is /x.jsonl; answer-tokens was not given and is 8',
     ],
     [{ models: ['n'] }, 'model was m and is n'],
     [{ dtype: 'q4' as const }, 'dtype was fp32 and is q4'],
     [{ repetitions: 5, seed: 2 }, 'repetitions was 3 and is 5; seed was 1 and is 2'],
     [{ threads: 2 }, 'threads was 1 and is 2'],
-    [{ deadlineMs: 100 }, 'deadlineMs was null and is 100'],
+    [{ deadlineMs: 100 }, 'deadlineMs was not given and is 100'],
     [{ device: 'webgpu' as const }, 'device was cpu and is webgpu'],
   ])('refuses %j', (options, message) => {
     expect(given(options)).toThrow(

@@ -127,7 +127,7 @@ describe('the command', () => {
     child.kill('SIGKILL');
     await ended;
     expect(existsSync(out)).toBe(false);
-    expect(readJournal(journalPath()).entries.filter(({ kind }) => kind === 'request')).toHaveLength(3);
+    expect([...readJournal(journalPath()).entries].filter(({ kind }) => kind === 'request')).toHaveLength(3);
     await server.close();
     const again = await playKind('openai', {}, { port: server.port });
     const { status } = await tokenwork(['bench', '--resume', journalPath(), '--quiet']).ended;
