@@ -212,7 +212,7 @@ function addMetric(findings: Findings, metric: WorkMetric, context: Context): st
   const unit = about?.unit ?? '';
   const exact = about?.provenance === 'derived';
   const noiseOf = (own: CellTotals, values: Float64Array) =>
-    estimateNoise(table, own, values) ?? (exact ? noNoise(own) : null);
+    estimateNoise(table, own, values, table.attributionErrors[metric]) ?? (exact ? noNoise(own) : null);
   const noise = noiseOf(totals, work);
   const plainToken = plainTokenOf(table, context.reference, totals, noise, `${unit}/token`);
   findings.plainToken[metric] = plainToken;

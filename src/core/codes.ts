@@ -217,6 +217,8 @@ export const warningCodes = {
   'answers-capped': "Answers to prompts were cut to what the model's context leaves.",
   'answers-unforced': 'A server ends answers by itself, so they may be shorter than asked for.',
   'arrivals-missed': 'Requests were not sent when the arrivals that were asked for say.',
+  'attribution-compared':
+    'Compared work was shared among requests, and ratios have the error of that in them.',
   'attribution-untested': 'No concurrent requests ran long enough to test how counters are shared.',
   'attribution-unvalidated': 'Sharing of counters was to be tested, and the requests alone are missing.',
   'backend-mismatch': "Native back end and Node binding differ in their logits, so the binding's were used.",

@@ -50,7 +50,7 @@ export const statistics: readonly StatisticRecord[] = [
     name: 'noise',
     label: 'noise floor',
     definition:
-      'the mean of the statistic if tokens tracked work perfectly and only noise between repetitions were seen: a parametric bootstrap with the variance within cells (pooled on the log scale, heavier tails where residuals show them, drift taken out)',
+      'the mean of the statistic if tokens tracked work perfectly and only noise between repetitions were seen: a parametric bootstrap with the variance within cells (pooled on the log scale, heavier tails where residuals show them, drift taken out); of work that was shared among requests in flight, the error of that too, as large as the intervals of the rows say, the same for all requests of a cell',
   },
   {
     name: 'verdict',

@@ -1,4 +1,4 @@
-import type { MetricName } from '../../core/metrics.js';
+import type { MetricName, WorkMetric } from '../../core/metrics.js';
 import { verdictRepetitions, worthNaming } from '../../core/verdict.js';
 import { ratioOfMedians } from '../../stats/bootstrap.js';
 import { testEquivalence } from '../../stats/equivalence.js';
@@ -9,6 +9,8 @@ import { normal95, normalQuantile, normalUpperTail } from '../../stats/normal.js
 import { median } from '../../stats/quantile.js';
 import { deriveSeed } from '../../stats/random.js';
 import type { RequestTable } from '../requests/request-table.js';
+import { totalsOf } from '../uniformity/cell-totals.js';
+import { attributionOf } from '../uniformity/within-cell-noise.js';
 import type { Undrifted } from './drift.js';
 import { type ComparedMetric, type ComparisonVerdict, significance } from './verdicts.js';
 
@@ -24,7 +26,7 @@ export interface ComparedCell {
   low: number | null;
   high: number | null;
   repetitions: [baseline: number, candidate: number];
-  /** Mann–Whitney, two-sided; larger by what drift may have done. */
+  /** Mann–Whitney, two-sided; larger by what drift may have done, and attribution. */
   pValue: number | null;
   /** Adjusted by Benjamini–Hochberg over the metric's cells; the verdict goes by it. */
   qValue: number | null;
@@ -37,7 +39,7 @@ const resampleBudget = 400_000;
 /**
  * One metric, cell by cell: ratio of medians, Mann–Whitney, and a verdict. Several cells are several
  * chances to be wrong, so p-values are adjusted within the metric: where nothing changed at all, the chance
- * of any change among its cells is 5%. Drift adds to the error of each in quadrature.
+ * of any change among its cells is 5%. Drift and attribution add to the error of each in quadrature.
  */
 export function compareCells(
   { baseline, candidate, reach, narrowReach }: Undrifted,
@@ -47,21 +49,50 @@ export function compareCells(
   const [before, after] = [valuesByCell(baseline, metric.name), valuesByCell(candidate, metric.name)];
   const both = baseline.cells.filter(({ id }) => before.has(id) && after.has(id));
   const resamples = Math.max(200, Math.min(2000, Math.floor(resampleBudget / Math.max(1, both.length))));
+  const errors = attributionByCell([baseline, candidate], metric.name);
   const rows = both.map(({ id }, index) => {
     const pair: [number[], number[]] = [before.get(id)!, after.get(id)!];
     const row = compareValues(id, metric, pair, { seed: deriveSeed(seed, index), resamples });
-    return { pair, row: reach > 0 ? widened(row, reach) : row };
+    const error = errors.get(id) ?? 0;
+    const all = Math.hypot(reach, normal95 * error);
+    return { pair, error, row: all > 0 ? widened(row, all) : row };
   });
   const qValues = adjustPValues(rows.map(({ row }) => row.pValue));
-  // Only what is left of the margin beside drift shows that nothing changed.
-  const left = Math.expm1(Math.log1p(worthNaming) - narrowReach);
-  return rows.map(({ pair, row }, index) => {
+  return rows.map(({ pair, row, error }, index) => {
     const judged = { ...row, qValue: qValues[index]! };
+    // Only what is left of the margin beside drift and attribution shows that nothing changed.
+    const left = Math.expm1(Math.log1p(worthNaming) - Math.hypot(narrowReach, normal90 * error));
     return { ...judged, verdict: verdictOn(judged, pair, metric, left) };
   });
 }
 
-/** A row with an error by drift of `reach`, the 95% half-width of the logarithm of its ratio. */
+/** Two-sided 90%, as of two one-sided tests at 5%. */
+const normal90 = normalQuantile(1 - significance);
+
+/**
+ * By cell, the standard error of the logarithm of a ratio by what attribution may be out on both sides: the same for all
+ * of a cell's requests, so that no repetition shows it.
+ */
+export function attributionByCell(
+  sides: readonly RequestTable[],
+  name: MetricName,
+): ReadonlyMap<string, number> {
+  const variances = new Map<string, number>();
+  for (const table of sides) {
+    const work = table.metrics[name];
+    const errors = table.attributionErrors[name as WorkMetric];
+    if (errors === undefined) continue;
+    const totals = totalsOf(table, work);
+    const own = attributionOf(table, totals, work, errors)!;
+    for (const [k, cell] of totals.cell.entries()) {
+      const { id } = table.cells[cell]!;
+      variances.set(id, (variances.get(id) ?? 0) + own[k]! ** 2);
+    }
+  }
+  return new Map([...variances].map(([id, variance]) => [id, Math.sqrt(variance)]));
+}
+
+/** A row with an error by drift and attribution of `reach`, the 95% half-width of the logarithm of its ratio. */
 function widened(row: ComparedCell, reach: number): ComparedCell {
   const { ratio, low, high, pValue } = row;
   if (ratio === null || ratio === 0) return row;

@@ -1,6 +1,6 @@
 import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
-import { metricOf, type WorkMetric, workMetricNames } from '../../core/metrics.js';
+import { findMetric, metricOf, type WorkMetric, workMetricNames } from '../../core/metrics.js';
 import type { Result } from '../../core/result.js';
 import { verdictRepetitions } from '../../core/verdict.js';
 import { smallestPValue } from '../../stats/mann-whitney.js';
@@ -137,6 +137,7 @@ function compare(
     method: busy ? method.busy : inTurn ? method.inTurn : method.once,
     warnings: [
       ...disturbance.warnings,
+      ...attributionWarning([before, after]),
       ...(inTurn ? [] : [notInTurn]),
       ...leftOutWarning(matched.leftOut.length),
       ...powerWarnings(noisy),
@@ -151,6 +152,18 @@ function shapeOf(before: Side, after: Side): Comparison['shape'] {
     if (compared !== null) shape[metric] = compared;
   }
   return shape;
+}
+
+function attributionWarning(sides: readonly Side[]): Warning[] {
+  const metrics = new Set(sides.flatMap(({ table }) => Object.keys(table.attributionErrors)));
+  if (metrics.size === 0) return [];
+  return [
+    {
+      code: 'attribution-compared',
+      message: `The ${[...metrics].map((name) => findMetric(name)?.label ?? name).join(' and ')} of requests was shared among those in flight, and a ratio cannot be surer than their intervals: its own has them in it.`,
+      hint: 'With one request at a time (--concurrency 1) nothing is shared.',
+    },
+  ];
 }
 
 const notInTurn: Warning = {

@@ -1,8 +1,9 @@
 import { verdictRepetitions, worthNaming } from '../../core/verdict.js';
+import { normal95 } from '../../stats/normal.js';
 import { createRandom, type Random } from '../../stats/random.js';
 import { studentTCritical, studentTUpperTail } from '../../stats/student-t.js';
 import type { RequestTable } from '../requests/request-table.js';
-import type { ComparedCell } from './cells.js';
+import { attributionByCell, type ComparedCell } from './cells.js';
 import type { Undrifted } from './drift.js';
 import { type ComparedMetric, type ComparisonVerdict, significance } from './verdicts.js';
 
@@ -21,7 +22,8 @@ export interface GeometricMean {
 /**
  * The geometric mean of a metric's ratios. Cells of one round share the machine's drift, so the rounds are
  * the table: a Welch t interval, with the error of the medians from a bootstrap of whole rounds.
- * What drifts between runs no repetition within them can show: its error adds in quadrature.
+ * What drifts between runs no repetition within them can show: its error adds in quadrature. So does that of
+ * attribution, in full, as cells may err together.
  */
 export function geometricMean(
   { baseline, candidate, reach }: Undrifted,
@@ -38,9 +40,15 @@ export function geometricMean(
   if (before === null || after === null)
     return { ...mean, low: null, high: null, pValue: null, verdict: null };
 
+  const errors = attributionByCell([baseline, candidate], metric.name);
+  const attributed =
+    rows.reduce(
+      (sum, { cell, ratio }) => sum + (ratio !== null && ratio > 0 ? (errors.get(cell) ?? 0) : 0),
+      0,
+    ) / logs.length;
   const squared = before.squaredError + after.squaredError;
   const rounds = Math.min(before.rounds, after.rounds);
-  if (squared < 1e-24) {
+  if (squared < 1e-24 && attributed === 0) {
     const verdict = judge(
       metric,
       mean.ratio,
@@ -49,10 +57,17 @@ export function geometricMean(
     );
     return { ...mean, low: mean.ratio, high: mean.ratio, pValue: Math.abs(centre) < 1e-12 ? 1 : 0, verdict };
   }
+  // Beside attribution, whose size is known, equal figures have any number of degrees of freedom.
   const df =
-    squared ** 2 /
-    (before.squaredError ** 2 / (before.rounds - 1) + after.squaredError ** 2 / (after.rounds - 1));
-  const error = Math.hypot(Math.sqrt(squared), reach / studentTCritical(significance / 2, df));
+    squared < 1e-24
+      ? before.rounds + after.rounds - 2
+      : squared ** 2 /
+        (before.squaredError ** 2 / (before.rounds - 1) + after.squaredError ** 2 / (after.rounds - 1));
+  const error = Math.hypot(
+    Math.sqrt(squared),
+    reach / studentTCritical(significance / 2, df),
+    (normal95 * attributed) / studentTCritical(significance / 2, df),
+  );
   const interval = (tail: number) => {
     const reach = studentTCritical(tail, df) * error;
     return [Math.exp(centre - reach), Math.exp(centre + reach)] as const;

@@ -28,6 +28,11 @@ export interface RequestTable {
   times: Readonly<Record<RequestTime, Float64Array>>;
   /** In base units; `NaN` where it was not measured. */
   metrics: Readonly<Record<MetricName, Float64Array>>;
+  /**
+   * Standard error of attributed work as a share of it, by its own 95% interval; 0 where a request has none. Without the
+   * metrics of which no request has one.
+   */
+  attributionErrors: Readonly<Partial<Record<WorkMetric, Float64Array>>>;
   /** Why a metric is not there, as `absenceReasons` number it from 1; 0 where the row gives no reason. */
   absent: Readonly<Partial<Record<WorkMetric, Uint8Array>>>;
   stages: StageTable;

@@ -9,6 +9,7 @@ import {
   type Result,
   type Stage,
 } from '../../core/result.js';
+import { normal95 } from '../../stats/normal.js';
 import {
   absenceReasons,
   type RequestTable,
@@ -86,6 +87,7 @@ class TableBuilder {
   };
   readonly #metrics = metrics.map((metric) => ({ metric, column: numbers() }));
   readonly #absent = new Map<string, GrowingColumn<Uint8Array>>();
+  readonly #attributionErrors = new Map<string, GrowingColumn<Float64Array>>();
   readonly #stages = new StageBuilder();
   #size = 0;
   #failed = 0;
@@ -127,6 +129,11 @@ class TableBuilder {
       this.#absent.set(metric, known);
       known.set(i, 1 + absenceReasons.indexOf(reason));
     }
+    for (const [metric, interval] of Object.entries(row.intervals ?? {})) {
+      const known = this.#attributionErrors.get(metric) ?? numbers();
+      this.#attributionErrors.set(metric, known);
+      known.set(i, relativeError(row.work[metric as WorkMetric] ?? null, interval));
+    }
     this.#stages.add(row.stages);
   }
 
@@ -158,10 +165,16 @@ class TableBuilder {
       metrics: named(
         this.#metrics.map(({ metric, column }) => [metric.name, column] as const),
       ) as RequestTable['metrics'],
+      attributionErrors: named(this.#attributionErrors) as RequestTable['attributionErrors'],
       absent: named(this.#absent) as Partial<Record<WorkMetric, Uint8Array>>,
       stages: this.#stages.finish(),
     };
   }
+}
+
+/** Standard error of an amount with a 95% interval, as a share of it. */
+function relativeError(amount: number | null, [low, high]: readonly [number, number]): number {
+  return amount === null || amount <= 0 ? 0 : (high - low) / (2 * normal95) / amount;
 }
 
 /** Repetitions count a cell's requests; a trace's cell has several of them in each round. */

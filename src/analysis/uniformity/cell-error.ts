@@ -11,12 +11,20 @@ export function factorOf(estimate: VarianceEstimate, level?: number): number | n
   return factor <= widestFactor ? factor : null;
 }
 
-/** Variance of the logarithm of a cell's mean work by its own noise: ln(1 + (exp σ² − 1)/n) (Fenton 1960). */
+/**
+ * Variance of the logarithm of a cell's mean work by its own noise, ln(1 + (exp σ² − 1)/n) (Fenton 1960), and by
+ * attribution, which errs alike in all of its requests.
+ */
 function ownVariance(noise: Noise, { requests }: CellFigures, c: number): VarianceEstimate {
-  return {
+  const repeated = {
     variance: Math.log1p(Math.expm1(noise.cellSigma[c]! ** 2) / requests[c]!),
     freedom: noise.cellFreedom[c]!,
   };
+  if (noise.attribution === null) return repeated;
+  return combinedVariance([
+    repeated,
+    { variance: noise.attribution[c]! ** 2, freedom: Number.POSITIVE_INFINITY },
+  ]);
 }
 
 /** A cell's work by itself, and not beside another's: what its rounds drifted is in it. */
@@ -49,13 +57,15 @@ export function ratioVariance(noise: Noise, totals: CellFigures, c: number, othe
  * The factor each way of one price per token within which noise alone would have put 95% of the run's requests, were
  * every token to cost that. How slow each round was is no guess, as they all were seen.
  */
-export function requestBand({ sigma, degreesOfFreedom, rounds }: Noise): number {
+export function requestBand({ sigma, degreesOfFreedom, rounds, attribution }: Noise): number {
+  const attributed =
+    attribution === null ? 0 : attribution.reduce((sum, own) => sum + own ** 2, 0) / attribution.length;
   const drifted = rounds === null ? 0 : (rounds.sigma ** 2 * (rounds.count - 1)) / rounds.count;
   return Math.exp(
     reachOf(
       combinedVariance([
         { variance: sigma ** 2, freedom: degreesOfFreedom },
-        { variance: drifted, freedom: Number.POSITIVE_INFINITY },
+        { variance: drifted + attributed, freedom: Number.POSITIVE_INFINITY },
       ]),
     ),
   );

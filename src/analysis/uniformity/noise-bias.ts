@@ -17,8 +17,9 @@ export function deviationErrors(
   const errors = new Float64Array(work.length);
   const total = sum(work);
   for (let c = 0; c < work.length; c++) {
-    const ownNoise = Math.sqrt(Math.expm1(sigmas[c]! ** 2) / totals.requests[c]!);
-    errors[c] = ownNoise * Math.sqrt(Math.max(0, 1 - work[c]! / total));
+    const repeated = Math.expm1(sigmas[c]! ** 2) / totals.requests[c]!;
+    const attributed = Math.expm1((noise.attribution?.[c] ?? 0) ** 2);
+    errors[c] = Math.sqrt(repeated + attributed) * Math.sqrt(Math.max(0, 1 - work[c]! / total));
   }
   return errors;
 }
@@ -58,23 +59,28 @@ export function tiedWork(sample: CellSample, errors: Float64Array): Float64Array
 
 /**
  * The degrees of freedom of the cells that carry the noise (Welch–Satterthwaite), whether they weigh as their
- * work or alike, and no more than the noise was estimated with.
+ * work or alike, and no more than the noise was estimated with. The size of attribution's error is known.
  */
 export function noiseFreedom(
   sample: CellSample,
   noise: Noise,
   cells: { sigma: Float64Array; freedom: Float64Array },
 ): number {
-  const errors = deviationErrors(sample, noise, cells.sigma);
-  const worth = (weight: (c: number) => number) =>
-    combinedVariance(
-      Array.from(errors, (error, c) => ({
+  const all = deviationErrors(sample, noise, cells.sigma);
+  const repeated = deviationErrors(sample, { ...noise, attribution: null }, cells.sigma);
+  const worth = (weight: (c: number) => number) => {
+    const own = combinedVariance(
+      Array.from(repeated, (error, c) => ({
         variance: (weight(c) * error) ** 2,
         freedom: cells.freedom[c]!,
       })),
-    ).freedom;
+    );
+    const freedom = Math.min(noise.degreesOfFreedom, own.freedom);
+    if (noise.attribution === null) return freedom;
+    const variance = all.reduce((sum, error, c) => sum + (weight(c) * error) ** 2, 0);
+    return own.variance === 0 ? Number.POSITIVE_INFINITY : freedom * (variance / own.variance) ** 2;
+  };
   return Math.min(
-    noise.degreesOfFreedom,
     worth((c) => sample.work[c]!),
     worth(() => 1),
   );

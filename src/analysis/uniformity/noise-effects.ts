@@ -1,9 +1,10 @@
 import { reachOf } from '../../stats/combined-variance.js';
+import { normal95 } from '../../stats/normal.js';
 import type { Random } from '../../stats/random.js';
 import type { Design } from '../statistic.js';
 import { type CellSample, sampleBuffer } from './cell-sample.js';
 import { deviationErrors, fairestWork, leastMisbilledBias, noiseFreedom, tiedWork } from './noise-bias.js';
-import { noiseSource } from './noise-draws.js';
+import { type AttributionPattern, noiseSource } from './noise-draws.js';
 import { type ResampledValues, resampledValues } from './resampling.js';
 import { type CellParts, type Part, thin } from './thinning.js';
 import { type Measure, measuresFor, type Observed, type StatisticName } from './uniformity-statistics.js';
@@ -41,12 +42,45 @@ interface NoiseOptions {
  * bias. Its coverage is measured in coverage.test.ts.
  */
 export function noiseEffects(
+  observed: Observed,
+  noise: Noise,
+  options: NoiseOptions,
+): Map<StatisticName, NoiseEffect | null> {
+  const apart = effectsBy('apart', observed, noise, options);
+  if (noise.attribution === null) return apart;
+  const together = effectsBy('together', observed, noise, options);
+  return new Map([...apart].map(([name, effect]) => [name, wider(effect, together.get(name) ?? null)]));
+}
+
+/** What holds for both: how the errors of attributed work go together over cells nothing in a result says. */
+function wider(one: NoiseEffect | null, other: NoiseEffect | null): NoiseEffect | null {
+  if (one === null || other === null) return null;
+  return {
+    floor: {
+      ...(one.floor.high > other.floor.high ? one.floor : other.floor),
+      low: Math.min(one.floor.low, other.floor.low),
+      high: Math.max(one.floor.high, other.floor.high),
+    },
+    error: {
+      below: Math.max(one.error.below, other.error.below),
+      above: Math.max(one.error.above, other.error.above),
+    },
+    degreesOfFreedom: Math.min(one.degreesOfFreedom, other.degreesOfFreedom),
+    bias: Math.min(one.bias, other.bias),
+    // Cells that err together may inflate nothing.
+    leastBias: Math.min(0, one.leastBias, other.leastBias),
+    mostBias: Math.max(one.mostBias, other.mostBias),
+  };
+}
+
+function effectsBy(
+  pattern: AttributionPattern,
   { sample, measures, values }: Observed,
   noise: Noise,
   { design, random, resamples, parts, only }: NoiseOptions,
 ): Map<StatisticName, NoiseEffect | null> {
   const { part, next, errorScale } = thin(sample.totals, noise, parts);
-  const bench = benchOn(part, random, { design, only });
+  const bench = benchOn(part, random, { design, only, pattern });
   const draws: Draw[] = [];
   for (let drawn = 0; drawn < resamples; drawn++) {
     if (next() || drawn === 0) bench.set();
@@ -63,7 +97,7 @@ export function noiseEffects(
       const effect =
         errorScale < 1 && measure.extreme
           ? null
-          : effectOn(measure, draws, { errorScale, freedom: measure.ofSquares ? borrowed : own });
+          : effectOn(measure, draws, { errorScale, freedom: measure.ofSquares ? borrowed : own, pattern });
       if (effect === null) return [name, null];
       if (name === 'misbilledShare') return [name, widened(effect, least)];
       return [name, measure.ofTails ? withTies(effect, values.get(name)!) : effect];
@@ -92,13 +126,13 @@ interface Bench {
 function benchOn(
   { totals, noise }: Part,
   random: Random,
-  { design, only }: Pick<NoiseOptions, 'design' | 'only'>,
+  { design, only, pattern }: Pick<NoiseOptions, 'design' | 'only'> & { pattern: AttributionPattern },
 ): Bench {
   const measures = measuresFor(totals, only);
   const inflated = measures.filter((measure) => measure.inflated);
   const ordered = measures.filter(({ name }) => name === 'gini');
   // Where the requests are a sample, that is the error; noise matters for the bias it gives alone.
-  const moved = design === 'fixed' ? measures : inflated;
+  const moved = design === 'fixed' || noise!.attribution !== null ? measures : inflated;
   // Squares leave a few cells to carry the error, whose own repetitions say too little of it.
   const [squared, summed] = [moved.filter(({ ofSquares }) => ofSquares), moved.filter((m) => !m.ofSquares)];
   const evaluate = (sample: CellSample, wanted: readonly Measure[]) =>
@@ -111,7 +145,7 @@ function benchOn(
   const factors = new Float64Array(totals.work.length);
   const product = new Float64Array(totals.work.length);
   const [buffer, bufferAtRest] = [sampleBuffer(totals), sampleBuffer(totals)];
-  let drawNoise = noiseSource(noise!, totals, random);
+  let source = noiseSource(noise!, totals, random, pattern);
   let [fairBill, fairest, tied] = [totals.work, totals.work, totals.work];
   let [atRest, fairestAtRest, tiedAtRest]: Values[] = [{}, {}, {}];
   const disturbed = (work: Float64Array, wanted: readonly Measure[], by = factors) => {
@@ -120,12 +154,11 @@ function benchOn(
   };
   /** The same draw, as large as the cells' own repetitions say. */
   const ownFactors = new Float64Array(totals.work.length);
-  const drawOwn = () => {
+  const fillOwn = () => {
     const { cellSigma, ownSigma } = noise!;
     for (let c = 0; c < factors.length; c++) {
       ownFactors[c] = cellSigma[c]! > 0 ? factors[c]! ** (ownSigma[c]! / cellSigma[c]!) : factors[c]!;
     }
-    return ownFactors;
   };
   return {
     set() {
@@ -137,16 +170,18 @@ function benchOn(
       atRest = evaluate(observed, moved);
       fairestAtRest = evaluate(buffer.fill(fairest), inflated);
       tiedAtRest = evaluate(buffer.fill(tied), ordered);
-      drawNoise = noiseSource(noise!, totals, random);
+      source = noiseSource(noise!, totals, random, pattern);
     },
     draw() {
-      const inflation = drawNoise(factors);
+      const inflation = source.repeat(factors);
+      fillOwn();
+      source.attribute([factors, ownFactors], inflation);
       return {
         inflation,
         fair: disturbed(fairBill, measures),
         shift: shift(
           {
-            ...disturbed(totals.work, summed, drawOwn()),
+            ...disturbed(totals.work, summed, ownFactors),
             ...(squared.length > 0 && disturbed(totals.work, squared)),
           },
           atRest!,
@@ -161,7 +196,7 @@ function benchOn(
 function effectOn(
   measure: Measure,
   draws: readonly Draw[],
-  { errorScale, freedom }: { errorScale: number; freedom: number },
+  { errorScale, freedom, pattern }: { errorScale: number; freedom: number; pattern: AttributionPattern },
 ): NoiseEffect | null {
   const spread = (kind: Exclude<keyof Draw, 'inflation'>) =>
     resampledValues(
@@ -172,7 +207,10 @@ function effectOn(
   if (floor === null || shift === null) return null;
   // Student's t accounts for the noise's size, which the draws' own sizes would do once more.
   const inflation = Math.sqrt(draws.reduce((sum, draw) => sum + draw.inflation ** 2, 0) / draws.length);
-  const error = { below: shift.sd / inflation, above: shift.sd / inflation };
+  // One error that moves many cells does not average out: where cells cross their fair share it moves the statistic
+  // further one way than the other.
+  const skewed = (reach: number) => Math.max(shift.sd, pattern === 'together' ? reach / normal95 : 0);
+  const error = { below: skewed(-shift.low) / inflation, above: skewed(shift.high) / inflation };
   const effect = { floor, error, degreesOfFreedom: freedom };
   if (!measure.inflated) return { ...effect, bias: 0, leastBias: 0, mostBias: 0 };
   const biases = [shift.mean, spread('fairestShift')?.mean ?? shift.mean];

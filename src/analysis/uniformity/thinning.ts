@@ -142,6 +142,7 @@ function noiseColumns(noise: Noise): Noise {
     cellSigma: new Float64Array(mostCells),
     ownSigma: new Float64Array(mostCells),
     drift: drift && { ...drift, share: new Float64Array(mostCells * drift.rounds) },
+    attribution: noise.attribution && new Float64Array(mostCells),
   };
 }
 
@@ -149,6 +150,7 @@ function fillNoise(into: Noise, from: Noise, entries: Uint32Array): void {
   for (let k = 0; k < entries.length; k++) {
     into.cellSigma[k] = from.cellSigma[entries[k]!]!;
     into.ownSigma[k] = from.ownSigma[entries[k]!]!;
+    if (from.attribution !== null) into.attribution![k] = from.attribution[entries[k]!]!;
   }
   if (from.drift === null) return;
   const { rounds, share } = from.drift;

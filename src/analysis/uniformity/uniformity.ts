@@ -55,7 +55,7 @@ export function uniformityStatistics(
   const affordable = (draws: number) =>
     Math.max(1, Math.min(resamples, Math.floor(budget / Math.max(1, draws * share))));
 
-  const noisy = noise !== null && noise.sigma > 0;
+  const noisy = noise !== null && (noise.sigma > 0 || noise.attribution !== null);
   const effects = noisy
     ? noiseEffects(observed, noise, {
         design,
@@ -87,7 +87,7 @@ export function uniformityStatistics(
         ? effect && fixedDesignInterval(value, effect)
         : baseless
           ? null
-          : withBias(clusters?.get(measure.name) ?? null, effect);
+          : withNoise(clusters?.get(measure.name) ?? null, value, effect, noise);
     const reasons = [
       ...(noise === null ? ['noise is not known, as no cell was repeated or a request did no work'] : []),
       ...(design === 'sampled' && clusters === null
@@ -133,13 +133,21 @@ function exactly({ uniform }: Measure): NoiseEffect {
   return { floor, error, degreesOfFreedom: Number.POSITIVE_INFINITY, bias: 0, leastBias: 0, mostBias: 0 };
 }
 
-function withBias(interval: Interval | null, effect: NoiseEffect | null): Interval | null {
-  return (
-    interval && {
-      low: interval.low - (effect?.mostBias ?? 0),
-      high: interval.high - (effect?.leastBias ?? 0),
-    }
-  );
+/** Noise of repetitions is in how far cells spread; what attribution errs in all cells together is not, and adds. */
+function withNoise(
+  interval: Interval | null,
+  value: number,
+  effect: NoiseEffect | null,
+  noise: Noise | null,
+): Interval | null {
+  if (interval === null || effect === null) return interval;
+  if (noise?.attribution == null)
+    return { low: interval.low - effect.mostBias, high: interval.high - effect.leastBias };
+  const noisy = fixedDesignInterval(value, { ...effect, leastBias: 0, mostBias: 0 });
+  return {
+    low: value - Math.hypot(value - interval.low, value - noisy.low) - effect.mostBias,
+    high: value + Math.hypot(interval.high - value, noisy.high - value) - effect.leastBias,
+  };
 }
 
 function judged(

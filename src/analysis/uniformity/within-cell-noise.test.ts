@@ -79,11 +79,11 @@ describe('draws of noise', () => {
     'of %d requests a cell have mean 1 and the variance of a mean of lognormals',
     (repetitions) => {
       const { noise, totals } = noiseOf(grid, { seed: 9, repetitions, noise: 0.2 });
-      const draw = noiseSource(noise!, totals, createRandom(1));
+      const { repeat } = noiseSource(noise!, totals, createRandom(1), 'apart');
       const factors = new Float64Array(totals.work.length);
       let [sum, squares, count] = [0, 0, 0];
       for (let k = 0; k < 2000; k++) {
-        draw(factors);
+        repeat(factors);
         for (const factor of factors) {
           sum += factor;
           squares += (factor - 1) ** 2;

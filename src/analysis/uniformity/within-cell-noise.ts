@@ -30,6 +30,8 @@ export interface Noise {
     rounds: number /** Share of each cell's requests in each round, row by row. */;
     share: Float64Array;
   } | null;
+  /** Standard deviation, per entry, of how far attributed work is out for all of a cell's requests alike; null where it is read. */
+  attribution: Float64Array | null;
 }
 
 /** A computed metric: its repetitions cannot differ. */
@@ -45,15 +47,39 @@ export function noNoise(totals: CellTotals): Noise {
     rounds: null,
     tails: null,
     drift: null,
+    attribution: null,
   };
+}
+
+/**
+ * What attribution adds to the error of each cell's work, on the log scale. Requests of a cell are charged by the same
+ * costs, so their errors are one error, of the size that their intervals have, however many they are.
+ */
+export function attributionOf(
+  { cells, cell }: Pick<RequestTable, 'cells' | 'cell'>,
+  totals: CellTotals,
+  work: Float64Array,
+  errors: Float64Array | undefined,
+): Float64Array | null {
+  if (errors === undefined) return null;
+  const amounts = new Float64Array(cells.length);
+  for (let i = 0; i < work.length; i++) if (work[i]! > 0) amounts[cell[i]!]! += errors[i]! * work[i]!;
+  return totals.work.map((all, c) =>
+    all > 0 ? Math.sqrt(Math.log1p((amounts[totals.cell[c]!]! / all) ** 2)) : 0,
+  );
 }
 
 /**
  * Estimates the noise from the residuals of log work per token around the means of cells and of rounds
  * (the machine's drift between rounds is common to all cells and cancels in their shares). `null` where no
- * cell was repeated, or where a value is 0 and has no logarithm.
+ * cell was repeated, or where a value is 0 and has no logarithm. `errors`: of attributed work, as the table has them.
  */
-export function estimateNoise(table: RequestTable, totals: CellTotals, work: Float64Array): Noise | null {
+export function estimateNoise(
+  table: RequestTable,
+  totals: CellTotals,
+  work: Float64Array,
+  errors?: Float64Array,
+): Noise | null {
   const size = totals.work.length;
   const measured = sum(totals.requests);
   // Rounds as many as the requests are no rounds: a cell repeated without any plan.
@@ -71,7 +97,10 @@ export function estimateNoise(table: RequestTable, totals: CellTotals, work: Flo
   const roundMean = removeMeans(residuals, totals, precision, mean);
   squaresByCell(residuals, squares);
   // Repetitions of a deterministic metric leave rounding, which is no noise.
-  if (pooledSigma(squares, degreesOfFreedom) < 1e-9) return { ...noNoise(totals), degreesOfFreedom };
+  const attribution = attributionOf(table, totals, work, errors);
+  if (pooledSigma(squares, degreesOfFreedom) < 1e-9) {
+    return { ...noNoise(totals), degreesOfFreedom, attribution };
+  }
   const shrunk = shrinkVariances(squares, freedom);
   const { variances } = shrunk;
   if (rounds > 1) {
@@ -94,6 +123,7 @@ export function estimateNoise(table: RequestTable, totals: CellTotals, work: Flo
     rounds: rounds < 2 ? null : { sigma: roundSigma, count: rounds },
     tails: fitTails(residuals, totals, cellSigma),
     drift: driftOf(residuals, totals, roundSigma),
+    attribution,
   };
 }
 
