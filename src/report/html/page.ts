@@ -14,7 +14,7 @@ import type { PageContext, Section } from './page-context.js';
 import { cellsSection } from './sections/cells.js';
 import { driversSection } from './sections/drivers.js';
 import { effectiveTokens } from './sections/effective-tokens.js';
-import { latencySection } from './sections/latency.js';
+import { latencySection, sweepSection } from './sections/latency.js';
 import { machineSection } from './sections/machine.js';
 import { methodSection } from './sections/method.js';
 import { questionsSection } from './sections/questions.js';
@@ -33,6 +33,7 @@ const byMetric: readonly SectionOf[] = [whoPays, requestsScatter, effectiveToken
 const aboutRun: readonly SectionOf[] = [
   stagesSection,
   questionsSection,
+  sweepSection,
   latencySection,
   rooflineSection,
   timelineSection,

@@ -80,6 +80,19 @@ describe('the rows of a result', () => {
     });
   });
 
+  it('hold what a server said of its requests, and no such column where none was asked', () => {
+    const served = {
+      ...{ replica: 'r1', retries: 2, finishReason: 'length', usageFrom: null, toldCached: false },
+      ...{ clientTokens: 7, events: 5, answerToken: null, times: null },
+    };
+    const asked = testResult({ ...result, requests: [okRequest({ cell: 'a', served })] });
+    expect(rowsOf(requestColumns([asked]))[0]).toMatchObject({
+      ...{ served_replica: 'r1', served_retries: 2, served_finish_reason: 'length' },
+      ...{ served_client_tokens: 7, served_usage_from: null, served_events: 5 },
+    });
+    expect(Object.keys(rows[0]!).filter((name) => name.startsWith('served'))).toEqual([]);
+  });
+
   it('of several results lie one after the other, with the factors of all', () => {
     const both = rowsOf(requestColumns([result, other]));
     expect(both.map(({ run_id }) => run_id)).toEqual(['run-1', 'run-1', 'run-1', 'run-2']);

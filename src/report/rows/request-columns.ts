@@ -47,7 +47,8 @@ export function requestColumns(results: readonly Result[]): RowColumn[] {
     return result.requests.map((row): Request => ({ result, cell: cells.get(row.cell)!, row }));
   });
   const factors = factorFields(results.flatMap(({ cells }) => cells));
-  return [...before, ...factors, ...after, ...metricFields()].map(({ name, type, read }) => ({
+  const served = requests.some(({ row }) => row.served !== undefined) ? servedFields : [];
+  return [...before, ...factors, ...after, ...served, ...metricFields()].map(({ name, type, read }) => ({
     name,
     type,
     values: requests.map(read),
@@ -86,6 +87,22 @@ const after: readonly Field[] = [
     read: ({ row }) => (isOk(row) ? (row.runsInWindow ?? 1) : null),
   },
 ];
+
+/** Of requests to servers; the columns are there where any request was one. */
+const servedFields: readonly Field[] = (
+  [
+    ['replica', 'text'],
+    ['retries', 'integer'],
+    ['finishReason', 'text'],
+    ['clientTokens', 'integer'],
+    ['usageFrom', 'text'],
+    ['events', 'integer'],
+  ] as const
+).map(([field, type]) => ({
+  name: `served_${snake(field)}`,
+  type,
+  read: ({ row }) => row.served?.[field] ?? null,
+}));
 
 function metricFields(): Field[] {
   return metrics.flatMap((metric): Field[] => {

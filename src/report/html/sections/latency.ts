@@ -1,9 +1,13 @@
+import { kneesOf } from '../../../analysis/knee.js';
 import { type LatencyDistribution, latencyDistributions } from '../../../analysis/latency-distribution.js';
 import { latencyTable } from '../../tables/run.js';
+import { sweepTable } from '../../tables/sweep.js';
 import { formatDuration } from '../../words/format.js';
+import { kneeSentence } from '../../words/knee.js';
 import { renderChart } from '../chart.js';
 import { type Html, html } from '../html.js';
 import type { PageContext, Section } from '../page-context.js';
+import { htmlTable } from '../table.js';
 
 const names = {
   timeToFirstToken: 'time to first token (TTFT)',
@@ -45,4 +49,17 @@ function chart(distribution: LatencyDistribution, id: PageContext['id']): Html {
     },
     table: latencyTable(distribution).columns,
   });
+}
+
+/** The knee of every sweep of rates in words, and its steps. */
+export function sweepSection({ result }: PageContext): Section | null {
+  const knees = kneesOf(result);
+  if (knees.length === 0) return null;
+  const { title, columns } = sweepTable(knees);
+  return {
+    name: 'sweep',
+    short: 'Sweep',
+    title: 'What rate the server holds',
+    body: html`${knees.map((knee) => html`<p>${kneeSentence(knee)}</p>`)}${htmlTable(columns, title)}`,
+  };
 }
