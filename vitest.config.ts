@@ -8,6 +8,7 @@ const pure = [
   // Sessions on the CPU, opened and closed by each test.
   'src/stages/**/!(webgpu*).test.ts',
   'src/cli/!(command-line|hostile-text).test.ts',
+  'src/cli/help/*.test.ts',
   'src/{sensors,sampling}/*.test.ts',
   'src/sensors/nvidia/*.test.ts',
   'src/models/{cost,onnx}/**/*.test.ts',

@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { loadavg } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
-import type { ArrivalsRecord } from '#tokenwork/core/arrivals-record.js';
+import type { ArrivalsRecord } from '#tokenwork/core/records/arrivals.js';
 import { arrivalsRecord } from '#tokenwork/run/endpoint/arrivals-report.js';
 import { openLoop } from '#tokenwork/run/endpoint/dispatch.js';
 import { arrivalTimes } from '#tokenwork/workload/arrivals/arrival-times.js';

@@ -1,6 +1,6 @@
 /** Opens a pool of as many workers as the argument says, runs a request in each, prints RssAnon in bytes. */
 import { readFileSync } from 'node:fs';
-import { openModels } from '#tokenwork/run/open-models.js';
+import { openModels } from '#tokenwork/run/local/open-models.js';
 import { openPool } from '#tokenwork/run/workers/pool.js';
 import type { RequestSpec } from '#tokenwork/stages/request-spec.js';
 import { smolLm2 } from './models.js';

@@ -4,8 +4,8 @@
  */
 import type { LedgerCheck } from '../core/ledger-check.js';
 import { byImportance, metricOf, type WorkMetric, workMetricNames } from '../core/metrics.js';
+import type { Recording } from '../core/records/sampling.js';
 import type { Result } from '../core/result.js';
-import type { Recording } from '../core/sampling-record.js';
 import { sum } from '../stats/sum.js';
 import { type EffectiveTokens, effectiveTokensOf } from './effective-tokens.js';
 import { type PlainToken, plainTokenOf, referenceCells } from './plain-token.js';

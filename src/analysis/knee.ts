@@ -1,4 +1,4 @@
-import { rateFactor } from '../core/arrivals-record.js';
+import { rateFactor } from '../core/records/arrivals.js';
 import { isOk, type OkRequest, type RequestRow, type Result } from '../core/result.js';
 import { median, percentile, smallestSample } from '../stats/quantile.js';
 import { endToEndNs, timeToFirstTokenNs } from './request-metrics.js';

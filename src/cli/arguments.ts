@@ -1,7 +1,7 @@
 import { InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { didYouMean } from '../core/did-you-mean.js';
-import type { OptionRecord } from '../workload/option-record.js';
+import type { OptionRecord } from '../workload/options/option-record.js';
 
 /** A declared option as commander takes it, parsed by its schema; `over` puts other words or a default in place. */
 export function optionOf(

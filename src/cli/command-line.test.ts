@@ -20,7 +20,7 @@ import { modelCache } from '../models/cache.test-support.js';
 import { runCommandLine } from './command-line.js';
 
 // They take seconds to measure, and the tests of runs see to them.
-vi.mock('../run/ceilings.js', () => ({
+vi.mock('../run/local/ceilings.js', () => ({
   ceilingsFor: async () => ({ memoryBandwidth: null, gemm: {}, threads: 1 }),
   measureCeilingsAgain: async () => {},
 }));

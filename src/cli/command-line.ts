@@ -6,7 +6,7 @@ import { Command } from 'commander';
 import { startLog } from '../core/log.js';
 import { toolVersion } from '../run/tool-version.js';
 import { reportFailure } from './fail.js';
-import { helpCommand, helpWidth } from './help.js';
+import { helpCommand, helpWidth } from './help/help.js';
 
 /** Each is loaded when it is asked for: what all of them import takes half a second. */
 const commands = new Map<string, () => Promise<Command>>([
@@ -19,7 +19,7 @@ const commands = new Map<string, () => Promise<Command>>([
   ['models', async () => (await import('./commands/models.js')).modelsCommand()],
   ['doctor', async () => (await import('./commands/doctor.js')).doctorCommand()],
   ['help', async () => helpCommand()],
-  ['completion', async () => (await import('./completion.js')).completionCommand()],
+  ['completion', async () => (await import('./help/completion.js')).completionCommand()],
 ]);
 
 /** The command line as far as `args` need it: their command alone, or all where they name none (as for help). */

@@ -2,8 +2,8 @@ import { closeSync, openSync } from 'node:fs';
 import { mkdtemp, open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { writeTexts } from '../core/json/write-texts.js';
 import { otherwise } from '../core/log.js';
-import { writeTexts } from '../core/write-texts.js';
 
 /**
  * Writes a document so that `path` holds either what it held before or all of it. Throws TokenworkError

@@ -3,7 +3,7 @@
  * to matter, and their words.
  */
 
-import type { ModelRecord } from './result.js';
+import type { ModelRecord } from './records/model.js';
 
 /** Where a sign begins to matter, and from where on a machine was so disturbed that turns do not even it out either. */
 interface Level {

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { refuseImpossible, refuseInconsistent } from './consistency.js';
 import { TokenworkError } from './errors.js';
+import { describeIssue, firstIssue, type SchemaIssue } from './json/schema-issue.js';
 import { type RequestRow, type Result, requestSchema, resultSchema, schemaVersion } from './result.js';
-import { describeIssue, firstIssue, type SchemaIssue } from './schema-issue.js';
 import { plainStrings } from './text.js';
 
 type Json = Record<string, unknown>;

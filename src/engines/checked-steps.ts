@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
-import type { DeviceParity, Placement } from '../core/result.js';
+import type { DeviceParity, Placement } from '../core/records/model.js';
 import type { CachedPositions, Decoder, Encoder, Sequence } from './engine.js';
 
 /** Kernels change with the length: prompts of 32 tokens and more take other ones. */

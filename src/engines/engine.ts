@@ -3,7 +3,7 @@
  * opens `Sequence`s, each a KV cache that grows by steps. Stages (prefill, decode, draft and verify) are
  * built on steps, so every one of them is timed and counted alike. An `Encoder` reads texts in one pass.
  */
-import type { EngineRecord } from '../core/result.js';
+import type { EngineRecord } from '../core/records/model.js';
 import type { Bytes } from '../core/units.js';
 import type { ChatMessage } from '../models/tokenizer.js';
 

@@ -1,5 +1,5 @@
 /** The one place that knows the engines: everything else is handed what they open. */
-import type { EngineRecord } from '../core/result.js';
+import type { EngineRecord } from '../core/records/model.js';
 import type { Decoder, Device, Encoder, EngineName, OnnxDevice, OnnxOptions } from './engine.js';
 import { engineDevices } from './engine.js';
 import { LlamaDecoder, type LlamaDecoderModel } from './llama/decoder.js';

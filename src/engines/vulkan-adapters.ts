@@ -1,6 +1,6 @@
 import koffi, { type LibraryHandle } from 'koffi';
 import { log } from '../core/log.js';
-import type { Adapter } from '../core/result.js';
+import type { Adapter } from '../core/records/model.js';
 
 const loaders: Partial<Record<NodeJS.Platform, string>> = { linux: 'libvulkan.so.1', win32: 'vulkan-1.dll' };
 const kinds: readonly Adapter['kind'][] = ['unknown', 'integrated', 'discrete', 'virtual', 'software'];

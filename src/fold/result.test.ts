@@ -1,7 +1,7 @@
 import { decodeFromCompressedBase64 } from 'hdr-histogram-js';
 import { describe, expect, it } from 'vitest';
+import { resultText } from '../core/json/result-text.js';
 import { type Result, resultSchema } from '../core/result.js';
-import { resultText } from '../core/result-text.js';
 import type { JournalEntry, JournalHeader } from '../journal/entry.js';
 import { contentsOf, finished, header, okRow } from '../journal/testing/journal-sample.js';
 import { foldJournal } from './result.js';

@@ -1,11 +1,6 @@
-import {
-  type Conservation,
-  type ModelRecord,
-  type RequestRow,
-  type Result,
-  schemaVersion,
-} from '../core/result.js';
-import type { RowwiseResult } from '../core/result-text.js';
+import type { RowwiseResult } from '../core/json/result-text.js';
+import type { ModelRecord } from '../core/records/model.js';
+import { type Conservation, type RequestRow, type Result, schemaVersion } from '../core/result.js';
 import type { Bytes } from '../core/units.js';
 import type { JournalEntry, JournalRow, OkJournalRow } from '../journal/entry.js';
 import { cpuTimeOf } from '../journal/measured-run.js';

@@ -1,7 +1,7 @@
 import { runOnGpu } from '../core/busy-machine.js';
 import { metricOf } from '../core/metrics.js';
+import type { Recording, Regression, SamplerCost } from '../core/records/sampling.js';
 import type { Conservation, RecordedWarning, Result, Stage } from '../core/result.js';
-import type { Recording, Regression, SamplerCost } from '../core/sampling-record.js';
 import type { Metric } from '../core/work.js';
 import type { JournalEntry, JournalHeader, JournalRow } from '../journal/entry.js';
 import type { JournalContents } from '../journal/read.js';

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Warning } from '../core/codes.js';
 import { TokenworkError } from '../core/errors.js';
-import type { Cell, ModelRecord, RequestRow, Result } from '../core/result.js';
+import type { RowwiseResult } from '../core/json/result-text.js';
+import type { ModelRecord } from '../core/records/model.js';
+import type { Cell, RequestRow, Result } from '../core/result.js';
 import { schemaVersion } from '../core/result.js';
-import type { RowwiseResult } from '../core/result-text.js';
 import { plainText } from '../core/text.js';
 import { thisTool } from '../run/tool-version.js';
 import { servedLedger } from '../stages/served-request.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { describeIssue, firstIssue } from '../core/schema-issue.js';
+import { describeIssue, firstIssue } from '../core/json/schema-issue.js';
 import { badImport, type PlacedValue } from './imported.js';
 
 /** Schemas of what files of other tools hold: no count and no time is negative. */

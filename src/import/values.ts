@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { positionOfSyntaxError } from '../core/json-position.js';
+import { positionOfSyntaxError } from '../core/json/json-position.js';
 import { log } from '../core/log.js';
 import { readJsonObject } from '../models/json-file.js';
 import { jsonRecords } from '../workload/json-records.js';

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { describeIssue, firstIssue } from '../core/schema-issue.js';
+import { describeIssue, firstIssue } from '../core/json/schema-issue.js';
 import { plainStrings } from '../core/text.js';
 import { entrySchema, type JournalEntry, type JournalRow } from './entry.js';
 

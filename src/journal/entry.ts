@@ -1,19 +1,18 @@
 import { z } from 'zod';
-import { arrivalsRecordSchema, clientRecordSchema, loopSchema } from '../core/arrivals-record.js';
 import { namedRecord } from '../core/named-record.js';
 import { questionSchema } from '../core/question.js';
+import { arrivalsRecordSchema, clientRecordSchema, loopSchema } from '../core/records/arrivals.js';
+import { coldStartSchema, modelRecordSchema } from '../core/records/model.js';
 import {
   ceilingsSchema,
-  coldStartSchema,
   failedRequestSchema,
-  modelRecordSchema,
   okRequestSchema,
   resultSchema,
   warningSchema,
 } from '../core/result.js';
 import { metricSchema } from '../core/work.js';
 import { devices, engineNames } from '../engines/engine.js';
-import { benchOptions as options, runOptionsSchema } from '../workload/bench-options.js';
+import { benchOptions as options, runOptionsSchema } from '../workload/options/bench-options.js';
 import { plannedCellSchema } from '../workload/plan.js';
 import { measuredRunSchema, preparationSchema } from './measured-run.js';
 import { samplingEntries } from './samples.js';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { recordingSchema, samplerCostSchema } from '../core/sampling-record.js';
+import { recordingSchema, samplerCostSchema } from '../core/records/sampling.js';
 import type { Sample } from '../sampling/ring.js';
 import { sensorRecordSchema } from '../sensors/session-file.js';
 import { measuredRunSchema } from './measured-run.js';

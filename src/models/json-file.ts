@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { positionOfSyntaxError } from '../core/json-position.js';
+import { positionOfSyntaxError } from '../core/json/json-position.js';
 
 /**
  * The object a JSON file holds. Throws TokenworkError `json-missing`, `json-unreadable`, `json-broken`

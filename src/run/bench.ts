@@ -19,7 +19,7 @@ import { suiteName } from '../workload/suite.js';
 import { checkOptions } from './check-options.js';
 import { withoutHeaderValues } from './endpoint/connect.js';
 import { measureServed, resumeServed } from './endpoint/run.js';
-import { measureHere, resumeHere } from './here.js';
+import { measureHere, resumeHere } from './local/run.js';
 import { type BenchOptions, benchOptionsOf, type RecordedOptions, runOptionsOf } from './options.js';
 import { tellNote } from './progress.js';
 import { refuseExistingFile, refuseOtherThanFile, writeResult } from './result-file.js';

@@ -2,9 +2,9 @@ import { inspect } from 'node:util';
 import { z } from 'zod';
 import { didYouMean } from '../core/did-you-mean.js';
 import { TokenworkError } from '../core/errors.js';
-import { firstIssue, formatPath, type JsonPath } from '../core/schema-issue.js';
-import { type benchOptions as BenchOptionRecords, benchOptions } from '../workload/bench-options.js';
-import type { OptionRecord } from '../workload/option-record.js';
+import { firstIssue, formatPath, type JsonPath } from '../core/json/schema-issue.js';
+import { type benchOptions as BenchOptionRecords, benchOptions } from '../workload/options/bench-options.js';
+import type { OptionRecord } from '../workload/options/option-record.js';
 import type { BenchOptions } from './options.js';
 
 const { model, deadline, limit, trace, prompts, answerTokens, ...shared } = benchOptions;

@@ -3,7 +3,7 @@ import type { Nanoseconds } from '../core/units.js';
 import type { EngineName } from '../engines/engine.js';
 import type { LocalSettings, ServedSettings } from '../journal/entry.js';
 import type { Dtype } from '../models/dtype.js';
-import type { GivenOptions, RunOptions } from '../workload/bench-options.js';
+import type { GivenOptions, RunOptions } from '../workload/options/bench-options.js';
 import type { Suite, SuiteDocument } from '../workload/suite.js';
 import type { AskedDevice } from './gpu/choice.js';
 import type { SensorChoice } from './sampling/choice.js';

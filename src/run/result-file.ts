@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, type Stats, statSync } from 'node:fs';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { type RowwiseResult, resultText } from '../core/json/result-text.js';
+import { writeTexts } from '../core/json/write-texts.js';
 import { log } from '../core/log.js';
-import { type RowwiseResult, resultText } from '../core/result-text.js';
-import { writeTexts } from '../core/write-texts.js';
 
 /**
  * Writes a result so that `path` holds either what it held before or all of it: to a temporary name in

@@ -11,7 +11,7 @@ import type {
 } from '../journal/entry.js';
 import type { PlayedRecording } from '../journal/samples.js';
 import type { ModelFolder } from '../models/folder.js';
-import { benchOptions, type RepeatedOption, type RunOptions } from '../workload/bench-options.js';
+import { benchOptions, type RepeatedOption, type RunOptions } from '../workload/options/bench-options.js';
 import { suiteName } from '../workload/suite.js';
 import type { ChosenDevice } from './gpu/choice.js';
 import { type BenchOptions, type RecordedOptions, runOptionsOf } from './options.js';

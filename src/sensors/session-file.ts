@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
+import { describeIssue, firstIssue } from '../core/json/schema-issue.js';
 import { log } from '../core/log.js';
-import { describeIssue, firstIssue } from '../core/schema-issue.js';
 import type { Nanoseconds } from '../core/units.js';
 import { absenceReason } from '../core/work.js';
 

@@ -1,4 +1,4 @@
-import type { Interval } from './bootstrap.js';
+import type { Interval } from './bootstrap/bootstrap.js';
 import { combinedVariance, reachOf } from './combined-variance.js';
 import { median } from './quantile.js';
 

@@ -1,8 +1,8 @@
 import type { z } from 'zod';
 import type { ErrorCode } from '../core/codes.js';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { lineOfPath, positionOfSyntaxError } from '../core/json-position.js';
-import { describeIssue, firstIssue, type JsonPath } from '../core/schema-issue.js';
+import { lineOfPath, positionOfSyntaxError } from '../core/json/json-position.js';
+import { describeIssue, firstIssue, type JsonPath } from '../core/json/schema-issue.js';
 import { plainStrings } from '../core/text.js';
 
 /** A JSON file that a user writes: what is wrong with it is told with its file and line. */

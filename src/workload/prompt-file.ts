@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { basename, extname, join } from 'node:path';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { describeIssue, firstIssue } from '../core/schema-issue.js';
+import { describeIssue, firstIssue } from '../core/json/schema-issue.js';
 import { plainText } from '../core/text.js';
 import type { ChatMessage } from '../models/tokenizer.js';
 import { type JsonForm, jsonRecords } from './json-records.js';

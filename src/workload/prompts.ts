@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { TokenworkError } from '../core/errors.js';
-import { describeIssue, firstIssue } from '../core/schema-issue.js';
+import { describeIssue, firstIssue } from '../core/json/schema-issue.js';
 import type { ChatMessage } from '../models/tokenizer.js';
 
 const headerSchema = z.strictObject({

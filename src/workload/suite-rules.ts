@@ -1,6 +1,6 @@
 import { closest } from 'fastest-levenshtein';
 import { messageOf } from '../core/errors.js';
-import type { JsonPath } from '../core/schema-issue.js';
+import type { JsonPath } from '../core/json/schema-issue.js';
 import { nameOf } from '../stages/pipeline.js';
 import type { Block } from './block.js';
 import type { JsonDocument } from './document.js';

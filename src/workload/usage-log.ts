@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs';
 import { z } from 'zod';
 import { messageOf, TokenworkError } from '../core/errors.js';
-import { describeIssue, firstIssue } from '../core/schema-issue.js';
+import { describeIssue, firstIssue } from '../core/json/schema-issue.js';
 import { jsonRecords } from './json-records.js';
 
 /** What a server billed for one request. */

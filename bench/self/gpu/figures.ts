@@ -12,7 +12,7 @@ import { resolveModel } from '#tokenwork/models/resolve.js';
 import { type ChosenDevice, chooseDevice } from '#tokenwork/run/gpu/choice.js';
 import { gateModel } from '#tokenwork/run/gpu/gate.js';
 import { fittingModels } from '#tokenwork/run/gpu/memory.js';
-import { type DecoderFolder, decoderSourceOf } from '#tokenwork/run/models.js';
+import { type DecoderFolder, decoderSourceOf } from '#tokenwork/run/local/models.js';
 import { energyAgreement } from '#tokenwork/sampling/energy-agreement.js';
 import { startSampler } from '#tokenwork/sampling/sampler.js';
 import { SeriesStore } from '#tokenwork/sampling/series.js';

@@ -4,7 +4,8 @@
  */
 
 import type { WorkMetric } from '../../core/metrics.js';
-import type { Cell, ModelRecord, Result } from '../../core/result.js';
+import type { ModelRecord } from '../../core/records/model.js';
+import type { Cell, Result } from '../../core/result.js';
 import { verdictRepetitions, worthNaming } from '../../core/verdict.js';
 import { type Findings, leadingMetric } from '../findings.js';
 import type { Statistic } from '../statistic.js';

@@ -1,6 +1,6 @@
 import type { WorkMetric } from '../../core/metrics.js';
 import type { Cell } from '../../core/result.js';
-import { fitNonNegative } from '../../stats/non-negative-fit.js';
+import { fitNonNegative } from '../../stats/regression/non-negative-fit.js';
 import type { RequestTable } from '../requests/request-table.js';
 import type { LoggedTokens } from './usage-tally.js';
 

@@ -1,5 +1,6 @@
 import { byImportance, metricOf, type WorkMetric, workMetricNames } from '../../core/metrics.js';
-import type { Hardware, ModelRecord, Result } from '../../core/result.js';
+import type { ModelRecord } from '../../core/records/model.js';
+import type { Hardware, Result } from '../../core/result.js';
 import type { Metric } from '../../core/work.js';
 import type { Findings } from '../findings.js';
 import { type PlainToken, plainTokenOf, referenceCells } from '../plain-token.js';

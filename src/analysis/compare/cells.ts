@@ -1,6 +1,6 @@
 import type { MetricName, WorkMetric } from '../../core/metrics.js';
 import { verdictRepetitions, worthNaming } from '../../core/verdict.js';
-import { ratioOfMedians } from '../../stats/bootstrap.js';
+import { ratioOfMedians } from '../../stats/bootstrap/bootstrap.js';
 import { testEquivalence } from '../../stats/equivalence.js';
 import { adjustPValues } from '../../stats/false-discovery.js';
 import { ratioOfFewMedians } from '../../stats/few-medians.js';

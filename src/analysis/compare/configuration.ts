@@ -1,4 +1,5 @@
-import type { Ceilings, ModelRecord, Result } from '../../core/result.js';
+import type { ModelRecord } from '../../core/records/model.js';
+import type { Ceilings, Result } from '../../core/result.js';
 
 /** A setting in which two runs differ. */
 export interface ConfigurationDifference {

@@ -1,4 +1,4 @@
-import { firstUnbounded } from '../../stats/non-negative-fit.js';
+import { firstUnbounded } from '../../stats/regression/non-negative-fit.js';
 import type { Groups, Jackknifed } from './leave-one-out.js';
 
 /** More requests than this are fitted by every so many of them. */

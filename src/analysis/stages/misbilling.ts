@@ -1,4 +1,4 @@
-import { shapleyValues } from '../../stats/shapley.js';
+import { shapleyValues } from '../../stats/regression/shapley.js';
 import { sum } from '../../stats/sum.js';
 import type { RequestTable } from '../requests/request-table.js';
 import type { Statistic } from '../statistic.js';

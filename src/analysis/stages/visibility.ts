@@ -1,4 +1,4 @@
-import { fitNonNegative } from '../../stats/non-negative-fit.js';
+import { fitNonNegative } from '../../stats/regression/non-negative-fit.js';
 import type { StageColumn, StageWork } from './columns.js';
 
 /** Whether a bill shows a stage's work: `high` from 3/4 of it, `medium` from 1/4, `low` from 1/20. */

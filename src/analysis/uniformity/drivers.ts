@@ -1,5 +1,5 @@
-import { explainedVariance } from '../../stats/explained-variance.js';
-import { shapleyValues } from '../../stats/shapley.js';
+import { explainedVariance } from '../../stats/regression/explained-variance.js';
+import { shapleyValues } from '../../stats/regression/shapley.js';
 import type { CellSample } from './cell-sample.js';
 import type { CellTotals } from './cell-totals.js';
 import { columnCount, type Factor, factorAmong, factorColumns } from './factors.js';

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { heldOutRSquared } from '../../stats/held-out.js';
-import { fitLinear } from '../../stats/least-squares.js';
+import { heldOutRSquared } from '../../stats/regression/held-out.js';
+import { fitLinear } from '../../stats/regression/least-squares.js';
 import { tableOf } from '../requests/table-builder.js';
 import { factorial, simulateResult } from '../simulated-result.test-support.js';
 import { sampleBuffer } from './cell-sample.js';

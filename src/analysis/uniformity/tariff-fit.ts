@@ -1,4 +1,4 @@
-import { invertSymmetric } from '../../stats/least-squares.js';
+import { invertSymmetric } from '../../stats/regression/least-squares.js';
 import type { CellSample } from './cell-sample.js';
 
 /** Price lists by how many prices they have: one; input and output; input, output and a fee per request. */

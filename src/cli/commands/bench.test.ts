@@ -1,6 +1,6 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { benchOptions } from '../../workload/bench-options.js';
+import { benchOptions } from '../../workload/options/bench-options.js';
 import { benchCommand } from './bench.js';
 
 const command = benchCommand().exitOverride();

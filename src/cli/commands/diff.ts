@@ -14,7 +14,7 @@ import type { ComparedNames } from '../../report/words/comparison.js';
 import { formatNumber } from '../../report/words/format.js';
 import { repeatable, wholeNumber } from '../arguments.js';
 import { parseFailOn, testBudgets } from '../fail-on.js';
-import { listed } from '../help.js';
+import { listed } from '../help/help.js';
 import { onInterrupt } from '../interrupt.js';
 import { writeOutputFile } from '../output-file.js';
 import { progressLine } from '../progress.js';

@@ -7,7 +7,7 @@ import { describeModel } from '../../models/describe-model.js';
 import type { Dtype } from '../../models/dtype.js';
 import { renderTable } from '../../report/terminal/table.js';
 import { formatNumber, formatQuantity } from '../../report/words/format.js';
-import { benchOptions } from '../../workload/bench-options.js';
+import { benchOptions } from '../../workload/options/bench-options.js';
 import { inputShape, inputValues, optionOf, wholeNumber } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { progressLine } from '../progress.js';

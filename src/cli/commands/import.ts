@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
 import { Command } from 'commander';
-import { resultText } from '../../core/result-text.js';
+import { resultText } from '../../core/json/result-text.js';
 import { printableJson } from '../../core/text.js';
 import type { ImportedResult } from '../../import/assemble.js';
 import { formats } from '../../import/formats.js';
@@ -8,7 +8,7 @@ import { importFiles } from '../../import/import-files.js';
 import { shapeOf } from '../../import/shape.js';
 import type { Dtype } from '../../models/dtype.js';
 import { formatCount } from '../../report/words/format.js';
-import { benchOptions } from '../../workload/bench-options.js';
+import { benchOptions } from '../../workload/options/bench-options.js';
 import { optionOf } from '../arguments.js';
 import { onInterrupt } from '../interrupt.js';
 import { refuseExisting, writeOutputFile } from '../output-file.js';

@@ -6,7 +6,7 @@ import { pruneCache } from '../../models/cache/prune.js';
 import { cacheDirectory } from '../../models/cache-directory.js';
 import { renderTable } from '../../report/terminal/table.js';
 import { formatBytes, formatCount } from '../../report/words/format.js';
-import { benchOptions } from '../../workload/bench-options.js';
+import { benchOptions } from '../../workload/options/bench-options.js';
 import { optionOf } from '../arguments.js';
 import { printData, terminalOf } from '../terminal.js';
 

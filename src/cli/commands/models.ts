@@ -16,8 +16,8 @@ import { countedOnly, defaultBuildDtype, locateModel } from '../../models/resolv
 import { renderTable } from '../../report/terminal/table.js';
 import { formatQuantity } from '../../report/words/format.js';
 import { builtWeightBytes } from '../../run/gpu/memory.js';
-import { agreeToBuild } from '../../run/large-builds.js';
-import { benchOptions } from '../../workload/bench-options.js';
+import { agreeToBuild } from '../../run/local/large-builds.js';
+import { benchOptions } from '../../workload/options/bench-options.js';
 import { oneOf, optionOf, wholeNumber } from '../arguments.js';
 import { askerOn } from '../ask.js';
 import { onInterrupt } from '../interrupt.js';

@@ -14,8 +14,8 @@ import { renderPromptTable, renderPromptTrace } from '../../report/terminal/prom
 import { tracedModel } from '../../report/words/prompt-trace.js';
 import { runBench } from '../../run/bench.js';
 import type { BenchOptions } from '../../run/options.js';
-import { benchOptions } from '../../workload/bench-options.js';
 import { usualAnswerTokens } from '../../workload/named-prompts.js';
+import { benchOptions } from '../../workload/options/bench-options.js';
 import { loadPipeline } from '../../workload/pipelines/pipeline.js';
 import { promptSuite } from '../../workload/prompt-suite.js';
 import { optionOf, wholeNumber } from '../arguments.js';

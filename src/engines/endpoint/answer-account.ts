@@ -1,5 +1,5 @@
 /** Keeps the account of one answer: its tokens, and when they came. */
-import type { ServerTimes } from '../../core/server-record.js';
+import type { ServerTimes } from '../../core/records/server.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { EventReading, Generation, TokenUsage } from './endpoint.js';
 

@@ -3,7 +3,7 @@
  * what is particular to one kind of server; everything else is the same for all of them.
  */
 import type { FailureCode } from '../../core/codes.js';
-import type { ServerKind, ServerRecord, ServerTimes, usageSources } from '../../core/server-record.js';
+import type { ServerKind, ServerRecord, ServerTimes, usageSources } from '../../core/records/server.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { ChatMessage } from '../../models/tokenizer.js';
 

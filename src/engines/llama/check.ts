@@ -4,7 +4,7 @@ import { z } from 'zod';
 import type { ErrorCode } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import { deviceParitySchema } from '../../core/result.js';
+import { deviceParitySchema } from '../../core/records/model.js';
 import { askBounded, type EndedChild } from '../../sensors/bounded-child.js';
 import {
   type CheckedReads,

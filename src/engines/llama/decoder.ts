@@ -1,5 +1,5 @@
 import { TokenworkError } from '../../core/errors.js';
-import type { EngineRecord } from '../../core/result.js';
+import type { EngineRecord } from '../../core/records/model.js';
 import type { Bytes } from '../../core/units.js';
 import type { CacheBlocks, Decoder, ModelTokenizer, Sequence, SequenceShape } from '../engine.js';
 import { checkSequenceShape, closedError } from '../step-shape.js';

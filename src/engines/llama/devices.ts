@@ -1,5 +1,5 @@
 import { TokenworkError } from '../../core/errors.js';
-import type { Adapter } from '../../core/result.js';
+import type { Adapter } from '../../core/records/model.js';
 import type { LlamaDevice } from '../engine.js';
 import { loadPinned } from '../pinned-library.js';
 import { vulkanAdapters } from '../vulkan-adapters.js';

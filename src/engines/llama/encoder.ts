@@ -1,6 +1,6 @@
 import koffi from 'koffi';
 import { TokenworkError } from '../../core/errors.js';
-import type { EngineRecord } from '../../core/result.js';
+import type { EngineRecord } from '../../core/records/model.js';
 import type { Encoder, ModelTokenizer } from '../engine.js';
 import { closedError } from '../step-shape.js';
 import { batchTexts, normaliseRows, type TextBatch } from '../text-batch.js';

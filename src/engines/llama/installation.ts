@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { messageOf } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import { adapterSchema } from '../../core/result.js';
+import { adapterSchema } from '../../core/records/model.js';
 import { askBounded } from '../../sensors/bounded-child.js';
 import { withoutAnswer } from '../child-failure.js';
 import type { BackEndRecord, LibraryRecord } from '../onnx/back-ends.js';

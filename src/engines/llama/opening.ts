@@ -1,4 +1,4 @@
-import type { EngineRecord } from '../../core/result.js';
+import type { EngineRecord } from '../../core/records/model.js';
 import type { LlamaDevice, ModelTokenizer } from '../engine.js';
 import { type SubnormalFlush, subnormalFlush } from '../subnormals.js';
 import type { Address } from './library.js';

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import type { Adapter } from '../../core/result.js';
+import type { Adapter } from '../../core/records/model.js';
 import { LLAMA_VERSION } from './packages.js';
 import { cudaFolder, nowhere, scratch, sightOf } from './packages.test-support.js';
 import { chooseSetup, type GpuSight } from './setup.js';

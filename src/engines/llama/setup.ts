@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import koffi from 'koffi';
 import { log } from '../../core/log.js';
-import type { Adapter } from '../../core/result.js';
+import type { Adapter } from '../../core/records/model.js';
 import { vulkanAdapters } from '../vulkan-adapters.js';
 import { findCudaRuntime } from './cuda-runtime.js';
 import { cudaRemedy, leastDriver } from './installation.js';

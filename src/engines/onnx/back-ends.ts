@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
 import { messageOf, TokenworkError } from '../../core/errors.js';
-import type { Adapter } from '../../core/result.js';
+import type { Adapter } from '../../core/records/model.js';
 import type { OnnxDevice } from '../engine.js';
 import { deviceLibraries } from './gpu/libraries.js';
 import { probeDevice } from './gpu/probe.js';

@@ -1,5 +1,5 @@
 import { TokenworkError } from '../../core/errors.js';
-import type { EngineRecord } from '../../core/result.js';
+import type { EngineRecord } from '../../core/records/model.js';
 import type { EncoderGraph } from '../../models/encoder/graph.js';
 import type { IndexInput } from '../../models/graph-input.js';
 import type { Encoder } from '../engine.js';

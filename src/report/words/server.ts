@@ -1,7 +1,7 @@
-import type { ArrivalProcess, ArrivalsRecord } from '../../core/arrivals-record.js';
+import type { ArrivalProcess, ArrivalsRecord } from '../../core/records/arrivals.js';
+import type { Regression } from '../../core/records/sampling.js';
+import type { ServerRecord } from '../../core/records/server.js';
 import type { Result } from '../../core/result.js';
-import type { Regression } from '../../core/sampling-record.js';
-import type { ServerRecord } from '../../core/server-record.js';
 import { formatCount, formatDuration, formatNumber, formatPercent } from './format.js';
 import { metricName } from './names.js';
 

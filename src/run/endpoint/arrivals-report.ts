@@ -1,5 +1,5 @@
-import type { ArrivalProcess, ArrivalsRecord, UnsentReason } from '../../core/arrivals-record.js';
 import type { FailureCode, Warning } from '../../core/codes.js';
+import type { ArrivalProcess, ArrivalsRecord, UnsentReason } from '../../core/records/arrivals.js';
 import type { DispatchTally } from './dispatch.js';
 
 /**

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { clientRecordSchema } from '../../core/arrivals-record.js';
+import { clientRecordSchema } from '../../core/records/arrivals.js';
 import { type ClientCounters, clientWarning, watchClient } from './client-health.js';
 
 /** Counters that stand at 0 when a watch begins and at these values when it ends. */

@@ -1,6 +1,6 @@
 import { type IntervalHistogram, monitorEventLoopDelay, performance } from 'node:perf_hooks';
-import type { ClientRecord } from '../../core/arrivals-record.js';
 import type { Warning } from '../../core/codes.js';
+import type { ClientRecord } from '../../core/records/arrivals.js';
 import type { Nanoseconds } from '../../core/units.js';
 import { type CpuClock, openCpuClock } from '../../sensors/linux/cpu-time.js';
 

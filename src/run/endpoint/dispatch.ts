@@ -1,7 +1,7 @@
 /**
  * run/endpoint/ sends a run's requests to a server when they are due, and watches that the client itself keeps up.
  */
-import type { UnsentReason } from '../../core/arrivals-record.js';
+import type { UnsentReason } from '../../core/records/arrivals.js';
 import type { Nanoseconds } from '../../core/units.js';
 import { LagTally } from './lag-tally.js';
 import { PreciseWait, processClock, type WaitingClock } from './precise-wait.js';

@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import type { ArrivalProcess } from '../../core/arrivals-record.js';
 import { log, otherwise } from '../../core/log.js';
+import type { ArrivalProcess } from '../../core/records/arrivals.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Journal } from '../../journal/append.js';
 import type { MeasuredRow, ServedSettings } from '../../journal/entry.js';

@@ -1,5 +1,5 @@
 import type { CostModel } from '../../core/cost.js';
-import type { Served } from '../../core/server-record.js';
+import type { Served } from '../../core/records/server.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Generation } from '../../engines/endpoint/endpoint.js';
 import type { MeasuredRow } from '../../journal/entry.js';

@@ -5,7 +5,7 @@
 import { randomUUID } from 'node:crypto';
 import { monotonicClock } from '../../core/clock.js';
 import type { Warning } from '../../core/codes.js';
-import type { ServerRecord } from '../../core/server-record.js';
+import type { ServerRecord } from '../../core/records/server.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Journal } from '../../journal/append.js';
 import {
@@ -17,7 +17,7 @@ import {
 } from '../../journal/entry.js';
 import { stateOf, validationOf } from '../../journal/state.js';
 import { type Inventory, takeInventory } from '../../sensors/inventory.js';
-import type { NewRun, ResumedRun } from '../here.js';
+import type { NewRun, ResumedRun } from '../local/run.js';
 import { environmentOf } from '../machine.js';
 import { metricsTable } from '../metrics.js';
 import type { RecordedOptions } from '../options.js';

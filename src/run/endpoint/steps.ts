@@ -1,4 +1,4 @@
-import { type ArrivalProcess, rateFactor } from '../../core/arrivals-record.js';
+import { type ArrivalProcess, rateFactor } from '../../core/records/arrivals.js';
 import { cellAtRate } from '../../workload/arrivals/at-rate.js';
 import { type ScheduledRequest, schedule } from '../../workload/schedule.js';
 import type { PreparedServed } from './prepare.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { Adapter } from '../../core/result.js';
+import type { Adapter } from '../../core/records/model.js';
 import type { ProbeAnswer } from '../../engines/onnx/gpu/probe.js';
 import type { Nvml } from '../../sensors/nvidia/nvml-library.js';
 import { chooseDevice, type DeviceSight, type DeviceWish } from './choice.js';

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import type { Warning } from '../../core/codes.js';
 import { TokenworkError } from '../../core/errors.js';
 import { log } from '../../core/log.js';
-import type { Adapter } from '../../core/result.js';
+import type { Adapter } from '../../core/records/model.js';
 import type { Bytes } from '../../core/units.js';
 import type { Device, EngineName } from '../../engines/engine.js';
 import { probeLlama } from '../../engines/llama/installation.js';

@@ -15,7 +15,7 @@ import type { RequestSpec } from '../../stages/request-spec.js';
 import type { RoleModel } from '../../workload/pipelines/roles.js';
 import { contextPositions } from '../../workload/pipelines/variants.js';
 import type { PlannedCell } from '../../workload/plan.js';
-import type { DecoderFolder, RunModel } from '../models.js';
+import type { DecoderFolder, RunModel } from '../local/models.js';
 import type { ChosenDevice } from './choice.js';
 
 /** Usable share of the memory that is free: the rest is for the driver, shaders and what is cut into pieces. */

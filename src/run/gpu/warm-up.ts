@@ -1,4 +1,4 @@
-import type { ColdStart } from '../../core/result.js';
+import type { ColdStart } from '../../core/records/model.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { PlannedCell } from '../../workload/plan.js';
 import type { WorkerPool } from '../workers/pool.js';

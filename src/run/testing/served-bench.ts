@@ -1,7 +1,7 @@
 /** Runs against played servers, closed after each test. Imported by tests only. */
 import { afterEach } from 'vitest';
 import { TokenworkError } from '../../core/errors.js';
-import type { ServerKind } from '../../core/server-record.js';
+import type { ServerKind } from '../../core/records/server.js';
 import { type PlayedCounts, players, scriptOf } from '../../engines/endpoint/dialects/player.test-support.js';
 import {
   type PlayedAnswer,

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../core/codes.js';
 import type { CostModel } from '../../core/cost.js';
-import type { EngineRecord } from '../../core/result.js';
+import type { EngineRecord } from '../../core/records/model.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Device } from '../../engines/engine.js';
 import type { DecoderSource, EncoderSource } from '../../engines/open.js';

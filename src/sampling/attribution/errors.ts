@@ -1,5 +1,5 @@
 import type { Warning } from '../../core/codes.js';
-import type { AttributionError } from '../../core/sampling-record.js';
+import type { AttributionError } from '../../core/records/sampling.js';
 import { median } from '../../stats/quantile.js';
 import { counterCurve } from '../counter-curve.js';
 import { windowOfSpans } from '../repeated-window.js';

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
+import type { Recording, SamplerCost } from '../../core/records/sampling.js';
 import type { RecordedWarning } from '../../core/result.js';
-import type { Recording, SamplerCost } from '../../core/sampling-record.js';
 import type { Nanoseconds } from '../../core/units.js';
 import type { sensorRecordSchema } from '../../sensors/session-file.js';
 import type { Series } from '../series.js';

@@ -1,6 +1,6 @@
 import type { CostModel } from '../../core/cost.js';
 import { TokenworkError } from '../../core/errors.js';
-import type { EngineRecord } from '../../core/result.js';
+import type { EngineRecord } from '../../core/records/model.js';
 import type { Decoder, Logits, Sequence } from '../../engines/engine.js';
 import { HostBlocks } from '../../engines/onnx/host-blocks.js';
 

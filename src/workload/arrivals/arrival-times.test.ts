@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ArrivalProcess } from '../../core/arrivals-record.js';
+import type { ArrivalProcess } from '../../core/records/arrivals.js';
 import { arrivalTimes } from './arrival-times.js';
 
 type OpenLoop = Exclude<ArrivalProcess, { kind: 'closed' }>;

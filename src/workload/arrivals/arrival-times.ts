@@ -2,8 +2,9 @@
  * workload/arrivals/ says when requests are sent: the options as people give them become a process, and the process
  * times.
  */
-import type { ArrivalProcess } from '../../core/arrivals-record.js';
+
 import { TokenworkError } from '../../core/errors.js';
+import type { ArrivalProcess } from '../../core/records/arrivals.js';
 import { exponential, gammaSource } from '../../stats/gamma.js';
 import { createRandom } from '../../stats/random.js';
 

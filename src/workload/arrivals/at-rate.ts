@@ -1,4 +1,4 @@
-import { rateFactor } from '../../core/arrivals-record.js';
+import { rateFactor } from '../../core/records/arrivals.js';
 import type { PlannedCell } from '../plan.js';
 
 /** The id of a cell whose requests arrive at that rate, in requests per second. */

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { OptionRecord } from '../option-record.js';
+import type { OptionRecord } from '../options/option-record.js';
 
 const number = String.raw`\d+(?:\.\d+)?`;
 

@@ -1,6 +1,6 @@
-import type { ArrivalProcess, Loop } from '../../core/arrivals-record.js';
 import { didYouMean } from '../../core/did-you-mean.js';
 import { TokenworkError } from '../../core/errors.js';
+import type { ArrivalProcess, Loop } from '../../core/records/arrivals.js';
 import { rampRange, rateRange } from './options.js';
 
 /** The value of `--arrivals`, which says all but a rate. */

@@ -1,5 +1,5 @@
 import { closest } from 'fastest-levenshtein';
-import type { JsonPath } from '../../core/schema-issue.js';
+import type { JsonPath } from '../../core/json/schema-issue.js';
 import { nameOf, type PolicyType, type StagePolicy } from '../../stages/pipeline.js';
 import type { JsonDocument } from '../document.js';
 import { roleUses } from './roles.js';

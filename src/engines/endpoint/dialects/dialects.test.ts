@@ -5,7 +5,7 @@ import {
   serverKinds,
   serverRecordSchema,
   serverTimesSchema,
-} from '../../../core/server-record.js';
+} from '../../../core/records/server.js';
 import type { Dialect, EndpointApi, EventReading, GenerateRequest, ProbeAnswer } from '../endpoint.js';
 import { dialects } from './dialects.js';
 import { type PlayedCounts, players, scriptOf } from './player.test-support.js';

@@ -2,7 +2,7 @@
  * The forms of OpenAI's API that the servers share; each dialect adds what is its own. Events come by the ten thousand
  * a second, so that what reads them makes few objects.
  */
-import type { ServerTimes } from '../../../core/server-record.js';
+import type { ServerTimes } from '../../../core/records/server.js';
 import type { EndpointApi, EventReading, GenerateRequest, TokenUsage } from '../endpoint.js';
 import { count, field, fieldsOf, list, text, textOrNull } from './fields.js';
 

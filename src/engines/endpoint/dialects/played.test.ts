@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { monotonicClock } from '../../../core/clock.js';
-import { serverKinds, serverRecordSchema } from '../../../core/server-record.js';
+import { serverKinds, serverRecordSchema } from '../../../core/records/server.js';
 import type { EndpointApi, GenerateRequest } from '../endpoint.js';
 import { openEndpoint } from '../open-endpoint.js';
 import { playServer } from '../played-server.test-support.js';

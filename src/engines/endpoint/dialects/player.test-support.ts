@@ -2,7 +2,7 @@
  * Plays the servers of all dialects by their documented forms: what they answer to probes and to the tokenizer, and the
  * raw text of their streams, framing included. A played token is a word; reasoning comes first, as in the originals.
  */
-import type { ServerKind } from '../../../core/server-record.js';
+import type { ServerKind } from '../../../core/records/server.js';
 import type { EndpointApi } from '../endpoint.js';
 
 export interface PlayedCounts {

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Placement } from '../../../core/result.js';
+import type { Placement } from '../../../core/records/model.js';
 import {
   type CheckedReads,
   type CheckedSteps,

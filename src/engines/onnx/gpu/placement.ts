@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import type { Warning } from '../../../core/codes.js';
-import type { Placement } from '../../../core/result.js';
+import type { Placement } from '../../../core/records/model.js';
 
 /** Ops that a decoder's work is made of; on the CPU, the run would measure another machine. */
 const matrixOps = new Set([

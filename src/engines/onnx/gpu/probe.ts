@@ -2,7 +2,7 @@ import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { messageOf } from '../../../core/errors.js';
 import { log } from '../../../core/log.js';
-import { adapterSchema } from '../../../core/result.js';
+import { adapterSchema } from '../../../core/records/model.js';
 import { askBounded } from '../../../sensors/bounded-child.js';
 import { childErrorSchema, withoutAnswer } from '../../child-failure.js';
 import type { OnnxDevice } from '../../engine.js';

@@ -1,4 +1,4 @@
-import type { EngineRecord } from '../../../core/result.js';
+import type { EngineRecord } from '../../../core/records/model.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import { kvBytesPerPosition } from '../../../models/decoder-graph.js';

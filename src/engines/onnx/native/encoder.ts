@@ -1,4 +1,4 @@
-import type { EngineRecord } from '../../../core/result.js';
+import type { EngineRecord } from '../../../core/records/model.js';
 import type { EncoderGraph } from '../../../models/encoder/graph.js';
 import type { TextBatch } from '../../text-batch.js';
 import type { DeviceMean } from '../gpu/mean.js';

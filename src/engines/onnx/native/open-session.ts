@@ -1,5 +1,5 @@
 import { TokenworkError } from '../../../core/errors.js';
-import type { EngineRecord } from '../../../core/result.js';
+import type { EngineRecord } from '../../../core/records/model.js';
 import type { OnnxDevice } from '../../engine.js';
 import { NativeSession } from './session.js';
 

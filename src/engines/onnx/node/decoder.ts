@@ -3,7 +3,7 @@
  * every output into a new buffer, the KV cache included, at every step.
  */
 import type { InferenceSession } from 'onnxruntime-node';
-import type { EngineRecord } from '../../../core/result.js';
+import type { EngineRecord } from '../../../core/records/model.js';
 import type { Bytes } from '../../../core/units.js';
 import type { DecoderGraph } from '../../../models/decoder-graph.js';
 import { kvBytesPerPosition } from '../../../models/decoder-graph.js';

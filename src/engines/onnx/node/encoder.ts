@@ -1,6 +1,6 @@
 import type { Tensor } from 'onnxruntime-node';
 import { messageOf, TokenworkError } from '../../../core/errors.js';
-import type { EngineRecord } from '../../../core/result.js';
+import type { EngineRecord } from '../../../core/records/model.js';
 import type { TextBatch } from '../../text-batch.js';
 import { type EncoderFeed, type EncoderModel, OnnxEncoder } from '../onnx-encoder.js';
 import { floatsOf } from './sequence.js';

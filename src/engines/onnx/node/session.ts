@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import type { InferenceSession } from 'onnxruntime-node';
 import { messageOf } from '../../../core/errors.js';
-import type { EngineRecord } from '../../../core/result.js';
+import type { EngineRecord } from '../../../core/records/model.js';
 import { watchThreads } from '../../thread-ids.js';
 import { openingError } from '../opening-error.js';
 import { type Binding, loadBinding } from './binding.js';

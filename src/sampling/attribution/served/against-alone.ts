@@ -1,5 +1,5 @@
-import { fitNonNegative } from '../../../stats/non-negative-fit.js';
 import { median } from '../../../stats/quantile.js';
+import { fitNonNegative } from '../../../stats/regression/non-negative-fit.js';
 import type { ServedShare } from './share-counter.js';
 
 /** How far shares are from what the same requests used alone, a mean slow-down being taken out. */

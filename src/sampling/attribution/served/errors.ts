@@ -1,4 +1,4 @@
-import type { AttributionError } from '../../../core/sampling-record.js';
+import type { AttributionError } from '../../../core/records/sampling.js';
 import { median } from '../../../stats/quantile.js';
 import { windowOfSpans } from '../../repeated-window.js';
 import { isSharp } from '../../window.js';

@@ -1,7 +1,7 @@
-import { blockLength, drawBlocks } from '../../../stats/block-bootstrap.js';
-import { nonNegativeLeastSquares } from '../../../stats/nnls.js';
+import { blockLength, drawBlocks } from '../../../stats/bootstrap/block-bootstrap.js';
 import { median, quantile } from '../../../stats/quantile.js';
 import { createRandom } from '../../../stats/random.js';
+import { nonNegativeLeastSquares } from '../../../stats/regression/nnls.js';
 import { type Design, type RegressorName, workKinds } from './design.js';
 import { chooseRegressors, sumOf, windowProducts } from './regressors.js';
 import { type Residuals, residualsOf } from './residuals.js';

@@ -1,4 +1,4 @@
-import { conditionNumber } from '../../../stats/condition.js';
+import { conditionNumber } from '../../../stats/regression/condition.js';
 import { type Design, type RegressorName, workKinds } from './design.js';
 
 /** From here on regressors can hardly be told apart (Belsley, Kuh & Welsch 1980, Regression Diagnostics, ch. 3). */

@@ -1,4 +1,4 @@
-import { nonNegativeLeastSquares } from '../../../stats/nnls.js';
+import { nonNegativeLeastSquares } from '../../../stats/regression/nnls.js';
 import type { Design } from './design.js';
 
 /** What the fit leaves over in the windows. */

@@ -1,4 +1,4 @@
-import type { Regression } from '../../../core/sampling-record.js';
+import type { Regression } from '../../../core/records/sampling.js';
 import { counterCurve } from '../../counter-curve.js';
 import { sumOfCurves } from '../../sum-of-curves.js';
 import { quantum } from '../attribute.js';
