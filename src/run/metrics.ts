@@ -12,7 +12,7 @@ export function metricsTable(
   loaded: LoadedWorker | null,
   records: readonly { cost: CostModel | null }[] = [],
 ): Record<WorkMetric, Metric> {
-  const sensors: Partial<Record<WorkMetric, SensorState>> = loaded ? statesOf(loaded) : {};
+  const sensors: Partial<Record<WorkMetric, SensorState>> = loaded ? statesOf(loaded) : onServer;
   const entries = workMetricNames().map((name) => [name, entryOf(metricOf(name), sensors[name])]);
   const table = Object.fromEntries(entries) as Record<WorkMetric, Metric>;
   if (records.length === 0 || records.some(({ cost }) => cost !== null && cost.notCounted === undefined))
@@ -30,6 +30,11 @@ export function metricsTable(
   }
   return table;
 }
+
+/** The CPU time of servers comes with what is sampled. */
+const onServer: Partial<Record<WorkMetric, SensorState>> = {
+  peakMemory: { reason: 'not-applicable', hint: 'All requests to a server share its memory.' },
+};
 
 function statesOf({
   models,

@@ -3,10 +3,13 @@ import type { ServedSettings } from '../../journal/entry.js';
 import type { PlannedCell } from '../../workload/plan.js';
 import type { BenchOptions } from '../options.js';
 import { type ConnectedServer, isPublic } from './connect.js';
+import { sentAlone } from './validate.js';
 
 /** What is to be sent, and to whom. */
 interface Intended {
-  settings: Pick<ServedSettings, 'repetitions' | 'warmup'>;
+  settings: Pick<ServedSettings, 'repetitions' | 'warmup'> & {
+    sampling: Pick<ServedSettings['sampling'], 'validate'>;
+  };
   servers: readonly ConnectedServer[];
   cells: readonly PlannedCell[];
 }
@@ -24,16 +27,17 @@ export async function agreed(
     if (await isPublic(endpoint.record.url)) open.push(new URL(endpoint.record.url).host);
   }
   if (open.length === 0 || yes) return;
-  const { repetitions, warmup } = settings;
-  const requests = repetitions * cells.reduce((sum, { count }) => sum + count, 0) + warmup * servers.length;
-  const tokens = cells.reduce(
-    (sum, { count, request: { prompt, completionTokens } }) => ({
-      prompt: sum.prompt + repetitions * count * (prompt.kind === 'synthetic' ? prompt.tokens : 0),
-      texts: sum.texts + (prompt.kind === 'text' ? repetitions * count : 0),
-      completion: sum.completion + repetitions * count * completionTokens,
-    }),
-    { prompt: 0, texts: 0, completion: 0 },
-  );
+  const { repetitions, warmup, sampling } = settings;
+  const tokens = { prompt: 0, texts: 0, completion: 0 };
+  let requests = warmup * servers.length;
+  const add = ({ request: { prompt, completionTokens } }: PlannedCell, times: number) => {
+    requests += times;
+    if (prompt.kind === 'synthetic') tokens.prompt += times * prompt.tokens;
+    else tokens.texts += times;
+    tokens.completion += times * completionTokens;
+  };
+  for (const cell of cells) add(cell, repetitions * cell.count);
+  if (sampling.validate) for (const cell of sentAlone(cells)) add(cell, 1);
   const texts = tokens.texts > 0 ? `, those of ${tokens.texts.toLocaleString('en')} texts` : '';
   const question = `${requests.toLocaleString('en')} requests would be sent to ${[...new Set(open)].join(' and ')}, a public host: ${tokens.prompt.toLocaleString('en')} prompt tokens${texts} and up to ${tokens.completion.toLocaleString('en')} completion tokens, which it may bill.`;
   if (await confirm?.(`${question} Send them?`)) return;

@@ -83,7 +83,10 @@ export async function prepareServed(options: BenchOptions, now: () => Nanosecond
       loop.kind === 'sweep' ? loop.rates.flatMap((at) => plain.map((cell) => atRate(cell, at))) : plain;
     const repetitions = options.repetitions ?? plan.repetitions;
     const warmup = options.warmup ?? defaultWarmup;
-    await agreed({ settings: { repetitions, warmup }, servers: connected, cells }, options);
+    await agreed(
+      { settings: { repetitions, warmup, sampling: { validate } }, servers: connected, cells },
+      options,
+    );
     const servers = await withPrompts(connected);
     return {
       settings: {

@@ -71,6 +71,12 @@ export async function validateAlone({
   journal.append({ kind: 'validation', state: signal?.aborted ? 'stopped' : 'done' });
 }
 
+/** The requests that holding shares against requests alone sends beside all others, each by its cell. */
+export function sentAlone(cells: readonly PlannedCell[]): PlannedCell[] {
+  const chosen = evenly(cells, mostCells);
+  return [...Array.from({ length: runsPerCell }, () => chosen).flat(), ...pairsOf(chosen).flat()];
+}
+
 /** Pairs of neighbouring cells of one server. */
 function pairsOf(cells: readonly PlannedCell[]): readonly PlannedCell[][] {
   const pairs = cells.flatMap((one, index) => {
