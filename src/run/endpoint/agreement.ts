@@ -2,8 +2,8 @@ import { TokenworkError } from '../../core/errors.js';
 import type { ServedSettings } from '../../journal/entry.js';
 import type { PlannedCell } from '../../workload/plan.js';
 import type { BenchOptions } from '../options.js';
+import { sentAlone } from './alone.js';
 import { type ConnectedServer, isPublic } from './connect.js';
-import { sentAlone } from './validate.js';
 
 /** What is to be sent, and to whom. */
 interface Intended {

@@ -2,15 +2,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Nanoseconds } from '../../core/units.js';
 import type { Journal } from '../../journal/append.js';
 import type { MeasuredRun } from '../../journal/measured-run.js';
-import { evenly, type ValidationState } from '../../journal/state.js';
+import type { ValidationState } from '../../journal/state.js';
 import type { PlannedCell } from '../../workload/plan.js';
+import { cellsAlone, pairsOf, runsPerCell } from './alone.js';
 import { apart, type Sender } from './send.js';
 import type { ServerClocks } from './server-clock.js';
 
-/** So many cells, evenly spaced, stand for all; each is sent so often, and so many pairs of them. */
-const mostCells = 20;
-const runsPerCell = 3;
-const mostPairs = 10;
 /** Between two of them, so that a counter that is read every few hundredths of a second tells them apart. */
 const pauseMs = 250;
 
@@ -53,7 +50,7 @@ export async function validateAlone({
       ? { startedNs, endsNs, cpuNs: [before === null || after === null ? null : after - before] }
       : null;
   };
-  const chosen = evenly(cells, mostCells);
+  const chosen = cellsAlone(cells);
   for (let round = 0; round < runsPerCell; round++) {
     for (const cell of chosen) {
       if (signal?.aborted) return journal.append({ kind: 'validation', state: 'stopped' });
@@ -69,19 +66,4 @@ export async function validateAlone({
   }
   await delay(pauseMs);
   journal.append({ kind: 'validation', state: signal?.aborted ? 'stopped' : 'done' });
-}
-
-/** The requests that holding shares against requests alone sends beside all others, each by its cell. */
-export function sentAlone(cells: readonly PlannedCell[]): PlannedCell[] {
-  const chosen = evenly(cells, mostCells);
-  return [...Array.from({ length: runsPerCell }, () => chosen).flat(), ...pairsOf(chosen).flat()];
-}
-
-/** Pairs of neighbouring cells of one server. */
-function pairsOf(cells: readonly PlannedCell[]): readonly PlannedCell[][] {
-  const pairs = cells.flatMap((one, index) => {
-    const other = cells.find((cell, at) => at > index && cell.model === one.model);
-    return other ? [[one, other]] : [];
-  });
-  return evenly(pairs, mostPairs);
 }
