@@ -3,7 +3,7 @@
  * a second, so that what reads them makes few objects.
  */
 import type { ServerTimes } from '../../../core/records/server.js';
-import type { EndpointApi, EventReading, GenerateRequest, TokenUsage } from '../endpoint.js';
+import type { DialectExchange, EndpointApi, EventReading, GenerateRequest, TokenUsage } from '../endpoint.js';
 import { count, field, fieldsOf, list, text, textOrNull } from './fields.js';
 
 export function reading(told: Partial<EventReading>): EventReading {
@@ -124,3 +124,30 @@ export function openAiBody(request: GenerateRequest, api: EndpointApi, model: st
 
 /** Paths are relative to the address, which ends with the version of the API. */
 export const openAiPath = { chat: 'chat/completions', completions: 'completions' } as const;
+
+/**
+ * The exchange of engines that take two more fields than OpenAI's API: `top_k`, and `ignore_eos` for answers of a given
+ * length. `more` is what one of them takes beside these.
+ */
+export function engineExchange(
+  request: GenerateRequest,
+  api: EndpointApi,
+  model: string,
+  more: Record<string, unknown>,
+): DialectExchange {
+  return {
+    path: openAiPath[api],
+    framing: 'sse',
+    body: {
+      ...openAiBody(request, api, model),
+      ...(request.topK === null ? {} : { top_k: request.topK }),
+      ignore_eos: request.ignoreEos,
+      ...more,
+    },
+  };
+}
+
+/** Asks for the counts so far with every event. */
+export const runningUsage = {
+  stream_options: { include_usage: true, continuous_usage_stats: true },
+} as const;

@@ -13,7 +13,15 @@
 import type { Dialect, EventReading, GenerateRequest } from '../endpoint.js';
 import { answered, description, isOwnedBy, limit, listedModel, settingsOf } from './description.js';
 import { count, field, fieldsOf, nanoseconds, text, textOrNull, tokenIds } from './fields.js';
-import { errorOf, openAiBody, openAiEvent, openAiPath, reading, timesOf, usageOf } from './openai-events.js';
+import {
+  engineExchange,
+  errorOf,
+  openAiEvent,
+  reading,
+  runningUsage,
+  timesOf,
+  usageOf,
+} from './openai-events.js';
 import { replicaOf } from './replica.js';
 
 const settings = [
@@ -57,16 +65,7 @@ export const sglang: Dialect = {
   forcesLength: true,
   exchange(request, api, model) {
     if (api === 'completions') return { path: '/generate', framing: 'sse', body: nativeBody(request) };
-    return {
-      path: openAiPath[api],
-      framing: 'sse',
-      body: {
-        ...openAiBody(request, api, model),
-        ...(request.topK === null ? {} : { top_k: request.topK }),
-        ignore_eos: request.ignoreEos,
-        stream_options: { include_usage: true, continuous_usage_stats: true },
-      },
-    };
+    return engineExchange(request, api, model, runningUsage);
   },
   read: (event) => (fieldsOf(field(event, 'meta_info')) === null ? readOpenAi(event) : readNative(event)),
   readHeaders: (headers) => ({ usage: null, times: null, replica: replicaOf(headers) }),

@@ -7,7 +7,7 @@
  */
 import type { Dialect } from '../endpoint.js';
 import { description, isOwnedBy, versionAt } from './description.js';
-import { openAiBody, openAiEvent, openAiPath } from './openai-events.js';
+import { engineExchange, openAiEvent, runningUsage } from './openai-events.js';
 import { replicaOf } from './replica.js';
 
 export const tensorrtLlm: Dialect = {
@@ -28,16 +28,7 @@ export const tensorrtLlm: Dialect = {
   },
   takesIds: true,
   forcesLength: true,
-  exchange: (request, api, model) => ({
-    path: openAiPath[api],
-    framing: 'sse',
-    body: {
-      ...openAiBody(request, api, model),
-      ...(request.topK === null ? {} : { top_k: request.topK }),
-      ignore_eos: request.ignoreEos,
-      stream_options: { include_usage: true, continuous_usage_stats: true },
-    },
-  }),
+  exchange: (request, api, model) => engineExchange(request, api, model, runningUsage),
   read(event) {
     const read = openAiEvent(event);
     read.tokensSoFar = read.usage?.completion ?? null;

@@ -17,7 +17,7 @@ import {
   versionAt,
 } from './description.js';
 import { field, fieldsOf, nanoseconds, tokenIds } from './fields.js';
-import { openAiBody, openAiEvent, openAiPath, timesOf, usageOf } from './openai-events.js';
+import { engineExchange, openAiEvent, runningUsage, timesOf, usageOf } from './openai-events.js';
 import { replicaOf } from './replica.js';
 
 const nsPerMs = 1e6;
@@ -59,16 +59,7 @@ export const vllm: Dialect = {
   },
   takesIds: true,
   forcesLength: true,
-  exchange: (request, api, model) => ({
-    path: openAiPath[api],
-    framing: 'sse',
-    body: {
-      ...openAiBody(request, api, model),
-      ...(request.topK === null ? {} : { top_k: request.topK }),
-      ignore_eos: request.ignoreEos,
-      stream_options: { include_usage: true, continuous_usage_stats: true },
-    },
-  }),
+  exchange: (request, api, model) => engineExchange(request, api, model, runningUsage),
   read(event) {
     const read = openAiEvent(event);
     read.tokensSoFar = read.usage?.completion ?? null;
